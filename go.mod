@@ -1,0 +1,3 @@
+module github.com/failoverbot/failoverbot
+
+go 1.26.0
