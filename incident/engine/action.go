@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Action is one capability that a runbook may name. What it needs depends on its
+// kind:
+//
+//	check   Look: is it so, now?
+//	wait    Look, again and again until it is so or the step's time is up
+//	change  Look: is the change there already, or on its way? and Do
+//	tell    Do, which may be called twice
+//	ask     nothing: the engine asks a person
+type Action struct {
+	runbook.Action
+
+	// Look reports whether it is so. It only reads, may be called at any time and
+	// any number of times, and must not need a former Do: after a crash, or when
+	// somebody did it by hand, only Look knows. (outcome, false, nil) is a clear
+	// no, with what was found instead; an error means that it could not be found
+	// out. Reads are retried below Look, within ctx.
+	Look func(ctx context.Context, c Call) (Outcome, bool, error)
+
+	// Do asks for the change, each call to the outside leaving once with no retry
+	// below it. It does not wait for the effect; a wait step does. It returns
+	// what it did and the error sorted into an incident.Fault.
+	Do func(ctx context.Context, c Call) (Outcome, error)
+
+	// Effect says exactly what Do would do now, for the person who approves. It
+	// only reads. Bound holds what the approval is tied to: identifiers and the
+	// policy band of the lag, not values that always move. Changes that can stand
+	// under an approval have it.
+	Effect func(ctx context.Context, c Call) (incident.Effect, error)
+
+	// Every is how long a wait sleeps between two looks; 0 means 5 s.
+	Every time.Duration
+	// CallTimeout bounds one Look or one Do; 0 means 15 s.
+	CallTimeout time.Duration
+}
+
+// Outcome is a sentence that an operator can act on, with its evidence.
+type Outcome struct {
+	// Summary: "ecommerce-secondary writes in us-west-2 (lag was 0.4 s)".
+	Summary string
+	// Evidence is what was seen, by name: identifiers, figures with units, times.
+	Evidence map[string]string
+	// Before is the value that the change replaces, for going back. Look fills it
+	// when its answer is no.
+	Before string
+}
+
+// Call is what an action is handed: the step and the frozen plan around it.
+type Call struct {
+	Incident incident.ID
+	Plan     *runbook.Plan
+	Step     runbook.Step
+	Attempt  int
+	// Began is when this attempt of the step began.
+	Began time.Time
+	// Impact is when users began to be hurt, as declared.
+	Impact time.Time
+	// Result is how another step of the run ended; ok is false if it has not
+	// finished well. Summary and Evidence are those of its StepFinished.
+	Result func(step string) (o Outcome, ok bool)
+	Clock  incident.Clock
+}
+
+// With decodes the step's input, strictly, into v.
+func (c Call) With(v any) error {
+	if len(c.Step.With) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(c.Step.With))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return &incident.Fault{Person: true, Err: fmt.Errorf("read the input of step %s: %w", c.Step.ID, err)}
+	}
+	return nil
+}
+
+// Catalog is every action by its id: "aurora.switchover".
+type Catalog map[string]Action
+
+// Runbook is the catalogue as the runbook's compiler sees it.
+func (c Catalog) Runbook() runbook.Catalog {
+	out := make(runbook.Catalog, len(c))
+	for id, a := range c {
+		out[id] = a.Action
+	}
+	return out
+}

@@ -1,0 +1,74 @@
+// Package incident says what an incident is: an append-only list of events and
+// what follows from it.
+//
+// Everything else is worked out from the events. [Fold] turns them into a
+// [State]; the status card, the questions, the review are views of that State.
+// Folding is pure: same events, same State. The package knows nobody: no clock
+// but the one it is handed, no network, no logger.
+//
+// The events live in a [Log]. Its Append refuses when somebody else appended
+// first, so two people who press at once, or two replicas, meet there and
+// nowhere else.
+package incident
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ID names an incident: INC-2026-0042, the form of the source document's
+// section 10.
+type ID string
+
+// NewID is the id of the n-th incident of a year.
+func NewID(year, n int) ID { return ID(fmt.Sprintf("INC-%04d-%04d", year, n)) }
+
+// Bot is the actor of events that no person caused.
+const Bot = "failoverbot"
+
+// Errors of a Log. Match with errors.Is.
+var (
+	// ErrMoved: somebody appended first. Read again, decide again.
+	ErrMoved = errors.New("the timeline has moved on")
+	// ErrFenced: the writer's lease has passed to somebody else. Stop.
+	ErrFenced = errors.New("another replica has taken over this incident")
+	// ErrOpen: an incident is open already; one at a time.
+	ErrOpen = errors.New("an incident is open already")
+	// ErrLeaseHeld: another replica holds the lease and it has not run out.
+	ErrLeaseHeld = errors.New("another replica holds the lease")
+)
+
+// Fault is an error that answers the three questions that the engine asks:
+// may I try again by myself, must a person decide, may it have happened anyway.
+// Adapters make them, in one place for each system; policy stays in the engine.
+type Fault struct {
+	Err error
+	// Retry: the same call may be sent again without asking anybody. Never set
+	// on a change whose outcome is unknown.
+	Retry bool
+	// Maybe: the change may have happened although the call failed.
+	Maybe bool
+	// Person: trying again will not help; somebody has to do or decide something.
+	Person bool
+	// After is how long the other side asked to wait; 0 when it did not.
+	After time.Duration
+	// Hint says what a person can do about it; may be empty.
+	Hint string
+}
+
+// Error is the text of the error inside.
+func (f *Fault) Error() string { return f.Err.Error() }
+
+// Unwrap returns the error inside.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// FaultOf finds the Fault in err. An error that nobody sorted may have happened
+// and must be decided by a person: the careful answer.
+func FaultOf(err error) *Fault {
+	var f *Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return &Fault{Err: err, Maybe: true, Person: true}
+}

@@ -1,0 +1,137 @@
+// Package runbook turns the YAML of a runbook into a checked plan.
+//
+// A runbook is the procedure as data: sections of steps, each naming an action
+// of the catalogue. Compiling it against the facts of one incident gives a
+// [Plan]: the steps that apply, with every text and identifier filled in, in an
+// order in which each comes after what it needs. A plan is frozen on the
+// timeline; its digest is what people approve.
+package runbook
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kind says what an action does to the world, and so how a step is carried out.
+type Kind string
+
+// The kinds of action.
+const (
+	Check  Kind = "check"  // reads, once; a gate
+	Change Kind = "change" // mutates; is looked at before it is done
+	Wait   Kind = "wait"   // reads until something is so, or time is up
+	Ask    Kind = "ask"    // a person decides
+	Tell   Kind = "tell"   // informs an outside system; never holds anything up
+)
+
+// Action is what the compiler has to know of an action of the catalogue.
+type Action struct {
+	Kind Kind
+	// About says in one sentence what it does; `runbook show` prints it.
+	About string
+	// With is a zero value of the struct that the step's `with` decodes into,
+	// strictly. Fields are matched by their yaml tag; a field whose tag lacks
+	// omitempty has to be given.
+	With any
+	// NoReturn marks a change that cannot be taken back at once. A step that
+	// uses it has to be covered by an approval.
+	NoReturn bool
+	// Undo says how the change is taken back. A change has to have one, or be
+	// NoReturn (then it says what the way on is).
+	Undo string
+	// Home is where the API it calls really lives: "target", "source", an AWS
+	// Region name ("us-east-1" for Route 53 changes), or "" for none.
+	Home string
+}
+
+// Catalog is every action that a runbook may name, by its id "aurora.failover".
+type Catalog map[string]Action
+
+// Gate says what a failed check means.
+type Gate string
+
+// The gates.
+const (
+	Required Gate = "required" // stops its branch until a person decides; the default
+	Advice   Gate = "advice"   // is shown, recorded, and stops nothing
+)
+
+// Plan is a compiled runbook: frozen, complete, and the same for everybody.
+type Plan struct {
+	Runbook string `json:"runbook"`
+	Title   string `json:"title"`
+	Mode    string `json:"mode"`
+	// Digest is the first 12 hex digits of the SHA-256 of the plan's JSON with an
+	// empty digest: what an approval is bound to. Shown as its first six.
+	Digest string `json:"digest"`
+	// Sections in the order of the runbook, only those that have steps left.
+	Sections []Section `json:"sections"`
+	// Steps in an order in which each comes after all it needs; ties in the order
+	// of the files.
+	Steps []Step `json:"steps"`
+	// Topology as it was when the plan was made.
+	Topology Topology `json:"topology"`
+	Source   Region   `json:"source"`
+	Target   Region   `json:"target"`
+}
+
+// Section is a heading of the runbook. The card shows one line for each.
+type Section struct {
+	ID    string `json:"id"`    // 04b-aurora-unplanned
+	Title string `json:"title"` // Promote database
+}
+
+// Step is one step of a plan.
+type Step struct {
+	// ID is unique in the plan: "promote-database"; "scale/order-service" where
+	// the file says `each: services`.
+	ID string `json:"id"`
+	// Group is the id in the file: "scale" for "scale/order-service". Needs may
+	// name a group and then mean all its steps.
+	Group   string `json:"group"`
+	Section string `json:"section"` // Section.ID
+	Title   string `json:"title"`
+	// Source names the section of the source document: "4, unplanned failover".
+	Source string `json:"source"`
+	Uses   string `json:"uses"`
+	Kind   Kind   `json:"kind"`
+	// With is the action's input as JSON, texts filled in, checked against the
+	// action's With.
+	With json.RawMessage `json:"with,omitempty"`
+	// Needs are ids of steps of this plan. A needed step that `when` left out is
+	// replaced by what it needed itself.
+	Needs []string `json:"needs,omitempty"`
+	Gate  Gate     `json:"gate"`
+	// Approval is asked for before the step is carried out.
+	Approval *Approval `json:"approval,omitempty"`
+	// CoveredBy is the id of the step whose approval also covers this one.
+	CoveredBy string        `json:"covered_by,omitempty"`
+	Timeout   time.Duration `json:"timeout"`
+	NoReturn  bool          `json:"no_return,omitempty"`
+	Undo      string        `json:"undo,omitempty"`
+	Home      string        `json:"home,omitempty"`
+	// Locked steps are never skipped: a person may only retry or abort.
+	Locked bool `json:"locked,omitempty"`
+}
+
+// Approval is who has to agree before a step, and how.
+type Approval struct {
+	// By is the role that may approve.
+	By string `json:"by" yaml:"by"`
+	// Confirm "region" asks to type the target Region's name.
+	Confirm string `json:"confirm,omitempty" yaml:"confirm,omitempty"`
+	// Expires is how long the question stands before it is asked again.
+	Expires time.Duration `json:"expires" yaml:"expires"`
+	// Covers are ids of later steps that need no approval of their own.
+	Covers []string `json:"covers,omitempty" yaml:"covers,omitempty"`
+}
+
+// Step returns the step with that id, and whether there is one.
+func (p *Plan) Step(id string) (Step, bool) {
+	for _, s := range p.Steps {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
