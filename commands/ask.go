@@ -1,0 +1,125 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Ask is one thing that a person said, pressed or filled in, on any surface.
+type Ask struct {
+	// Person is their id on that surface: a Slack user id.
+	Person string
+	// Verb is what is asked: "start", "approve", ...; "help" when nothing was
+	// said. The verbs of buttons are among those of commands.
+	Verb string
+	// Text is what stood behind the verb.
+	Text string
+	// On is what a button or a form belongs to: a question's id, a step, an
+	// incident. Empty for what was typed.
+	On string
+	// Incident that the button belongs to; empty for what was typed: the current
+	// one is meant.
+	Incident incident.ID
+	// Values are what a form was filled with, by field. Nil if no form was.
+	Values map[string]string
+	// Request is the same for the same click however often it arrives.
+	Request string
+	// CanForm says that the surface can open a form now. Without it a missing
+	// value is answered with what would work.
+	CanForm bool
+}
+
+// Answer is for that person alone, unless Public.
+type Answer struct {
+	// Text in Slack's mrkdwn without surface-specific objects; people as <@ID>.
+	// May be empty when the timeline shows all there is to say.
+	Text string
+	// Public: everybody in the channel may see it (status, timeline, help stay
+	// private; a note is echoed).
+	Public bool
+	// Form to be opened now, instead of an answer.
+	Form *Form
+	// Errors by field keep the form open.
+	Errors map[string]string
+	// Buttons below the text.
+	Buttons []Button
+	// File to hand over with the answer, if any.
+	File *File
+	// Refused says that nothing was done; the text says why and what would work.
+	Refused bool
+}
+
+// Form asks a person for values.
+type Form struct {
+	// Verb and On come back with the values.
+	Verb     string
+	On       string
+	Incident incident.ID
+	Title    string // up to 24 characters
+	Submit   string // up to 24 characters
+	// Text above the fields; may be empty.
+	Text   string
+	Fields []Field
+}
+
+// Field is one value of a form.
+type Field struct {
+	Name  string // the key in Ask.Values, and the block id on Slack
+	Label string
+	Hint  string
+	// Choices make it a choice; otherwise it is a line of text.
+	Choices  []Choice
+	Lines    bool // several lines of text
+	Optional bool
+	Value    string // filled in beforehand
+}
+
+// Choice is one value to choose.
+type Choice struct {
+	Value string
+	Label string
+}
+
+// Button leads to the verb it names.
+type Button struct {
+	Verb     string
+	Label    string
+	On       string
+	Incident incident.ID
+	// Style is "", "primary" or "danger".
+	Style string
+	// Confirm is asked before it is sent; empty: nothing is.
+	Confirm string
+}
+
+// File is text for a person to keep.
+type File struct {
+	Name    string
+	Title   string
+	Content []byte
+}
+
+// Person is somebody of the roster.
+type Person struct {
+	ID   string
+	Name string
+	// Roles: commander, approver, responder.
+	Roles []string
+	// BreakGlass may approve alone once a question ran out unanswered.
+	BreakGlass bool
+}
+
+// Engine is what answering needs of the engine.
+type Engine interface {
+	// Adopt makes the engine of this replica look at a new incident at once.
+	Adopt(id incident.ID)
+	// Effects reads what a yes to the open question about that step would do
+	// now, and the fingerprint that a yes is bound to.
+	Effects(ctx context.Context, id incident.ID, step string) ([]incident.Effect, string, error)
+	// Readiness carries out the checks of a plan that need no decision, all at
+	// once, without an incident.
+	Readiness(ctx context.Context, plan *runbook.Plan) []engine.Finding
+}
