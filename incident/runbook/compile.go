@@ -1,0 +1,448 @@
+package runbook
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"cel.dev/cel-go/cel"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// timeouts are how long a step may take that does not say.
+var timeouts = map[Kind]time.Duration{
+	Check:  30 * time.Second,
+	Change: 2 * time.Minute,
+	Wait:   10 * time.Minute,
+	Ask:    24 * time.Hour,
+	Tell:   30 * time.Second,
+}
+
+// Compile makes the plan of one incident: the steps that apply, every text and
+// input filled in and checked, in an order in which each comes after what it
+// needs. The same source, catalogue and facts give the same plan.
+//
+// Its error is a [Faults] when the runbook is at fault, which includes a point of
+// no return that no approval covers. What only [Source.Lint] can judge, because it
+// takes all modes to see, does not keep a plan from being made.
+func (s *Source) Compile(cat Catalog, f Facts) (*Plan, error) {
+	if len(s.faults) > 0 {
+		return nil, s.faults
+	}
+	if !slices.Contains(s.Modes, f.Mode) {
+		return nil, fmt.Errorf("runbook %q cannot be run in mode %q; it was written for %s", s.Runbook, f.Mode, list(s.Modes, "and"))
+	}
+	c := newCompiler(s, cat)
+	c.check()
+	p := c.plan(f)
+	if faults := append(c.faults, c.uncovered(p)...).tidy(); len(faults) > 0 {
+		return nil, faults
+	}
+	return p, nil
+}
+
+// Sum is the digest that the plan ought to carry.
+func (p *Plan) Sum() (string, error) {
+	blank := *p
+	blank.Digest = ""
+	data, err := json.Marshal(blank)
+	if err != nil {
+		return "", fmt.Errorf("take the digest of plan %s: %w", p.Runbook, err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])[:12], nil
+}
+
+// compiler holds what is known of a source with a catalogue; plan may be called
+// for several facts.
+type compiler struct {
+	src    *Source
+	cat    Catalog
+	steps  []*step // those that can be identified, in the order of the files
+	groups map[string]*step
+	when   map[*step]cel.Program
+	where  map[*step]cel.Program
+	faults Faults
+	// tangled says that the graph of steps is not what its author meant, so
+	// nothing can be said about what comes before what.
+	tangled bool
+	// used are the steps that some plan had, so that their inputs were checked.
+	used map[*step]bool
+}
+
+func newCompiler(s *Source, cat Catalog) *compiler {
+	return &compiler{
+		src: s, cat: cat, groups: map[string]*step{}, tangled: s.hole, used: map[*step]bool{},
+		when: map[*step]cel.Program{}, where: map[*step]cel.Program{},
+	}
+}
+
+func (c *compiler) fault(f Fault) { c.faults = append(c.faults, f) }
+
+// check finds what is wrong whatever the facts are.
+func (c *compiler) check() {
+	for _, section := range c.src.sections {
+		for _, s := range section.steps {
+			c.checkStep(s)
+		}
+	}
+	coveredBy := map[string]*step{}
+	for _, s := range c.steps {
+		c.checkApproval(s, coveredBy)
+	}
+}
+
+func (c *compiler) checkStep(s *step) {
+	if id := s.id.value; id != "" {
+		if first, twice := c.groups[id]; twice {
+			c.fault(s.id.at.fault("step id %q is used twice: first at %s", id, first.id.at))
+			c.tangled = true
+		} else {
+			c.groups[id] = s
+			c.steps = append(c.steps, s)
+		}
+	}
+	if uses := s.uses.value; uses != "" {
+		if _, ok := c.cat[uses]; !ok {
+			c.fault(s.uses.at.fault("unknown action %q%s", uses, meant(uses, slices.Collect(maps.Keys(c.cat)))))
+			c.tangled = true
+		}
+	} else {
+		c.tangled = true
+	}
+	if each := s.each.value; each != "" && each != "services" {
+		c.fault(s.each.at.fault("a step can only be repeated for each of \"services\", not %q", each))
+		c.tangled = true
+	}
+	if s.where.value != "" && !s.each.given() {
+		c.fault(s.where.at.fault(`"where" chooses among services and is of no use without "each: services"; use "when"`))
+	}
+	if g := Gate(s.gate.value); g != "" && g != Required && g != Advice {
+		c.fault(s.gate.at.fault("unknown gate %q%s", g, meant(string(g), []string{string(Required), string(Advice)})))
+	}
+	c.span(s.timeout, "timeout")
+	c.condition(s, s.when, c.when, false)
+	c.condition(s, s.where, c.where, s.each.given())
+}
+
+func (c *compiler) condition(s *step, t text, into map[*step]cel.Program, services bool) {
+	if t.value == "" {
+		if t.given() {
+			c.tangled = true
+		}
+		return
+	}
+	p, faults := condition(t, s.file, services)
+	if len(faults) > 0 {
+		c.faults = append(c.faults, faults...)
+		c.tangled = true
+		return
+	}
+	into[s] = p
+}
+
+// span reads a duration; 0 when it was not given or is at fault.
+func (c *compiler) span(t text, key string) time.Duration {
+	if t.value == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(t.value)
+	switch {
+	case err != nil:
+		c.fault(t.at.fault("%q wants a duration like 30s or 15m, not %q", key, t.value))
+		return 0
+	case d <= 0:
+		c.fault(t.at.fault("%q has to be longer than nothing, not %q", key, t.value))
+		return 0
+	}
+	return d
+}
+
+var roles = []string{"commander", "approver", "responder"}
+
+func (c *compiler) checkApproval(s *step, coveredBy map[string]*step) {
+	a := s.approval
+	if a == nil {
+		return
+	}
+	if a.by.value != "" && !slices.Contains(roles, a.by.value) {
+		c.fault(a.by.at.fault("unknown role %q%s", a.by.value, meant(a.by.value, roles)))
+	}
+	if a.confirm.value != "" && a.confirm.value != "region" {
+		c.fault(a.confirm.at.fault("\"confirm\" may only be \"region\", not %q", a.confirm.value))
+	}
+	c.span(a.expires, "expires")
+	if len(a.covers) > 0 && s.each.given() {
+		c.fault(a.at.fault("an approval that is asked once for each service cannot cover other steps"))
+	}
+	for _, t := range a.covers {
+		other, ok := c.groups[t.value]
+		switch {
+		case !ok && c.src.hole:
+		case !ok:
+			c.fault(t.at.fault("the approval covers the unknown step %q%s", t.value, meant(t.value, slices.Collect(maps.Keys(c.groups)))))
+		case other == s:
+			c.fault(t.at.fault("an approval covers its own step anyway"))
+		case other.approval != nil:
+			c.fault(t.at.fault("step %q is covered here and asks for an approval of its own at %s: keep one", t.value, other.approval.at))
+		case coveredBy[t.value] != nil:
+			c.fault(t.at.fault("step %q is covered already by the approval of %q", t.value, coveredBy[t.value].id.value))
+		default:
+			coveredBy[t.value] = s
+		}
+	}
+}
+
+// instance is a step, or its copy for one service, whether it takes part or not.
+type instance struct {
+	*step
+	id      string
+	service Service
+	in      bool
+	links   []link
+}
+
+// link is one written need and what it means.
+type link struct {
+	at text
+	to []*instance
+}
+
+// instances lists every step and copy that could be, in the order of the files,
+// and says which of them take part.
+func (c *compiler) instances(f Facts) []*instance {
+	var out []*instance
+	for _, s := range c.steps {
+		in := true
+		if p := c.when[s]; p != nil {
+			ok, err := holds(p, f)
+			if err != nil {
+				c.fault(s.when.at.fault("%v", err))
+			}
+			in = ok
+		}
+		if !s.each.given() {
+			out = append(out, &instance{step: s, id: s.id.value, in: in})
+			continue
+		}
+		for _, service := range f.Topology.Services {
+			one := &instance{step: s, id: s.id.value + "/" + service.Name, service: service, in: in}
+			if p := c.where[s]; p != nil && in {
+				ok, err := holds(p, c.facts(f, one))
+				if err != nil {
+					c.fault(s.where.at.fault("%v", err))
+				}
+				one.in = ok
+			}
+			out = append(out, one)
+		}
+		if len(f.Topology.Services) == 0 {
+			// Nobody to repeat it for: it hands on what it needed.
+			out = append(out, &instance{step: s, id: s.id.value})
+		}
+	}
+	return out
+}
+
+func (c *compiler) facts(f Facts, i *instance) Facts {
+	f.Service = i.service
+	return f
+}
+
+// plan compiles for one set of facts. It goes as far as it can and leaves what is
+// wrong in c.faults; the plan is nil when the order of the steps cannot be told.
+func (c *compiler) plan(f Facts) *Plan {
+	all := c.instances(f)
+	c.link(all, f)
+	if c.circles(all) {
+		c.tangled = true
+	}
+	p := &Plan{
+		Runbook: c.src.Runbook, Mode: f.Mode,
+		Topology: f.Topology, Source: f.Source, Target: f.Target,
+		Title: c.say(c.src.title, f, false),
+	}
+	steps := map[*instance]*Step{}
+	for _, i := range all {
+		if i.in {
+			c.used[i.step] = true
+			steps[i] = c.step(i, f)
+		}
+	}
+	if c.tangled {
+		return nil
+	}
+	resolved := resolve(all)
+	c.cover(all, resolved, steps)
+	seen := map[string]bool{}
+	for _, i := range order(all, resolved) {
+		s := steps[i]
+		for _, n := range resolved[i] {
+			s.Needs = append(s.Needs, n.id)
+		}
+		p.Steps = append(p.Steps, *s)
+		seen[s.Section] = true
+	}
+	for _, s := range c.src.sections {
+		if seen[s.id.value] {
+			p.Sections = append(p.Sections, Section{ID: s.id.value, Title: c.say(s.title, f, false)})
+		}
+	}
+	sum, err := p.Sum()
+	if err != nil {
+		c.fault(c.src.at.fault("%v", err))
+		return nil
+	}
+	p.Digest = sum
+	return p
+}
+
+// say fills in a text for people.
+func (c *compiler) say(t text, f Facts, repeated bool) string {
+	if t.value == "" {
+		return ""
+	}
+	out, err := render(t.value, f, repeated)
+	if err != nil {
+		c.fault(t.at.fault("text %q: %v", short(t.value), err))
+	}
+	return out
+}
+
+// step fills in one step, all but its needs.
+func (c *compiler) step(i *instance, f Facts) *Step {
+	f = c.facts(f, i)
+	action := c.cat[i.uses.value]
+	out := &Step{
+		ID: i.id, Group: i.step.id.value, Section: i.section,
+		Title: c.say(i.title, f, i.each.given()), Source: c.say(i.runbook, f, i.each.given()),
+		Uses: i.uses.value, Kind: action.Kind, Gate: Gate(i.gate.value),
+		Timeout:  timeouts[action.Kind],
+		NoReturn: action.NoReturn, Undo: action.Undo, Home: action.Home, Locked: i.locked,
+	}
+	if out.Gate == "" {
+		out.Gate = Required
+	}
+	if d, err := time.ParseDuration(i.timeout.value); err == nil && d > 0 {
+		out.Timeout = d
+	}
+	if a := i.approval; a != nil {
+		out.Approval = &Approval{By: a.by.value, Confirm: a.confirm.value}
+		if d, err := time.ParseDuration(a.expires.value); err == nil {
+			out.Approval.Expires = d
+		}
+	}
+	out.With = c.with(i, action, f)
+	return out
+}
+
+// with checks and encodes the input of a step's action.
+func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
+	if _, known := c.cat[i.uses.value]; !known {
+		return nil
+	}
+	in := &inputs{action: i.uses.value, asked: map[*yaml.Node]string{}}
+	if i.service.Name != "" {
+		in.whose = " for " + i.service.Name
+	}
+	bad := false
+	in.fail = func(n *yaml.Node, format string, args ...any) {
+		bad = true
+		c.fault(i.file.place(n).fault(format, args...))
+	}
+	typ := structOf(action.With)
+	if i.step.with == nil && typ == nil {
+		return nil
+	}
+	if typ == nil {
+		typ = reflect.TypeFor[struct{}]()
+	}
+	given := i.step.with
+	if given == nil {
+		given = &yaml.Node{Kind: yaml.MappingNode, Line: i.uses.at.line, Column: i.uses.at.column}
+	}
+	filled := fill(given, f, i.each.given(), in.asked, func(n *yaml.Node, err error) {
+		in.fail(n, "text %q: %v", short(n.Value), err)
+	})
+	if filled == nil {
+		return nil
+	}
+	v := reflect.New(typ)
+	in.structure(filled, v.Elem())
+	if bad || len(inputsOf(typ)) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(v.Interface())
+	if err != nil {
+		in.fail(given, "the input of %s cannot be kept as JSON: %v", in.action, err)
+		return nil
+	}
+	return data
+}
+
+// uncovered finds the points of no return that nobody would be asked about.
+func (c *compiler) uncovered(p *Plan) Faults {
+	if p == nil {
+		return nil
+	}
+	var out Faults
+	for _, s := range p.Steps {
+		if s.NoReturn && s.Approval == nil && s.CoveredBy == "" {
+			out = append(out, c.groups[s.Group].uses.at.fault(
+				"%s is a point of no return, and in mode %s no approval covers step %q: give it an approval, or let an earlier approval's \"covers\" name it",
+				s.Uses, p.Mode, s.Group))
+		}
+	}
+	return out
+}
+
+// cover marks the steps that another one's approval stands for.
+func (c *compiler) cover(all []*instance, needs map[*instance][]*instance, steps map[*instance]*Step) {
+	for _, i := range all {
+		if !i.in || i.approval == nil {
+			continue
+		}
+		for _, t := range i.approval.covers {
+			other, ok := c.groups[t.value]
+			if !ok || other == i.step || other.approval != nil {
+				continue // said by check
+			}
+			for _, o := range all {
+				if !o.in || o.step != other {
+					continue
+				}
+				if !reaches(o, i, needs) {
+					c.fault(t.at.fault("step %q is covered by the approval of %q but does not need it, so it could start before anybody agreed", t.value, i.step.id.value))
+					break
+				}
+				steps[o].CoveredBy = i.id
+				steps[i].Approval.Covers = append(steps[i].Approval.Covers, o.id)
+			}
+		}
+	}
+}
+
+// reaches says whether from needs to, directly or through others.
+func reaches(from, to *instance, needs map[*instance][]*instance) bool {
+	seen := map[*instance]bool{}
+	var walk func(i *instance) bool
+	walk = func(i *instance) bool {
+		if seen[i] {
+			return false
+		}
+		seen[i] = true
+		for _, n := range needs[i] {
+			if n == to || walk(n) {
+				return true
+			}
+		}
+		return false
+	}
+	return walk(from)
+}

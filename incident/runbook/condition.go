@@ -1,0 +1,174 @@
+package runbook
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// modes are the ways in which a failover can be run.
+var modes = []string{"planned", "unplanned"}
+
+// A condition looks at a handful of facts; this many steps of evaluation are far
+// more than an honest one takes.
+const conditionCost = 10_000
+
+// environment is made once: it is immutable, safe to share, and takes a while.
+var environment = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		cel.Variable("mode", cel.StringType),
+		cel.Variable("severity", cel.StringType),
+		cel.Variable("page", cel.BoolType),
+		cel.Variable("source.name", cel.StringType),
+		cel.Variable("target.name", cel.StringType),
+		cel.Variable("policy.page", cel.BoolType),
+		cel.Variable("policy.lag_warn_ms", cel.IntType),
+		cel.Variable("policy.lag_confirm_ms", cel.IntType),
+		cel.Variable("policy.objective_minutes", cel.IntType),
+	)
+})
+
+var serviceEnvironment = sync.OnceValues(func() (*cel.Env, error) {
+	env, err := environment()
+	if err != nil {
+		return nil, err
+	}
+	return env.Extend(
+		cel.Variable("service.name", cel.StringType),
+		cel.Variable("service.replicas", cel.IntType),
+		cel.Variable("service.writes", cel.BoolType),
+		cel.Variable("service.health", cel.StringType),
+	)
+})
+
+func variables(f Facts) map[string]any {
+	p := f.Topology.Policy
+	return map[string]any{
+		"mode": f.Mode, "severity": f.Severity, "page": p.Page,
+		"source.name": f.Source.Name, "target.name": f.Target.Name,
+		"policy.page":              p.Page,
+		"policy.lag_warn_ms":       int64(p.LagWarnMS),
+		"policy.lag_confirm_ms":    int64(p.LagConfirmMS),
+		"policy.objective_minutes": int64(p.ObjectiveMinutes),
+		"service.name":             f.Service.Name,
+		"service.replicas":         int64(f.Service.Replicas),
+		"service.writes":           f.Service.Writes,
+		"service.health":           f.Service.Health,
+	}
+}
+
+// condition compiles a `when`, or with services true a `where`.
+func condition(t text, src *file, services bool) (cel.Program, Faults) {
+	get := environment
+	if services {
+		get = serviceEnvironment
+	}
+	env, err := get()
+	if err != nil {
+		return nil, Faults{t.at.fault("conditions cannot be read at all: %v", err)}
+	}
+	ast, issues := env.Compile(t.value)
+	if issues.Err() != nil {
+		var out Faults
+		for _, e := range issues.Errors() {
+			out = append(out, inside(t, src, e.Location.Line(), e.Location.Column()).
+				fault("condition: %s", strings.TrimSpace(e.Message)))
+		}
+		return nil, out
+	}
+	if !ast.OutputType().IsExactType(cel.BoolType) {
+		return nil, Faults{t.at.fault("a condition is true or false, but this one is of type %s", ast.OutputType())}
+	}
+	if f := strangeModes(t, src, ast); len(f) > 0 {
+		return nil, f
+	}
+	p, err := env.Program(ast, cel.CostLimit(conditionCost))
+	if err != nil {
+		return nil, Faults{t.at.fault("condition: %v", err)}
+	}
+	return p, nil
+}
+
+// strangeModes finds a mode compared with a word that is none: such a step would
+// silently never run, or always.
+func strangeModes(t text, src *file, ast *cel.Ast) Faults {
+	var out Faults
+	native := ast.NativeRep()
+	judge := func(e celast.Expr) {
+		if e.Kind() != celast.LiteralKind {
+			return
+		}
+		if word, ok := e.AsLiteral().Value().(string); ok && !slices.Contains(modes, word) {
+			at := native.SourceInfo().GetStartLocation(e.ID())
+			out = append(out, inside(t, src, at.Line(), at.Column()).
+				fault("condition: unknown mode %q%s", word, meant(word, modes)))
+		}
+	}
+	isMode := func(e celast.Expr) bool { return e.Kind() == celast.IdentKind && e.AsIdent() == "mode" }
+	celast.PostOrderVisit(native.Expr(), celast.NewExprVisitor(func(e celast.Expr) {
+		if e.Kind() != celast.CallKind || len(e.AsCall().Args()) != 2 {
+			return
+		}
+		call := e.AsCall()
+		a, b := call.Args()[0], call.Args()[1]
+		switch call.FunctionName() {
+		case operators.Equals, operators.NotEquals:
+			if isMode(a) {
+				judge(b)
+			}
+			if isMode(b) {
+				judge(a)
+			}
+		case operators.In:
+			if isMode(a) && b.Kind() == celast.ListKind {
+				for _, e := range b.AsList().Elements() {
+					judge(e)
+				}
+			}
+		}
+	}))
+	return out
+}
+
+// holds evaluates a condition.
+func holds(p cel.Program, f Facts) (bool, error) {
+	v, _, err := p.Eval(variables(f))
+	if err != nil {
+		return false, fmt.Errorf("evaluate the condition: %w", err)
+	}
+	b, ok := v.Value().(bool)
+	if !ok {
+		return false, fmt.Errorf("evaluate the condition: got %v instead of true or false", v)
+	}
+	return b, nil
+}
+
+// inside is the place of a line (from 1) and column (from 0) of a text in its
+// file. Where the YAML folds lines or escapes characters the place is that of the
+// text as a whole, or of the line.
+func inside(t text, src *file, line, column int) place {
+	at := t.at
+	switch style := t.node.Style; {
+	case style&yaml.LiteralStyle != 0:
+		at.line += line
+		at.column = 1
+		if i := at.line - 1; i < len(src.lines) {
+			// The indentation of a literal is that of its first line.
+			first := src.lines[min(t.at.line, len(src.lines)-1)]
+			at.column = len(first) - len(strings.TrimLeft(first, " ")) + column + 1
+		}
+	case style&yaml.FoldedStyle != 0 || line != 1:
+	case style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		at.column += column + 1
+	default:
+		at.column += column
+	}
+	return at
+}

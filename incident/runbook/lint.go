@@ -1,0 +1,187 @@
+package runbook
+
+import (
+	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// LintFile loads and lints, and returns everything that is wrong at once. Its
+// error says why the runbook file could not be read at all.
+func LintFile(fsys fs.FS, name string, cat Catalog) (Faults, error) {
+	s, err := Load(fsys, name)
+	if s == nil {
+		return nil, err
+	}
+	return s.Lint(cat), nil
+}
+
+// Lint returns everything that can be found wrong without an incident, and nil
+// when there is nothing: what [Load] found, what the catalogue does not know, and
+// what cannot be right. For the last it compiles every mode with
+// [RepresentativeFacts].
+func (s *Source) Lint(cat Catalog) Faults {
+	c := newCompiler(s, cat)
+	c.faults = append(c.faults, s.faults...)
+	c.check()
+	for _, mode := range s.Modes {
+		f := RepresentativeFacts(mode)
+		if p := c.plan(f); p != nil {
+			c.faults = append(c.faults, c.uncovered(p)...)
+			c.moved(p)
+			c.left(p, f)
+		}
+	}
+	c.unused()
+	c.noWayBack()
+	c.differing()
+	return c.faults.tidy()
+}
+
+// unused checks the inputs of steps that were in no plan so far, because their
+// condition asks for something the made-up incidents do not have.
+func (c *compiler) unused() {
+	f := RepresentativeFacts(modes[0])
+	if len(c.src.Modes) > 0 {
+		f = RepresentativeFacts(c.src.Modes[0])
+	}
+	for _, s := range c.steps {
+		if c.used[s] {
+			continue
+		}
+		i := &instance{step: s, id: s.id.value}
+		if s.each.given() {
+			i.service = f.Topology.Services[0]
+		}
+		c.step(i, f)
+	}
+}
+
+// noWayBack finds changes whose action does not say how they are undone.
+func (c *compiler) noWayBack() {
+	for _, s := range c.steps {
+		if a, ok := c.cat[s.uses.value]; ok && a.Kind == Change && a.Undo == "" && !a.NoReturn {
+			c.fault(s.uses.at.fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
+		}
+	}
+}
+
+// moved finds steps that would send users to a Region whose database cannot be
+// written to, or whose target groups nobody looked at.
+func (c *compiler) moved(p *Plan) {
+	for _, s := range p.Steps {
+		if s.Kind != Change || !strings.HasPrefix(s.Uses, "dns.") && !strings.HasPrefix(s.Uses, "takeover.") {
+			continue
+		}
+		database, targets := false, false
+		for _, n := range p.above(s) {
+			database = database || n.Kind == Change && strings.HasPrefix(n.Uses, "aurora.")
+			targets = targets || n.Uses == "elb.healthy"
+		}
+		at := c.groups[s.Group].uses.at
+		if !database {
+			c.fault(at.fault("step %q moves users, but in mode %s it does not need the database to be moved first (a change of aurora.*)", s.Group, p.Mode))
+		}
+		if !targets {
+			c.fault(at.fault("step %q moves users, but in mode %s it does not need healthy target groups first (elb.healthy)", s.Group, p.Mode))
+		}
+	}
+}
+
+// above are all steps that come before s because it needs them.
+func (p *Plan) above(s Step) []Step {
+	var out []Step
+	seen := map[string]bool{}
+	queue := slices.Clone(s.Needs)
+	for len(queue) > 0 {
+		id := queue[0]
+		queue = queue[1:]
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if n, ok := p.Step(id); ok {
+			out = append(out, n)
+			queue = append(queue, n.Needs...)
+		}
+	}
+	return out
+}
+
+// left finds steps that an unplanned failover would wait for although they need
+// the Region that is gone.
+func (c *compiler) left(p *Plan, f Facts) {
+	if p.Mode != "unplanned" {
+		return
+	}
+	for _, s := range p.Steps {
+		// A tell never holds anything up.
+		if s.Gate == Advice || s.Kind == Tell || s.Home != "source" && s.Home != f.Source.Name {
+			continue
+		}
+		c.fault(c.groups[s.Group].uses.at.fault(
+			"in mode unplanned step %q would need the Region being left (%s calls %s): leave it out there, use a way that lives elsewhere, or make it \"gate: advice\"",
+			s.Group, s.Uses, s.Home))
+	}
+}
+
+// differing finds an identifier that is written out in two steps, and differently.
+func (c *compiler) differing() {
+	names := identifiers()
+	first := map[string]text{}
+	for _, s := range c.steps {
+		if s.with == nil {
+			continue
+		}
+		for k := 0; k+1 < len(s.with.Content); k += 2 {
+			key, value := s.with.Content[k].Value, s.with.Content[k+1]
+			if value.Kind != yaml.ScalarNode || templated(value.Value) || strings.TrimSpace(value.Value) == "" {
+				continue
+			}
+			scope := key
+			if !names[key] {
+				if !identifying(key) {
+					continue
+				}
+				// A word like "cluster" means another thing in another system.
+				system, _, _ := strings.Cut(s.uses.value, ".")
+				scope = system + " " + key
+			}
+			at := s.file.place(value)
+			one, seen := first[scope]
+			switch {
+			case !seen:
+				first[scope] = text{value: value.Value, at: at}
+			case one.value != value.Value:
+				c.fault(at.fault("%q is %q here but %q at %s: the same thing needs the same name, best taken from the settings", key, value.Value, one.value, one.at))
+			}
+		}
+	}
+}
+
+// identifiers are the keys under which the settings name things.
+func identifiers() map[string]bool {
+	out := map[string]bool{}
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[Region](), reflect.TypeFor[Database](), reflect.TypeFor[Cache](), reflect.TypeFor[DNS](),
+	} {
+		for _, in := range inputsOf(typ) {
+			if in.typ.Kind() == reflect.String {
+				out[in.key] = true
+			}
+		}
+	}
+	return out
+}
+
+func identifying(key string) bool {
+	for _, word := range []string{"cluster", "group", "bucket", "zone", "record", "arn", "id"} {
+		if key == word || strings.HasSuffix(key, "_"+word) {
+			return true
+		}
+	}
+	return false
+}
