@@ -92,9 +92,8 @@ func (c *compiler) check() {
 			c.checkStep(s)
 		}
 	}
-	coveredBy := map[string]*step{}
 	for _, s := range c.steps {
-		c.checkApproval(s, coveredBy)
+		c.checkApproval(s)
 	}
 }
 
@@ -166,7 +165,7 @@ func (c *compiler) span(t text, key string) time.Duration {
 
 var roles = []string{"commander", "approver", "responder"}
 
-func (c *compiler) checkApproval(s *step, coveredBy map[string]*step) {
+func (c *compiler) checkApproval(s *step) {
 	a := s.approval
 	if a == nil {
 		return
@@ -191,10 +190,6 @@ func (c *compiler) checkApproval(s *step, coveredBy map[string]*step) {
 			c.fault(t.at.fault("an approval covers its own step anyway"))
 		case other.approval != nil:
 			c.fault(t.at.fault("step %q is covered here and asks for an approval of its own at %s: keep one", t.value, other.approval.at))
-		case coveredBy[t.value] != nil:
-			c.fault(t.at.fault("step %q is covered already by the approval of %q", t.value, coveredBy[t.value].id.value))
-		default:
-			coveredBy[t.value] = s
 		}
 	}
 }
@@ -244,7 +239,7 @@ func (c *compiler) instances(f Facts) []*instance {
 		}
 		if len(f.Topology.Services) == 0 {
 			// Nobody to repeat it for: it hands on what it needed.
-			out = append(out, &instance{step: s, id: s.id.value})
+			out = append(out, &instance{step: s, id: s.id.value + "/"})
 		}
 	}
 	return out
@@ -279,7 +274,7 @@ func (c *compiler) plan(f Facts) *Plan {
 		return nil
 	}
 	resolved := resolve(all)
-	c.cover(all, resolved, steps)
+	c.cover(f, all, resolved, steps)
 	seen := map[string]bool{}
 	for _, i := range order(all, resolved) {
 		s := steps[i]
@@ -403,7 +398,7 @@ func (c *compiler) uncovered(p *Plan) Faults {
 }
 
 // cover marks the steps that another one's approval stands for.
-func (c *compiler) cover(all []*instance, needs map[*instance][]*instance, steps map[*instance]*Step) {
+func (c *compiler) cover(f Facts, all []*instance, needs map[*instance][]*instance, steps map[*instance]*Step) {
 	for _, i := range all {
 		if !i.in || i.approval == nil {
 			continue
@@ -419,6 +414,10 @@ func (c *compiler) cover(all []*instance, needs map[*instance][]*instance, steps
 				}
 				if !reaches(o, i, needs) {
 					c.fault(t.at.fault("step %q is covered by the approval of %q but does not need it, so it could start before anybody agreed", t.value, i.step.id.value))
+					break
+				}
+				if by := steps[o].CoveredBy; by != "" && by != i.id {
+					c.fault(t.at.fault("in mode %s step %q is covered by the approval of %q as well: one is enough", f.Mode, t.value, by))
 					break
 				}
 				steps[o].CoveredBy = i.id

@@ -73,9 +73,9 @@ func showStep(b *strings.Builder, s Step) {
 	}
 	switch {
 	case s.NoReturn && s.Undo != "":
-		row("no return", s.Undo)
+		row("no return", "not taken back at once; the way on: "+s.Undo)
 	case s.NoReturn:
-		row("no return", "cannot be taken back at once")
+		row("no return", "not taken back at once")
 	default:
 		row("undo", s.Undo)
 	}

@@ -1,0 +1,146 @@
+package runbook
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Inputs of the catalogue of the tests.
+type (
+	scaleWith struct {
+		Deployment string `yaml:"deployment" json:"deployment"`
+		Namespace  string `yaml:"namespace" json:"namespace"`
+		Replicas   int    `yaml:"replicas" json:"replicas"`
+	}
+	clusterWith struct {
+		Cluster string `yaml:"cluster" json:"cluster"`
+		Loss    bool   `yaml:"loss,omitempty" json:"loss,omitempty"`
+	}
+	recordWith struct {
+		Record string `yaml:"record" json:"record"`
+	}
+	probeWith struct {
+		URL     string            `yaml:"url" json:"url"`
+		Every   time.Duration     `yaml:"every,omitempty" json:"every,omitempty"`
+		Headers map[string]string `yaml:"headers,omitempty" json:"headers,omitempty"`
+		Codes   []int             `yaml:"codes,omitempty" json:"codes,omitempty"`
+		Share   float64           `yaml:"share,omitempty" json:"share,omitempty"`
+		Limit   *limit            `yaml:"limit,omitempty" json:"limit,omitempty"`
+		Body    any               `yaml:"body,omitempty" json:"body,omitempty"`
+		Band    band              `yaml:"band,omitempty" json:"band,omitzero"`
+	}
+	limit struct {
+		Max uint8 `yaml:"max" json:"max"`
+	}
+)
+
+// band reads itself, to show that what lies below a type's own reading is
+// checked as strictly as anything else.
+type band struct {
+	Low  int `yaml:"low" json:"low"`
+	High int `yaml:"high" json:"high"`
+}
+
+func (b *band) UnmarshalYAML(n *yaml.Node) error {
+	type plainly band
+	if err := n.Load((*plainly)(b), yaml.WithKnownFields()); err != nil {
+		return err
+	}
+	if b.Low > b.High {
+		return fmt.Errorf("low %d is above high %d", b.Low, b.High)
+	}
+	return nil
+}
+
+var catalogue = Catalog{
+	"aurora.switchover": {Kind: Change, About: "Moves the writer without loss.", With: clusterWith{}, NoReturn: true, Undo: "switch back", Home: "source"},
+	"aurora.failover":   {Kind: Change, About: "Promotes the standby.", With: clusterWith{}, NoReturn: true, Undo: "fail back", Home: "target"},
+	"aurora.available":  {Kind: Check, About: "The cluster is available.", With: clusterWith{}, Home: "target"},
+	"cache.promote":     {Kind: Change, About: "Promotes the cache.", NoReturn: true, Undo: "fail back", Home: "target"},
+	"dns.flip":          {Kind: Change, About: "Forces the primary's check unhealthy.", With: recordWith{}, Undo: "clear both flags", Home: "us-east-1"},
+	"dns.verify":        {Kind: Wait, About: "The zone answers the target.", With: recordWith{}},
+	"takeover.put":      {Kind: Change, About: "Puts the takeover object.", Undo: "remove the object", Home: "target"},
+	"elb.healthy":       {Kind: Check, About: "All target groups are healthy.", Home: "target"},
+	"kube.scale":        {Kind: Change, About: "Sets the replicas.", With: scaleWith{}, Undo: "scale back", Home: "target"},
+	"kube.fence":        {Kind: Change, About: "Stops the writers.", With: &scaleWith{}, Undo: "scale back", Home: "source"},
+	"kube.wipe":         {Kind: Change, About: "Deletes something, with no word on how it comes back."},
+	"pagerduty.trigger": {Kind: Tell, About: "Pages.", Home: "us-east-1"},
+	"people.confirm":    {Kind: Ask, About: "A person says yes."},
+	"probe.http":        {Kind: Check, About: "Asks a page.", With: probeWith{}},
+}
+
+// archive is a file of several: each begins with a line "-- name --".
+func archive(t testing.TB, name string) fstest.MapFS {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unpack(string(data))
+}
+
+func unpack(data string) fstest.MapFS {
+	out := fstest.MapFS{}
+	current := ""
+	for line := range strings.Lines(data) {
+		bare := strings.TrimSuffix(line, "\n")
+		if head, ok := strings.CutPrefix(bare, "-- "); ok && strings.HasSuffix(head, " --") {
+			current = strings.TrimSuffix(head, " --")
+			out[current] = &fstest.MapFile{}
+			continue
+		}
+		if f := out[current]; f != nil {
+			f.Data = append(f.Data, line...)
+		}
+	}
+	return out
+}
+
+// steps wraps steps into a runbook of one section for both modes. The first line
+// of body is line 6 of the file.
+func steps(body string) fs.FS {
+	return fstest.MapFS{"r.yaml": {Data: []byte("runbook: r\ntitle: T\nmodes: [planned, unplanned]\nsections:\n- {section: s, title: S, steps: [\n" + body + "]}\n")}}
+}
+
+func load(t testing.TB, fsys fs.FS, name string) *Source {
+	t.Helper()
+	s, err := Load(fsys, name)
+	if err != nil {
+		t.Fatalf("load %s:\n%v", name, err)
+	}
+	return s
+}
+
+func compile(t testing.TB, s *Source, f Facts) *Plan {
+	t.Helper()
+	p, err := s.Compile(catalogue, f)
+	if err != nil {
+		t.Fatalf("compile in mode %s:\n%v", f.Mode, err)
+	}
+	return p
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (UPDATE_GOLDEN=1 writes it anew):\n%s", path, got)
+	}
+}
