@@ -74,11 +74,18 @@ type compiler struct {
 	tangled bool
 	// used are the steps that some plan had, so that their inputs were checked.
 	used map[*step]bool
+	// said is which copy of a repeated step had a complaint first.
+	said map[complaint]string
+}
+
+type complaint struct {
+	at     place
+	format string
 }
 
 func newCompiler(s *Source, cat Catalog) *compiler {
 	return &compiler{
-		src: s, cat: cat, groups: map[string]*step{}, tangled: s.hole, used: map[*step]bool{},
+		src: s, cat: cat, groups: map[string]*step{}, tangled: s.hole, used: map[*step]bool{}, said: map[complaint]string{},
 		when: map[*step]cel.Program{}, where: map[*step]cel.Program{},
 	}
 }
@@ -127,7 +134,7 @@ func (c *compiler) checkStep(s *step) {
 	}
 	c.span(s.timeout, "timeout")
 	c.condition(s, s.when, c.when, false)
-	c.condition(s, s.where, c.where, s.each.given())
+	c.condition(s, s.where, c.where, true)
 }
 
 func (c *compiler) condition(s *step, t text, into map[*step]cel.Program, services bool) {
@@ -342,14 +349,22 @@ func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
 	if _, known := c.cat[i.uses.value]; !known {
 		return nil
 	}
-	in := &inputs{action: i.uses.value, asked: map[*yaml.Node]string{}}
+	in := &inputs{action: i.uses.value, asked: map[*yaml.Node]string{}, broken: map[*yaml.Node]bool{}}
 	if i.service.Name != "" {
 		in.whose = " for " + i.service.Name
 	}
 	bad := false
 	in.fail = func(n *yaml.Node, format string, args ...any) {
 		bad = true
-		c.fault(i.file.place(n).fault(format, args...))
+		at := i.file.place(n)
+		if i.each.given() {
+			// What is wrong with one copy is mostly wrong with all: once is enough.
+			if other, said := c.said[complaint{at, format}]; said && other != i.id {
+				return
+			}
+			c.said[complaint{at, format}] = i.id
+		}
+		c.fault(at.fault(format, args...))
 	}
 	typ := structOf(action.With)
 	if i.step.with == nil && typ == nil {
@@ -362,14 +377,8 @@ func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
 	if given == nil {
 		given = &yaml.Node{Kind: yaml.MappingNode, Line: i.uses.at.line, Column: i.uses.at.column}
 	}
-	filled := fill(given, f, i.each.given(), in.asked, func(n *yaml.Node, err error) {
-		in.fail(n, "text %q: %v", short(n.Value), err)
-	})
-	if filled == nil {
-		return nil
-	}
 	v := reflect.New(typ)
-	in.structure(filled, v.Elem())
+	in.structure(in.fill(given, f, i.each.given()), v.Elem())
 	if bad || len(inputsOf(typ)) == 0 {
 		return nil
 	}

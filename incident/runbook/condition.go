@@ -79,7 +79,7 @@ func condition(t text, src *file, services bool) (cel.Program, Faults) {
 		var out Faults
 		for _, e := range issues.Errors() {
 			out = append(out, inside(t, src, e.Location.Line(), e.Location.Column()).
-				fault("condition: %s", strings.TrimSpace(e.Message)))
+				fault("condition: %s", plainCondition(e.Message)))
 		}
 		return nil, out
 	}
@@ -94,6 +94,18 @@ func condition(t text, src *file, services bool) (cel.Program, Faults) {
 		return nil, Faults{t.at.fault("condition: %v", err)}
 	}
 	return p, nil
+}
+
+// plainCondition says in our words what the library says in its grammar's.
+func plainCondition(message string) string {
+	switch {
+	case strings.Contains(message, "'<EOF>'"):
+		return "it ends too early"
+	case strings.HasPrefix(message, "undeclared reference to 'service'"):
+		return `the service is only known to "where", in a step with each: services`
+	}
+	message, _, _ = strings.Cut(message, " expecting {")
+	return strings.TrimSpace(message)
 }
 
 // strangeModes finds a mode compared with a word that is none: such a step would

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // templated says whether s has anything to fill in.
@@ -147,38 +144,4 @@ func followFields(typ reflect.Type, ident []string) error {
 		at += "." + name
 	}
 	return nil
-}
-
-// fill copies the tree of an input with its texts filled in. A scalar that had
-// something to fill in is read again as a plain one, so that "{{ .Service.Replicas }}"
-// is a number; asked is where the copies of those are noted, with what was written.
-func fill(n *yaml.Node, f Facts, repeated bool, asked map[*yaml.Node]string, fail func(*yaml.Node, error)) *yaml.Node {
-	c := *n
-	if n.Kind == yaml.ScalarNode {
-		if !templated(n.Value) {
-			return &c
-		}
-		out, err := render(n.Value, f, repeated)
-		if err != nil {
-			fail(n, err)
-			return nil
-		}
-		filled := &yaml.Node{Kind: yaml.ScalarNode, Value: out, Line: n.Line, Column: n.Column}
-		asked[filled] = n.Value
-		return filled
-	}
-	c.Content = slices.Clone(n.Content)
-	whole := true
-	for i := range c.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			continue
-		}
-		if c.Content[i] = fill(n.Content[i], f, repeated, asked, fail); c.Content[i] == nil {
-			whole = false
-		}
-	}
-	if !whole {
-		return nil
-	}
-	return &c
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,9 +23,38 @@ type inputs struct {
 	action string
 	// asked has the nodes that were filled in, and what was written there.
 	asked map[*yaml.Node]string
+	// broken has those that could not be filled in, which was said already.
+	broken map[*yaml.Node]bool
 	// whose is " for order-service" in a repeated step.
 	whose string
 	fail  func(n *yaml.Node, format string, args ...any)
+}
+
+// fill copies the tree of an input with its texts filled in. A scalar that had
+// something to fill in is read again as a plain one, so that "{{ .Service.Replicas }}"
+// is a number.
+func (in *inputs) fill(n *yaml.Node, f Facts, repeated bool) *yaml.Node {
+	c := *n
+	if n.Kind == yaml.ScalarNode {
+		if !templated(n.Value) {
+			return &c
+		}
+		out, err := render(n.Value, f, repeated)
+		filled := &yaml.Node{Kind: yaml.ScalarNode, Value: out, Line: n.Line, Column: n.Column}
+		in.asked[filled] = n.Value
+		if err != nil {
+			in.fail(n, "text %q: %v", short(n.Value), err)
+			in.broken[filled] = true
+		}
+		return filled
+	}
+	c.Content = slices.Clone(n.Content)
+	for i := range c.Content {
+		if n.Kind == yaml.SequenceNode || i%2 == 1 {
+			c.Content[i] = in.fill(n.Content[i], f, repeated)
+		}
+	}
+	return &c
 }
 
 type input struct {
@@ -98,6 +129,9 @@ func (in *inputs) structure(n *yaml.Node, out reflect.Value) {
 			continue
 		}
 		seen[key.Value] = true
+		if in.broken[value] {
+			continue
+		}
 		if in.empty(value) {
 			if !field.optional {
 				in.fail(value, "%q is empty%s, and %s needs it%s", field.key, in.whose, in.action, in.written(value))
@@ -143,6 +177,9 @@ func (in *inputs) wants(key string, n *yaml.Node, what string) {
 type unmarshaler interface{ UnmarshalYAML(n *yaml.Node) error }
 
 func (in *inputs) value(key string, n *yaml.Node, out reflect.Value) {
+	if in.broken[n] {
+		return
+	}
 	if out.Kind() == reflect.Pointer {
 		out.Set(reflect.New(out.Type().Elem()))
 		in.value(key, n, out.Elem())
@@ -319,6 +356,9 @@ func (in *inputs) raw(key string, n *yaml.Node, out reflect.Value) {
 	out.SetBytes(data)
 }
 
+// unknownField is how the library speaks of a key that a type does not have.
+var unknownField = regexp.MustCompile(`^field (\S+) not found in type .*$`)
+
 // own reports what a type's own reading found.
 func (in *inputs) own(key string, n *yaml.Node, err error) {
 	for _, e := range loadErrors(err) {
@@ -326,6 +366,6 @@ func (in *inputs) own(key string, n *yaml.Node, err error) {
 		if e.Mark.Line > 0 {
 			at.Line, at.Column = e.Mark.Line, max(1, e.Mark.Column)
 		}
-		in.fail(&at, "%q: %s", key, e.Message)
+		in.fail(&at, "%q: %s", key, unknownField.ReplaceAllString(e.Message, `unknown key "$1"`))
 	}
 }
