@@ -1,0 +1,254 @@
+package slacksim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// apiError is a refusal in Slack's words.
+type apiError struct {
+	code     string
+	messages []string // response_metadata.messages: what exactly is wrong
+}
+
+func (e *apiError) Error() string {
+	if len(e.messages) == 0 {
+		return e.code
+	}
+	return e.code + ": " + strings.Join(e.messages, "; ")
+}
+
+func refuse(code string, messages ...string) error { return &apiError{code: code, messages: messages} }
+
+// call is one call of a Web API method.
+type call struct {
+	method string
+	args   map[string]any
+}
+
+func (c *call) str(name string) string {
+	switch v := c.args[name].(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+func (c *call) flag(name string) bool {
+	v := c.str(name)
+	return v == "1" || v == "true"
+}
+
+// value returns an argument that is JSON: an object of a JSON body as it is, or
+// the text of a form field decoded.
+func (c *call) value(name string) (v any, given bool, err error) {
+	v, given = c.args[name]
+	text, isText := v.(string)
+	if !isText {
+		return v, given && v != nil, nil
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil, false, nil
+	}
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return nil, true, fmt.Errorf("decode %s: %w", name, err)
+	}
+	return v, v != nil, nil
+}
+
+type tokenKind int
+
+const (
+	botToken tokenKind = iota
+	appToken
+)
+
+type method struct {
+	token tokenKind
+	tier  tier
+	do    func(*Server, *call) (map[string]any, error)
+}
+
+// methods are the Web API methods that exist here. The tiers are those of
+// Slack's reference, except where the comment says why not.
+func methods() map[string]method {
+	return map[string]method{
+		// Slack says tier 1, which is one a minute. slack-go waits for a refusal
+		// in real time, which would stop a rehearsal at top speed, so reconnecting
+		// is allowed more often.
+		"apps.connections.open": {appToken, tierConnect, (*Server).connectionsOpen},
+
+		"auth.test":                    {botToken, tierSpecial, (*Server).authTest},
+		"api.test":                     {botToken, tierSpecial, (*Server).apiTest},
+		"chat.postMessage":             {botToken, tierPost, (*Server).postMessage},
+		"chat.postEphemeral":           {botToken, tier4, (*Server).postEphemeral},
+		"chat.update":                  {botToken, tier3, (*Server).updateMessage},
+		"chat.delete":                  {botToken, tier3, (*Server).deleteMessage},
+		"chat.getPermalink":            {botToken, tierSpecial, (*Server).permalink},
+		"conversations.history":        {botToken, tier3, (*Server).history},
+		"conversations.replies":        {botToken, tier3, (*Server).replies},
+		"conversations.info":           {botToken, tier3, (*Server).channelInfo},
+		"conversations.list":           {botToken, tier2, (*Server).channelList},
+		"conversations.join":           {botToken, tier3, (*Server).channelJoin},
+		"conversations.members":        {botToken, tier4, (*Server).channelMembers},
+		"conversations.open":           {botToken, tier3, (*Server).openDirect},
+		"users.conversations":          {botToken, tier3, (*Server).channelList},
+		"users.info":                   {botToken, tier4, (*Server).userInfo},
+		"users.list":                   {botToken, tier2, (*Server).userList},
+		"users.lookupByEmail":          {botToken, tier3, (*Server).userByEmail},
+		"users.getPresence":            {botToken, tier3, (*Server).presence},
+		"views.open":                   {botToken, tier4, (*Server).viewsOpen},
+		"views.push":                   {botToken, tier4, (*Server).viewsPush},
+		"views.update":                 {botToken, tier4, (*Server).viewsUpdate},
+		"views.publish":                {botToken, tier4, (*Server).viewsPublish},
+		"files.getUploadURLExternal":   {botToken, tier4, (*Server).uploadURL},
+		"files.completeUploadExternal": {botToken, tier4, (*Server).completeUpload},
+		"files.info":                   {botToken, tier4, (*Server).fileInfo},
+		"pins.add":                     {botToken, tier2, (*Server).pinAdd},
+		"pins.remove":                  {botToken, tier2, (*Server).pinRemove},
+		"reactions.add":                {botToken, tier3, (*Server).reactionAdd},
+	}
+}
+
+const maxBody = 1 << 20
+
+// api answers /api/<method>.
+func (s *Server) api(table map[string]method) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/api/")
+		m, ok := table[name]
+		if !ok {
+			answer(w, nil, refuse("unknown_method"))
+			return
+		}
+		args, err := arguments(w, r)
+		if err != nil {
+			answer(w, nil, err)
+			return
+		}
+		c := &call{method: name, args: args}
+		if err := s.authorise(r, c, m.token); err != nil {
+			answer(w, nil, err)
+			return
+		}
+		if wait := s.limit(m.tier, c); wait > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(wait))
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, `{"ok":false,"error":"ratelimited"}`)
+			return
+		}
+		out, err := m.do(s, c)
+		answer(w, out, err)
+	}
+}
+
+func answer(w http.ResponseWriter, out map[string]any, err error) {
+	if out == nil {
+		out = map[string]any{}
+	}
+	out["ok"] = err == nil
+	if err != nil {
+		refusal, ok := errors.AsType[*apiError](err)
+		if !ok {
+			refusal = &apiError{code: "invalid_arguments", messages: []string{"[ERROR] " + err.Error()}}
+		}
+		out["error"] = refusal.code
+		if len(refusal.messages) > 0 {
+			out["response_metadata"] = map[string]any{"messages": refusal.messages}
+		}
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the reader hung up
+}
+
+// arguments reads a call's arguments from the query, a form or a JSON body.
+func arguments(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+	args := map[string]any{}
+	addForm := func(v url.Values) {
+		for k := range v {
+			args[k] = v.Get(k)
+		}
+	}
+	addForm(r.URL.Query())
+	if r.Method == http.MethodGet {
+		return args, nil
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" {
+		return nil, refuse("invalid_post_type")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, refuse("request_timeout", "[ERROR] the body is larger than 1 MB or broke off")
+	}
+	switch kind {
+	case "application/json":
+		if len(body) == 0 {
+			return args, nil
+		}
+		if err := json.Unmarshal(body, &args); err != nil {
+			return nil, refuse("invalid_json")
+		}
+	case "application/x-www-form-urlencoded", "":
+		v, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, refuse("invalid_form_data")
+		}
+		addForm(v)
+	default:
+		return nil, refuse("invalid_post_type")
+	}
+	return args, nil
+}
+
+func (s *Server) authorise(r *http.Request, c *call, want tokenKind) error {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !bearer {
+		token = c.str("token")
+	}
+	token = strings.TrimSpace(token)
+	delete(c.args, "token")
+	switch {
+	case token == "":
+		return refuse("not_authed")
+	case token == s.opt.BotToken && want == botToken, token == s.opt.AppToken && want == appToken:
+		return nil
+	case token == s.opt.BotToken, token == s.opt.AppToken:
+		return refuse("not_allowed_token_type")
+	}
+	return refuse("invalid_auth")
+}
+
+func (s *Server) authTest(*call) (map[string]any, error) {
+	return map[string]any{
+		"url": s.URL(), "team": "Rehearsal", "user": s.opt.BotName,
+		"team_id": TeamID, "user_id": BotUserID, "bot_id": BotID, "is_enterprise_install": false,
+	}, nil
+}
+
+func (s *Server) apiTest(c *call) (map[string]any, error) {
+	if e := c.str("error"); e != "" {
+		return nil, refuse(e)
+	}
+	return map[string]any{"args": c.args}, nil
+}
+
+func asRefusal(err error) (*apiError, bool) { return errors.AsType[*apiError](err) }

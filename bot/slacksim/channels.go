@@ -1,0 +1,219 @@
+package slacksim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// channelID finds a channel by its id, its name with or without #, or the person
+// of a direct message that is open. Called with mu held.
+func (s *Server) channelID(name string) (string, bool) {
+	bare := strings.TrimPrefix(name, "#")
+	for _, c := range s.channels {
+		if c.ID == name || c.Name == bare {
+			return c.ID, true
+		}
+	}
+	for person, dm := range s.direct {
+		if dm == name || person == name {
+			return dm, true
+		}
+	}
+	return "", false
+}
+
+// target is where a message goes. A person's id opens the direct message.
+// Called with mu held.
+func (s *Server) target(name string) (string, error) {
+	if id, ok := s.channelID(name); ok {
+		return id, nil
+	}
+	if p, ok := s.person(name); ok {
+		return s.directID(p), nil
+	}
+	return "", refuse("channel_not_found")
+}
+
+func (s *Server) directID(p Person) string {
+	id, ok := s.direct[p.ID]
+	if !ok {
+		id = "D0" + strings.TrimPrefix(p.ID, "U")
+		s.direct[p.ID] = id
+	}
+	return id
+}
+
+// channelName is what people call it. Called with mu held.
+func (s *Server) channelName(id string) string {
+	for _, c := range s.channels {
+		if c.ID == id {
+			return c.Name
+		}
+	}
+	return "directmessage"
+}
+
+// reader is the only person besides the bot who may read a channel; empty for
+// everybody. Called with mu held.
+func (s *Server) directPerson(channel string) string {
+	for person, dm := range s.direct {
+		if dm == channel {
+			return person
+		}
+	}
+	return ""
+}
+
+func (s *Server) channelJSON(id string) map[string]any {
+	if person := s.directPerson(id); person != "" {
+		return map[string]any{"id": id, "is_im": true, "user": person, "created": 1700000000, "is_open": true}
+	}
+	return map[string]any{
+		"id": id, "name": s.channelName(id), "name_normalized": s.channelName(id), "is_channel": true, "is_member": true,
+		"created": 1700000000, "creator": BotUserID, "num_members": len(s.opt.People) + 1,
+		"topic": map[string]any{"value": "", "creator": "", "last_set": 0}, "purpose": map[string]any{"value": "", "creator": "", "last_set": 0},
+	}
+}
+
+func (s *Server) channelInfo(c *call) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Unlike the posting methods, this one takes an id and nothing else.
+	id, ok := s.channelID(c.str("channel"))
+	if !ok || id != c.str("channel") {
+		return nil, refuse("channel_not_found")
+	}
+	return map[string]any{"channel": s.channelJSON(id)}, nil
+}
+
+func (s *Server) channelList(*call) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []any{}
+	for _, c := range s.channels {
+		list = append(list, s.channelJSON(c.ID))
+	}
+	return map[string]any{"channels": list, "response_metadata": map[string]any{"next_cursor": ""}}, nil
+}
+
+func (s *Server) channelJoin(c *call) (map[string]any, error) {
+	out, err := s.channelInfo(c)
+	if err != nil {
+		return nil, err
+	}
+	if im, _ := out["channel"].(map[string]any)["is_im"].(bool); im {
+		return nil, refuse("method_not_supported_for_channel_type")
+	}
+	out["warning"] = "already_in_channel"
+	out["response_metadata"] = map[string]any{"warnings": []string{"already_in_channel"}}
+	return out, nil
+}
+
+func (s *Server) channelMembers(c *call) (map[string]any, error) {
+	if _, err := s.channelInfo(c); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	members := []string{BotUserID}
+	only := s.directPerson(c.str("channel"))
+	for _, p := range s.opt.People {
+		if only == "" || only == p.ID {
+			members = append(members, p.ID)
+		}
+	}
+	return map[string]any{"members": members, "response_metadata": map[string]any{"next_cursor": ""}}, nil
+}
+
+func (s *Server) openDirect(c *call) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id := c.str("channel"); id != "" {
+		if s.directPerson(id) == "" {
+			return nil, refuse("channel_not_found")
+		}
+		return map[string]any{"channel": s.channelJSON(id)}, nil
+	}
+	users := strings.Split(c.str("users"), ",")
+	if len(users) != 1 {
+		return nil, refuse("method_not_supported_for_channel_type", "[ERROR] group direct messages do not exist in the rehearsal Slack")
+	}
+	p, ok := s.person(strings.TrimSpace(users[0]))
+	if !ok {
+		return nil, refuse("user_not_found")
+	}
+	_, open := s.direct[p.ID]
+	id := s.directID(p)
+	return map[string]any{"channel": s.channelJSON(id), "already_open": open, "no_op": open}, nil
+}
+
+func (s *Server) userJSON(p Person) map[string]any {
+	email := p.handle() + "@rehearsal.invalid"
+	return map[string]any{
+		"id": p.ID, "team_id": TeamID, "name": p.handle(), "real_name": p.Name, "deleted": false, "is_bot": p.ID == BotUserID, "tz": "Etc/UTC", "tz_offset": 0,
+		"profile": map[string]any{"real_name": p.Name, "display_name": p.Name, "title": p.Title, "email": email, "team": TeamID},
+	}
+}
+
+func (s *Server) everybody() []Person {
+	return append(slices.Clone(s.opt.People), Person{ID: BotUserID, Name: s.opt.BotName})
+}
+
+func (s *Server) userInfo(c *call) (map[string]any, error) {
+	for _, p := range s.everybody() {
+		if p.ID == c.str("user") {
+			return map[string]any{"user": s.userJSON(p)}, nil
+		}
+	}
+	return nil, refuse("user_not_found")
+}
+
+func (s *Server) userByEmail(c *call) (map[string]any, error) {
+	for _, p := range s.everybody() {
+		if p.handle()+"@rehearsal.invalid" == c.str("email") {
+			return map[string]any{"user": s.userJSON(p)}, nil
+		}
+	}
+	return nil, refuse("users_not_found")
+}
+
+func (s *Server) userList(*call) (map[string]any, error) {
+	list := []any{}
+	for _, p := range s.everybody() {
+		list = append(list, s.userJSON(p))
+	}
+	return map[string]any{"members": list, "cache_ts": s.clock.Now().Unix(), "response_metadata": map[string]any{"next_cursor": ""}}, nil
+}
+
+func (s *Server) presence(c *call) (map[string]any, error) {
+	if _, ok := s.person(c.str("user")); !ok && c.str("user") != "" && c.str("user") != BotUserID {
+		return nil, refuse("user_not_found")
+	}
+	return map[string]any{"presence": "active"}, nil
+}
+
+// page cuts a list as limit and cursor ask.
+func cut[T any](c *call, all []T, most int) (some []T, next string, err error) {
+	limit := min(100, most)
+	if v := c.str("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return nil, "", refuse("invalid_limit")
+		}
+		limit = min(n, most)
+	}
+	from := 0
+	if v := c.str("cursor"); v != "" {
+		n, err := strconv.Atoi(strings.TrimPrefix(v, "next_"))
+		if err != nil || n < 0 || n > len(all) {
+			return nil, "", refuse("invalid_cursor")
+		}
+		from = n
+	}
+	to := min(from+limit, len(all))
+	if to < len(all) {
+		next = "next_" + strconv.Itoa(to)
+	}
+	return all[from:to], next, nil
+}

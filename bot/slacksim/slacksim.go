@@ -1,0 +1,431 @@
+// Package slacksim is a Slack small enough to rehearse against: the Web API and
+// Socket Mode over a real WebSocket, close enough that slack-go cannot tell, and
+// a page on which people read the channel, type commands, press buttons and fill
+// forms.
+//
+// It promises to be no kinder than Slack. It refuses a wrong token or the wrong
+// kind of token, a message over the limits, a trigger that is used or older than
+// three seconds, and posting faster than Slack allows, each with Slack's own
+// error name. An envelope goes to exactly one connection and comes again, with
+// the same id, when it is not acknowledged or its connection is lost.
+//
+// All state lives in the [Server] and outlives the bot: a bot that was killed
+// connects again, finds its messages, and gets what it had not acknowledged.
+//
+// There are two sides. Programs use /api/ and the socket as they would at Slack.
+// People (the page, and the player of a rehearsal) use /rehearsal/, which is
+// ours: it says what a person sees and takes what a person does.
+//
+// Time is the incident.Clock. While an envelope is on its way to the bot, or
+// news is on its way to a reader who asked to be paced, the server is busy, so a
+// pretend clock stands still. Keeping sockets alive (pings, write deadlines) is
+// about the machine and not about the incident, and uses the machine's clock.
+package slacksim
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// The workspace and the app, as the bot meets them.
+const (
+	TeamID    = "T0REHEARSAL"
+	AppID     = "A0FAILOVER"
+	BotUserID = "U0FAILOVER"
+	BotID     = "B0FAILOVER"
+
+	teamDomain = "rehearsal"
+	slackbot   = "USLACKBOT"
+)
+
+// Options say what the workspace looks like. Every field has a default except
+// Clock.
+type Options struct {
+	// Listen is the address to serve on; 127.0.0.1:0 when empty.
+	Listen string
+
+	// Clock is the time of the rehearsal.
+	Clock incident.Clock
+
+	// BotToken (xoxb-...) and AppToken (xapp-...) are the only tokens that are
+	// accepted, each for its own methods.
+	BotToken, AppToken string
+
+	// BotName is what the bot is called on the page; failoverbot when empty.
+	BotName string
+
+	// Channels exist from the start with the bot and everybody in them;
+	// #incident-response and #general when empty.
+	Channels []Channel
+
+	// People are the members of the workspace.
+	People []Person
+
+	// Command is the app's slash command; /failover when empty.
+	Command string
+
+	// Wire receives a line of JSON per connection, envelope, redelivery and
+	// acknowledgement; Messages one per message posted, updated or deleted. Nil
+	// keeps no log.
+	Wire, Messages io.Writer
+
+	// RefreshEvery is how old a connection gets before it is asked to come back;
+	// zero means that only Refresh does that.
+	RefreshEvery time.Duration
+
+	// Extra handles paths of the page's address that are not Slack's, so that
+	// a rehearsal can show its world beside the channel. Nil means 404.
+	Extra http.Handler
+}
+
+// Channel is a public channel.
+type Channel struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Person is a member of the workspace. Title is shown beside the name.
+type Person struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Title string `json:"title"`
+}
+
+// Block is one Block Kit block, or any other JSON object of Slack's.
+type Block = map[string]any
+
+// Message is a message as it stands now. A deleted one is gone.
+type Message struct {
+	Channel   string         `json:"channel"`
+	TS        string         `json:"ts"`
+	ThreadTS  string         `json:"thread_ts,omitempty"`
+	User      string         `json:"user"`
+	BotID     string         `json:"bot_id,omitempty"`
+	For       string         `json:"for,omitempty"` // the only person who sees it
+	Text      string         `json:"text"`
+	Blocks    []Block        `json:"blocks,omitempty"`
+	Metadata  map[string]any `json:"metadata,omitempty"`
+	Files     []File         `json:"files,omitempty"`
+	Edited    string         `json:"edited,omitempty"`
+	Broadcast bool           `json:"broadcast,omitempty"`
+	Pinned    bool           `json:"pinned,omitempty"`
+	Reactions []string       `json:"reactions,omitempty"`
+}
+
+// File is an uploaded file. It is shared once Channel is set.
+type File struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Size    int    `json:"size"`
+	Channel string `json:"channel,omitempty"`
+	User    string `json:"user,omitempty"`
+	Created int64  `json:"created"`
+	Content []byte `json:"-"`
+}
+
+// Server is the workspace.
+type Server struct {
+	opt      Options
+	clock    incident.Clock
+	real     incident.RealClock
+	listener net.Listener
+	http     *http.Server
+	wire     *lineLog
+	msgLog   *lineLog
+	feed     *feed
+
+	stop context.CancelFunc
+	life context.Context //nolint:containedctx // the server's own life, ended by Close
+	work sync.WaitGroup
+	over bool // nothing starts any more; guarded by spawning
+
+	spawning sync.Mutex
+
+	mu        sync.Mutex
+	lastTS    int64
+	channels  []Channel
+	direct    map[string]string // person -> DM channel id
+	messages  map[string][]*Message
+	ephemeral map[string][]*Message // person -> messages
+	files     map[string]*File
+	fileOrder []string
+	uploads   map[string]string // upload ticket -> file id
+	triggers  map[string]*trigger
+	hooks     map[string]*hook
+	views     map[string]*view
+	stacks    map[string][]*view // person -> open modals, the last on top
+	homes     map[string]*view
+	buckets   map[string]*bucket
+	conns     []*conn
+	tickets   map[string]func()
+	turn      int
+	connSeq   int
+	waiters   []chan grant
+	pending   map[string]*envelope
+	returning []func() // holds of connections that were asked to come back
+}
+
+// New opens the listener, so that URL is known, and serves once Run is called.
+func New(o Options) (*Server, error) {
+	if o.Clock == nil {
+		return nil, errors.New("the rehearsal Slack needs a clock")
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.BotToken == "" {
+		o.BotToken = "xoxb-rehearsal"
+	}
+	if o.AppToken == "" {
+		o.AppToken = "xapp-rehearsal"
+	}
+	if !strings.HasPrefix(o.BotToken, "xoxb-") || !strings.HasPrefix(o.AppToken, "xapp-") {
+		return nil, errors.New("the rehearsal Slack's bot token has to begin with xoxb- and its app token with xapp-")
+	}
+	if o.BotName == "" {
+		o.BotName = "failoverbot"
+	}
+	if o.Command == "" {
+		o.Command = "/failover"
+	}
+	if len(o.Channels) == 0 {
+		o.Channels = []Channel{{ID: "C0INCIDENT", Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}}
+	}
+	seen := map[string]bool{BotUserID: true, slackbot: true}
+	for _, p := range o.People {
+		if p.ID == "" || seen[p.ID] {
+			return nil, fmt.Errorf("the rehearsal Slack: the person id %q is empty, reserved or given twice", p.ID)
+		}
+		seen[p.ID] = true
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("open the rehearsal Slack's address: %w", err)
+	}
+	life, stop := context.WithCancel(context.Background())
+	s := &Server{
+		opt: o, clock: o.Clock, listener: l, life: life, stop: stop,
+		wire: &lineLog{w: o.Wire}, msgLog: &lineLog{w: o.Messages},
+		feed:      newFeed(o.Clock),
+		channels:  slices.Clone(o.Channels),
+		direct:    map[string]string{},
+		messages:  map[string][]*Message{},
+		ephemeral: map[string][]*Message{},
+		files:     map[string]*File{},
+		uploads:   map[string]string{},
+		triggers:  map[string]*trigger{},
+		hooks:     map[string]*hook{},
+		views:     map[string]*view{},
+		stacks:    map[string][]*view{},
+		homes:     map[string]*view{},
+		buckets:   map[string]*bucket{},
+		tickets:   map[string]func(){},
+		pending:   map[string]*envelope{},
+	}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return life },
+	}
+	return s, nil
+}
+
+// Run serves until ctx ends or Close is called, and returns once everything that
+// it started has ended.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.wait()
+	defer s.shut()
+	unhook := context.AfterFunc(ctx, s.shut)
+	defer unhook()
+	err := s.http.Serve(s.listener)
+	if errors.Is(err, http.ErrServerClosed) || s.life.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("serve the rehearsal Slack: %w", err)
+}
+
+// Close ends Run. A second call does nothing.
+func (s *Server) Close() error {
+	s.shut()
+	return nil
+}
+
+// enter makes Run wait for the caller until work.Done, or says that it is too
+// late.
+func (s *Server) enter() bool {
+	s.spawning.Lock()
+	defer s.spawning.Unlock()
+	if !s.over {
+		s.work.Add(1)
+	}
+	return !s.over
+}
+
+// spawn starts something that Run waits for. It does nothing once Run ends.
+func (s *Server) spawn(do func()) {
+	s.spawning.Lock()
+	defer s.spawning.Unlock()
+	if s.over {
+		return
+	}
+	s.work.Go(do)
+}
+
+// goBusy starts something that lives by the clock.
+func (s *Server) goBusy(do func()) {
+	done := s.clock.Busy()
+	s.spawning.Lock()
+	defer s.spawning.Unlock()
+	if s.over {
+		done()
+		return
+	}
+	s.work.Go(func() {
+		defer done()
+		do()
+	})
+}
+
+func (s *Server) wait() {
+	s.spawning.Lock()
+	s.over = true
+	s.spawning.Unlock()
+	s.work.Wait()
+}
+
+func (s *Server) shut() {
+	s.stop()
+	_ = s.http.Close()
+	_ = s.listener.Close() // Serve may never have been called
+	s.mu.Lock()
+	conns := slices.Clone(s.conns)
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.close()
+	}
+	s.feed.close()
+	s.mu.Lock()
+	held := s.returning
+	s.returning = nil
+	for t, done := range s.tickets {
+		held = append(held, done)
+		delete(s.tickets, t)
+	}
+	s.mu.Unlock()
+	for _, done := range held {
+		done()
+	}
+}
+
+// URL is the address of the page, ending in a slash.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/" }
+
+// APIURL is what slack.OptionAPIURL wants.
+func (s *Server) APIURL() string { return s.URL() + "api/" }
+
+// Messages returns the messages of a channel (its id or name), thread replies
+// included, in the order in which they were posted.
+func (s *Server) Messages(channel string) []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.channelID(channel)
+	if !ok {
+		return nil
+	}
+	return values(s.messages[id])
+}
+
+// Ephemerals returns what only this person sees.
+func (s *Server) Ephemerals(user string) []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return values(s.ephemeral[user])
+}
+
+// Files returns the files that were shared, in the order of their upload.
+func (s *Server) Files() []File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []File
+	for _, id := range s.fileOrder {
+		if f := s.files[id]; f.Channel != "" {
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// Connections is how many Socket Mode connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+func values(in []*Message) []Message {
+	out := make([]Message, 0, len(in))
+	for _, m := range in {
+		out = append(out, *m)
+	}
+	return out
+}
+
+// hold makes the clock wait for something that somebody else has to do next, and
+// gives up after a real-time guard, for he may never do it.
+func (s *Server) hold(guard time.Duration) (release func()) {
+	done := s.clock.Busy()
+	ctx, cancel := s.real.WithTimeout(s.life, guard, nil)
+	context.AfterFunc(ctx, done)
+	return func() {
+		done()
+		cancel()
+	}
+}
+
+// ts makes a timestamp that no other message has. Called with mu held.
+func (s *Server) ts() string {
+	us := s.clock.Now().UnixMicro()
+	if us <= s.lastTS {
+		us = s.lastTS + 1
+	}
+	s.lastTS = us
+	return fmt.Sprintf("%d.%06d", us/1e6, us%1e6)
+}
+
+func (s *Server) person(id string) (Person, bool) {
+	for _, p := range s.opt.People {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return Person{}, false
+}
+
+// handle is the user name: lower case, without spaces.
+func (p Person) handle() string {
+	return strings.ToLower(strings.ReplaceAll(p.Name, " ", "."))
+}
+
+var base32id = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// newID makes an id that nobody can guess: trigger ids, upload and response URLs
+// are capabilities.
+func newID(prefix string) string {
+	var b [15]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return prefix + base32id.EncodeToString(b[:])
+}
