@@ -1,0 +1,237 @@
+// Package redis keeps timelines and leases on Redis.
+//
+// A timeline is a stream with ids of our own, <seq>-0, counting from 1 without a
+// gap, never trimmed. Whoever appends says which event it follows; one script
+// checks that, the lease token and the request id, and adds the events in one
+// piece. Two people who press at once, or two replicas, meet in that script.
+//
+//	fb:{INC-2026-0042}:log       the timeline, a stream; field e is the event as JSON
+//	fb:{INC-2026-0042}:requests  request id -> seq of its last event
+//	fb:{INC-2026-0042}:lease     holder, token, until
+//	fb:{INC-2026-0042}:fence     the newest lease token
+//	fb:{index}:...               what is current, numbers given, all incidents
+//
+// The braces put all keys of an incident into one hash slot, so that a script
+// may touch them on a cluster too. Between the index and an incident nothing is
+// atomic, and nothing has to be: the timeline decides.
+//
+// # Sent twice, done once
+//
+// After a lost answer nobody knows whether an append went through. So each one
+// carries the id of the decision it stands for, kept beside the stream for good:
+// the same [incident.Write] again gets the first answer and adds nothing. Append
+// itself sends it up to three times. The client library below retries nothing,
+// because its retries do not know what may run twice.
+//
+// # Whose clock
+//
+// A lease runs out by the clock of its callers, whose time is an argument of the
+// scripts; the server's clock and its key expiry are not used. In a rehearsal
+// time runs faster than life or stands still, and a lease must do the same. The
+// price is that replicas whose clocks differ may take a lease early. That is
+// harmless here: each lease has a token greater than all before it, and an append
+// with an older one is refused. The lease saves work, the token is the safety.
+// What neither can stop is a call to somebody else that is already under way;
+// that is the engine's part.
+//
+// # When Redis is down
+//
+// Every method but Wait returns an [incident.Fault] that may be retried. Wait
+// waits on, and wakes up when Redis is back. Nothing is kept here in the
+// meantime. How safe an appended event is depends on the server:
+// [Log.Durability] says it in a sentence, and Write.Secure asks for all that
+// there is. Keys must never be evicted: maxmemory-policy noeviction.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Options say which Redis. Either URL or Client is needed.
+type Options struct {
+	// URL of a single server: redis://user:password@host:6379/0, rediss:// for
+	// TLS, unix:// for a socket.
+	URL string
+	// Client to use instead: for Sentinel, a cluster, or a server inside the
+	// process. It stays the caller's: Disconnect does not close it. Give it
+	// MaxRetries -1 and ContextTimeoutEnabled.
+	Client goredis.UniversalClient
+	// Prefix of all keys; "fb" when empty. It may not contain braces.
+	Prefix string
+	// Clock paces reconnecting; the machine's when nil.
+	Clock incident.Clock
+}
+
+// Log is an incident.Log on Redis. Its methods may be called concurrently.
+type Log struct {
+	client goredis.UniversalClient
+	// feeder carries the blocking reads of Wait, so that they never take a
+	// connection that an append needs.
+	feeder goredis.UniversalClient
+	owned  []func() error // what Disconnect closes, in reverse
+	addr   string
+	prefix string
+	clock  incident.Clock
+	log    zerolog.Logger
+
+	mu      sync.Mutex
+	feeds   map[incident.ID]*feed
+	ended   context.Context // of the feeds; ends with Disconnect
+	end     context.CancelFunc
+	feeding sync.WaitGroup
+}
+
+var _ incident.Log = (*Log)(nil)
+
+// Open connects and pings once. The error says in a sentence what to look at and
+// holds no password. Disconnect undoes it.
+func Open(ctx context.Context, o Options, log zerolog.Logger) (*Log, error) {
+	l := &Log{prefix: o.Prefix, clock: o.Clock, log: log, feeds: map[incident.ID]*feed{}}
+	if l.prefix == "" {
+		l.prefix = "fb"
+	}
+	if strings.ContainsAny(l.prefix, "{}") {
+		return nil, fmt.Errorf("redis key prefix %q contains a brace: braces choose the hash slot and belong to the incident id", o.Prefix)
+	}
+	if l.clock == nil {
+		l.clock = incident.RealClock{}
+	}
+	switch {
+	case o.Client != nil && o.URL != "":
+		return nil, errors.New("open redis: both an URL and a client are given, one is needed")
+	case o.Client != nil:
+		l.client = o.Client
+	default:
+		opt, err := parse(o.URL)
+		if err != nil {
+			return nil, err
+		}
+		c := goredis.NewClient(opt)
+		l.client, l.owned = c, append(l.owned, c.Close)
+	}
+	l.addr = address(l.client)
+	l.feeder = l.client
+	if c := sibling(l.client); c != nil {
+		l.feeder, l.owned = c, append(l.owned, c.Close)
+	}
+	l.ended, l.end = context.WithCancel(context.Background())
+	if err := l.client.Ping(ctx).Err(); err != nil {
+		err = l.unreachable(ctx, err)
+		return nil, errors.Join(err, l.Disconnect())
+	}
+	return l, nil
+}
+
+// Disconnect ends every Wait and closes the connections that Open made. The Log
+// is of no use afterwards.
+func (l *Log) Disconnect() error {
+	l.mu.Lock()
+	l.end()
+	l.mu.Unlock()
+	var errs []error
+	for i := len(l.owned) - 1; i >= 0; i-- {
+		errs = append(errs, l.owned[i]())
+	}
+	l.feeding.Wait()
+	l.owned = nil
+	return errors.Join(errs...)
+}
+
+// parse reads the URL. What the standard library says about a bad one may quote
+// a piece of the password, so it is not passed on.
+func parse(raw string) (*goredis.Options, error) {
+	const want = "it looks like redis://user:password@host:6379/0 (rediss:// for TLS)"
+	if raw == "" {
+		return nil, errors.New("no Redis is named: set REDIS_URL; " + want)
+	}
+	if _, err := url.Parse(raw); err != nil {
+		return nil, errors.New("REDIS_URL is not a URL: " + want + "; special characters in the password have to be percent-encoded")
+	}
+	opt, err := goredis.ParseURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL cannot be used: %w; %s", err, want)
+	}
+	opt.MaxRetries = -1
+	opt.ContextTimeoutEnabled = true
+	opt.DialTimeout = 3 * time.Second
+	opt.DialerRetries = 1
+	opt.ReadTimeout = 3 * time.Second
+	opt.WriteTimeout = 3 * time.Second
+	opt.DisableIdentity = true
+	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return opt, nil
+}
+
+// sibling is a second client to the same place, nil if we cannot make one.
+func sibling(c goredis.UniversalClient) goredis.UniversalClient {
+	switch c := c.(type) {
+	case *goredis.Client:
+		o := *c.Options()
+		o.MaxRetries, o.MinIdleConns = -1, 0
+		return goredis.NewClient(&o)
+	case *goredis.ClusterClient:
+		o := *c.Options()
+		o.MinIdleConns = 0
+		return goredis.NewClusterClient(&o)
+	}
+	return nil
+}
+
+func address(c goredis.UniversalClient) string {
+	switch c := c.(type) {
+	case *goredis.Client:
+		return c.Options().Addr
+	case *goredis.ClusterClient:
+		return strings.Join(c.Options().Addrs, ", ")
+	}
+	return "the given client"
+}
+
+func (l *Log) unreachable(ctx context.Context, err error) error {
+	switch {
+	case goredis.IsAuthError(err), goredis.HasErrorPrefix(err, "AUTH"):
+		return fmt.Errorf("Redis at %s does not accept the credentials: %w; check user and password in REDIS_URL", l.addr, err)
+	case goredis.IsPermissionError(err):
+		return fmt.Errorf("Redis at %s refuses: %w; give the user of REDIS_URL the permissions", l.addr, err)
+	case goredis.IsLoadingError(err):
+		return fmt.Errorf("Redis at %s is still loading its data: %w; try again in a moment", l.addr, err)
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	}
+	return fmt.Errorf("Redis at %s cannot be reached: %w; check REDIS_URL", l.addr, err)
+}
+
+// key of an incident. All of one incident share a hash slot.
+func (l *Log) key(id incident.ID, name string) string {
+	return l.prefix + ":{" + string(id) + "}:" + name
+}
+
+// index is a key of what belongs to no single incident.
+func (l *Log) index(name string) string { return l.prefix + ":{index}:" + name }
+
+// conn is one connection to the server that key lives on. The caller closes it.
+func (l *Log) conn(ctx context.Context, key string) (*goredis.Conn, error) {
+	switch c := l.client.(type) {
+	case *goredis.Client:
+		return c.Conn(), nil
+	case *goredis.ClusterClient:
+		n, err := c.MasterForKey(ctx, key)
+		if err != nil {
+			return nil, fmt.Errorf("find the server of %s: %w", key, err)
+		}
+		return n.Conn(), nil
+	}
+	return nil, fmt.Errorf("a client of type %T has no connections to take", l.client)
+}
