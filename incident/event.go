@@ -95,28 +95,29 @@ func body[T Body](data []byte) (Body, error) {
 
 // bodies is every type of event there is.
 var bodies = map[string]func([]byte) (Body, error){
-	"IncidentDeclared":  body[IncidentDeclared],
-	"PlanFrozen":        body[PlanFrozen],
-	"DurabilityFound":   body[DurabilityFound],
-	"RunTaken":          body[RunTaken],
-	"StepStarted":       body[StepStarted],
-	"ChangeIntended":    body[ChangeIntended],
-	"StepFinished":      body[StepFinished],
-	"StepFailed":        body[StepFailed],
-	"StepSkipped":       body[StepSkipped],
-	"StepRetried":       body[StepRetried],
-	"ApprovalAsked":     body[ApprovalAsked],
-	"ApprovalGiven":     body[ApprovalGiven],
-	"ApprovalDeclined":  body[ApprovalDeclined],
-	"ApprovalExpired":   body[ApprovalExpired],
-	"ApprovalWithdrawn": body[ApprovalWithdrawn],
-	"RunPaused":         body[RunPaused],
-	"RunResumed":        body[RunResumed],
-	"RunAborted":        body[RunAborted],
-	"IncidentMitigated": body[IncidentMitigated],
-	"IncidentResolved":  body[IncidentResolved],
-	"NoteAdded":         body[NoteAdded],
-	"MessagePosted":     body[MessagePosted],
+	"IncidentDeclared":   body[IncidentDeclared],
+	"PlanFrozen":         body[PlanFrozen],
+	"DurabilityFound":    body[DurabilityFound],
+	"RunTaken":           body[RunTaken],
+	"StepStarted":        body[StepStarted],
+	"ChangeIntended":     body[ChangeIntended],
+	"DurabilityObtained": body[DurabilityObtained],
+	"StepFinished":       body[StepFinished],
+	"StepFailed":         body[StepFailed],
+	"StepSkipped":        body[StepSkipped],
+	"StepRetried":        body[StepRetried],
+	"ApprovalAsked":      body[ApprovalAsked],
+	"ApprovalGiven":      body[ApprovalGiven],
+	"ApprovalDeclined":   body[ApprovalDeclined],
+	"ApprovalExpired":    body[ApprovalExpired],
+	"ApprovalWithdrawn":  body[ApprovalWithdrawn],
+	"RunPaused":          body[RunPaused],
+	"RunResumed":         body[RunResumed],
+	"RunAborted":         body[RunAborted],
+	"IncidentMitigated":  body[IncidentMitigated],
+	"IncidentResolved":   body[IncidentResolved],
+	"NoteAdded":          body[NoteAdded],
+	"MessagePosted":      body[MessagePosted],
 }
 
 // IncidentDeclared opens a timeline. Actor is who asked for it.
@@ -174,9 +175,13 @@ type ChangeIntended struct {
 	Until time.Time `json:"until"`
 	// Before is the value that the change replaces, for going back.
 	Before string `json:"before,omitempty"`
-	// Secured is the durability obtained for this record; set at a point of no
-	// return.
-	Secured *Secured `json:"secured,omitempty"`
+}
+
+// DurabilityObtained says how safe the intention of a point of no return was
+// made before its call left.
+type DurabilityObtained struct {
+	Step string `json:"step"`
+	Secured
 }
 
 // StepFinished: the step is done, with what was seen.
@@ -366,6 +371,9 @@ func (StepStarted) Type() string { return "StepStarted" }
 
 // Type names the event.
 func (ChangeIntended) Type() string { return "ChangeIntended" }
+
+// Type names the event.
+func (DurabilityObtained) Type() string { return "DurabilityObtained" }
 
 // Type names the event.
 func (StepFinished) Type() string { return "StepFinished" }

@@ -88,10 +88,12 @@ type StepState struct {
 	ApprovedSeq uint64
 	IntendedSeq uint64
 	ApprovedBy  string
-	Finished    StepFinished
-	Failure     StepFailed
-	SkippedBy   string
-	SkipReason  string
+	// Approved is the question whose yes ApprovedSeq is.
+	Approved   string
+	Finished   StepFinished
+	Failure    StepFailed
+	SkippedBy  string
+	SkipReason string
 	// Retriers asked to carry it out again: they may not approve it.
 	Retriers []string
 	// Changed: this run changed the world here.
@@ -294,6 +296,9 @@ func (s *State) Apply(e Event) {
 		b.Expired = max(b.Expired, s.Expiries[b.Step])
 		s.Questions[b.Question] = &Question{ApprovalAsked: b, AskedAt: e.Time, Open: true}
 		s.Open = append(s.Open, b.Question)
+		if b.Kind == AskApprove {
+			s.status(s.step(b.Step, ""), Pending)
+		}
 	case ApprovalGiven:
 		q := s.answer(b.Question, b.Choice, e.Actor, e.Time)
 		q.Reason, q.BrokeGlass = b.Reason, b.BrokeGlass
@@ -302,12 +307,18 @@ func (s *State) Apply(e Event) {
 			s.GoBy, s.GoAt = e.Actor, e.Time
 		case AskApprove:
 			st := s.step(b.Step, "")
-			st.ApprovedSeq, st.ApprovedBy = e.Seq, e.Actor
+			st.ApprovedSeq, st.ApprovedBy, st.Approved = e.Seq, e.Actor, b.Question
 		case AskFailed:
 		}
 	case ApprovalDeclined:
 		q := s.answer(b.Question, "declined", e.Actor, e.Time)
 		q.Reason = b.Reason
+		st := s.step(b.Step, "")
+		s.status(st, Failed)
+		st.Ended, st.Failure = e.Time, StepFailed{Step: b.Step, Error: "declined"}
+		if b.Reason != "" {
+			st.Failure.Error += ": " + b.Reason
+		}
 	case ApprovalExpired:
 		s.answer(b.Question, "expired", e.Actor, e.Time)
 		s.Expiries[b.Step]++
@@ -328,6 +339,6 @@ func (s *State) Apply(e Event) {
 		s.Notes++
 	case MessagePosted:
 		s.Posts[b.Key] = b
-	case Unknown:
+	case DurabilityObtained, Unknown:
 	}
 }

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// change carries out a step that changes the world: look, have it approved where
+// that is needed, write down the intention, look again right before, do.
+func (w *work) change(ctx context.Context) error {
+	if w.former != nil {
+		return w.pickUp(ctx)
+	}
+	if w.guarded() {
+		if err := w.approved(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.started(ctx); err != nil {
+		return err
+	}
+	return w.attempt(ctx)
+}
+
+// attempt looks and does, as often as the faults allow.
+func (w *work) attempt(ctx context.Context) error {
+	for try := 1; ; try++ {
+		before, there, err := w.look(ctx)
+		switch {
+		case err != nil:
+			return w.fail(ctx, err, before, true)
+		case there:
+			return w.finish(ctx, before, false, true)
+		}
+		if w.guarded() && try == 1 {
+			if err := w.stillMeans(ctx); err != nil {
+				return err
+			}
+		}
+		if err := w.intend(ctx, before); err != nil {
+			return err
+		}
+		o, err := w.do(ctx)
+		if err == nil {
+			return w.keep(ctx, func(ctx context.Context) error { return w.finish(ctx, o, true, false) })
+		}
+		f := incident.FaultOf(err)
+		if f.Maybe {
+			w.log.Warn().Err(err).Str("step", w.step.ID).Msg("the change may have happened; looking")
+			return w.pickUp(ctx)
+		}
+		w.former = nil
+		if !f.Retry || try == tries {
+			return w.keep(ctx, func(ctx context.Context) error { return w.fail(ctx, err, o, false) })
+		}
+		if err := w.Clock.Sleep(ctx, backoff(try, f)); err != nil {
+			return err
+		}
+	}
+}
+
+// do lets the change leave, once. The lease is renewed right before it for
+// longer than the call may last. The call is not cut short when the process is
+// asked to leave: it is bounded, and its answer is worth having.
+func (w *work) do(ctx context.Context) (Outcome, error) {
+	if err := w.Book.Log().Renew(ctx, w.id, w.token, w.Clock.Now(), leaseTTL); err != nil {
+		return Outcome{}, &incident.Fault{
+			Err:   fmt.Errorf("renew the lease before the call: %w", err),
+			Retry: true,
+		}
+	}
+	bounded, stop := w.bounded(context.WithoutCancel(ctx))
+	defer stop()
+	return w.action.Do(bounded, w.call)
+}
+
+// keep writes down the outcome of a call even when the run is being left.
+func (w *work) keep(ctx context.Context, write func(context.Context) error) error {
+	ctx, stop := w.Clock.WithTimeout(context.WithoutCancel(ctx), outcomeTime, errors.New("the outcome could not be written down"))
+	defer stop()
+	return write(ctx)
+}
+
+// intend writes down that the change is about to leave. At a point of no return
+// it asks the record for all the durability it can give, and says what it got.
+func (w *work) intend(ctx context.Context, before Outcome) error {
+	intended := incident.ChangeIntended{
+		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
+		Until:  w.Clock.Now().Add(w.callTime()),
+		Before: before.Before,
+	}
+	written, err := w.record(ctx, func(s *incident.State) (incident.Write, error) {
+		st := s.Step(w.step.ID)
+		if s.Over() || s.Paused || st.Status != incident.Running {
+			return incident.Write{}, errStop
+		}
+		out := w.write(intended)
+		out.Secure = w.step.NoReturn
+		return out, nil
+	})
+	if err != nil {
+		return err
+	}
+	w.former = &intended
+	if !w.step.NoReturn {
+		return nil
+	}
+	return w.append(ctx, incident.DurabilityObtained{Step: w.step.ID, Secured: written.Secured})
+}
+
+// pickUp deals with a change that may have happened: an earlier life of the bot
+// intended it, or its answer was lost. Nobody looks before the call has surely
+// ended.
+func (w *work) pickUp(ctx context.Context) error {
+	if left := w.former.Until.Sub(w.Clock.Now()); left > 0 {
+		if err := w.Clock.Sleep(ctx, left); err != nil {
+			return err
+		}
+	}
+	o, there, err := w.look(ctx)
+	switch {
+	case err == nil && there:
+		return w.finish(ctx, o, true, false)
+	case w.guarded():
+		if again, err := w.approvedAgain(ctx); again || err != nil {
+			if err != nil {
+				return err
+			}
+			break
+		}
+		why := "it is not there"
+		if err != nil {
+			why = "it cannot be seen whether it is there: " + err.Error()
+		}
+		return w.ask(ctx, fmt.Sprintf("It was asked for at %s and no answer came; %s.",
+			w.former.Until.Add(-w.callTime()).UTC().Format("15:04:05 UTC"), why))
+	case err != nil:
+		return w.fail(ctx, err, o, true)
+	case w.call.Attempt >= tries:
+		return w.fail(ctx, fmt.Errorf("asked for %d times, and each time no answer came and it is not there", w.call.Attempt), o, false)
+	}
+	w.former = nil
+	if err := w.started(ctx); err != nil {
+		return err
+	}
+	return w.attempt(ctx)
+}
+
+// approvedAgain says whether people agreed once more after the last intention.
+func (w *work) approvedAgain(ctx context.Context) (bool, error) {
+	var question string
+	err := w.Book.View(ctx, w.id, func(s *incident.State) { question = yes(s, w.step) })
+	return question != "", err
+}
+
+// guarded says that the step stands under an approval.
+func (w *work) guarded() bool { return guarded(w.step) }
+
+func guarded(s runbook.Step) bool { return s.Approval != nil || s.CoveredBy != "" }

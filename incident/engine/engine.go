@@ -1,0 +1,219 @@
+// Package engine carries out a plan, durably: write it down, then do it, and
+// look before doing.
+//
+// One replica holds the lease of an incident and runs its steps; which one does
+// not matter, because everything it knows is on the timeline. Steps whose needs
+// are settled run at once. Before a change leaves, ChangeIntended is on the
+// timeline; a process that dies after that leaves a change that may have
+// happened, and the next holder waits until the call has surely ended, looks,
+// and goes on if the change is there. If it is not there, or nobody can tell,
+// a change that can be taken back is sent again, and a point of no return is put
+// to a person again.
+//
+//	pending -> [asked, approved] -> StepStarted -> Look -> there: StepFinished
+//	                                                 |
+//	                                                 v not there
+//	                                          ChangeIntended -> Do -> StepFinished
+//	                                                 ^            |
+//	             the process dies, the answer is lost, ...: Look  +-> StepFailed -> a person
+//
+// The lease is advisory: AWS knows no fencing token. The safety is in the order
+// above, in renewing the lease right before Do for longer than the call may
+// last, and in the log, which refuses a stale holder's appends.
+//
+// When the record cannot be reached nothing new starts; what is under way is
+// finished and written down as soon as the record is back.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+const (
+	// leaseTTL is how long a dead holder keeps others waiting. It has to be longer
+	// than any call of a change may last, so that the lease that is renewed right
+	// before Do covers it.
+	leaseTTL = 45 * time.Second
+	// lookout is how often other replicas' incidents are looked for.
+	lookout = 3 * time.Second
+	// again is how long to wait before the record is tried again.
+	again = 2 * time.Second
+
+	// outcomeTime is how long leaving a run may take to write down how a call ended.
+	outcomeTime = 10 * time.Second
+
+	defaultCall  = 15 * time.Second
+	defaultEvery = 5 * time.Second
+	// tries of a change that surely did not happen or can be repeated, before a
+	// person is asked.
+	tries = 4
+)
+
+// Options are what an Engine needs.
+type Options struct {
+	Book    *incident.Book
+	Catalog Catalog
+	Clock   incident.Clock
+	// Holder names this process among all replicas; unique for each start.
+	Holder string
+}
+
+// Engine carries out the runs of one replica.
+type Engine struct {
+	Options
+	log   zerolog.Logger
+	nudge chan struct{}
+
+	mu   sync.Mutex
+	runs map[incident.ID]*run
+}
+
+// New makes an Engine; Run starts it.
+func New(o Options, log zerolog.Logger) *Engine {
+	return &Engine{
+		Options: o,
+		log:     log,
+		nudge:   make(chan struct{}, 1),
+		runs:    map[incident.ID]*run{},
+	}
+}
+
+// Adopt makes the engine look for a new incident at once instead of at its next
+// round.
+func (e *Engine) Adopt(incident.ID) {
+	select {
+	case e.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Holds says whether this replica carries that run out, or carried it to its end
+// and no other incident has begun.
+func (e *Engine) Holds(id incident.ID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.runs[id]
+	return r != nil && r.holds.Load()
+}
+
+// Run takes up the current incident, whoever declared it, and every later one,
+// until ctx ends. It returns when all it started has ended.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.Clock.Busy()()
+	var all sync.WaitGroup
+	defer func() {
+		resume := e.Clock.Idle()
+		all.Wait()
+		resume()
+	}()
+	for {
+		id, err := e.Book.Log().Current(ctx)
+		switch {
+		case err != nil:
+			e.log.Warn().Err(err).Msg("the record cannot be read; trying again")
+		case id != "":
+			e.take(ctx, id, &all)
+		}
+		if err := e.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for the next round or a nudge.
+func (e *Engine) pause(ctx context.Context) error {
+	round, stop := e.Clock.WithTimeout(ctx, lookout, errRound)
+	defer stop()
+	resume := e.Clock.Idle()
+	defer resume()
+	select {
+	case <-e.nudge:
+	case <-round.Done():
+	}
+	return context.Cause(ctx)
+}
+
+var errRound = errors.New("the round is over")
+
+func (e *Engine) take(ctx context.Context, id incident.ID, all *sync.WaitGroup) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.runs[id] != nil {
+		return
+	}
+	for _, former := range e.runs {
+		former.retire()
+	}
+	r := newRun(e, id)
+	e.runs[id] = r
+	done := e.Clock.Busy()
+	all.Go(func() {
+		defer done()
+		err := r.carryOut(ctx)
+		r.holds.Store(false)
+		if err == nil {
+			return // over; the entry stays, so it is not taken up again
+		}
+		if ctx.Err() == nil {
+			r.log.Warn().Err(err).Msg("run given up; it is taken up again")
+		}
+		e.mu.Lock()
+		delete(e.runs, id)
+		e.mu.Unlock()
+	})
+}
+
+// Readiness carries out the checks of a plan that come before any decision, all
+// at once, without an incident and without a record.
+func (e *Engine) Readiness(ctx context.Context, plan *runbook.Plan) []Finding {
+	var steps []runbook.Step
+	for _, s := range plan.Steps {
+		if s.Kind == runbook.Check && len(s.Needs) == 0 {
+			steps = append(steps, s)
+		}
+	}
+	found := make([]Finding, len(steps))
+	var all sync.WaitGroup
+	for i, s := range steps {
+		done := e.Clock.Busy()
+		all.Go(func() {
+			defer done()
+			found[i] = e.find(ctx, plan, s)
+		})
+	}
+	resume := e.Clock.Idle()
+	all.Wait()
+	resume()
+	return found
+}
+
+func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) Finding {
+	f := Finding{Step: s}
+	a, ok := e.Catalog[s.Uses]
+	if !ok {
+		f.Unknown, f.Err = true, fmt.Errorf("this version has no action %q", s.Uses)
+		return f
+	}
+	call := Call{
+		Plan: plan, Step: s, Attempt: 1, Began: e.Clock.Now(), Clock: e.Clock,
+		Result: func(string) (Outcome, bool) { return Outcome{}, false },
+	}
+	call.Impact = call.Began
+	ctx, stop := e.Clock.WithTimeout(ctx, s.Timeout, fmt.Errorf("%s took longer than %s", s.ID, s.Timeout))
+	defer stop()
+	o, ok, err := a.Look(ctx, call)
+	f.Outcome, f.OK = o, ok && err == nil
+	if err != nil {
+		f.Unknown, f.Err, f.Hint = true, err, incident.FaultOf(err).Hint
+	}
+	return f
+}

@@ -1,0 +1,486 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// run is one incident in the hands of this replica.
+type run struct {
+	*Engine
+	id    incident.ID
+	log   zerolog.Logger
+	holds atomic.Bool
+
+	token uint64
+	plan  *runbook.Plan
+	// beforeGo are the steps that a Go weighs: their failures are put to people
+	// together, not one by one.
+	beforeGo map[string]bool
+
+	// retired ends when the next incident begins.
+	retired context.Context
+	retire  context.CancelFunc
+
+	mu     sync.Mutex
+	active map[string]bool
+	// wake ends the present wait of the loop; poked says that it came when there
+	// was none.
+	wake  context.CancelFunc
+	poked bool
+	steps sync.WaitGroup
+}
+
+func newRun(e *Engine, id incident.ID) *run {
+	r := &run{
+		Engine: e,
+		id:     id,
+		log:    e.log.With().Str("incident", string(id)).Logger(),
+		active: map[string]bool{},
+	}
+	r.retired, r.retire = context.WithCancel(context.Background())
+	return r
+}
+
+// carryOut returns nil when the incident is over, or why this replica stopped.
+func (r *run) carryOut(ctx context.Context) error {
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	r.holds.Store(true)
+
+	var keeper sync.WaitGroup
+	kept, letGo := context.WithCancel(ctx)
+	done := r.Clock.Busy()
+	keeper.Go(func() {
+		defer done()
+		r.keepLease(kept, lost)
+	})
+	defer func() {
+		letGo()
+		resume := r.Clock.Idle()
+		r.steps.Wait()
+		keeper.Wait()
+		resume()
+		if err := r.Book.Log().Release(context.WithoutCancel(ctx), r.id, r.token); err != nil {
+			r.log.Debug().Err(err).Msg("lease not released; it runs out by itself")
+		}
+	}()
+
+	if err := r.takeUp(ctx); err != nil {
+		return err
+	}
+	if err := r.loop(ctx); err != nil {
+		return err
+	}
+	// Over. The lease is kept, so that one replica has the last word in Slack.
+	resume := r.Clock.Idle()
+	defer resume()
+	select {
+	case <-r.retired.Done():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *run) acquire(ctx context.Context) error {
+	for {
+		token, err := r.Book.Log().Acquire(ctx, r.id, r.Holder, r.Clock.Now(), leaseTTL)
+		if err == nil {
+			r.token = token
+			return nil
+		}
+		if !errors.Is(err, incident.ErrLeaseHeld) {
+			r.log.Warn().Err(err).Msg("lease not taken; trying again")
+		}
+		if err := r.Clock.Sleep(ctx, lookout); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) keepLease(ctx context.Context, lost context.CancelCauseFunc) {
+	for r.Clock.Sleep(ctx, leaseTTL/3) == nil {
+		err := r.Book.Log().Renew(ctx, r.id, r.token, r.Clock.Now(), leaseTTL)
+		if errors.Is(err, incident.ErrFenced) {
+			r.holds.Store(false)
+			lost(err)
+			return
+		}
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn().Err(err).Msg("lease not renewed; trying again")
+		}
+	}
+}
+
+// takeUp says on the timeline who carries the run out from here, and how safe
+// the record is.
+func (r *run) takeUp(ctx context.Context) error {
+	var durability incident.Durability
+	for {
+		var err error
+		if durability, err = r.Book.Log().Durability(ctx); err == nil {
+			break
+		}
+		r.log.Warn().Err(err).Msg("durability of the record not found out; trying again")
+		if err := r.Clock.Sleep(ctx, again); err != nil {
+			return err
+		}
+	}
+	var plan json.RawMessage
+	err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
+		plan = s.Plan.Plan
+		if s.Over() || s.Seq == 0 {
+			return incident.Write{}, nil
+		}
+		taken := incident.RunTaken{Holder: r.Holder, Token: r.token, Return: s.Run.Token != 0}
+		for _, st := range s.Steps {
+			if st.Intended != nil {
+				taken.Looking = append(taken.Looking, st.ID)
+			}
+		}
+		slices.Sort(taken.Looking)
+		bodies := []incident.Body{taken}
+		if s.Durability == nil || s.Durability.Durability != durability {
+			bodies = append(bodies, incident.DurabilityFound{Durability: durability})
+		}
+		return r.write(bodies...), nil
+	})
+	if err != nil {
+		return err
+	}
+	if plan == nil {
+		return r.awaitPlan(ctx)
+	}
+	return r.readPlan(plan)
+}
+
+// awaitPlan waits for the first events of an incident whose id was reserved a
+// moment ago, and then takes it up.
+func (r *run) awaitPlan(ctx context.Context) error {
+	resume := r.Clock.Idle()
+	err := r.Book.Log().Wait(ctx, r.id, 0)
+	resume()
+	if err != nil {
+		return err
+	}
+	return r.takeUp(ctx)
+}
+
+func (r *run) readPlan(raw json.RawMessage) error {
+	r.plan = new(runbook.Plan)
+	if err := json.Unmarshal(raw, r.plan); err != nil {
+		return fmt.Errorf("read the frozen plan: %w", err)
+	}
+	r.beforeGo = map[string]bool{}
+	for _, s := range slices.Backward(r.plan.Steps) {
+		if r.beforeGo[s.ID] || s.Kind == runbook.Ask {
+			for _, n := range s.Needs {
+				r.beforeGo[n] = true
+			}
+		}
+	}
+	return nil
+}
+
+// loop does what the timeline calls for, then waits for it to go on.
+func (r *run) loop(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	for {
+		var todo agenda
+		err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
+			todo = r.agenda(s)
+			return r.write(todo.append...), nil
+		})
+		if err != nil {
+			return err
+		}
+		if todo.over {
+			stop(errOver)
+			return nil
+		}
+		for _, s := range todo.start {
+			r.launch(ctx, s)
+		}
+		if err := r.await(ctx, todo); err != nil {
+			return err
+		}
+	}
+}
+
+var (
+	errOver = errors.New("the run is over")
+	errDue  = errors.New("a question ran out")
+)
+
+// await returns when the timeline has gone on, a step has been let go, or the
+// next question runs out.
+func (r *run) await(ctx context.Context, todo agenda) error {
+	if len(todo.append) > 0 {
+		return nil // our own append may call for more
+	}
+	wait, stop := context.WithCancel(ctx)
+	defer stop()
+	if !todo.due.IsZero() {
+		wait, stop = r.Clock.WithTimeout(wait, todo.due.Sub(r.Clock.Now()), errDue)
+		defer stop()
+	}
+	if r.listen(stop) {
+		return nil
+	}
+	resume := r.Clock.Idle()
+	err := r.Book.Log().Wait(wait, r.id, todo.seen)
+	resume()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case wait.Err() != nil:
+		return nil
+	}
+	r.log.Warn().Err(err).Msg("the record cannot be followed; trying again")
+	return r.Clock.Sleep(ctx, again)
+}
+
+// listen makes poke end the coming wait; it says whether a poke came already.
+func (r *run) listen(stop context.CancelFunc) (came bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	came, r.poked, r.wake = r.poked, false, stop
+	return came
+}
+
+// poke makes the loop look at its agenda again.
+func (r *run) poke() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.poked = true
+	if r.wake != nil {
+		r.wake()
+	}
+}
+
+// agenda is what a State calls for.
+type agenda struct {
+	seen   uint64
+	append []incident.Body
+	start  []runbook.Step
+	due    time.Time // when the next open question runs out
+	over   bool
+}
+
+func (r *run) agenda(s *incident.State) agenda {
+	a := agenda{seen: s.Seq}
+	a.questions(r, s)
+	if s.Over() {
+		a.over = len(a.append) == 0
+		return a
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	settled := true
+	for _, step := range r.plan.Steps {
+		st := s.Step(step.ID)
+		if st.Status.Settled() {
+			continue
+		}
+		settled = false
+		switch {
+		case r.active[step.ID]:
+		case st.Status == incident.Failed:
+			a.askFailed(r, s, step)
+		case step.Kind == runbook.Ask:
+			a.askGo(r, s, step)
+		case s.OpenQuestion(step.ID) != nil:
+		case st.Status == incident.Running, st.Intended != nil:
+			a.begin(r, step)
+		case !s.Paused && ready(s, step):
+			a.begin(r, step)
+		}
+	}
+	if settled && s.MitigatedAt.IsZero() {
+		a.append = append(a.append, incident.IncidentMitigated{Summary: r.summary(s)})
+	}
+	return a
+}
+
+// summary says what was reached, and what was left out on the way.
+func (r *run) summary(s *incident.State) string {
+	text := "Users are served from " + r.plan.Target.Name
+	var without []string
+	for _, step := range r.plan.Steps {
+		if s.Step(step.ID).Status == incident.Skipped && !r.beforeGo[step.ID] {
+			without = append(without, step.ID)
+		}
+	}
+	if len(without) == 0 {
+		return text + ", verified."
+	}
+	return text + ". Somebody went on without: " + strings.Join(without, ", ") + "."
+}
+
+func (a *agenda) begin(r *run, step runbook.Step) {
+	r.active[step.ID] = true
+	a.start = append(a.start, step)
+}
+
+func ready(s *incident.State, step runbook.Step) bool {
+	for _, n := range step.Needs {
+		if !s.Step(n).Status.Settled() {
+			return false
+		}
+	}
+	return true
+}
+
+// questions lets open questions run out, and withdraws those that no longer ask
+// anything.
+func (a *agenda) questions(r *run, s *incident.State) {
+	now := r.Clock.Now()
+	for _, id := range s.Open {
+		q := s.Questions[id]
+		switch {
+		case s.Over():
+			a.append = append(a.append, incident.ApprovalWithdrawn{
+				Question: id, Step: q.Step, Why: "the run is " + s.Phase(),
+			})
+		case q.Kind == incident.AskFailed && s.Step(q.Step).Status != incident.Failed:
+			a.append = append(a.append, incident.ApprovalWithdrawn{
+				Question: id, Step: q.Step, Why: "the step no longer stands still",
+			})
+		case q.Expires.IsZero():
+		case !now.Before(q.Expires):
+			a.append = append(a.append, incident.ApprovalExpired{Question: id, Step: q.Step})
+		case a.due.IsZero() || q.Expires.Before(a.due):
+			a.due = q.Expires
+		}
+	}
+}
+
+// askFailed puts a step that stopped to the commander; before Go, failed checks
+// are weighed together by whoever presses Go.
+func (a *agenda) askFailed(r *run, s *incident.State, step runbook.Step) {
+	if s.OpenQuestion(step.ID) != nil || (s.GoBy == "" && r.beforeGo[step.ID]) {
+		return
+	}
+	a.append = append(a.append, incident.ApprovalAsked{
+		Question: a.newQuestion(s),
+		Kind:     incident.AskFailed,
+		Step:     step.ID,
+		Title:    step.Title,
+		Role:     "commander",
+		Digest:   r.plan.Digest,
+		Failed:   []string{step.ID},
+		Locked:   step.Locked || step.NoReturn,
+	})
+}
+
+// askGo asks for Go as soon as every check has an answer, and finishes the step
+// when Go was pressed.
+func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
+	if s.GoBy != "" {
+		a.append = append(a.append, incident.StepFinished{
+			Step: step.ID, Action: step.Uses, Attempt: 1, Summary: "Go",
+		})
+		return
+	}
+	var failed []string
+	stuck := map[string]bool{} // failed, or waiting for what failed
+	for _, p := range r.plan.Steps {
+		if !r.beforeGo[p.ID] {
+			continue
+		}
+		st := s.Step(p.ID)
+		switch {
+		case st.Status == incident.Failed:
+			failed = append(failed, p.ID)
+			stuck[p.ID] = true
+		case st.Status.Settled():
+		case slices.ContainsFunc(p.Needs, func(n string) bool { return stuck[n] }):
+			stuck[p.ID] = true
+		default:
+			return
+		}
+	}
+	if s.OpenQuestion(step.ID) != nil {
+		return
+	}
+	a.append = append(a.append, incident.ApprovalAsked{
+		Question: a.newQuestion(s),
+		Kind:     incident.AskGo,
+		Step:     step.ID,
+		Title:    step.Title,
+		Role:     "commander",
+		Digest:   r.plan.Digest,
+		Failed:   failed,
+	})
+}
+
+// newQuestion is an id that no other question of this incident has: the seq of
+// the event that asks it.
+func (a *agenda) newQuestion(s *incident.State) string {
+	return QuestionID(s, len(a.append))
+}
+
+// QuestionID is the id of a question that is asked as the n-th event (from 0)
+// appended to that State.
+func QuestionID(s *incident.State, n int) string {
+	return fmt.Sprintf("q%d", s.Seq+uint64(n)+1)
+}
+
+// write is the bot's own append: fenced, and stamped with the time.
+func (r *run) write(bodies ...incident.Body) incident.Write {
+	w := incident.Write{Fence: r.token}
+	for _, b := range bodies {
+		w.Events = append(w.Events, incident.Event{Time: r.Clock.Now(), Actor: incident.Bot, Body: b})
+	}
+	return w
+}
+
+// decide is Book.Decide that outlives an unreachable record: it tries until it
+// is written, ctx ends, or another replica has taken over.
+func (r *run) decide(ctx context.Context, d func(*incident.State) (incident.Write, error)) error {
+	_, err := r.record(ctx, d)
+	return err
+}
+
+func (r *run) record(ctx context.Context, d func(*incident.State) (incident.Write, error)) (incident.Written, error) {
+	var own error
+	for {
+		w, err := r.Book.Decide(ctx, r.id, func(s *incident.State) (incident.Write, error) {
+			var w incident.Write
+			w, own = d(s)
+			return w, own
+		})
+		switch {
+		case err == nil, own != nil:
+			return w, err
+		case errors.Is(err, incident.ErrFenced):
+			r.holds.Store(false)
+			return w, err
+		case ctx.Err() != nil:
+			return w, context.Cause(ctx)
+		}
+		r.log.Warn().Err(err).Msg("the record cannot be written; trying again")
+		if err := r.Clock.Sleep(ctx, again); err != nil {
+			return w, err
+		}
+	}
+}
