@@ -1,0 +1,856 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Logs is the suite that every incident.Log must pass. open returns an empty Log
+// each time, and undoes it with t.Cleanup.
+func Logs(t *testing.T, open func(t *testing.T) incident.Log) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, incident.Log)
+	}{
+		{"seq counts from 1 without a gap", gapless},
+		{"several events are added in one piece", onePiece},
+		{"who comes second gets ErrMoved and adds nothing", moved},
+		{"a repeated request gets the first answer", repeated},
+		{"the same request sent by many at once is written once", repeatedAtOnce},
+		{"a request is known in its own incident only", requestPerIncident},
+		{"one winner for each seq", race},
+		{"a write without request, events, incident or body is refused", malformed},
+		{"an older lease token is refused", fenced},
+		{"a lease is held until it runs out", leaseRunsOut},
+		{"a lease can be renewed while nobody took it", leaseRenewed},
+		{"a lease that was given back is free", leaseReleased},
+		{"many take a free lease and one gets it", leaseRace},
+		{"one incident is open at a time", oneOpen},
+		{"an abandoned reservation is given again", abandoned},
+		{"numbers begin anew each year", years},
+		{"many open at once and get one incident", openRace},
+		{"incidents are listed oldest first", listed},
+		{"read gives what was asked for, in order", read},
+		{"a long timeline is read whole", long},
+		{"what was written is read", written},
+		{"an unknown event survives byte for byte", unknown},
+		{"a plan of a megabyte survives", big},
+		{"wait returns at once when it is there already", waitThere},
+		{"wait wakes upon an append", waitAppend},
+		{"wait is for one incident and one seq", waitOther},
+		{"wait ends with its context", waitEnds},
+		{"durability is told in a sentence", durability},
+		{"a secured append tells what it got", secured},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+}
+
+const (
+	first  = incident.ID("INC-2026-0001")
+	second = incident.ID("INC-2026-0002")
+)
+
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+func note(text string) incident.Event {
+	return incident.Event{Time: noon, Actor: "U1", Body: incident.NoteAdded{Text: text}}
+}
+
+func write(id incident.ID, after uint64, request string, texts ...string) incident.Write {
+	w := incident.Write{Incident: id, After: after, Request: request}
+	for _, text := range texts {
+		w.Events = append(w.Events, note(text))
+	}
+	return w
+}
+
+func mustAppend(t *testing.T, l incident.Log, w incident.Write) incident.Written {
+	t.Helper()
+	got, err := l.Append(t.Context(), w)
+	if err != nil {
+		t.Fatalf("append %s after %d: %v", w.Request, w.After, err)
+	}
+	return got
+}
+
+// texts of the notes of a timeline; it also checks that seq has no gap.
+func texts(t *testing.T, l incident.Log, id incident.ID) []string {
+	t.Helper()
+	events, err := l.Read(t.Context(), id, 0, 0)
+	if err != nil {
+		t.Fatalf("read %s: %v", id, err)
+	}
+	var got []string
+	for i, e := range events {
+		if e.Seq != uint64(i)+1 {
+			t.Fatalf("event %d of %s has seq %d", i+1, id, e.Seq)
+		}
+		n, ok := e.Body.(incident.NoteAdded)
+		if !ok {
+			t.Fatalf("event %d of %s is a %T", i+1, id, e.Body)
+		}
+		got = append(got, n.Text)
+	}
+	return got
+}
+
+func wantTexts(t *testing.T, l incident.Log, id incident.ID, want ...string) {
+	t.Helper()
+	if got := texts(t, l, id); !slices.Equal(got, want) {
+		t.Errorf("%s holds %q, want %q", id, got, want)
+	}
+}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got error %v, want %v", err, want)
+	}
+}
+
+func gapless(t *testing.T, l incident.Log) {
+	wantTexts(t, l, first)
+	for i := range 5 {
+		got := mustAppend(t, l, write(first, uint64(i), fmt.Sprint("r", i), fmt.Sprint(i)))
+		if got.Seq != uint64(i)+1 || got.Repeat {
+			t.Errorf("append %d returned %+v", i, got)
+		}
+	}
+	wantTexts(t, l, first, "0", "1", "2", "3", "4")
+}
+
+func onePiece(t *testing.T, l incident.Log) {
+	w := write(first, 0, "r1", "a", "b", "c")
+	w.Events[1].Seq = 77 // assigned by the Log, whatever was there
+	if got := mustAppend(t, l, w); got.Seq != 3 {
+		t.Errorf("three events end at %d", got.Seq)
+	}
+	if w.Events[0].Seq != 0 || w.Events[1].Seq != 77 {
+		t.Error("the caller's events were changed")
+	}
+	_, err := l.Append(t.Context(), write(first, 2, "r2", "d", "e"))
+	wantErr(t, err, incident.ErrMoved)
+	wantTexts(t, l, first, "a", "b", "c")
+}
+
+func moved(t *testing.T, l incident.Log) {
+	mustAppend(t, l, write(first, 0, "r1", "a"))
+	for _, after := range []uint64{0, 2, 100} {
+		_, err := l.Append(t.Context(), write(first, after, fmt.Sprint("late", after), "no"))
+		wantErr(t, err, incident.ErrMoved)
+	}
+	wantTexts(t, l, first, "a")
+	// A request that was refused is not remembered: it may decide again.
+	mustAppend(t, l, write(first, 1, "late0", "b"))
+	_, err := l.Append(t.Context(), write(second, 1, "r1", "skips the beginning"))
+	wantErr(t, err, incident.ErrMoved)
+	wantTexts(t, l, first, "a", "b")
+	wantTexts(t, l, second)
+}
+
+func repeated(t *testing.T, l incident.Log) {
+	w := write(first, 0, "r1", "a", "b")
+	mustAppend(t, l, w)
+	again := func() {
+		t.Helper()
+		if got := mustAppend(t, l, w); got.Seq != 2 || !got.Repeat {
+			t.Errorf("the repeated request returned %+v", got)
+		}
+	}
+	again()
+	mustAppend(t, l, write(first, 2, "r2", "c"))
+	again()
+	for i := range 20 {
+		mustAppend(t, l, write(first, uint64(i)+3, fmt.Sprint("more", i), "more"))
+	}
+	again()
+	if got := texts(t, l, first); len(got) != 23 {
+		t.Errorf("%d events, want 23", len(got))
+	}
+}
+
+func repeatedAtOnce(t *testing.T, l incident.Log) {
+	const many = 20
+	w := write(first, 0, "r1", "a", "b")
+	fresh := make(chan bool, many)
+	var wg sync.WaitGroup
+	for range many {
+		wg.Go(func() {
+			got, err := l.Append(t.Context(), w)
+			if err != nil || got.Seq != 2 {
+				t.Errorf("append returned %+v, %v", got, err)
+			}
+			fresh <- !got.Repeat
+		})
+	}
+	wg.Wait()
+	close(fresh)
+	n := 0
+	for f := range fresh {
+		if f {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d of %d were told that they wrote it", n, many)
+	}
+	wantTexts(t, l, first, "a", "b")
+}
+
+func requestPerIncident(t *testing.T, l incident.Log) {
+	mustAppend(t, l, write(first, 0, "r1", "a"))
+	if got := mustAppend(t, l, write(second, 0, "r1", "b")); got.Repeat {
+		t.Error("a request of another incident counted as a repeat")
+	}
+	wantTexts(t, l, second, "b")
+}
+
+func race(t *testing.T, l incident.Log) {
+	const many, rounds = 50, 4
+	for round := range rounds {
+		winners := make(chan int, many)
+		var wg sync.WaitGroup
+		for i := range many {
+			wg.Go(func() {
+				w := write(first, uint64(round), fmt.Sprintf("r%d/%d", round, i), fmt.Sprintf("%d/%d", round, i))
+				got, err := l.Append(t.Context(), w)
+				switch {
+				case err == nil && got.Seq == uint64(round)+1 && !got.Repeat:
+					winners <- i
+				case !errors.Is(err, incident.ErrMoved):
+					t.Errorf("append returned %+v, %v", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		close(winners)
+		var won []int
+		for i := range winners {
+			won = append(won, i)
+		}
+		if len(won) != 1 {
+			t.Fatalf("round %d was won by %v", round, won)
+		}
+		if got := texts(t, l, first); len(got) != round+1 || got[round] != fmt.Sprintf("%d/%d", round, won[0]) {
+			t.Fatalf("round %d was won by %d and the timeline holds %q", round, won[0], got)
+		}
+	}
+}
+
+func malformed(t *testing.T, l incident.Log) {
+	bodyless := write(first, 0, "r", "a")
+	bodyless.Events[0].Body = nil
+	broken := write(first, 0, "r", "a")
+	broken.Events[0].Body = incident.Unknown{Name: "X", Raw: json.RawMessage(`{"seq":`)}
+	for name, w := range map[string]incident.Write{
+		"no incident": write("", 0, "r", "a"),
+		"no request":  write(first, 0, "", "a"),
+		"no events":   write(first, 0, "r"),
+		"no body":     bodyless,
+		"not JSON":    broken,
+	} {
+		if got, err := l.Append(t.Context(), w); err == nil {
+			t.Errorf("%s: accepted with %+v", name, got)
+		}
+	}
+	wantTexts(t, l, first)
+	mustAppend(t, l, write(first, 0, "r", "a"))
+}
+
+func mustAcquire(t *testing.T, l incident.Log, id incident.ID, holder string, now time.Time) uint64 {
+	t.Helper()
+	token, err := l.Acquire(t.Context(), id, holder, now, time.Minute)
+	if err != nil {
+		t.Fatalf("%s takes the lease: %v", holder, err)
+	}
+	if token == 0 {
+		t.Fatalf("%s got token 0, which means no lease", holder)
+	}
+	return token
+}
+
+func fenced(t *testing.T, l incident.Log) {
+	old := mustAcquire(t, l, first, "a", noon)
+	w := write(first, 0, "r1", "a")
+	w.Fence = old
+	mustAppend(t, l, w)
+	newer := mustAcquire(t, l, first, "b", noon.Add(time.Hour))
+	if newer <= old {
+		t.Fatalf("token %d came after %d", newer, old)
+	}
+
+	late := write(first, 1, "r2", "stale")
+	late.Fence = old
+	_, err := l.Append(t.Context(), late)
+	wantErr(t, err, incident.ErrFenced)
+	// Also with the wrong place, and for what it had written: who has lost the
+	// lease must stop, not think again.
+	late.After = 7
+	_, err = l.Append(t.Context(), late)
+	wantErr(t, err, incident.ErrFenced)
+	_, err = l.Append(t.Context(), w)
+	wantErr(t, err, incident.ErrFenced)
+	// People write without a lease, the new holder with its own, and the old
+	// token still counts where nobody took over.
+	mustAppend(t, l, write(first, 1, "r3", "b"))
+	late = write(first, 2, "r4", "c")
+	late.Fence = newer
+	mustAppend(t, l, late)
+	other := write(second, 0, "r5", "d")
+	other.Fence = old
+	mustAppend(t, l, other)
+	// Giving the lease back does not let the old one in again.
+	if err := l.Release(t.Context(), first, newer); err != nil {
+		t.Fatal(err)
+	}
+	late = write(first, 3, "r6", "stale")
+	late.Fence = old
+	_, err = l.Append(t.Context(), late)
+	wantErr(t, err, incident.ErrFenced)
+	wantTexts(t, l, first, "a", "b", "c")
+}
+
+func leaseRunsOut(t *testing.T, l incident.Log) {
+	token := mustAcquire(t, l, first, "a", noon)
+	for _, d := range []time.Duration{0, time.Second, time.Minute - time.Millisecond} {
+		_, err := l.Acquire(t.Context(), first, "b", noon.Add(d), time.Minute)
+		wantErr(t, err, incident.ErrLeaseHeld)
+	}
+	mustAcquire(t, l, second, "b", noon) // another incident's is free
+	again := mustAcquire(t, l, first, "a", noon.Add(time.Second))
+	if again <= token {
+		t.Errorf("the same holder got %d after %d", again, token)
+	}
+	_, err := l.Acquire(t.Context(), first, "b", noon.Add(time.Minute+time.Second-time.Millisecond), time.Minute)
+	wantErr(t, err, incident.ErrLeaseHeld)
+	taken := mustAcquire(t, l, first, "b", noon.Add(time.Minute+time.Second))
+	if taken <= again {
+		t.Errorf("the next holder got %d after %d", taken, again)
+	}
+	wantErr(t, l.Renew(t.Context(), first, again, noon.Add(time.Minute+2*time.Second), time.Minute), incident.ErrFenced)
+}
+
+func leaseRenewed(t *testing.T, l incident.Log) {
+	token := mustAcquire(t, l, first, "a", noon)
+	if err := l.Renew(t.Context(), first, token, noon.Add(30*time.Second), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Acquire(t.Context(), first, "b", noon.Add(89*time.Second), time.Minute)
+	wantErr(t, err, incident.ErrLeaseHeld)
+	// Run out and taken by nobody: still ours.
+	if err := l.Renew(t.Context(), first, token, noon.Add(time.Hour), time.Minute); err != nil {
+		t.Errorf("renew after it ran out: %v", err)
+	}
+	_, err = l.Acquire(t.Context(), first, "b", noon.Add(time.Hour), time.Minute)
+	wantErr(t, err, incident.ErrLeaseHeld)
+	for _, wrong := range []uint64{0, token + 1} {
+		wantErr(t, l.Renew(t.Context(), first, wrong, noon.Add(time.Hour), time.Minute), incident.ErrFenced)
+	}
+	wantErr(t, l.Renew(t.Context(), second, token, noon, time.Minute), incident.ErrFenced)
+}
+
+func leaseReleased(t *testing.T, l incident.Log) {
+	token := mustAcquire(t, l, first, "a", noon)
+	for _, wrong := range []uint64{0, token + 1} {
+		if err := l.Release(t.Context(), first, wrong); err != nil {
+			t.Fatal(err)
+		}
+		_, err := l.Acquire(t.Context(), first, "b", noon, time.Minute)
+		wantErr(t, err, incident.ErrLeaseHeld)
+	}
+	for range 2 {
+		if err := l.Release(t.Context(), first, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantErr(t, l.Renew(t.Context(), first, token, noon, time.Minute), incident.ErrFenced)
+	if next := mustAcquire(t, l, first, "b", noon); next <= token {
+		t.Errorf("token %d came after %d", next, token)
+	}
+}
+
+func leaseRace(t *testing.T, l incident.Log) {
+	const many = 20
+	tokens := make(chan uint64, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			token, err := l.Acquire(t.Context(), first, fmt.Sprint("replica", i), noon, time.Minute)
+			if err == nil {
+				tokens <- token
+			} else if !errors.Is(err, incident.ErrLeaseHeld) {
+				t.Errorf("acquire: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(tokens) != 1 {
+		t.Errorf("%d replicas hold the lease", len(tokens))
+	}
+}
+
+func mustOpen(t *testing.T, l incident.Log, now time.Time, request string) incident.ID {
+	t.Helper()
+	id, err := l.Open(t.Context(), now, request)
+	if err != nil {
+		t.Fatalf("open for %s: %v", request, err)
+	}
+	return id
+}
+
+func wantCurrent(t *testing.T, l incident.Log, want incident.ID) {
+	t.Helper()
+	got, err := l.Current(t.Context())
+	if err != nil || got != want {
+		t.Errorf("current is %q, %v; want %q", got, err, want)
+	}
+}
+
+func wantOpen(t *testing.T, l incident.Log, now time.Time, request string, want incident.ID) {
+	t.Helper()
+	got, err := l.Open(t.Context(), now, request)
+	if got != want || !errors.Is(err, incident.ErrOpen) {
+		t.Errorf("open for %s returned %q, %v; want %q and ErrOpen", request, got, err, want)
+	}
+}
+
+func oneOpen(t *testing.T, l incident.Log) {
+	ctx := t.Context()
+	wantCurrent(t, l, "")
+	if _, err := l.Open(ctx, noon, ""); err == nil {
+		t.Error("opened without a request id")
+	}
+	if err := l.Close(ctx, first); err != nil {
+		t.Errorf("close what is not open: %v", err)
+	}
+	id := mustOpen(t, l, noon, "o1")
+	if id != first {
+		t.Fatalf("the first incident of the year is %s", id)
+	}
+	wantCurrent(t, l, first)
+	if again := mustOpen(t, l, noon, "o1"); again != first {
+		t.Errorf("the same request got %s", again)
+	}
+	wantOpen(t, l, noon, "o2", first)
+	mustAppend(t, l, write(first, 0, "r1", "a"))
+	wantOpen(t, l, noon.Add(24*time.Hour), "o2", first)
+	if err := l.Close(ctx, second); err != nil {
+		t.Errorf("close what is not open: %v", err)
+	}
+	wantCurrent(t, l, first)
+	if err := l.Close(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	wantCurrent(t, l, "")
+	// Who was refused is not remembered; who was given is, also after the end.
+	if id := mustOpen(t, l, noon, "o2"); id != second {
+		t.Errorf("the second incident of the year is %s", id)
+	}
+	if id := mustOpen(t, l, noon, "o1"); id != first {
+		t.Errorf("the first request got %s", id)
+	}
+	wantCurrent(t, l, second)
+}
+
+func abandoned(t *testing.T, l incident.Log) {
+	id := mustOpen(t, l, noon, "o1")
+	wantOpen(t, l, noon.Add(time.Minute-time.Millisecond), "o2", id)
+	if again := mustOpen(t, l, noon.Add(time.Minute), "o2"); again != id {
+		t.Fatalf("got %s, want the abandoned %s", again, id)
+	}
+	wantCurrent(t, l, id)
+	// The minute begins anew.
+	wantOpen(t, l, noon.Add(time.Minute+time.Second), "o3", id)
+	for _, request := range []string{"o1", "o2"} {
+		if again := mustOpen(t, l, noon.Add(time.Minute), request); again != id {
+			t.Errorf("%s got %s", request, again)
+		}
+	}
+	mustAppend(t, l, write(id, 0, "r1", "a"))
+	wantOpen(t, l, noon.Add(time.Hour), "o3", id)
+}
+
+func years(t *testing.T, l incident.Log) {
+	// It is 2026 in UTC already.
+	local := time.Date(2025, 12, 31, 23, 30, 0, 0, time.FixedZone("west", -3600))
+	for i, want := range []incident.ID{"INC-2026-0001", "INC-2026-0002"} {
+		id := mustOpen(t, l, local, fmt.Sprint("a", i))
+		if id != want {
+			t.Errorf("got %s, want %s", id, want)
+		}
+		if err := l.Close(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if id := mustOpen(t, l, noon.AddDate(1, 0, 0), "b"); id != incident.NewID(2027, 1) {
+		t.Errorf("the first of 2027 is %s", id)
+	}
+}
+
+func openRace(t *testing.T, l incident.Log) {
+	race := func(now time.Time, want incident.ID) {
+		t.Helper()
+		const many = 20
+		given := make(chan bool, many)
+		var wg sync.WaitGroup
+		for i := range many {
+			wg.Go(func() {
+				id, err := l.Open(t.Context(), now, fmt.Sprint(now, i))
+				if id != want || err != nil && !errors.Is(err, incident.ErrOpen) {
+					t.Errorf("open returned %q, %v", id, err)
+				}
+				given <- err == nil
+			})
+		}
+		wg.Wait()
+		close(given)
+		n := 0
+		for ok := range given {
+			if ok {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d of %d were given the incident", n, many)
+		}
+	}
+	race(noon, first)
+	race(noon.Add(time.Hour), first) // abandoned, and given again once
+}
+
+func listed(t *testing.T, l incident.Log) {
+	wantIncidents := func(want ...incident.ID) {
+		t.Helper()
+		got, err := l.Incidents(t.Context())
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("incidents are %v, %v; want %v", got, err, want)
+		}
+	}
+	wantIncidents()
+	mustOpen(t, l, noon, "o1")
+	wantIncidents() // reserved, and no timeline yet
+	var want []incident.ID
+	for i := range 12 {
+		id := incident.NewID(2026, i+1)
+		mustAppend(t, l, write(id, 0, "r1", "a"))
+		want = append(want, id)
+	}
+	mustAppend(t, l, write(first, 1, "r2", "b"))
+	_, err := l.Append(t.Context(), write(incident.NewID(2026, 99), 5, "r1", "no"))
+	wantErr(t, err, incident.ErrMoved)
+	if err := l.Close(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	wantIncidents(want...)
+}
+
+func read(t *testing.T, l incident.Log) {
+	var all []string
+	for i := range 10 {
+		all = append(all, fmt.Sprint(i))
+	}
+	mustAppend(t, l, write(first, 0, "r1", all...))
+	for _, c := range []struct {
+		after uint64
+		limit int
+		want  []string
+	}{
+		{0, 0, all},
+		{0, 3, all[:3]},
+		{3, 3, all[3:6]},
+		{9, 0, all[9:]},
+		{8, 5, all[8:]},
+		{10, 0, nil},
+		{99, 0, nil},
+		{99, 5, nil},
+	} {
+		events, err := l.Read(t.Context(), first, c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, e := range events {
+			if e.Seq != c.after+uint64(i)+1 {
+				t.Errorf("read after %d: event %d has seq %d", c.after, i, e.Seq)
+			}
+			got = append(got, e.Body.(incident.NoteAdded).Text)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("read after %d limit %d: %q, want %q", c.after, c.limit, got, c.want)
+		}
+	}
+}
+
+func long(t *testing.T, l incident.Log) {
+	const batches, each = 12, 130
+	n := 0
+	for b := range batches {
+		w := incident.Write{Incident: first, After: uint64(n), Request: fmt.Sprint(b)}
+		for range each {
+			w.Events = append(w.Events, note(fmt.Sprint(n)))
+			n++
+		}
+		mustAppend(t, l, w)
+	}
+	got := texts(t, l, first)
+	if len(got) != n {
+		t.Fatalf("read %d of %d events", len(got), n)
+	}
+	for i, text := range got {
+		if text != fmt.Sprint(i) {
+			t.Fatalf("event %d says %q", i+1, text)
+		}
+	}
+	for _, limit := range []int{500, 501, 1000, 1500} {
+		events, err := l.Read(t.Context(), first, 1, limit)
+		if err != nil || len(events) != limit || events[limit-1].Seq != uint64(limit)+1 {
+			t.Errorf("limit %d gave %d events, %v", limit, len(events), err)
+		}
+	}
+}
+
+func written(t *testing.T, l incident.Log) {
+	at := noon.Add(123456789 * time.Nanosecond)
+	bodies := []incident.Body{
+		incident.IncidentDeclared{Incident: first, Source: "us-east-1", Target: "us-west-2", Mode: "unplanned", Reason: "5xx > 10 % & rising <now>", Began: noon, Rehearsal: true},
+		incident.RunTaken{Holder: "a", Token: 1<<53 + 1, Return: true, Looking: []string{"promote"}},
+		incident.StepFinished{Step: "s", Action: "x.y", Attempt: 2, Summary: "Größe 10 µs\n\"ok\"\u2028", Evidence: map[string]string{"k": "v"}},
+		incident.RunResumed{},
+		incident.ApprovalAsked{Question: "q1", Kind: incident.AskApprove, Expires: noon.Add(time.Minute), Effects: []incident.Effect{{Step: "s", What: "w"}}},
+	}
+	w := incident.Write{Incident: first, Request: "r1"}
+	for _, b := range bodies {
+		w.Events = append(w.Events, incident.Event{Time: at, Actor: incident.Bot, Body: b})
+	}
+	mustAppend(t, l, w)
+	events, err := l.Read(t.Context(), first, 0, 0)
+	if err != nil || len(events) != len(bodies) {
+		t.Fatalf("read %d events, %v", len(events), err)
+	}
+	for i, e := range events {
+		if !e.Time.Equal(at) || e.Actor != incident.Bot || e.Seq != uint64(i)+1 {
+			t.Errorf("event %d is %+v", i+1, e)
+		}
+		want, err := incident.Event{Seq: e.Seq, Time: at, Actor: incident.Bot, Body: bodies[i]}.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.MarshalJSON()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("event %d:\n got %s (%v)\nwant %s", i+1, got, err, want)
+		}
+	}
+}
+
+func unknown(t *testing.T, l incident.Log) {
+	raws := []string{
+		`{"seq":1,"time":"2026-03-14T12:00:00Z","type":"QuantumFlip","actor":"U9","big":12345678901234567890,"b":1.50}`,
+		`{ "type" : "Spaced",  "seq":2, "time":"2026-03-14T12:00:00Z", "html":"<a href='x'>&</a>", "esc":"\u003c\/ü\u0000" }`,
+	}
+	w := incident.Write{Incident: first, Request: "r1"}
+	for _, raw := range raws {
+		var e incident.Event
+		if err := e.UnmarshalJSON([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		w.Events = append(w.Events, e)
+	}
+	mustAppend(t, l, w)
+	events, err := l.Read(t.Context(), first, 0, 0)
+	if err != nil || len(events) != len(raws) {
+		t.Fatalf("read %d events, %v", len(events), err)
+	}
+	for i, e := range events {
+		u, ok := e.Body.(incident.Unknown)
+		if !ok || string(u.Raw) != raws[i] {
+			t.Errorf("event %d:\n got %s (%T)\nwant %s", i+1, u.Raw, e.Body, raws[i])
+		}
+		if e.Seq != uint64(i)+1 {
+			t.Errorf("event %d has seq %d", i+1, e.Seq)
+		}
+	}
+}
+
+func big(t *testing.T, l incident.Log) {
+	plan, err := json.Marshal(map[string]string{"steps": strings.Repeat("promote the database, ", 1<<20/22)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := incident.Write{Incident: first, Request: "r1", Events: []incident.Event{
+		{Time: noon, Actor: incident.Bot, Body: incident.PlanFrozen{Digest: "d", Plan: plan}},
+		note("after it"),
+	}}
+	mustAppend(t, l, w)
+	mustAppend(t, l, write(first, 2, "r2", "and more"))
+	events, err := l.Read(t.Context(), first, 0, 0)
+	if err != nil || len(events) != 3 {
+		t.Fatalf("read %d events, %v", len(events), err)
+	}
+	if p, ok := events[0].Body.(incident.PlanFrozen); !ok || !bytes.Equal(p.Plan, plan) {
+		t.Errorf("the plan did not survive: %T of %d bytes, want %d", events[0].Body, len(p.Plan), len(plan))
+	}
+}
+
+// patience is how long a test waits for what must happen, before it is called
+// broken instead of hanging. Nothing is measured by it.
+const patience = 30 * time.Second
+
+var errTooLong = errors.New("nothing came")
+
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errTooLong)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func waitThere(t *testing.T, l incident.Log) {
+	mustAppend(t, l, write(first, 0, "r1", "a", "b"))
+	for _, after := range []uint64{0, 1} {
+		if err := l.Wait(patient(t), first, after); err != nil {
+			t.Errorf("wait after %d: %v", after, err)
+		}
+	}
+}
+
+func waitAppend(t *testing.T, l incident.Log) {
+	ctx := patient(t)
+	// A reader that follows sees each event of a writer that goes on only when
+	// the reader has seen the last one: no wake-up may be missed.
+	const many = 30
+	seen := make(chan uint64)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(seen)
+		for last := uint64(0); last < many; {
+			if err := l.Wait(ctx, first, last); err != nil {
+				t.Errorf("wait after %d: %v", last, err)
+				return
+			}
+			events, err := l.Read(ctx, first, last, 0)
+			if err != nil {
+				t.Errorf("read after %d: %v", last, err)
+				return
+			}
+			for _, e := range events {
+				last = e.Seq
+				seen <- last
+			}
+		}
+	})
+	for i := range uint64(many) {
+		mustAppend(t, l, write(first, i, fmt.Sprint("r", i), "x"))
+		if got, ok := <-seen; !ok || got != i+1 {
+			t.Fatalf("saw event %d, want %d", got, i+1)
+		}
+	}
+	wg.Wait()
+
+	// Several who wait at once all wake.
+	woken := make(chan error, 5)
+	for range cap(woken) {
+		wg.Go(func() { woken <- l.Wait(ctx, second, 0) })
+	}
+	mustAppend(t, l, write(second, 0, "r", "x"))
+	wg.Wait()
+	for range cap(woken) {
+		if err := <-woken; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func waitOther(t *testing.T, l incident.Log) {
+	mustAppend(t, l, write(first, 0, "r1", "a"))
+	ctx, cancel := context.WithCancelCause(patient(t))
+	stop := errors.New("enough")
+	early := make(chan error, 1)
+	var wg sync.WaitGroup
+	// It waits for event 4 and may return early, but then the timeline is shorter.
+	wg.Go(func() {
+		for {
+			if err := l.Wait(ctx, first, 3); err != nil {
+				early <- err
+				return
+			}
+			events, err := l.Read(patient(t), first, 3, 0)
+			if err != nil || len(events) > 0 {
+				early <- fmt.Errorf("event 4 came: %v, %w", events, err)
+				return
+			}
+		}
+	})
+	mustAppend(t, l, write(second, 0, "r1", "b", "c", "d", "e"))
+	mustAppend(t, l, write(first, 1, "r2", "b", "c"))
+	// One who waits for less is not held up by it.
+	if err := l.Wait(patient(t), first, 1); err != nil {
+		t.Error(err)
+	}
+	cancel(stop)
+	wg.Wait()
+	wantErr(t, <-early, stop)
+}
+
+func waitEnds(t *testing.T, l incident.Log) {
+	stop := errors.New("the bot is shutting down")
+	ctx, cancel := context.WithCancelCause(patient(t))
+	ended := make(chan error, 1)
+	go func() { ended <- l.Wait(ctx, first, 0) }()
+	cancel(stop)
+	wantErr(t, <-ended, stop)
+	wantErr(t, l.Wait(ctx, first, 0), stop) // ended before it began
+	// Nobody is harmed by the one who left.
+	mustAppend(t, l, write(first, 0, "r1", "a"))
+	if err := l.Wait(patient(t), first, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func durability(t *testing.T, l incident.Log) {
+	d, err := l.Durability(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Server == "" || len(strings.Fields(d.Says)) < 4 || !strings.HasSuffix(d.Says, ".") {
+		t.Errorf("durability says too little: %+v", d)
+	}
+	if d.Volatile && (d.AppendOnly || d.Fsync != "") {
+		t.Errorf("durability contradicts itself: %+v", d)
+	}
+}
+
+func secured(t *testing.T, l incident.Log) {
+	plain := mustAppend(t, l, write(first, 0, "r0", "a"))
+	if plain.Secured != (incident.Secured{}) {
+		t.Errorf("secured without being asked: %+v", plain.Secured)
+	}
+	d, err := l.Durability(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := write(first, 1, "r1", "b")
+	w.Secure = true
+	for _, repeat := range []bool{false, true} {
+		got := mustAppend(t, l, w)
+		if got.Seq != 2 || got.Repeat != repeat {
+			t.Errorf("secured append returned %+v", got)
+		}
+		if got.Secured.How == "" {
+			t.Error("it does not say how, or why not")
+		}
+		if d.Volatile && got.Secured.Local || got.Secured.Replicas > d.Replicas {
+			t.Errorf("on %q it claims %+v", d.Says, got.Secured)
+		}
+	}
+	wantTexts(t, l, first, "a", "b")
+}
