@@ -99,7 +99,7 @@ type loader struct {
 func (l *loader) fault(f Fault) { l.src.faults = append(l.src.faults, f) }
 
 var (
-	name     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	nameRule = "small letters, digits and single hyphens"
 )
 
@@ -395,7 +395,7 @@ func (r reader) text(n *yaml.Node, key string) text {
 
 func (r reader) name(n *yaml.Node, key string) text {
 	t := r.text(n, key)
-	if t.value != "" && !name.MatchString(t.value) {
+	if t.value != "" && !nameForm.MatchString(t.value) {
 		r.fault(t.at.fault("%q cannot be %q: use %s", key, t.value, nameRule))
 		t.value = ""
 	}
@@ -446,8 +446,9 @@ func describe(n *yaml.Node) string {
 			return fmt.Sprintf("the text %q", short(n.Value))
 		}
 		return short(n.Value)
+	default: // aliases were refused before, and documents do not nest
+		return "something else"
 	}
-	return "something else"
 }
 
 func short(s string) string {

@@ -159,7 +159,7 @@ func object(required []string, properties map[string]*jsonschema.Schema) *jsonsc
 }
 
 func named(about string) *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: name.String(), Description: about}
+	return &jsonschema.Schema{Type: "string", Pattern: nameForm.String(), Description: about}
 }
 
 func sentence(about string) *jsonschema.Schema {
@@ -171,8 +171,8 @@ func durationText(about string) *jsonschema.Schema {
 }
 
 func oneOrMany(about string) *jsonschema.Schema {
-	one := &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1)}
-	return &jsonschema.Schema{Description: about, AnyOf: []*jsonschema.Schema{one, {Type: "array", Items: one}}}
+	// Two calls: a schema may stand in one place only.
+	return &jsonschema.Schema{Description: about, AnyOf: []*jsonschema.Schema{sentence(""), {Type: "array", Items: sentence("")}}}
 }
 
 func anys(words []string) []any {
