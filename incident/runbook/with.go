@@ -142,7 +142,7 @@ func (in *inputs) structure(n *yaml.Node, out reflect.Value) {
 	}
 	for _, i := range inputsOf(out.Type()) {
 		if !i.optional && !seen[i.key] {
-			in.fail(n, "lacks %q, which %s needs", i.key, in.action)
+			in.fail(n, "the input lacks %q, which %s needs", i.key, in.action)
 		}
 	}
 }
