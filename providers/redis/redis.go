@@ -134,6 +134,17 @@ func Open(ctx context.Context, o Options, log zerolog.Logger) (*Log, error) {
 	return l, nil
 }
 
+// ClientLog sends what the client library says to itself (a connection that
+// could not be made) to log, at debug; by default it goes to stderr as plain
+// lines. It holds for the whole process, so it is for main to call.
+func ClientLog(log zerolog.Logger) { goredis.SetLogger(clientLog{log}) }
+
+type clientLog struct{ log zerolog.Logger }
+
+func (c clientLog) Printf(_ context.Context, format string, v ...any) {
+	c.log.Debug().Msgf(format, v...)
+}
+
 // Disconnect ends every Wait and closes the connections that Open made. The Log
 // is of no use afterwards.
 func (l *Log) Disconnect() error {
@@ -180,10 +191,14 @@ func sibling(c goredis.UniversalClient) goredis.UniversalClient {
 	case *goredis.Client:
 		o := *c.Options()
 		o.MaxRetries, o.MinIdleConns = -1, 0
+		o.PushNotificationProcessor = nil // belongs to one client
+		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 		return goredis.NewClient(&o)
 	case *goredis.ClusterClient:
 		o := *c.Options()
 		o.MinIdleConns = 0
+		o.PushNotificationProcessor = nil
+		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 		return goredis.NewClusterClient(&o)
 	}
 	return nil
