@@ -1,0 +1,218 @@
+package review
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Timeline writes every event as one readable line, in UTC. name turns an actor's
+// id into the name people know; nil leaves ids as they are.
+func Timeline(events []incident.Event, name func(id string) string) []byte {
+	var out bytes.Buffer
+	for _, e := range events {
+		out.WriteString(Line(e, name))
+		out.WriteByte('\n')
+	}
+	return out.Bytes()
+}
+
+// Line is one event as a readable line, without a line break.
+func Line(e incident.Event, name func(id string) string) string {
+	return e.Time.UTC().Format("2006-01-02 15:04:05 UTC") + "  " + oneLine(says(e, named(name)))
+}
+
+// named answers for ids that name does not know, and knows the bot.
+func named(name func(string) string) func(string) string {
+	return func(id string) string {
+		if id == incident.Bot || id == "" {
+			return incident.Bot
+		}
+		if name != nil {
+			if n := name(id); n != "" {
+				return n
+			}
+		}
+		return id
+	}
+}
+
+// oneLine keeps what a person typed from looking like an event of its own.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+var kinds = map[incident.QuestionKind]string{
+	incident.AskGo:      "Go",
+	incident.AskApprove: "Approval",
+	incident.AskFailed:  "A step stopped",
+}
+
+// says is the event as a sentence or two, the fact first.
+func says(e incident.Event, who func(string) string) string {
+	actor := who(e.Actor)
+	switch b := e.Body.(type) {
+	case incident.IncidentDeclared:
+		return fmt.Sprintf("%s%s declared by %s: %s, %s -> %s, %s. Commander %s. Users hurt since %s. Reason: %s",
+			mark(b.Rehearsal), b.Incident, actor, b.Severity, b.Source, b.Target, b.Mode, who(b.Commander), clock(b.Began), b.Reason)
+	case incident.PlanFrozen:
+		return "Plan " + short(b.Digest) + " frozen"
+	case incident.DurabilityFound:
+		return "Record: " + b.Says
+	case incident.RunTaken:
+		switch {
+		case len(b.Looking) > 0:
+			return fmt.Sprintf("%s is back (lease %d) and looks at what may have happened: %s", b.Holder, b.Token, strings.Join(b.Looking, ", "))
+		case b.Return:
+			return fmt.Sprintf("%s is back (lease %d)", b.Holder, b.Token)
+		}
+		return fmt.Sprintf("%s carries the run out (lease %d)", b.Holder, b.Token)
+	case incident.StepStarted:
+		return fmt.Sprintf("%s began%s", b.Step, attempt(b.Attempt))
+	case incident.ChangeIntended:
+		s := fmt.Sprintf("%s: about to change the world (%s)%s", b.Step, b.Action, attempt(b.Attempt))
+		if b.Before != "" {
+			s += "; until now: " + b.Before
+		}
+		return s
+	case incident.DurabilityObtained:
+		return fmt.Sprintf("How safe the intention of %s was before its call left: %s", b.Step, b.How)
+	case incident.StepFinished:
+		how := "done"
+		if b.Already {
+			how = "was so already"
+		}
+		return fmt.Sprintf("%s %s: %s%s", b.Step, how, b.Summary, evidence(b.Evidence))
+	case incident.StepFailed:
+		how := "stopped"
+		switch {
+		case b.Advice && b.Unknown:
+			how = "not known, and only advice"
+		case b.Advice:
+			how = "not so, and only advice"
+		case b.Unknown:
+			how = "stopped, not known"
+		}
+		s := fmt.Sprintf("%s %s: %s", b.Step, how, b.Error)
+		if b.Maybe {
+			s += ". The change may have happened all the same"
+		}
+		if b.Hint != "" {
+			s += ". " + b.Hint
+		}
+		return s + evidence(b.Evidence)
+	case incident.StepSkipped:
+		return fmt.Sprintf("%s went on without %s: %s", actor, b.Step, b.Reason)
+	case incident.StepRetried:
+		return fmt.Sprintf("%s asked to try %s again", actor, b.Step)
+	case incident.ApprovalAsked:
+		s := fmt.Sprintf("Asked (%s, %s): %s, from any %s", b.Question, kinds[b.Kind], b.Title, b.Role)
+		if b.Again != "" {
+			s += "; asked anew: " + b.Again
+		}
+		if len(b.Failed) > 0 {
+			s += "; failed: " + strings.Join(b.Failed, ", ")
+		}
+		return s
+	case incident.ApprovalGiven:
+		s := fmt.Sprintf("%s answered %s: %s", actor, b.Question, b.Choice)
+		if b.BrokeGlass {
+			s = "BREAK-GLASS: " + s + ", alone"
+		}
+		if len(b.Overridden) > 0 {
+			s += ", overriding " + strings.Join(b.Overridden, ", ")
+		}
+		if b.Reason != "" {
+			s += ". Reason: " + b.Reason
+		}
+		return s
+	case incident.ApprovalDeclined:
+		return strings.TrimSuffix(fmt.Sprintf("%s declined %s: %s", actor, b.Question, b.Reason), ": ")
+	case incident.ApprovalExpired:
+		return "Nobody answered " + b.Question + " in time"
+	case incident.ApprovalWithdrawn:
+		return fmt.Sprintf("Question %s withdrawn: %s", b.Question, b.Why)
+	case incident.RunPaused:
+		return strings.TrimSuffix(fmt.Sprintf("%s paused the run: %s", actor, b.Reason), ": ")
+	case incident.RunResumed:
+		return actor + " resumed the run"
+	case incident.RunAborted:
+		s := fmt.Sprintf("%s aborted the run: %s", actor, b.Reason)
+		if len(b.Changed) > 0 {
+			s += ". What stays changed: " + strings.Join(b.Changed, ", ")
+		}
+		return s
+	case incident.IncidentMitigated:
+		return "Mitigated: " + b.Summary
+	case incident.IncidentResolved:
+		return strings.TrimSuffix(fmt.Sprintf("Resolved by %s: %s", actor, b.Reason), ": ")
+	case incident.NoteAdded:
+		return fmt.Sprintf("Note by %s: %s", actor, b.Text)
+	case incident.MessagePosted:
+		return fmt.Sprintf("Said in %s: %s", b.Channel, b.Key)
+	case incident.Unknown:
+		return "An event of a type that this version does not know: " + b.Name
+	}
+	return "An event without content"
+}
+
+func mark(rehearsal bool) string {
+	if rehearsal {
+		return "REHEARSAL "
+	}
+	return ""
+}
+
+func attempt(n int) string {
+	if n <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(", attempt %d", n)
+}
+
+func evidence(m map[string]string) string {
+	if len(m) == 0 {
+		return ""
+	}
+	parts := make([]string, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, k+" "+m[k])
+	}
+	return " [" + strings.Join(parts, ", ") + "]"
+}
+
+// short is how a plan's digest is shown.
+func short(digest string) string { return digest[:min(6, len(digest))] }
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	return t.UTC().Format("15:04:05 UTC")
+}
+
+// Span is a duration as people say it: "41 s", "14 min 40 s", "1 h 2 min".
+func Span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + Span(-d)
+	case d < time.Second && d > 0:
+		return fmt.Sprintf("%.1f s", max(d.Seconds(), 0.1))
+	case d < 9950*time.Millisecond && d%time.Second >= 50*time.Millisecond:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	d = d.Round(time.Second)
+	h, m, s := d/time.Hour, d%time.Hour/time.Minute, d%time.Minute/time.Second
+	switch {
+	case h > 0:
+		return fmt.Sprintf("%d h %d min", h, m)
+	case m > 0 && s > 0:
+		return fmt.Sprintf("%d min %d s", m, s)
+	case m > 0:
+		return fmt.Sprintf("%d min", m)
+	}
+	return fmt.Sprintf("%d s", s)
+}
