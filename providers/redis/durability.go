@@ -21,6 +21,7 @@ type server struct {
 	version  string // "7.0.15"; empty when it does not say
 	aof      setting
 	fsync    string // always, everysec, no; empty when it does not say
+	pauses   bool   // no fsync while it rewrites the file, whatever fsync says
 	saves    setting
 	replicas int
 	evicts   string // the maxmemory-policy, if it may remove our keys
@@ -80,7 +81,7 @@ func ask(ctx context.Context, c asker) (server, error) {
 	if s.mini {
 		return s, nil
 	}
-	for _, name := range []string{"appendonly", "appendfsync", "save", "maxmemory-policy"} {
+	for _, name := range []string{"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "save", "maxmemory-policy"} {
 		got, err := c.ConfigGet(ctx, name).Result()
 		if err != nil && !isReply(err) {
 			return s, err
@@ -97,6 +98,8 @@ func ask(ctx context.Context, c asker) (server, error) {
 			}
 		case "appendfsync":
 			s.fsync = v
+		case "no-appendfsync-on-rewrite":
+			s.pauses = v == "yes"
 		case "save":
 			s.saves = off
 			if v != "" {
@@ -168,6 +171,9 @@ func (s server) durability() incident.Durability {
 		default:
 			d.Says += "fsync setting not told: a crash of the server can lose a second or more."
 		}
+		if s.pauses && s.fsync != "no" {
+			d.Says += " Not while it rewrites the file: set no-appendfsync-on-rewrite no."
+		}
 	}
 	switch s.replicas {
 	case 0:
@@ -216,6 +222,8 @@ func (l *Log) secure(ctx context.Context, c *goredis.Conn) incident.Secured {
 				how = append(how, fmt.Sprintf("on the disk of %d of %s", got.Replicas, replicas(s.replicas)))
 			}
 		}
+	case s.aof == on && s.fsync == "always" && s.pauses:
+		how = append(how, "appendfsync always, but not during a rewrite (no-appendfsync-on-rewrite): not known to be on disk; WAITAOF needs Redis 7.2")
 	case s.aof == on && s.fsync == "always":
 		got.Local = true
 		how = append(how, "appendfsync always: on the server's disk before its answer")

@@ -188,3 +188,21 @@ func TestServerErrorsAreSorted(t *testing.T) {
 		}
 	}
 }
+
+func TestOwnAppendsWakeWithoutTheServer(t *testing.T) {
+	l, c := throughCutter(t, redistest.Mini(t).Addr())
+	c.lose("xread", 1<<30) // reading what others append does not work
+	woken := make(chan error, 1)
+	go func() { woken <- l.Wait(t.Context(), inc, 1) }()
+	for after := range uint64(2) {
+		if _, err := l.Append(t.Context(), write(after, fmt.Sprint("r", after), "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-woken; err != nil {
+		t.Error(err)
+	}
+	if err := l.Wait(t.Context(), inc, 0); err != nil {
+		t.Error(err)
+	}
+}
