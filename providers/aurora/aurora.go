@@ -1,0 +1,247 @@
+// Package aurora asks Aurora for the state of a global database and moves its
+// writer.
+//
+// Everything is asked of the Region that takes over, the one exception being a
+// switchover, which AWS wants in the Region that still writes. A promotion is
+// never repeated blindly: what a second call does to a promoted cluster is not
+// documented, so every call is preceded by a look, and its answer is never
+// trusted alone. Aurora being unreachable shows as an error that says so; it is
+// never taken for "not promoted".
+//
+// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
+package aurora
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/awserr"
+)
+
+// Aurora reaches the databases of an account.
+type Aurora struct {
+	config func(region string) aws.Config
+	reads  *awserr.Reads
+	clock  incident.Clock
+}
+
+// New returns Aurora reached through config, which gives the settings for calls
+// to one Region.
+func New(config func(region string) aws.Config, reads *awserr.Reads, clock incident.Clock) *Aurora {
+	return &Aurora{config: config, reads: reads, clock: clock}
+}
+
+func (a *Aurora) rds(region string) *rds.Client { return rds.NewFromConfig(a.config(region)) }
+
+func (a *Aurora) reading(o *rds.Options) { o.Retryer = a.reads.Call() }
+
+func once(o *rds.Options) { o.Retryer = awserr.Once() }
+
+// global is what the target Region says of the global database.
+type global struct {
+	id     string
+	status string
+	// writer is the ARN of the cluster that writes; empty when none does.
+	writer string
+	// member is the target's place in it; nil when it is none.
+	member *types.GlobalClusterMember
+	// moving is the promotion under way, or nil.
+	moving *types.FailoverState
+}
+
+func (a *Aurora) global(ctx context.Context, p *runbook.Plan) (*global, error) {
+	id := p.Topology.Database.GlobalCluster
+	out, err := a.rds(p.Target.Name).DescribeGlobalClusters(ctx, &rds.DescribeGlobalClustersInput{
+		GlobalClusterIdentifier: aws.String(id),
+	}, a.reading)
+	if err != nil {
+		return nil, fmt.Errorf("describe %s in %s: %w", id, p.Target.Name, awserr.SortRead(ctx, err))
+	}
+	if len(out.GlobalClusters) != 1 {
+		return nil, &incident.Fault{
+			Err:    fmt.Errorf("describe %s in %s: %d global databases of that name", id, p.Target.Name, len(out.GlobalClusters)),
+			Person: true, Hint: "compare database.global_cluster in the settings with the account",
+		}
+	}
+	c := out.GlobalClusters[0]
+	g := &global{id: id, status: aws.ToString(c.Status)}
+	for i, m := range c.GlobalClusterMembers {
+		if aws.ToBool(m.IsWriter) {
+			g.writer = aws.ToString(m.DBClusterArn)
+		}
+		if aws.ToString(m.DBClusterArn) == p.Target.DBClusterARN {
+			g.member = &c.GlobalClusterMembers[i]
+		}
+	}
+	if c.FailoverState != nil && c.FailoverState.Status != "" {
+		g.moving = c.FailoverState
+	}
+	return g, nil
+}
+
+// writes says whether the target writes.
+func (g *global) writes() bool { return g.member != nil && aws.ToBool(g.member.IsWriter) }
+
+func (g *global) evidence() map[string]string {
+	e := map[string]string{"global_cluster": g.id}
+	put(e, "status", g.status)
+	put(e, "writer", g.writer)
+	if g.member != nil {
+		put(e, "synchronization", string(g.member.SynchronizationStatus))
+	}
+	if m := g.moving; m != nil {
+		put(e, "promotion", string(m.Status))
+		put(e, "promotion_to", aws.ToString(m.ToDbClusterArn))
+		e["promotion_data_loss_allowed"] = fmt.Sprint(aws.ToBool(m.IsDataLossAllowed))
+	}
+	return e
+}
+
+// Standby checks that the target's cluster can be promoted: available, with an
+// instance, connected, and nothing under way. An unplanned failover does not ask
+// for the connection: the other end of it is gone.
+func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	p := c.Plan
+	g, err := a.global(ctx, p)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	cluster, err := a.cluster(ctx, p.Target)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	e := g.evidence()
+	e["cluster"], e["cluster_status"] = p.Target.DBCluster, cluster.status
+	e["instances"] = fmt.Sprint(len(cluster.instances))
+
+	var wrong []string
+	switch {
+	case g.member == nil:
+		wrong = append(wrong, fmt.Sprintf("it is no member of %s", g.id))
+	case g.writes():
+		wrong = append(wrong, "it is no standby: it writes already")
+	case p.Mode != "unplanned" && g.member.SynchronizationStatus != types.GlobalClusterMemberSynchronizationStatusConnected:
+		wrong = append(wrong, fmt.Sprintf("it is %q, not connected", g.member.SynchronizationStatus))
+	}
+	if g.moving != nil {
+		wrong = append(wrong, fmt.Sprintf("a promotion of %s is under way (%s)", name(aws.ToString(g.moving.ToDbClusterArn)), g.moving.Status))
+	}
+	if cluster.status != "available" {
+		wrong = append(wrong, "its status is "+cluster.status)
+	}
+	if len(cluster.instances) == 0 {
+		wrong = append(wrong, "it has no instance, so it cannot be promoted: add one first")
+	}
+	if len(wrong) > 0 {
+		return engine.Outcome{Summary: fmt.Sprintf("%s in %s cannot take over: %s", p.Target.DBCluster, p.Target.Name, strings.Join(wrong, "; ")), Evidence: e}, false, nil
+	}
+	sync := string(g.member.SynchronizationStatus)
+	if sync == "" {
+		sync = "not told"
+	}
+	return engine.Outcome{
+		Summary: fmt.Sprintf("%s is available in %s with %s (synchronization %s), nothing under way",
+			p.Target.DBCluster, p.Target.Name, count(len(cluster.instances), "instance"), sync),
+		Evidence: e,
+	}, true, nil
+}
+
+// Writable waits until the promotion is over: nothing under way, the target
+// writes, its cluster is available and has a writing instance.
+func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	p := c.Plan
+	g, err := a.global(ctx, p)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	e := g.evidence()
+	switch {
+	case g.moving != nil && aws.ToString(g.moving.ToDbClusterArn) != p.Target.DBClusterARN:
+		return engine.Outcome{Evidence: e}, false, &incident.Fault{Person: true,
+			Err:  fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), p.Target.DBCluster),
+			Hint: "somebody else started a promotion: find out who, before anything else"}
+	case g.moving != nil:
+		return engine.Outcome{Summary: fmt.Sprintf("%s: promotion is %s", p.Target.DBCluster, g.moving.Status), Evidence: e}, false, nil
+	case !g.writes():
+		return engine.Outcome{Summary: fmt.Sprintf("%s does not write and no promotion is under way; %s writes", p.Target.DBCluster, orNobody(name(g.writer))), Evidence: e}, false, nil
+	}
+	cluster, err := a.cluster(ctx, p.Target)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	e["cluster"], e["cluster_status"], e["writer_instance"] = p.Target.DBCluster, cluster.status, cluster.writer
+	if cluster.status != "available" || cluster.writer == "" {
+		return engine.Outcome{Summary: fmt.Sprintf("%s was promoted; its status is %s and its writing instance %s",
+			p.Target.DBCluster, cluster.status, orNobody(cluster.writer)), Evidence: e}, false, nil
+	}
+	return engine.Outcome{
+		Summary:  fmt.Sprintf("%s writes in %s (instance %s)", p.Target.DBCluster, p.Target.Name, cluster.writer),
+		Evidence: e,
+	}, true, nil
+}
+
+type cluster struct {
+	status    string
+	instances []string
+	writer    string
+}
+
+func (a *Aurora) cluster(ctx context.Context, r runbook.Region) (*cluster, error) {
+	out, err := a.rds(r.Name).DescribeDBClusters(ctx, &rds.DescribeDBClustersInput{
+		DBClusterIdentifier: aws.String(r.DBCluster),
+	}, a.reading)
+	if err != nil {
+		return nil, fmt.Errorf("describe %s in %s: %w", r.DBCluster, r.Name, awserr.SortRead(ctx, err))
+	}
+	if len(out.DBClusters) != 1 {
+		return nil, &incident.Fault{
+			Err:    fmt.Errorf("describe %s in %s: %d clusters of that name", r.DBCluster, r.Name, len(out.DBClusters)),
+			Person: true, Hint: "compare db_cluster in the settings with the account",
+		}
+	}
+	c := &cluster{status: aws.ToString(out.DBClusters[0].Status)}
+	for _, m := range out.DBClusters[0].DBClusterMembers {
+		id := aws.ToString(m.DBInstanceIdentifier)
+		c.instances = append(c.instances, id)
+		if aws.ToBool(m.IsClusterWriter) {
+			c.writer = id
+		}
+	}
+	return c, nil
+}
+
+func (a *Aurora) watch(region string) *cloudwatch.Client {
+	return cloudwatch.NewFromConfig(a.config(region))
+}
+
+// name is the last part of a cluster's ARN.
+func name(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
+
+func orNobody(s string) string {
+	if s == "" {
+		return "nobody"
+	}
+	return s
+}
+
+func put(m map[string]string, key, value string) {
+	if value != "" {
+		m[key] = value
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,195 @@
+package aurora
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/providers/awserr"
+)
+
+// Promotion moves the writer of a global database: a switchover, which waits
+// until nothing is lost and needs both sides, or a failover, which loses what the
+// standby had not yet received and needs the standby only. One never turns into
+// the other by itself: that is a decision for a person.
+type Promotion struct {
+	*Aurora
+	lossy bool
+}
+
+// Switchover moves the writer with nothing lost.
+func (a *Aurora) Switchover() Promotion { return Promotion{Aurora: a} }
+
+// Failover moves the writer although its Region is gone.
+func (a *Aurora) Failover() Promotion { return Promotion{Aurora: a, lossy: true} }
+
+// Look reports whether the target writes, or is on its way there, however that
+// came about.
+func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	p := c.Plan
+	g, err := m.global(ctx, p)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: g.evidence(), Before: g.writer}
+	person := func(hint, format string, args ...any) error {
+		return &incident.Fault{Person: true, Err: fmt.Errorf(format, args...), Hint: hint}
+	}
+	if s := g.moving; s != nil {
+		to := aws.ToString(s.ToDbClusterArn)
+		switch {
+		case to != p.Target.DBClusterARN:
+			return o, false, person("somebody else started this: find out who, and wait until it is over",
+				"a promotion of %s is under way (%s); %s cannot be promoted now", name(to), s.Status, p.Target.DBCluster)
+		case s.Status == "cancelling":
+			return o, false, person("wait until it is over, then retry",
+				"the promotion of %s is being cancelled", p.Target.DBCluster)
+		case aws.ToBool(s.IsDataLossAllowed) != m.lossy:
+			return o, false, person("nothing may be added to it: wait until it is over, then retry",
+				"%s is being promoted by a %s, but this step is a %s", p.Target.DBCluster, kind(!m.lossy), kind(m.lossy))
+		}
+		o.Summary = fmt.Sprintf("%s is on its way to write in %s (%s, %s)", p.Target.DBCluster, p.Target.Name, kind(m.lossy), s.Status)
+		return o, true, nil
+	}
+	if g.member == nil {
+		return o, false, person("compare db_cluster_arn in the settings with the account",
+			"%s is no member of %s", p.Target.DBClusterARN, g.id)
+	}
+	if g.writes() {
+		o.Summary = fmt.Sprintf("%s writes in %s", p.Target.DBCluster, p.Target.Name)
+		return o, true, nil
+	}
+	o.Summary = fmt.Sprintf("%s does not write; %s does", p.Target.DBCluster, orNobody(name(g.writer)))
+	return o, false, nil
+}
+
+// Do asks for the promotion once, with no retry below it: after a lost answer only
+// Look knows. It does not wait; Writable does.
+func (m Promotion) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
+	p := c.Plan
+	id := p.Topology.Database.GlobalCluster
+	o := engine.Outcome{Evidence: map[string]string{
+		"global_cluster": id, "target_cluster_arn": p.Target.DBClusterARN, "data_loss_allowed": fmt.Sprint(m.lossy),
+	}}
+	var err error
+	if m.lossy {
+		_, err = m.rds(p.Target.Name).FailoverGlobalCluster(ctx, &rds.FailoverGlobalClusterInput{
+			GlobalClusterIdentifier: aws.String(id), TargetDbClusterIdentifier: aws.String(p.Target.DBClusterARN),
+			AllowDataLoss: aws.Bool(true),
+		}, once)
+		if err != nil {
+			err = fmt.Errorf("fail %s over to %s: %w", id, p.Target.DBCluster, awserr.Sort(ctx, err))
+		}
+	} else {
+		_, err = m.rds(p.Source.Name).SwitchoverGlobalCluster(ctx, &rds.SwitchoverGlobalClusterInput{
+			GlobalClusterIdentifier: aws.String(id), TargetDbClusterIdentifier: aws.String(p.Target.DBClusterARN),
+		}, once)
+		if err != nil {
+			err = fmt.Errorf("switch %s over to %s: %w", id, p.Target.DBCluster, awserr.Sort(ctx, err))
+		}
+	}
+	if err != nil {
+		return o, err
+	}
+	o.Summary = fmt.Sprintf("asked for the %s of %s to %s", kind(m.lossy), id, p.Target.DBCluster)
+	if m.lossy {
+		o.Summary += ", data loss allowed"
+	}
+	return o, nil
+}
+
+// Effect says what would happen now. Its Bound is the target, the mode and the
+// policy's band of the lag.
+func (m Promotion) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
+	p := c.Plan
+	l, err := m.lag(ctx, p)
+	if err != nil {
+		// An unreadable lag must not keep anybody from being asked: it is shown as
+		// what it is, unknown, which is a band of its own.
+		l.points = nil
+		l.note = unreadable(err)
+	}
+	id := p.Topology.Database.GlobalCluster
+	e := incident.Effect{
+		Step:  c.Step.ID,
+		Bound: fmt.Sprintf("%s %s, lag %s", kind(m.lossy), p.Target.DBClusterARN, l.band(p.Topology.Policy.LagBandsMS)),
+	}
+	if !m.lossy {
+		e.What = fmt.Sprintf("SwitchoverGlobalCluster: %s -> %s (%s); writes stop until the standby has everything (%s)",
+			id, p.Target.DBCluster, p.Target.DBClusterARN, l.told())
+		e.Undo = fmt.Sprintf("the same switchover back to %s, once it follows as a standby", p.Source.DBCluster)
+		return e, nil
+	}
+	e.What = fmt.Sprintf("FailoverGlobalCluster, data loss allowed: %s -> %s (%s)", id, p.Target.DBCluster, p.Target.DBClusterARN)
+	e.Lost = l.loss(c)
+	e.Undo = fmt.Sprintf("not at once: %s rejoins as a standby when it recovers; then a planned switchover back", p.Source.Name)
+	return e, nil
+}
+
+// told is the lag in half a sentence.
+func (l lag) told() string {
+	switch {
+	case l.note != "" && len(l.points) == 0:
+		return "lag unknown: " + l.note
+	case len(l.points) == 0:
+		return "lag unknown: no datapoint"
+	case !l.known():
+		return fmt.Sprintf("lag unknown: last good value %s, %s ago", ms(l.points[0].ms), since(l.age()))
+	}
+	return fmt.Sprintf("RPO lag %s, read %s ago; highest in the last hour %s", ms(l.points[0].ms), since(l.age()), ms(l.high()))
+}
+
+// loss is what a failover may lose. A lag that only grows because the writer is
+// gone says how long it has been gone, not what is lost: what was written and not
+// received is the lag there was before.
+func (l lag) loss(c engine.Call) string {
+	policy := c.Plan.Topology.Policy
+	switch {
+	case l.note != "" && len(l.points) == 0:
+		return "unknown: " + l.note
+	case len(l.points) == 0:
+		return "unknown: the standby has reported no lag"
+	case !l.known():
+		return fmt.Sprintf("about %s of writes (%s), and whatever %s has taken since", about(l.points[0].ms), l.lost(c), c.Plan.Source.Name)
+	case policy.LagConfirmMS > 0 && l.points[0].ms > float64(policy.LagConfirmMS):
+		s := fmt.Sprintf("up to %s of writes (RPO lag %s, read %s ago, highest in the last hour %s", about(l.points[0].ms), ms(l.points[0].ms), since(l.age()), ms(l.high()))
+		if good, ok := l.lastGood(float64(policy.LagConfirmMS)); ok {
+			s += fmt.Sprintf("; last good value %s at %s, %s ago", ms(good.ms), clock(good.at), since(l.now.Sub(good.at)))
+		}
+		return s + ")"
+	}
+	return fmt.Sprintf("about %s of writes (%s)", about(l.points[0].ms), l.told())
+}
+
+func about(v float64) string {
+	if v < 60000 {
+		return fmt.Sprintf("%.1f s", v/1000)
+	}
+	return fmt.Sprintf("%.0f min", v/60000)
+}
+
+func kind(lossy bool) string {
+	if lossy {
+		return "failover"
+	}
+	return "switchover"
+}
+
+func unreadable(err error) string {
+	var f *incident.Fault
+	if errors.As(err, &f) {
+		return "it could not be read (" + f.Err.Error() + ")"
+	}
+	return "it could not be read"
+}
+
+// Undo texts of the catalogue.
+const (
+	SwitchoverUndo = "a switchover back, once the old primary follows as a standby"
+	FailoverUndo   = "not at once: when the lost Region rejoins as a standby, a planned switchover back"
+)

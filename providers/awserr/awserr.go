@@ -1,0 +1,225 @@
+// Package awserr answers, for every AWS service in one place, the three things
+// the engine asks of an error: may I try again by myself, must a person decide,
+// might it have happened anyway.
+//
+// [Sort] judges a change, [SortRead] a read. [Reads] retries reads on the run's
+// own clock; [Once] lets a change leave the process a single time. With AWS down
+// both end in a sentence that says which service, which operation, which Region.
+//
+// What counts as throttling and what as a passing fault is the SDK's decision:
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+package awserr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// answer is an AWS error in the words of the person who has to act on it. The
+// SDK's own text names the transport first and the reason last.
+type answer struct {
+	text string
+	err  error
+}
+
+func (a *answer) Error() string { return a.text }
+func (a *answer) Unwrap() error { return a.err }
+
+// states are errors that say: not in this state. The thing is busy, or what was
+// asked for is done already; only a look tells.
+var states = map[string]bool{
+	"InvalidGlobalClusterStateFault":          true,
+	"InvalidDBClusterStateFault":              true,
+	"InvalidDBInstanceState":                  true,
+	"InvalidDBInstanceStateFault":             true,
+	"InvalidGlobalReplicationGroupState":      true,
+	"InvalidGlobalReplicationGroupStateFault": true,
+	"InvalidReplicationGroupState":            true,
+	"InvalidReplicationGroupStateFault":       true,
+	"InvalidCacheClusterState":                true,
+	"InvalidCacheClusterStateFault":           true,
+	"ConcurrentModificationException":         true,
+}
+
+var denied = map[string]bool{
+	"AccessDenied": true, "AccessDeniedException": true, "UnauthorizedOperation": true,
+	"AuthorizationError": true, "NotAuthorized": true, "Forbidden": true, "AllAccessDisabled": true,
+}
+
+var unsigned = map[string]bool{
+	"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true,
+	"UnrecognizedClientException": true, "InvalidSignatureException": true, "SignatureDoesNotMatch": true,
+	"AuthFailure": true, "RequestExpired": true, "InvalidAccessKeyId": true, "MissingAuthenticationToken": true,
+	"RequestTimeTooSkewed": true,
+}
+
+var passing = map[string]bool{
+	"InternalFailure": true, "InternalError": true, "InternalServerError": true, "InternalServiceError": true,
+	"ServiceUnavailable": true, "ServiceUnavailableException": true, "RequestTimeout": true,
+	"RequestTimeoutException": true, "InternalServiceFault": true,
+}
+
+// Sort says what the error of a change means. The result is an *incident.Fault,
+// or nil for nil. ctx is the context the call was made with: its cause tells a
+// time-out from a call that somebody called off.
+func Sort(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *incident.Fault
+	if errors.As(err, &known) {
+		return err
+	}
+	said := func(format string, args ...any) *answer {
+		return &answer{text: where(err) + fmt.Sprintf(format, args...), err: err}
+	}
+
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		code := api.ErrorCode()
+		message := api.ErrorMessage()
+		if message == "" {
+			message = "no further reason given"
+		}
+		f := &incident.Fault{Err: said("%s: %s", code, message)}
+		switch status := status(err); {
+		case throttled(err):
+			// Refused before anything happened.
+			f.Err = said("throttled (%s: %s)", code, message)
+			f.Retry = true
+		case states[code]:
+			f.Person, f.Maybe = true, true
+			f.Hint = "busy, or already done: look at it again before asking for it again"
+		case code == "HealthCheckVersionMismatch":
+			f.Person = true
+			f.Hint = "somebody changed this health check in between: look at what it says now, then retry"
+		case denied[code] || status == http.StatusForbidden && !unsigned[code]:
+			f.Person = true
+			f.Hint = "the bot's role may not do this: let somebody who may do it by hand, or widen the role and retry"
+		case unsigned[code] || status == http.StatusUnauthorized:
+			f.Person = true
+			f.Hint = "the bot's AWS credentials are not accepted: renew them and retry"
+		case passing[code] || status >= 500:
+			f.Maybe = true
+		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || status == http.StatusNotFound:
+			f.Person = true
+			f.Hint = "no such thing under that name in that Region: compare the settings with the account"
+		default:
+			// A refusal with a reason: it did not happen, and will not by asking again.
+			f.Person = true
+		}
+		return f
+	}
+
+	if cause := context.Cause(ctx); cause != nil {
+		return &incident.Fault{Err: said("no answer: %v", cause), Maybe: true}
+	}
+	if unsent(err) {
+		return &incident.Fault{
+			Err: said("not reachable: %v", innermost(err)), Retry: true,
+			Hint: "the endpoint could not be connected to, so nothing was asked",
+		}
+	}
+	var invalid smithy.InvalidParamsError
+	if errors.As(err, &invalid) {
+		return &incident.Fault{Err: said("the request is incomplete: %v", invalid), Person: true,
+			Hint: "a name is missing in the settings: compare them with the account"}
+	}
+	return &incident.Fault{Err: said("%v", innermost(err)), Maybe: true}
+}
+
+// SortRead says what the error of a read means: as [Sort], but nothing can have
+// happened, and what passed by itself may be asked again.
+func SortRead(ctx context.Context, err error) error {
+	err = Sort(ctx, err)
+	var f *incident.Fault
+	if !errors.As(err, &f) {
+		return err
+	}
+	read := *f
+	if read.Maybe {
+		read.Maybe = false
+		read.Retry = !read.Person
+	}
+	return &read
+}
+
+// Code is the service's own name for the error, or empty.
+func Code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// Missing says that the thing asked about is not there.
+func Missing(err error) bool {
+	code := Code(err)
+	return code == "NotFound" || strings.HasPrefix(code, "NoSuch") || status(err) == http.StatusNotFound
+}
+
+func throttled(err error) bool {
+	if status(err) == http.StatusTooManyRequests {
+		return true
+	}
+	return retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
+}
+
+func status(err error) int {
+	var r *awshttp.ResponseError
+	if errors.As(err, &r) {
+		return r.HTTPStatusCode()
+	}
+	var s *smithyhttp.ResponseError
+	if errors.As(err, &s) {
+		return s.HTTPStatusCode()
+	}
+	return 0
+}
+
+// unsent says that no connection came about, so the request never left.
+func unsent(err error) bool {
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return true
+	}
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func where(err error) string {
+	var op *smithy.OperationError
+	if !errors.As(err, &op) {
+		return ""
+	}
+	return op.Service() + " " + op.Operation() + ": "
+}
+
+func innermost(err error) error {
+	for {
+		var op *smithy.OperationError
+		if errors.As(err, &op) && op.Err != nil && op.Err != err {
+			err = op.Err
+			continue
+		}
+		var tries *retry.MaxAttemptsError
+		if errors.As(err, &tries) && tries.Err != nil && tries.Err != err {
+			err = tries.Err
+			continue
+		}
+		return err
+	}
+}

@@ -1,0 +1,264 @@
+package dns
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/awserr"
+)
+
+// Home is the Region in which Route 53's only control plane lives.
+const Home = "us-east-1"
+
+// ShiftUndo is how a shift is taken back.
+const ShiftUndo = "set Disabled and Inverted back to false, once the old primary is really healthy"
+
+// Shift makes the PRIMARY record's health check unhealthy for good: disabled and
+// inverted. Disabled alone would make it healthy for good; inverted alone would
+// turn healthy the moment the primary really fails.
+// https://docs.aws.amazon.com/Route53/latest/APIReference/API_UpdateHealthCheck.html
+type Shift struct {
+	config func(region string) aws.Config
+	reads  *awserr.Reads
+}
+
+// NewShift returns the shift by Route 53's control plane.
+func NewShift(config func(region string) aws.Config, reads *awserr.Reads) *Shift {
+	return &Shift{config: config, reads: reads}
+}
+
+func (s *Shift) client() *route53.Client { return route53.NewFromConfig(s.config(Home)) }
+
+func (s *Shift) reading(o *route53.Options) { o.Retryer = s.reads.Call() }
+
+func (s *Shift) check(ctx context.Context, id string) (*types.HealthCheck, error) {
+	out, err := s.client().GetHealthCheck(ctx, &route53.GetHealthCheckInput{HealthCheckId: aws.String(id)}, s.reading)
+	if err != nil {
+		return nil, fmt.Errorf("read health check %s: %w", id, awserr.SortRead(ctx, err))
+	}
+	if out.HealthCheck == nil || out.HealthCheck.HealthCheckConfig == nil {
+		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("read health check %s: the answer is empty", id)}
+	}
+	return out.HealthCheck, nil
+}
+
+func flags(h *types.HealthCheck) (disabled, inverted bool) {
+	return aws.ToBool(h.HealthCheckConfig.Disabled), aws.ToBool(h.HealthCheckConfig.Inverted)
+}
+
+func told(h *types.HealthCheck) string {
+	disabled, inverted := flags(h)
+	return fmt.Sprintf("disabled=%t inverted=%t", disabled, inverted)
+}
+
+func (s *Shift) evidence(h *types.HealthCheck) map[string]string {
+	return map[string]string{
+		"health_check": aws.ToString(h.Id), "version": fmt.Sprint(aws.ToInt64(h.HealthCheckVersion)), "flags": told(h),
+	}
+}
+
+// Look reports whether the check is disabled and inverted.
+func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	h, err := s.check(ctx, c.Plan.Topology.DNS.HealthCheck)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: s.evidence(h), Before: told(h)}
+	disabled, inverted := flags(h)
+	o.Summary = fmt.Sprintf("the primary's health check %s is %s", aws.ToString(h.Id), told(h))
+	if disabled && inverted {
+		o.Summary += ": unhealthy whatever the primary does"
+		return o, true, nil
+	}
+	return o, false, nil
+}
+
+// Do sets both flags, at the version that was just read.
+func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
+	id := c.Plan.Topology.DNS.HealthCheck
+	h, err := s.check(ctx, id)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	o := engine.Outcome{Evidence: s.evidence(h), Before: told(h)}
+	if disabled, inverted := flags(h); disabled && inverted {
+		o.Summary = fmt.Sprintf("the primary's health check %s was disabled and inverted already", id)
+		return o, nil
+	}
+	out, err := s.client().UpdateHealthCheck(ctx, &route53.UpdateHealthCheckInput{
+		HealthCheckId: aws.String(id), HealthCheckVersion: h.HealthCheckVersion,
+		Disabled: aws.Bool(true), Inverted: aws.Bool(true),
+	}, func(o *route53.Options) { o.Retryer = awserr.Once() })
+	if err != nil {
+		return o, fmt.Errorf("disable and invert health check %s at version %d: %w", id, aws.ToInt64(h.HealthCheckVersion), awserr.Sort(ctx, err))
+	}
+	if out.HealthCheck != nil {
+		o.Evidence["version_after"] = fmt.Sprint(aws.ToInt64(out.HealthCheck.HealthCheckVersion))
+	}
+	o.Summary = fmt.Sprintf("health check %s is disabled and inverted: %s is given to nobody", id, c.Plan.Source.Name)
+	return o, nil
+}
+
+// Effect says what would happen now.
+func (s *Shift) Effect(_ context.Context, c engine.Call) (incident.Effect, error) {
+	p := c.Plan
+	return incident.Effect{
+		Step:  c.Step.ID,
+		What:  fmt.Sprintf("UpdateHealthCheck %s, disabled and inverted: %s resolves to %s only", p.Topology.DNS.HealthCheck, p.Topology.DNS.Record, p.Target.Name),
+		Undo:  ShiftUndo,
+		Bound: "shift " + p.Topology.DNS.HealthCheck + " to " + p.Target.Name,
+	}, nil
+}
+
+// Guard checks that moving users by the health check will do what it is meant to:
+// the PRIMARY record hangs on the calculated check, that one counts the endpoint
+// and the inverted takeover check and needs both, and the standby may be answered.
+func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	d := c.Plan.Topology.DNS
+	h, err := s.check(ctx, d.HealthCheck)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	takeover, err := s.check(ctx, d.TakeoverCheck)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	records, err := s.records(ctx, d)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: s.evidence(h)}
+	o.Evidence["zone"], o.Evidence["record"] = d.Zone, d.Record
+	o.Evidence["children"] = strings.Join(h.HealthCheckConfig.ChildHealthChecks, " ")
+
+	var wrong []string
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	children := h.HealthCheckConfig.ChildHealthChecks
+	if h.HealthCheckConfig.Type != types.HealthCheckTypeCalculated {
+		say("%s is of type %s, not calculated", d.HealthCheck, h.HealthCheckConfig.Type)
+	}
+	for what, id := range map[string]string{"endpoint": d.EndpointCheck, "takeover": d.TakeoverCheck} {
+		if !slices.Contains(children, id) {
+			say("it does not count the %s check %s", what, id)
+		}
+	}
+	if n := aws.ToInt32(h.HealthCheckConfig.HealthThreshold); int(n) != len(children) {
+		say("it needs %d of its %d children, not all", n, len(children))
+	}
+	if disabled, inverted := flags(h); disabled || inverted {
+		say("it is %s already", told(h))
+	}
+	if _, inverted := flags(takeover); !inverted {
+		say("the takeover check %s is not inverted: the object's absence would move users", d.TakeoverCheck)
+	}
+	wrong = append(wrong, s.wrongRecords(ctx, d, records, o.Evidence)...)
+	if len(wrong) > 0 {
+		slices.Sort(wrong)
+		o.Summary = fmt.Sprintf("the failover records of %s would not move users: %s", d.Record, strings.Join(wrong, "; "))
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s: the PRIMARY record hangs on %s, which needs the endpoint and the takeover check; the standby may be answered", d.Record, d.HealthCheck)
+	return o, true, nil
+}
+
+func (s *Shift) wrongRecords(ctx context.Context, d runbook.DNS, records []types.ResourceRecordSet, evidence map[string]string) []string {
+	var wrong []string
+	seen := map[types.ResourceRecordSetFailover]bool{}
+	for _, r := range records {
+		seen[r.Failover] = true
+		what := fmt.Sprintf("%s %s record", r.Failover, r.Type)
+		if r.AliasTarget == nil || !r.AliasTarget.EvaluateTargetHealth {
+			wrong = append(wrong, "the "+what+" does not evaluate its target's health")
+		}
+		id := aws.ToString(r.HealthCheckId)
+		switch r.Failover {
+		case types.ResourceRecordSetFailoverPrimary:
+			if id != d.HealthCheck {
+				wrong = append(wrong, fmt.Sprintf("the %s hangs on %s, not on %s", what, orNothing(id), d.HealthCheck))
+			}
+		case types.ResourceRecordSetFailoverSecondary:
+			// Without a check of its own it is judged by its targets, which the
+			// readiness of the load balancer covers.
+			if id == "" {
+				continue
+			}
+			bad, note, err := s.unhealthy(ctx, id)
+			evidence["standby_check"] = id + ": " + note
+			switch {
+			case err != nil:
+				wrong = append(wrong, fmt.Sprintf("the %s's check %s could not be read: %v", what, id, err))
+			case bad:
+				wrong = append(wrong, fmt.Sprintf("the %s's check %s is unhealthy (%s): everybody would be sent back to the primary", what, id, note))
+			}
+		}
+	}
+	for _, f := range []types.ResourceRecordSetFailover{types.ResourceRecordSetFailoverPrimary, types.ResourceRecordSetFailoverSecondary} {
+		if !seen[f] {
+			wrong = append(wrong, fmt.Sprintf("there is no %s record", f))
+		}
+	}
+	return wrong
+}
+
+// unhealthy asks Route 53's checkers about an endpoint check. More than 18 % of
+// them have to see it healthy.
+func (s *Shift) unhealthy(ctx context.Context, id string) (bool, string, error) {
+	h, err := s.check(ctx, id)
+	if err != nil {
+		return false, "", err
+	}
+	disabled, inverted := flags(h)
+	if disabled {
+		return inverted, told(h), nil
+	}
+	if h.HealthCheckConfig.Type == types.HealthCheckTypeCalculated {
+		return false, "calculated, not told by Route 53's API", nil
+	}
+	out, err := s.client().GetHealthCheckStatus(ctx, &route53.GetHealthCheckStatusInput{HealthCheckId: aws.String(id)}, s.reading)
+	if err != nil {
+		return false, "", fmt.Errorf("read the status of health check %s: %w", id, awserr.SortRead(ctx, err))
+	}
+	good := 0
+	for _, ob := range out.HealthCheckObservations {
+		if ob.StatusReport != nil && strings.HasPrefix(aws.ToString(ob.StatusReport.Status), "Success") {
+			good++
+		}
+	}
+	n := len(out.HealthCheckObservations)
+	healthy := n > 0 && good*100 > n*18
+	return healthy == inverted, fmt.Sprintf("%d of %d checkers see success", good, n), nil
+}
+
+// records are the failover records of the platform's name.
+func (s *Shift) records(ctx context.Context, d runbook.DNS) ([]types.ResourceRecordSet, error) {
+	out, err := s.client().ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
+		HostedZoneId: aws.String(d.Zone), StartRecordName: aws.String(d.Record), MaxItems: aws.Int32(100),
+	}, s.reading)
+	if err != nil {
+		return nil, fmt.Errorf("list the records of %s: %w", d.Record, awserr.SortRead(ctx, err))
+	}
+	var found []types.ResourceRecordSet
+	for _, r := range out.ResourceRecordSets {
+		same := strings.EqualFold(strings.TrimSuffix(aws.ToString(r.Name), "."), strings.TrimSuffix(d.Record, "."))
+		if same && r.Failover != "" && (r.Type == types.RRTypeA || r.Type == types.RRTypeAaaa) {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}

@@ -1,0 +1,230 @@
+// Package kube scales, restarts, fences and looks at the platform's Deployments.
+//
+// It speaks to each Region's cluster through the dynamic client. Every change is a
+// compare-and-set by resourceVersion and sends only what is missing, so it may be
+// asked for again after a lost answer. Autoscalers own the number of replicas:
+// their minimum is raised before the Deployment, or they would undo it. With a
+// cluster out of reach the action ends in an error that says so within its time;
+// the cluster being left is never waited for longer than a fence's own deadline.
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Undo texts of the catalogue.
+const (
+	ScaleUndo   = "set the autoscaler's minimum and the replicas back to the recorded values"
+	FenceUndo   = "scale the services in the Region that was left back to the recorded replicas"
+	RestartUndo = "nothing to take back: the pods are the same, only younger"
+)
+
+// fieldManager names us in the objects' managed fields.
+const fieldManager = incident.Bot
+
+var (
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	autoscalers = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
+	nodes       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	events      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
+)
+
+// Kube reaches the clusters of the platform's Regions.
+type Kube struct {
+	cluster func(region string) (dynamic.Interface, error)
+	clock   incident.Clock
+}
+
+// New returns the clusters reached through cluster.
+func New(cluster func(region string) (dynamic.Interface, error), clock incident.Clock) *Kube {
+	return &Kube{cluster: cluster, clock: clock}
+}
+
+func (k *Kube) in(r runbook.Region) (dynamic.Interface, error) {
+	c, err := k.cluster(r.Name)
+	if err != nil {
+		return nil, &incident.Fault{Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), Person: true,
+			Hint: "check the Kubernetes settings of that Region"}
+	}
+	return c, nil
+}
+
+// reads are sent this often at most; each time the wait doubles.
+const (
+	attempts = 3
+	pause    = 500 * time.Millisecond
+)
+
+// read sends a read until it is answered, an answer is final, or ctx ends.
+func read[T any](ctx context.Context, clock incident.Clock, f func(ctx context.Context) (T, error)) (T, error) {
+	wait := pause
+	for try := 1; ; try++ {
+		v, err := f(ctx)
+		if err == nil {
+			return v, nil
+		}
+		err = sorted(ctx, err, false)
+		var fault *incident.Fault
+		if try == attempts || !errors.As(err, &fault) || !fault.Retry {
+			return v, err
+		}
+		if clock.Sleep(ctx, max(wait, fault.After)) != nil {
+			return v, err
+		}
+		wait *= 2
+	}
+}
+
+func (k *Kube) deployment(ctx context.Context, c dynamic.Interface, r runbook.Region, name string) (*appsv1.Deployment, error) {
+	u, err := read(ctx, k.clock, func(ctx context.Context) (*unstructured.Unstructured, error) {
+		return c.Resource(deployments).Namespace(r.Namespace).Get(ctx, name, metav1.GetOptions{})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read Deployment %s in %s: %w", name, r.Name, err)
+	}
+	return decode[appsv1.Deployment](u)
+}
+
+// autoscaler finds the autoscaler of a Deployment; nil when it has none.
+func (k *Kube) autoscaler(ctx context.Context, c dynamic.Interface, r runbook.Region, name string) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, k, c, autoscalers, r, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the autoscalers in %s: %w", r.Name, err)
+	}
+	for i, h := range all {
+		if h.Spec.ScaleTargetRef.Kind == "Deployment" && h.Spec.ScaleTargetRef.Name == name {
+			return &all[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// list reads everything of a kind in the Region's namespace, page by page; nodes
+// belong to none.
+func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.GroupVersionResource, r runbook.Region, o metav1.ListOptions) ([]T, error) {
+	var from dynamic.ResourceInterface = c.Resource(gvr)
+	if gvr != nodes {
+		from = c.Resource(gvr).Namespace(r.Namespace)
+	}
+	o.Limit = 500
+	var out []T
+	for {
+		page, err := read(ctx, k.clock, func(ctx context.Context) (*unstructured.UnstructuredList, error) {
+			return from.List(ctx, o)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			v, err := decode[T](&page.Items[i])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, *v)
+		}
+		if o.Continue = page.GetContinue(); o.Continue == "" {
+			return out, nil
+		}
+	}
+}
+
+func decode[T any](u *unstructured.Unstructured) (*T, error) {
+	v := new(T)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, v); err != nil {
+		return nil, &incident.Fault{Err: fmt.Errorf("understand %s %s: %w", u.GetKind(), u.GetName(), err), Person: true,
+			Hint: "the cluster speaks another version of this object than the bot"}
+	}
+	return v, nil
+}
+
+// sorted answers what the engine asks of an error. Of a change nobody knows
+// whether it happened when the answer is missing or a 5xx; a conflict means that
+// it did not.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+func sorted(ctx context.Context, err error, change bool) error {
+	if err == nil {
+		return nil
+	}
+	f := &incident.Fault{Err: err}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		if cause := context.Cause(ctx); cause != nil {
+			f.Err = fmt.Errorf("no answer: %w", cause)
+		} else {
+			f.Retry = !change
+		}
+		f.Maybe = change
+		return f
+	}
+	if s, ok := apierrors.SuggestsClientDelay(err); ok {
+		f.After = time.Duration(s) * time.Second
+	}
+	code := int(status.Status().Code)
+	switch {
+	case apierrors.IsTooManyRequests(err):
+		f.Retry = true
+	case apierrors.IsConflict(err):
+		// Somebody else wrote in between: what we sent was not applied.
+		f.Retry = true
+		f.Hint = "somebody changed this object at the same moment"
+	case apierrors.IsUnauthorized(err):
+		f.Person, f.Hint = true, "the cluster does not accept the bot's token: check its access entry"
+	case apierrors.IsForbidden(err):
+		f.Person, f.Hint = true, "the bot's role in the cluster may not do this: widen it, or do it by hand and retry"
+	case apierrors.IsNotFound(err):
+		f.Person, f.Hint = true, "compare the settings' namespace and services with the cluster"
+	case code >= http.StatusInternalServerError || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err):
+		f.Maybe, f.Retry = change, !change
+	default:
+		f.Person = true
+	}
+	return f
+}
+
+// together runs f for each of n things at once and waits for all of them. Each is
+// counted as busy before it starts, or a pretend clock could jump in between.
+func together(clock incident.Clock, n int, f func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		done := clock.Busy()
+		all.Go(func() {
+			defer done()
+			f(i)
+		})
+	}
+	resume := clock.Idle()
+	all.Wait()
+	resume()
+}
+
+func replicas(d *appsv1.Deployment) int {
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return int(*d.Spec.Replicas)
+}
+
+func minimum(h *autoscalingv2.HorizontalPodAutoscaler) int {
+	if h.Spec.MinReplicas == nil {
+		return 1
+	}
+	return int(*h.Spec.MinReplicas)
+}

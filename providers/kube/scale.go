@@ -1,0 +1,421 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// ScaleInput is the input of Scale.
+type ScaleInput struct {
+	// Service is the Deployment's name.
+	Service string `yaml:"service" json:"service"`
+	// Replicas it needs to carry production. What runs already is never reduced.
+	Replicas int `yaml:"replicas" json:"replicas"`
+}
+
+// Scale brings a service of the target to production size: its autoscaler's
+// minimum first, then its Deployment.
+type Scale struct{ *Kube }
+
+type size struct {
+	client     dynamic.Interface
+	deployment *appsv1.Deployment
+	autoscaler *autoscalingv2.HorizontalPodAutoscaler
+	wanted     int
+}
+
+func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, error) {
+	if err := c.With(in); err != nil {
+		return nil, err
+	}
+	if in.Service == "" || in.Replicas < 1 {
+		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("scale %q to %d replicas: that is no size", in.Service, in.Replicas),
+			Hint: "give a service, and at least 1 replica"}
+	}
+	target := c.Plan.Target
+	client, err := s.in(target)
+	if err != nil {
+		return nil, err
+	}
+	z := &size{client: client}
+	if z.deployment, err = s.Kube.deployment(ctx, client, target, in.Service); err != nil {
+		return nil, err
+	}
+	if z.autoscaler, err = s.Kube.autoscaler(ctx, client, target, in.Service); err != nil {
+		return nil, err
+	}
+	z.wanted = max(in.Replicas, replicas(z.deployment))
+	if h := z.autoscaler; h != nil && int(h.Spec.MaxReplicas) < in.Replicas {
+		return z, &incident.Fault{Person: true,
+			Err: fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, in.Replicas, h.Name, h.Spec.MaxReplicas),
+			Hint: fmt.Sprintf("raise maxReplicas of the HorizontalPodAutoscaler %s to at least %d, then retry: kubectl --context %s -n %s patch hpa %s --type merge -p '{\"spec\":{\"maxReplicas\":%d}}'",
+				h.Name, in.Replicas, target.Name, target.Namespace, h.Name, in.Replicas)}
+	}
+	if h := z.autoscaler; h != nil {
+		// More than the autoscaler allows would be taken back at once.
+		z.wanted = min(z.wanted, int(h.Spec.MaxReplicas))
+	}
+	return z, nil
+}
+
+func (z *size) minimumMissing() bool { return z.autoscaler != nil && minimum(z.autoscaler) < z.wanted }
+
+func (z *size) replicasMissing() bool { return replicas(z.deployment) < z.wanted }
+
+func (z *size) told() string {
+	s := fmt.Sprintf("%d replicas", replicas(z.deployment))
+	if z.autoscaler != nil {
+		s += fmt.Sprintf(", autoscaler from %d to %d", minimum(z.autoscaler), z.autoscaler.Spec.MaxReplicas)
+	}
+	return s
+}
+
+func (z *size) evidence() map[string]string {
+	e := map[string]string{
+		"deployment": z.deployment.Name, "wanted": fmt.Sprint(z.wanted), "replicas": fmt.Sprint(replicas(z.deployment)),
+		"available": fmt.Sprint(z.deployment.Status.AvailableReplicas),
+	}
+	if h := z.autoscaler; h != nil {
+		e["autoscaler"], e["autoscaler_min"], e["autoscaler_max"] = h.Name, fmt.Sprint(minimum(h)), fmt.Sprint(h.Spec.MaxReplicas)
+	}
+	return e
+}
+
+// Look reports whether both the autoscaler's minimum and the Deployment are at
+// the wanted size already.
+func (s Scale) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in ScaleInput
+	z, err := s.size(ctx, c, &in)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: z.evidence(), Before: z.told()}
+	o.Summary = fmt.Sprintf("%s in %s is set to %s, wanted %d", in.Service, c.Plan.Target.Name, z.told(), z.wanted)
+	return o, !z.minimumMissing() && !z.replicasMissing(), nil
+}
+
+// Do sends what is missing, the autoscaler's minimum first.
+func (s Scale) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
+	var in ScaleInput
+	z, err := s.size(ctx, c, &in)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	target := c.Plan.Target
+	o := engine.Outcome{Evidence: z.evidence(), Before: z.told()}
+	var sent []string
+	if z.minimumMissing() {
+		h := z.autoscaler
+		err := patch(ctx, z.client.Resource(autoscalers).Namespace(target.Namespace), h.Name, h.ResourceVersion,
+			map[string]any{"spec": map[string]any{"minReplicas": z.wanted}})
+		if err != nil {
+			return o, fmt.Errorf("raise the minimum of autoscaler %s in %s to %d: %w", h.Name, target.Name, z.wanted, err)
+		}
+		sent = append(sent, fmt.Sprintf("autoscaler minimum %d -> %d", minimum(h), z.wanted))
+	}
+	if z.replicasMissing() {
+		err := setReplicas(ctx, z.client, target, z.deployment, z.wanted)
+		if err != nil {
+			return o, fmt.Errorf("scale %s in %s to %d: %w", in.Service, target.Name, z.wanted, err)
+		}
+		sent = append(sent, fmt.Sprintf("replicas %d -> %d", replicas(z.deployment), z.wanted))
+	}
+	if len(sent) == 0 {
+		o.Summary = fmt.Sprintf("%s in %s was at %s already", in.Service, target.Name, z.told())
+		return o, nil
+	}
+	o.Summary = fmt.Sprintf("%s in %s: %s", in.Service, target.Name, strings.Join(sent, ", "))
+	return o, nil
+}
+
+// Effect says what would happen now.
+func (s Scale) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
+	var in ScaleInput
+	z, err := s.size(ctx, c, &in)
+	if err != nil {
+		return incident.Effect{}, err
+	}
+	return incident.Effect{
+		Step: c.Step.ID, Undo: ScaleUndo,
+		What:  fmt.Sprintf("scale %s in %s to %d (now %s)", in.Service, c.Plan.Target.Name, z.wanted, z.told()),
+		Bound: fmt.Sprintf("scale %s/%s to %d", c.Plan.Target.Name, in.Service, in.Replicas),
+	}, nil
+}
+
+// Fence stops the services that write to the database in the Region that is being
+// left, so that nothing is written there that would be lost.
+type Fence struct{ *Kube }
+
+// FenceInput is the input of Fence.
+type FenceInput struct {
+	// Deadline is how long all calls to the Region being left may take together;
+	// empty leaves it to the step.
+	Deadline time.Duration `yaml:"deadline,omitempty" json:"deadline,omitempty"`
+}
+
+func (f Fence) bounded(ctx context.Context, c engine.Call) (context.Context, context.CancelFunc, error) {
+	var in FenceInput
+	if err := c.With(&in); err != nil {
+		return nil, nil, err
+	}
+	if in.Deadline <= 0 {
+		return ctx, func() {}, nil
+	}
+	d := in.Deadline
+	ctx, cancel := f.clock.WithTimeout(ctx, d, fmt.Errorf("%s did not answer within %s", c.Plan.Source.Name, d))
+	return ctx, cancel, nil
+}
+
+func writers(p *runbook.Plan) []string {
+	var out []string
+	for _, s := range p.Topology.Services {
+		if s.Writes {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// running reads the writers of the Region being left, all at once.
+func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, []*appsv1.Deployment, error) {
+	source := c.Plan.Source
+	client, err := f.in(source)
+	if err != nil {
+		return nil, nil, err
+	}
+	names := writers(c.Plan)
+	found := make([]*appsv1.Deployment, len(names))
+	faults := make([]error, len(names))
+	together(f.clock, len(names), func(i int) {
+		found[i], faults[i] = f.Kube.deployment(ctx, client, source, names[i])
+	})
+	for _, err := range faults {
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return client, found, nil
+}
+
+func sizes(all []*appsv1.Deployment) map[string]string {
+	e := map[string]string{}
+	for _, d := range all {
+		e[d.Name] = fmt.Sprintf("%d replicas, %d running", replicas(d), d.Status.Replicas)
+	}
+	return e
+}
+
+func before(all []*appsv1.Deployment) string {
+	var parts []string
+	for _, d := range all {
+		parts = append(parts, fmt.Sprintf("%s=%d", d.Name, replicas(d)))
+	}
+	return strings.Join(parts, " ")
+}
+
+// Look reports whether every writer is scaled to nothing.
+func (f Fence) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	ctx, cancel, err := f.bounded(ctx, c)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	defer cancel()
+	_, all, err := f.running(ctx, c)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: sizes(all), Before: before(all)}
+	var open []string
+	for _, d := range all {
+		if replicas(d) > 0 {
+			open = append(open, d.Name)
+		}
+	}
+	if len(open) > 0 {
+		o.Summary = fmt.Sprintf("%d of %d services that write are running in %s: %s", len(open), len(all), c.Plan.Source.Name, strings.Join(open, ", "))
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("the %d services that write are scaled to 0 in %s", len(all), c.Plan.Source.Name)
+	return o, true, nil
+}
+
+// Do scales every writer that is not yet at nothing, all at once. An autoscaler
+// leaves a Deployment at 0 alone.
+func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
+	ctx, cancel, err := f.bounded(ctx, c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	defer cancel()
+	client, all, err := f.running(ctx, c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	source := c.Plan.Source
+	o := engine.Outcome{Evidence: sizes(all), Before: before(all)}
+	faults := make([]error, len(all))
+	together(f.clock, len(all), func(i int) {
+		if replicas(all[i]) > 0 {
+			faults[i] = setReplicas(ctx, client, source, all[i], 0)
+		}
+	})
+	failed := map[string]error{}
+	for i, err := range faults {
+		if err != nil {
+			failed[all[i].Name] = err
+		}
+	}
+	if len(failed) > 0 {
+		names := slices.Sorted(maps.Keys(failed))
+		return o, fmt.Errorf("scale %s in %s to 0: %w", strings.Join(names, ", "), source.Name, worst(failed))
+	}
+	o.Summary = fmt.Sprintf("the %d services that write are scaled to 0 in %s (before: %s)", len(all), source.Name, o.Before)
+	return o, nil
+}
+
+// worst joins several faults into one that promises no more than each of them.
+func worst(failed map[string]error) error {
+	all := &incident.Fault{Retry: true}
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		f := incident.FaultOf(failed[name])
+		if all.Err == nil {
+			all.Err, all.Hint = f.Err, f.Hint
+		}
+		all.Retry = all.Retry && f.Retry
+		all.Maybe = all.Maybe || f.Maybe
+		all.Person = all.Person || f.Person
+		all.After = max(all.After, f.After)
+	}
+	return all
+}
+
+// Effect says what would happen now.
+func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
+	names := writers(c.Plan)
+	e := incident.Effect{
+		Step: c.Step.ID, Undo: FenceUndo, Lost: "orders in hand there; users get errors until users are moved",
+		What:  fmt.Sprintf("stop %s in %s", strings.Join(names, ", "), c.Plan.Source.Name),
+		Bound: "fence " + c.Plan.Source.Name + ": " + strings.Join(names, ","),
+	}
+	ctx, cancel, err := f.bounded(ctx, c)
+	if err != nil {
+		return e, err
+	}
+	defer cancel()
+	if _, all, err := f.running(ctx, c); err == nil {
+		e.What += " (now " + before(all) + ")"
+	} else {
+		e.What += " (their present size could not be read)"
+	}
+	return e, nil
+}
+
+// Restart gives a service's pods of the target new connections, by a mark in the
+// template of its Deployment. Pods that were running during a promotion hold
+// connections to what is no longer the writer.
+type Restart struct{ *Kube }
+
+// RestartInput is the input of Restart.
+type RestartInput struct {
+	// Service is the Deployment's name.
+	Service string `yaml:"service" json:"service"`
+}
+
+// mark is the annotation of the pod template; its value is the incident's id.
+const mark = "failoverbot/restarted-for"
+
+func (r Restart) marked(ctx context.Context, c engine.Call, in *RestartInput) (dynamic.Interface, *appsv1.Deployment, error) {
+	if err := c.With(in); err != nil {
+		return nil, nil, err
+	}
+	client, err := r.in(c.Plan.Target)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := r.Kube.deployment(ctx, client, c.Plan.Target, in.Service)
+	return client, d, err
+}
+
+// Look reports whether the template carries this incident's mark.
+func (r Restart) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in RestartInput
+	_, d, err := r.marked(ctx, c, &in)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	was := d.Spec.Template.Annotations[mark]
+	o := engine.Outcome{Before: was, Evidence: map[string]string{"deployment": d.Name, "generation": fmt.Sprint(d.Generation)}}
+	if was != string(c.Incident) {
+		o.Summary = fmt.Sprintf("%s in %s was not restarted in this incident", d.Name, c.Plan.Target.Name)
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s in %s is marked for a restart in %s", d.Name, c.Plan.Target.Name, c.Incident)
+	return o, true, nil
+}
+
+// Do sets the mark, which rolls the pods by the Deployment's own strategy.
+func (r Restart) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
+	var in RestartInput
+	client, d, err := r.marked(ctx, c, &in)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	o := engine.Outcome{Before: d.Spec.Template.Annotations[mark], Evidence: map[string]string{"deployment": d.Name, "annotation": mark + "=" + string(c.Incident)}}
+	err = patch(ctx, client.Resource(deployments).Namespace(c.Plan.Target.Namespace), d.Name, d.ResourceVersion,
+		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
+			"annotations": map[string]any{mark: string(c.Incident)},
+		}}}})
+	if err != nil {
+		return o, fmt.Errorf("restart %s in %s: %w", d.Name, c.Plan.Target.Name, err)
+	}
+	o.Summary = fmt.Sprintf("%s in %s is restarting, pod by pod", d.Name, c.Plan.Target.Name)
+	return o, nil
+}
+
+// Effect says what would happen now.
+func (r Restart) Effect(_ context.Context, c engine.Call) (incident.Effect, error) {
+	var in RestartInput
+	if err := c.With(&in); err != nil {
+		return incident.Effect{}, err
+	}
+	return incident.Effect{
+		Step: c.Step.ID, Undo: RestartUndo,
+		What:  fmt.Sprintf("roll the pods of %s in %s", in.Service, c.Plan.Target.Name),
+		Bound: "restart " + c.Plan.Target.Name + "/" + in.Service,
+	}, nil
+}
+
+// setReplicas writes the scale of a Deployment, and nothing else of it: the bot
+// needs no other right on Deployments for this.
+func setReplicas(ctx context.Context, c dynamic.Interface, r runbook.Region, d *appsv1.Deployment, n int) error {
+	return patch(ctx, c.Resource(deployments).Namespace(r.Namespace), d.Name, d.ResourceVersion,
+		map[string]any{"spec": map[string]any{"replicas": n}}, "scale")
+}
+
+// patch sends a merge patch that only applies to the version that was read.
+func patch(ctx context.Context, to dynamic.ResourceInterface, name, version string, body map[string]any, sub ...string) error {
+	if version != "" {
+		body["metadata"] = map[string]any{"resourceVersion": version}
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return &incident.Fault{Err: fmt.Errorf("write the patch of %s: %w", name, err), Person: true}
+	}
+	_, err = to.Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{FieldManager: fieldManager}, sub...)
+	return sorted(ctx, err, true)
+}

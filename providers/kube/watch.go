@@ -1,0 +1,320 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Nodes checks that the target has enough nodes that are ready and not cordoned,
+// counted for each zone: all of them in one zone is no capacity.
+func (k *Kube) Nodes(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	r := c.Plan.Target
+	client, err := k.in(r)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	all, err := list[corev1.Node](ctx, k, client, nodes, r, metav1.ListOptions{})
+	if err != nil {
+		return engine.Outcome{}, false, fmt.Errorf("list the nodes in %s: %w", r.Name, err)
+	}
+	zones := map[string]int{}
+	var left []string
+	for _, n := range all {
+		zone := n.Labels[corev1.LabelTopologyZone]
+		if zone == "" {
+			zone = "no zone"
+		}
+		switch {
+		case n.Spec.Unschedulable:
+			left = append(left, n.Name+" is cordoned")
+		case !ready(n):
+			left = append(left, n.Name+" is not ready")
+		default:
+			zones[zone]++
+			continue
+		}
+		zones[zone] += 0
+	}
+	enough := 0
+	o := engine.Outcome{Evidence: map[string]string{"zones_wanted": fmt.Sprint(r.MinZones), "nodes_wanted_per_zone": fmt.Sprint(r.MinNodesPerZone)}}
+	var told []string
+	for _, z := range slices.Sorted(maps.Keys(zones)) {
+		o.Evidence[z] = fmt.Sprintf("%d ready", zones[z])
+		told = append(told, fmt.Sprintf("%s %d", z, zones[z]))
+		if zones[z] >= max(1, r.MinNodesPerZone) && z != "no zone" {
+			enough++
+		}
+	}
+	if len(left) > 0 {
+		o.Evidence["not_counted"] = strings.Join(left, "; ")
+	}
+	if enough < max(1, r.MinZones) {
+		o.Summary = fmt.Sprintf("%s has %d of %d zones with at least %d ready nodes (%s)", r.Name, enough, max(1, r.MinZones), max(1, r.MinNodesPerZone), orNone(strings.Join(told, ", ")))
+		if len(left) > 0 {
+			o.Summary += ": " + strings.Join(left, "; ")
+		}
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s has ready nodes in %d zones: %s (at least %d in each of %d wanted)", r.Name, enough, strings.Join(told, ", "), max(1, r.MinNodesPerZone), max(1, r.MinZones))
+	return o, true, nil
+}
+
+func ready(n corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// Deployments checks that every service of the platform exists in the target and
+// is available as far as it is specified there.
+func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	r := c.Plan.Target
+	client, err := k.in(r)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	all, err := list[appsv1.Deployment](ctx, k, client, deployments, r, metav1.ListOptions{})
+	if err != nil {
+		return engine.Outcome{}, false, fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
+	}
+	byName := map[string]*appsv1.Deployment{}
+	for i := range all {
+		byName[all[i].Name] = &all[i]
+	}
+	o := engine.Outcome{Evidence: map[string]string{}}
+	var wrong []string
+	for _, s := range c.Plan.Topology.Services {
+		d := byName[s.Name]
+		switch {
+		case d == nil:
+			wrong = append(wrong, s.Name+" does not exist")
+			o.Evidence[s.Name] = "missing"
+			continue
+		case d.Spec.Paused:
+			wrong = append(wrong, s.Name+" is paused, so nothing would be rolled out")
+		case replicas(d) == 0:
+			wrong = append(wrong, s.Name+" is scaled to 0")
+		case int(d.Status.AvailableReplicas) < replicas(d):
+			wrong = append(wrong, fmt.Sprintf("%s has %d of %d available", s.Name, d.Status.AvailableReplicas, replicas(d)))
+		}
+		o.Evidence[s.Name] = fmt.Sprintf("%d of %d available, image %s", d.Status.AvailableReplicas, replicas(d), images(d))
+	}
+	if len(wrong) > 0 {
+		o.Summary = fmt.Sprintf("%d of %d services in %s are not as they should be: %s", len(wrong), len(c.Plan.Topology.Services), r.Name, strings.Join(wrong, "; "))
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("all %d services exist in %s and are available as specified", len(c.Plan.Topology.Services), r.Name)
+	return o, true, nil
+}
+
+func images(d *appsv1.Deployment) string {
+	var out []string
+	for _, c := range d.Spec.Template.Spec.Containers {
+		out = append(out, c.Image)
+	}
+	return orNone(strings.Join(out, " "))
+}
+
+// RolledOutInput is the input of RolledOut.
+type RolledOutInput struct {
+	// Service is the Deployment's name.
+	Service string `yaml:"service" json:"service"`
+	// Replicas that have to be available at least.
+	Replicas int `yaml:"replicas" json:"replicas"`
+	// Restarted asks that every pod is one of this incident's restart.
+	Restarted bool `yaml:"restarted,omitempty" json:"restarted,omitempty"`
+}
+
+// RolledOut waits until a service's Deployment is where it should be, by kubectl's
+// rules, and has the wanted replicas available: a mere scale makes no new
+// revision, so kubectl's rules alone would be content too early.
+func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in RolledOutInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	r := c.Plan.Target
+	client, err := k.in(r)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	d, err := k.deployment(ctx, client, r, in.Service)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	st := d.Status
+	wanted := max(in.Replicas, replicas(d))
+	o := engine.Outcome{Evidence: map[string]string{
+		"deployment": d.Name, "wanted": fmt.Sprint(wanted), "specified": fmt.Sprint(replicas(d)),
+		"updated": fmt.Sprint(st.UpdatedReplicas), "available": fmt.Sprint(st.AvailableReplicas),
+	}}
+	if in.Restarted && d.Spec.Template.Annotations[mark] != string(c.Incident) {
+		return o, false, &incident.Fault{Person: true,
+			Err:  fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
+			Hint: "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry"}
+	}
+	if st.ObservedGeneration < d.Generation {
+		o.Summary = fmt.Sprintf("%s: its controller has not seen the change yet", d.Name)
+		return o, false, nil
+	}
+	for _, cond := range st.Conditions {
+		if cond.Type == appsv1.DeploymentProgressing && cond.Reason == "ProgressDeadlineExceeded" {
+			why := k.stuck(ctx, client, r, d, o.Evidence)
+			return o, false, &incident.Fault{Person: true,
+				Err:  fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
+				Hint: "add capacity or mend the pods, then retry"}
+		}
+	}
+	var waiting string
+	switch {
+	case replicas(d) < in.Replicas:
+		waiting = fmt.Sprintf("specified %d, wanted %d: something scaled it back, perhaps its autoscaler", replicas(d), in.Replicas)
+	case int(st.UpdatedReplicas) < replicas(d):
+		waiting = fmt.Sprintf("%d of %d pods are of the new kind", st.UpdatedReplicas, replicas(d))
+	case st.Replicas > st.UpdatedReplicas:
+		waiting = fmt.Sprintf("%d old pods are still there", st.Replicas-st.UpdatedReplicas)
+	case int(st.AvailableReplicas) < wanted:
+		waiting = fmt.Sprintf("%d of %d available", st.AvailableReplicas, wanted)
+	}
+	if waiting != "" {
+		o.Summary = fmt.Sprintf("%s in %s: %s%s", d.Name, r.Name, waiting, k.stuck(ctx, client, r, d, o.Evidence))
+		return o, false, nil
+	}
+	if in.Restarted {
+		old, err := k.unmarked(ctx, client, r, d, string(c.Incident))
+		if err != nil {
+			return o, false, err
+		}
+		if len(old) > 0 {
+			o.Evidence["old_pods"] = strings.Join(old, " ")
+			o.Summary = fmt.Sprintf("%s in %s: %d pods from before the restart are still there", d.Name, r.Name, len(old))
+			return o, false, nil
+		}
+		o.Summary = fmt.Sprintf("%s in %s: all %d replicas are available and younger than the promotion", d.Name, r.Name, st.AvailableReplicas)
+		return o, true, nil
+	}
+	o.Summary = fmt.Sprintf("%s in %s: %d of %d replicas available", d.Name, r.Name, st.AvailableReplicas, wanted)
+	return o, true, nil
+}
+
+func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment) ([]corev1.Pod, error) {
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return nil, &incident.Fault{Err: fmt.Errorf("read the selector of %s: %w", d.Name, err), Person: true}
+	}
+	all, err := list[corev1.Pod](ctx, k, client, pods, r, metav1.ListOptions{LabelSelector: selector.String()})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of %s in %s: %w", d.Name, r.Name, err)
+	}
+	return all, nil
+}
+
+// unmarked are the pods that were there before the restart and still run.
+func (k *Kube) unmarked(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment, id string) ([]string, error) {
+	all, err := k.podsOf(ctx, client, r, d)
+	if err != nil {
+		return nil, err
+	}
+	var old []string
+	for _, p := range all {
+		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		if p.Annotations[mark] != id && !over {
+			old = append(old, p.Name)
+		}
+	}
+	return old, nil
+}
+
+// stuck says what keeps pods from running, as half a sentence, from the pods and
+// the scheduler's events. It is a help for people: what it cannot read it leaves
+// out.
+func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment, evidence map[string]string) string {
+	all, err := k.podsOf(ctx, client, r, d)
+	if err != nil {
+		return ""
+	}
+	pending := map[string]bool{}
+	reasons := map[string]int{}
+	for _, p := range all {
+		if p.Status.Phase == corev1.PodPending {
+			pending[p.Name] = true
+		}
+		for _, s := range p.Status.ContainerStatuses {
+			if w := s.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+				reasons[w.Reason]++
+			}
+		}
+	}
+	var parts []string
+	if len(pending) > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d pods are pending", len(pending), len(all)))
+		evidence["pending"] = fmt.Sprint(len(pending))
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		parts = append(parts, fmt.Sprintf("%d %s", reasons[reason], reason))
+	}
+	if len(pending) > 0 {
+		if s := k.unscheduled(ctx, client, r, pending, evidence); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(parts, "; ")
+}
+
+func (k *Kube) unscheduled(ctx context.Context, client dynamic.Interface, r runbook.Region, pending map[string]bool, evidence map[string]string) string {
+	all, err := list[corev1.Event](ctx, k, client, events, r, metav1.ListOptions{FieldSelector: "reason=FailedScheduling"})
+	if err != nil {
+		return ""
+	}
+	var last *corev1.Event
+	var at time.Time
+	n := 0
+	for i, e := range all {
+		if e.Reason != "FailedScheduling" || !pending[e.InvolvedObject.Name] {
+			continue
+		}
+		n += max(1, int(e.Count))
+		seen := e.LastTimestamp.Time
+		if seen.IsZero() {
+			seen = e.EventTime.Time
+		}
+		if last == nil || seen.After(at) {
+			last, at = &all[i], seen
+		}
+	}
+	if last == nil {
+		return ""
+	}
+	s := fmt.Sprintf("FailedScheduling, %s", strings.TrimSuffix(last.Message, "."))
+	evidence["failed_scheduling"] = fmt.Sprintf("%d times, last: %s", n, last.Message)
+	if !at.IsZero() {
+		s += fmt.Sprintf(" (last event %d s ago)", int(k.clock.Now().Sub(at)/time.Second))
+	}
+	return s
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

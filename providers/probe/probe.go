@@ -1,0 +1,486 @@
+// Package probe uses the platform as its users do, and says which Region answered.
+//
+// A probe opens a connection of its own each time, follows no redirect, and is
+// told which address to go to: a Region's own, or whatever the zone's own servers
+// give for the public name, so that no cache on the way can lie. A platform that
+// does not answer is a finding, not an error: that is what probes are for.
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Dial opens a connection.
+type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// Resolve gives the addresses of a name as the zone's own servers have it.
+type Resolve func(ctx context.Context, t runbook.Topology, name string) ([]netip.Addr, error)
+
+// patient is how long one request may take.
+const patient = 5 * time.Second
+
+// Probe sends requests to the platform.
+type Probe struct {
+	dial    Dial
+	resolve Resolve
+	clock   incident.Clock
+	token   string
+}
+
+// New returns a probe that connects by dial (nil is the machine's own) and finds
+// the public name by resolve. token is sent with synthetic orders; it may be empty.
+func New(dial Dial, resolve Resolve, clock incident.Clock, token string) *Probe {
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	return &Probe{dial: dial, resolve: resolve, clock: clock, token: token}
+}
+
+// reply is what came back.
+type reply struct {
+	status int
+	region string
+	body   []byte
+	took   time.Duration
+}
+
+// address says where a request goes whatever its URL names: a host, or with the
+// port of the URL when it has none of its own.
+type address struct{ host, port string }
+
+func (a address) in(port string) string {
+	if a.port != "" {
+		port = a.port
+	}
+	return net.JoinHostPort(a.host, port)
+}
+
+// send makes one request to u at a place.
+func (p *Probe) send(ctx context.Context, t runbook.Topology, method, u string, at address, body []byte) (reply, error) {
+	ctx, cancel := p.clock.WithTimeout(ctx, patient, fmt.Errorf("no answer within %s", patient))
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, u, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, &incident.Fault{Err: fmt.Errorf("make a request to %s: %w", u, err), Person: true, Hint: "correct the probe addresses in the settings"}
+	}
+	req.Header.Set("User-Agent", incident.Bot)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if p.token != "" && strings.HasPrefix(req.URL.Path, t.Probe.Order) {
+		req.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			return p.dial(ctx, network, at.in(port))
+		},
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	began := p.clock.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return reply{}, because(ctx, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return reply{}, because(ctx, err)
+	}
+	return reply{resp.StatusCode, resp.Header.Get(t.Probe.RegionHeader), data, p.clock.Now().Sub(began)}, nil
+}
+
+// because is the reason without the request's own words around it.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// direct sends a request to a Region's own address, under the public name: what
+// users will send once they are moved there.
+func (p *Probe) direct(ctx context.Context, t runbook.Topology, r runbook.Region, method, path string, body []byte) (reply, error) {
+	own, err := url.Parse(r.Endpoint)
+	if err != nil || own.Hostname() == "" {
+		return reply{}, &incident.Fault{Err: fmt.Errorf("%s has no usable endpoint: %q", r.Name, r.Endpoint), Person: true, Hint: "set the Region's endpoint in the settings"}
+	}
+	public, err := url.Parse(t.Probe.Public)
+	if err != nil || public.Hostname() == "" {
+		return reply{}, noPublic(t)
+	}
+	port := own.Port()
+	if port == "" {
+		port = map[string]string{"http": "80"}[own.Scheme]
+	}
+	if port == "" {
+		port = "443"
+	}
+	return p.send(ctx, t, method, own.Scheme+"://"+public.Host+path, address{own.Hostname(), port}, body)
+}
+
+// public sends a request to the public name, where the zone's own servers say.
+func (p *Probe) public(ctx context.Context, t runbook.Topology, method, path string, body []byte) (reply, netip.Addr, error) {
+	u, err := url.Parse(t.Probe.Public)
+	if err != nil || u.Hostname() == "" {
+		return reply{}, netip.Addr{}, noPublic(t)
+	}
+	addrs, err := p.resolve(ctx, t, u.Hostname())
+	if err != nil {
+		return reply{}, netip.Addr{}, err
+	}
+	var faults []error
+	for _, a := range addrs {
+		r, err := p.send(ctx, t, method, strings.TrimRight(t.Probe.Public, "/")+path, address{host: a.String()}, body)
+		if err == nil {
+			return r, a, nil
+		}
+		faults = append(faults, fmt.Errorf("%s: %w", a, err))
+		if method != http.MethodGet || ctx.Err() != nil {
+			break // an order may have arrived although its answer did not
+		}
+	}
+	return reply{}, netip.Addr{}, errors.Join(faults...)
+}
+
+func noPublic(t runbook.Topology) error {
+	return &incident.Fault{Err: fmt.Errorf("the public address %q is not usable", t.Probe.Public), Person: true, Hint: "set probe.public in the settings, scheme and host"}
+}
+
+// hopeless errors are no finding about the platform but a mistake in the settings.
+func hopeless(err error) bool {
+	var f *incident.Fault
+	return errors.As(err, &f) && f.Person
+}
+
+// oneLine is an error as part of a sentence.
+func oneLine(err error) string { return strings.Join(strings.Split(err.Error(), "\n"), "; ") }
+
+func (r reply) told() string {
+	by := r.region
+	if by == "" {
+		by = "nobody knows which Region"
+	}
+	return fmt.Sprintf("status %d by %s in %d ms", r.status, by, r.took.Milliseconds())
+}
+
+// pages are the health pages of the services that have one.
+func pages(t runbook.Topology) []runbook.Service {
+	var out []runbook.Service
+	for _, s := range t.Services {
+		if s.Health != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// OutageInput is the input of Outage.
+type OutageInput struct {
+	// Tries is how often the Region is asked; 0 means 5.
+	Tries int `yaml:"tries,omitempty" json:"tries,omitempty"`
+	// Every is the time between two tries; 0 means 2 s.
+	Every time.Duration `yaml:"every,omitempty" json:"every,omitempty"`
+}
+
+// Outage checks whether the source's own address fails from here, again and again:
+// each try asks for the health page of another service. A single good answer and
+// the Region counts as up.
+func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	in := OutageInput{}
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	if in.Tries <= 0 {
+		in.Tries = 5
+	}
+	if in.Every <= 0 {
+		in.Every = 2 * time.Second
+	}
+	t, source := c.Plan.Topology, c.Plan.Source
+	services := pages(t)
+	if len(services) == 0 {
+		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
+	}
+	o := engine.Outcome{Evidence: map[string]string{"endpoint": source.Endpoint}}
+	var last string
+	for i := range in.Tries {
+		if i > 0 {
+			if err := p.clock.Sleep(ctx, in.Every); err != nil {
+				return o, false, fmt.Errorf("probe %s: %w", source.Name, err)
+			}
+		}
+		r, err := p.direct(ctx, t, source, http.MethodGet, services[i%len(services)].Health, nil)
+		switch {
+		case hopeless(err):
+			return o, false, err
+		case err != nil:
+			if ctx.Err() != nil {
+				return o, false, fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx))
+			}
+			last = oneLine(err)
+		case r.status >= 500:
+			last = fmt.Sprintf("status %d", r.status)
+		default:
+			o.Summary = fmt.Sprintf("%s answers from here: try %d of %d got status %d", source.Name, i+1, in.Tries, r.status)
+			o.Evidence[fmt.Sprintf("try_%d", i+1)] = r.told()
+			return o, false, nil
+		}
+		o.Evidence[fmt.Sprintf("try_%d", i+1)] = last
+	}
+	o.Summary = fmt.Sprintf("%s fails from here: %d of %d requests to its own address (last: %s)", source.Name, in.Tries, in.Tries, last)
+	return o, true, nil
+}
+
+// HealthInput is the input of Health.
+type HealthInput struct {
+	// Service whose health page is asked for.
+	Service string `yaml:"service" json:"service"`
+}
+
+// Health waits until a service's health page, under the public name, is served
+// well by the target.
+func (p *Probe) Health(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in HealthInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	for _, s := range pages(c.Plan.Topology) {
+		if s.Name == in.Service {
+			return p.page(ctx, c, s.Name, s.Health)
+		}
+	}
+	return engine.Outcome{}, false, &incident.Fault{Person: true, Err: fmt.Errorf("%s has no health page", in.Service), Hint: "set health for that service, or leave the step out for it"}
+}
+
+// Region waits until the public name leads to the target.
+func (p *Probe) Region(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	services := pages(c.Plan.Topology)
+	if len(services) == 0 {
+		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
+	}
+	return p.page(ctx, c, c.Plan.Topology.DNS.Record, services[0].Health)
+}
+
+func (p *Probe) page(ctx context.Context, c engine.Call, what, path string) (engine.Outcome, bool, error) {
+	t, target := c.Plan.Topology, c.Plan.Target
+	o := engine.Outcome{Evidence: map[string]string{"url": strings.TrimRight(t.Probe.Public, "/") + path}}
+	r, at, err := p.public(ctx, t, http.MethodGet, path, nil)
+	if err != nil {
+		if hopeless(err) {
+			return o, false, err
+		}
+		o.Summary = fmt.Sprintf("%s does not answer: %s", what, oneLine(err))
+		return o, false, nil
+	}
+	o.Evidence["address"], o.Evidence["status"], o.Evidence["region"] = at.String(), fmt.Sprint(r.status), r.region
+	o.Evidence["latency"] = fmt.Sprintf("%d ms", r.took.Milliseconds())
+	switch {
+	case r.region != target.Name:
+		o.Summary = fmt.Sprintf("%s is served by %s, not by %s (%s)", what, orUnknown(r.region), target.Name, at)
+		return o, false, nil
+	case r.status != http.StatusOK:
+		o.Summary = fmt.Sprintf("%s answers status %d in %s", what, r.status, r.region)
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s is served by %s: status 200 in %d ms from %s", what, r.region, r.took.Milliseconds(), at)
+	return o, true, nil
+}
+
+// order is what a synthetic order says and what comes back of it.
+type order struct {
+	Test      bool   `json:"test"`
+	Product   string `json:"product_id"`
+	Quantity  int    `json:"quantity"`
+	Reference string `json:"reference"`
+}
+
+// placed finds the id in the answer to an order.
+func placed(body []byte) string {
+	var a struct {
+		ID      any `json:"id"`
+		OrderID any `json:"order_id"`
+	}
+	if json.Unmarshal(body, &a) != nil {
+		return ""
+	}
+	for _, v := range []any{a.ID, a.OrderID} {
+		switch v := v.(type) {
+		case string:
+			return v
+		case float64:
+			return fmt.Sprintf("%.0f", v)
+		}
+	}
+	return ""
+}
+
+type send func(method, path string, body []byte) (reply, error)
+
+// place posts a synthetic order and reads it back. Orders of one step carry one
+// reference, so that the shop can tell them from sales and from each other.
+func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, bool, error) {
+	t, target := c.Plan.Topology, c.Plan.Target
+	reference := fmt.Sprintf("%s/%s/%d", c.Incident, c.Step.ID, c.Attempt)
+	o := engine.Outcome{Evidence: map[string]string{"reference": reference}}
+	body, err := json.Marshal(order{Test: true, Product: "test-product-001", Quantity: 1, Reference: reference})
+	if err != nil {
+		return o, false, &incident.Fault{Err: fmt.Errorf("write the synthetic order: %w", err), Person: true}
+	}
+	no := func(format string, args ...any) (engine.Outcome, bool, error) {
+		o.Summary = fmt.Sprintf("a synthetic order %s ", how) + fmt.Sprintf(format, args...)
+		return o, false, nil
+	}
+	r, err := send(http.MethodPost, t.Probe.Order, body)
+	switch {
+	case hopeless(err):
+		return o, false, err
+	case err != nil:
+		return no("got no answer: %s", oneLine(err))
+	}
+	o.Evidence["post"] = r.told()
+	id := placed(r.body)
+	switch {
+	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden:
+		return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("a synthetic order %s was refused with status %d", how, r.status),
+			Hint: "set the token for synthetic orders in the bot's settings"}
+	case r.status/100 != 2:
+		return no("was answered with status %d by %s%s", r.status, orUnknown(r.region), reason(r.body))
+	case r.region != target.Name:
+		return no("was taken by %s, not by %s", orUnknown(r.region), target.Name)
+	case id == "":
+		return no("was taken without an id, so it cannot be read back")
+	}
+	o.Evidence["order"] = id
+	back, err := send(http.MethodGet, strings.TrimRight(t.Probe.Order, "/")+"/"+url.PathEscape(id), nil)
+	switch {
+	case err != nil:
+		return no("was taken as %s but reading it back got no answer: %s", id, oneLine(err))
+	case back.status != http.StatusOK:
+		return no("was taken as %s but reading it back got status %d from %s", id, back.status, orUnknown(back.region))
+	case back.region != target.Name:
+		return no("was taken as %s but read back from %s, not from %s", id, orUnknown(back.region), target.Name)
+	case placed(back.body) != id:
+		return no("was taken as %s but another one was read back", id)
+	}
+	o.Evidence["get"] = back.told()
+	o.Summary = fmt.Sprintf("a synthetic order %s was written and read back in %s (order %s)", how, back.region, id)
+	return o, true, nil
+}
+
+// reason is what the platform says about a refusal, if it is short.
+func reason(body []byte) string {
+	s := strings.Join(strings.Fields(string(body)), " ")
+	if s == "" || len(s) > 200 {
+		return ""
+	}
+	return ": " + s
+}
+
+// Write waits until an order can be written and read back through the target's
+// own address, before any user is sent there.
+func (p *Probe) Write(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	return p.place(c, "through "+c.Plan.Target.Endpoint, func(method, path string, body []byte) (reply, error) {
+		return p.direct(ctx, c.Plan.Topology, c.Plan.Target, method, path, body)
+	})
+}
+
+// Order waits until an order can be written and read back through the public name.
+func (p *Probe) Order(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	return p.place(c, "through "+c.Plan.Topology.Probe.Public, func(method, path string, body []byte) (reply, error) {
+		r, _, err := p.public(ctx, c.Plan.Topology, method, path, body)
+		return r, err
+	})
+}
+
+// WatchInput is the input of Watch.
+type WatchInput struct {
+	// Samples to take; 0 means 10.
+	Samples int `yaml:"samples,omitempty" json:"samples,omitempty"`
+	// Every is the time between two samples; 0 means 4 s.
+	Every time.Duration `yaml:"every,omitempty" json:"every,omitempty"`
+}
+
+// Watch checks for a while that the public name stays with the target: every
+// sample well served, and by it.
+func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in WatchInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	if in.Samples <= 0 {
+		in.Samples = 10
+	}
+	if in.Every <= 0 {
+		in.Every = 4 * time.Second
+	}
+	t, target := c.Plan.Topology, c.Plan.Target
+	services := pages(t)
+	if len(services) == 0 {
+		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
+	}
+	o := engine.Outcome{Evidence: map[string]string{}}
+	began := p.clock.Now()
+	var wrong []string
+	var slowest time.Duration
+	for i := range in.Samples {
+		if i > 0 {
+			if err := p.clock.Sleep(ctx, in.Every); err != nil {
+				return o, false, fmt.Errorf("watch %s: %w", t.DNS.Record, err)
+			}
+		}
+		s := services[i%len(services)]
+		r, at, err := p.public(ctx, t, http.MethodGet, s.Health, nil)
+		switch {
+		case hopeless(err):
+			return o, false, err
+		case err != nil:
+			wrong = append(wrong, fmt.Sprintf("%s: %s", s.Name, oneLine(err)))
+		case r.region != target.Name:
+			wrong = append(wrong, fmt.Sprintf("%s was served by %s (%s)", s.Name, orUnknown(r.region), at))
+		case r.status != http.StatusOK:
+			wrong = append(wrong, fmt.Sprintf("%s answered status %d", s.Name, r.status))
+		}
+		slowest = max(slowest, r.took)
+	}
+	took := p.clock.Now().Sub(began).Round(time.Second)
+	o.Evidence["samples"], o.Evidence["over"] = fmt.Sprint(in.Samples), took.String()
+	o.Evidence["slowest"] = fmt.Sprintf("%d ms", slowest.Milliseconds())
+	if len(wrong) > 0 {
+		o.Summary = fmt.Sprintf("%d of %d requests in %s were not well served by %s: %s", len(wrong), in.Samples, took, target.Name, strings.Join(wrong, "; "))
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("all %d requests in %s were served by %s (slowest %d ms)", in.Samples, took, target.Name, slowest.Milliseconds())
+	return o, true, nil
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "an unknown Region"
+	}
+	return s
+}

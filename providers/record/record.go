@@ -1,0 +1,62 @@
+// Package record judges what other steps of the same run have found.
+//
+// It asks nobody outside: the timeline is its only source. What a step found is
+// taken from the way it finished, so a view that failed, was skipped or could not
+// be had counts as no view.
+package record
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+)
+
+// AgreeInput is the input of Agree.
+type AgreeInput struct {
+	// Steps whose findings are counted.
+	Steps []string `yaml:"steps" json:"steps"`
+	// Least is how many of them have to have found it so.
+	Least int `yaml:"least" json:"least"`
+}
+
+// Agree checks that at least so many of the named steps found it so.
+func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in AgreeInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	if in.Least < 1 || in.Least > len(in.Steps) {
+		return engine.Outcome{}, false, &incident.Fault{Person: true,
+			Err:  fmt.Errorf("%d of %d views can never be decided", in.Least, len(in.Steps)),
+			Hint: "set least between 1 and the number of steps"}
+	}
+	o := engine.Outcome{Evidence: map[string]string{}}
+	var yes, no []string
+	for _, step := range in.Steps {
+		if _, ok := c.Plan.Step(step); !ok {
+			return o, false, &incident.Fault{Person: true,
+				Err: fmt.Errorf("there is no step %q in this plan", step), Hint: "correct the list of steps in the runbook"}
+		}
+		found, ok := c.Result(step)
+		if !ok {
+			no = append(no, step)
+			o.Evidence[step] = "does not see it"
+			continue
+		}
+		yes = append(yes, found.Summary)
+		o.Evidence[step] = found.Summary
+	}
+	if len(yes) < in.Least {
+		o.Summary = fmt.Sprintf("only %d of %d views see %s down, %d are needed; not seen by: %s",
+			len(yes), len(in.Steps), c.Plan.Source.Name, in.Least, strings.Join(no, ", "))
+		if len(yes) > 0 {
+			o.Summary += "; seen: " + strings.Join(yes, "; ")
+		}
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%d of %d views see %s down: %s", len(yes), len(in.Steps), c.Plan.Source.Name, strings.Join(yes, "; "))
+	return o, true, nil
+}
