@@ -146,8 +146,9 @@ type batch struct {
 	Lost   bool   `json:"lost,omitempty"`
 }
 
-// poll returns what these people have seen after a number, and waits for it.
-func (f *feed) poll(ctx context.Context, name string, as []string, after int, paced bool) batch {
+// poll returns what these people have seen after a number, and waits for it if
+// asked to.
+func (f *feed) poll(ctx context.Context, name string, as []string, after int, paced, wait bool) batch {
 	deadline, cancel := incident.RealClock{}.WithTimeout(ctx, pollWait, nil)
 	defer cancel()
 	for {
@@ -169,7 +170,7 @@ func (f *feed) poll(ctx context.Context, name string, as []string, after int, pa
 		}
 		changed, closed := f.changed, f.closed
 		f.mu.Unlock()
-		if len(b.Events) > 0 || b.Lost || closed {
+		if len(b.Events) > 0 || b.Lost || closed || !wait {
 			return b
 		}
 		select {

@@ -190,7 +190,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a paced reader needs a name: viewer=...", http.StatusBadRequest)
 		return
 	}
-	writeJSON(w, http.StatusOK, s.feed.poll(r.Context(), q.Get("viewer"), asWhom(r), after, paced))
+	writeJSON(w, http.StatusOK, s.feed.poll(r.Context(), q.Get("viewer"), asWhom(r), after, paced, q.Get("wait") != "0"))
 }
 
 // leaveFeed says that a paced reader will not come back.
