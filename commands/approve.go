@@ -1,0 +1,422 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// approve is a yes to a point of no return, by somebody who did not ask for it.
+func (c *Commands) approve(ctx context.Context, ask Ask, who Person) Answer {
+	return c.consent(ctx, ask, who, false)
+}
+
+// breakGlass is a yes by one named person alone, once nobody answered in time.
+func (c *Commands) breakGlass(ctx context.Context, ask Ask, who Person) Answer {
+	return c.consent(ctx, ask, who, true)
+}
+
+// effectsWithin is how long reading the effects again may take. A person waits.
+const effectsWithin = 20 * time.Second
+
+// consent records a yes if it is still a yes to the same thing. The world is read
+// again first; if what would happen is no longer what the question said, the
+// question is withdrawn and asked anew in one piece.
+func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	name := "approve"
+	if glass {
+		name = "break_glass"
+	}
+	var q incident.Question
+	var text string
+	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+		found, rest, err := c.pick(s, p, ask, incident.AskApprove, name)
+		if err != nil {
+			return err
+		}
+		q, text = *found, rest
+		return c.mayConsent(s, found, who, glass)
+	})
+	if a != nil {
+		return *a
+	}
+	asked := ask.Values == nil && text == ""
+	if asked && ask.CanForm && (q.Confirm != "" || glass) {
+		return Answer{Form: consentForm(id, &q, name, glass)}
+	}
+	typed, rest := cut(text)
+	if ask.Values != nil {
+		typed = ask.Values["confirm"]
+	} else if q.Confirm == "" {
+		typed, rest = "", text
+	}
+	if typed = strings.TrimSpace(typed); typed != q.Confirm {
+		return wrongRegion(ask, &q, typed, name)
+	}
+	var why string
+	if glass {
+		if why, a = reason(ask, rest, strings.TrimSpace("break_glass "+q.Confirm)+" REASON"); a != nil {
+			return *a
+		}
+	}
+	now := c.effects(ctx, id, &q)
+	var changed string
+	var anew incident.Question
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		changed = ""
+		still := s.Questions[q.Question]
+		if still == nil || !still.Open {
+			return nil, c.stale(s, &q, ask.Person)
+		}
+		if err := c.mayConsent(s, still, who, glass); err != nil {
+			return nil, err
+		}
+		if now.fingerprint == still.Fingerprint && still.Digest == s.Plan.Digest {
+			return []incident.Body{incident.ApprovalGiven{
+				Question: still.Question, Kind: incident.AskApprove, Step: still.Step,
+				Choice: "approve", Reason: why, BrokeGlass: glass,
+			}}, nil
+		}
+		changed = now.against(still, s)
+		next := still.ApprovalAsked
+		next.Question = engine.QuestionID(s, 1)
+		next.Effects, next.Fingerprint, next.Digest, next.Again = now.effects, now.fingerprint, s.Plan.Digest, changed
+		if !still.Expires.IsZero() {
+			next.Expires = c.Clock.Now().Add(still.Expires.Sub(still.AskedAt))
+		}
+		anew = incident.Question{ApprovalAsked: next}
+		return []incident.Body{
+			incident.ApprovalWithdrawn{Question: still.Question, Step: still.Step, Why: changed},
+			next,
+		}, nil
+	})
+	switch {
+	case a != nil:
+		return *a
+	case changed != "":
+		s := incident.State{ID: id}
+		return Answer{
+			Text:    fmt.Sprintf("This changed while you were reading: %s. Look again.\n%s", changed, effectList(&anew)),
+			Buttons: approveButtons(&s, &anew),
+		}
+	case glass:
+		return Answer{Text: fmt.Sprintf("%s approved “%s” alone, breaking glass after nobody answered: %s", mention(who.ID), q.Title, quoted(why)), Public: true}
+	}
+	return Answer{Text: fmt.Sprintf("Approved: “%s”. It begins now.", q.Title)}
+}
+
+// mayConsent refuses whoever may not say yes to that question now.
+func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Person, glass bool) error {
+	if err := c.running(s); err != nil {
+		return err
+	}
+	if !q.Expires.IsZero() && !c.Clock.Now().Before(q.Expires) {
+		return refuse("This question ran out at %s and is being asked again. Answer the new one.", clock(q.Expires))
+	}
+	if glass {
+		return c.mayBreakGlass(s, q, who)
+	}
+	allowed := c.whoCan(s, q)
+	if !s.Requested(who.ID, q.Step) {
+		if !who.has(answerers(q)...) {
+			return c.withReminder(s, q, who, fmt.Sprintf("To approve “%s” takes %s; you are %s. %s", q.Title, either(answerers(q)), who.roles(), allowed))
+		}
+		return nil
+	}
+	did := "started this incident"
+	switch {
+	case who.ID == s.DeclaredBy:
+	case who.ID == s.GoBy:
+		did = "pressed Go"
+	default:
+		did = "retried this step"
+	}
+	return c.withReminder(s, q, who, fmt.Sprintf("You %s, so someone else has to approve “%s”. %s", did, q.Title, allowed))
+}
+
+func (c *Commands) whoCan(s *incident.State, q *incident.Question) string {
+	return c.can(answerers(q), func(id string) bool { return s.Requested(id, q.Step) })
+}
+
+// withReminder adds the buttons that would help.
+func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Person, say string) error {
+	r := &refusal{Answer{Refused: true, Text: say}}
+	if others := c.canAnswer(s, q); len(others) > 0 {
+		label := "Remind them"
+		if len(others) == 1 && others[0].Name != "" {
+			label = short("Remind "+others[0].Name, 24)
+		}
+		r.Buttons = append(r.Buttons, Button{Verb: "remind", Label: label, On: q.Question, Incident: s.ID})
+	}
+	if who.BreakGlass && s.Expiries[q.Step] > 0 {
+		r.Text += " Nobody answered in time before. You are on the break-glass list: you may approve alone, with a reason that everyone will see."
+		r.Buttons = append(r.Buttons, Button{Verb: "break_glass", Label: "Break glass ...", On: q.Question, Incident: s.ID, Style: "danger"})
+	}
+	return r
+}
+
+func (c *Commands) mayBreakGlass(s *incident.State, q *incident.Question, who Person) error {
+	switch {
+	case !who.BreakGlass:
+		var names []string
+		for _, p := range c.Roster {
+			if p.BreakGlass {
+				names = append(names, mention(p.ID))
+			}
+		}
+		if len(names) == 0 {
+			return refuse("Nobody is on the break-glass list. %s", c.whoCan(s, q))
+		}
+		return refuse("You are not on the break-glass list; %s. %s", join(names, "and")+onIt(len(names)), c.whoCan(s, q))
+	case s.Expiries[q.Step] < 1:
+		say := "Break-glass is for a question that nobody answered, and this one has not run out yet."
+		if !q.Expires.IsZero() {
+			say = fmt.Sprintf("Break-glass is for a question that nobody answered, and this one runs until %s.", clock(q.Expires))
+		}
+		return c.withReminder(s, q, Person{}, say+" "+c.whoCan(s, q))
+	}
+	return nil
+}
+
+func onIt(n int) string {
+	if n == 1 {
+		return " is"
+	}
+	return " are"
+}
+
+func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) *Form {
+	f := &Form{
+		Verb: verb, On: q.Question, Incident: id, Title: "Approve", Submit: "Approve",
+		Text: fmt.Sprintf("*%s*\n%s", quoted(q.Title), effectList(q)),
+	}
+	if glass {
+		f.Title, f.Submit = "Break glass", "Approve alone"
+	}
+	if q.Confirm != "" {
+		f.Fields = append(f.Fields, Field{Name: "confirm", Label: "Type " + q.Confirm, Hint: "The Region that this happens to."})
+	}
+	if glass {
+		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Why alone", Hint: "Everybody will read it.", Lines: true})
+	}
+	return f
+}
+
+// effectList is the exact effect of a yes, as the card shows it.
+func effectList(q *incident.Question) string {
+	var lines []string
+	for _, e := range q.Effects {
+		lines = append(lines, "*What happens*  "+quoted(e.What))
+		if e.Lost != "" {
+			lines = append(lines, "*What may be lost*  "+quoted(e.Lost))
+		}
+		if e.Undo != "" {
+			lines = append(lines, "*How it is undone*  "+quoted(e.Undo))
+		}
+	}
+	return short(strings.Join(lines, "\n"), 2500)
+}
+
+func wrongRegion(ask Ask, q *incident.Question, typed, verb string) Answer {
+	say := fmt.Sprintf("Type %s, exactly.", q.Confirm)
+	if typed != "" {
+		say = fmt.Sprintf("“%s” is not %s. Type %s, exactly.", plain(typed), q.Confirm, q.Confirm)
+	}
+	if ask.Values != nil {
+		return Answer{Refused: true, Text: say, Errors: map[string]string{"confirm": say}}
+	}
+	more := ""
+	if verb == "break_glass" {
+		more = " REASON"
+	}
+	return *refused("%s Nothing was approved. `/failover %s %s%s`", say, verb, q.Confirm, more)
+}
+
+// reading is what a yes would do now.
+type reading struct {
+	effects     []incident.Effect
+	fingerprint string
+	err         error
+}
+
+// unread is what a question is bound to that was asked while its effects could
+// not be read: a yes to it is a yes to not knowing.
+const unread = "unknown"
+
+// effects reads them again. What cannot be read is shown as unknown, which is
+// not what the question said, unless it said just that.
+func (c *Commands) effects(ctx context.Context, id incident.ID, q *incident.Question) reading {
+	ctx, stop := c.bounded(ctx, effectsWithin, "reading what would happen")
+	defer stop()
+	effects, fingerprint, err := c.Engine.Effects(ctx, id, q.Step)
+	if err == nil {
+		return reading{effects: effects, fingerprint: fingerprint}
+	}
+	r := reading{fingerprint: unread, err: err}
+	for _, e := range q.Effects {
+		if e.Bound != unread {
+			e.Lost = strings.TrimSpace(fmt.Sprintf("unknown: it could not be read at %s (%s). %s", clock(c.Clock.Now()), sentence(err), before(e.Lost)))
+		}
+		e.Bound = unread
+		r.effects = append(r.effects, e)
+	}
+	return r
+}
+
+func before(lost string) string {
+	if lost == "" {
+		return ""
+	}
+	return "Before: " + lost
+}
+
+// against says what is different from the question.
+func (r reading) against(q *incident.Question, s *incident.State) string {
+	if q.Digest != s.Plan.Digest {
+		return fmt.Sprintf("the plan is %s now, it was %s", short6(s.Plan.Digest), short6(q.Digest))
+	}
+	if r.err != nil {
+		return "what would happen cannot be read any more (" + sentence(r.err) + ")"
+	}
+	old := map[string]incident.Effect{}
+	for _, e := range q.Effects {
+		old[e.Step] = e
+	}
+	var parts []string
+	for _, e := range r.effects {
+		was, known := old[e.Step]
+		delete(old, e.Step)
+		switch {
+		case !known:
+			parts = append(parts, "it would also do this: "+e.What)
+		case e.Bound == was.Bound:
+		case e.What != was.What:
+			parts = append(parts, "it is now: "+e.What)
+		case e.Lost != was.Lost:
+			parts = append(parts, "what may be lost is now "+nonempty(e.Lost, "nothing")+", it was "+nonempty(was.Lost, "nothing"))
+		default:
+			parts = append(parts, fmt.Sprintf("%s, it was %s", e.Bound, was.Bound))
+		}
+	}
+	for _, e := range q.Effects {
+		if _, gone := old[e.Step]; gone {
+			parts = append(parts, "no longer part of it: "+e.What)
+		}
+	}
+	if len(parts) == 0 {
+		return "the target, the mode or the plan is not the same any more"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func short6(digest string) string {
+	if len(digest) > 6 {
+		return digest[:6]
+	}
+	return digest
+}
+
+// decline is a no to a point of no return.
+func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	may := func(s *incident.State, p *runbook.Plan) (*incident.Question, string, error) {
+		if ask.On == "" && len(openOf(s, incident.AskApprove)) == 0 && len(s.Open) > 0 && !s.Over() {
+			return nil, "", refuse("No approval is asked for now. %s To call the run off: `/failover abort REASON`.", c.waits(s))
+		}
+		q, rest, err := c.pick(s, p, ask, incident.AskApprove, "decline")
+		if err != nil {
+			return nil, "", err
+		}
+		if !who.has(append(answerers(q), leaders...)...) {
+			return nil, "", refuse("To decline “%s” takes %s; you are %s. %s", q.Title, either(leaders), who.roles(), c.can(leaders, nil))
+		}
+		return q, rest, c.running(s)
+	}
+	if ask.Values == nil && ask.Text == "" && ask.CanForm {
+		var f *Form
+		a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+			q, _, err := may(s, p)
+			if err != nil {
+				return err
+			}
+			f = &Form{
+				Verb: "decline", On: q.Question, Incident: s.ID, Title: "Decline", Submit: "Decline",
+				Text:   fmt.Sprintf("*%s* is not done.", quoted(q.Title)),
+				Fields: []Field{{Name: "reason", Label: "Why not", Hint: "Everybody will read it.", Lines: true, Optional: true}},
+			}
+			return nil
+		})
+		if a != nil {
+			return *a
+		}
+		return Answer{Form: f}
+	}
+	var said string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		q, rest, err := may(s, p)
+		if err != nil {
+			return nil, err
+		}
+		why := strings.TrimSpace(rest)
+		if ask.Values != nil {
+			why = strings.TrimSpace(ask.Values["reason"])
+		}
+		said = q.Title
+		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: short(why, reasonMax)}}, nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: fmt.Sprintf("Declined: “%s”. Nothing of it was done.", said)}
+}
+
+// remind calls those who can answer a question, and notes that it did.
+func (c *Commands) remind(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	var say string
+	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+		if err := c.live(s); err != nil {
+			return nil, err
+		}
+		q := s.Questions[ask.On]
+		switch {
+		case ask.On == "" && len(s.Open) > 0:
+			q = s.Questions[s.Open[0]]
+		case ask.On == "":
+			return nil, refuse("Nothing waits for anybody now. `/failover status` shows what is under way.")
+		case q == nil:
+			return nil, refuse("This button belongs to a question that %s does not have. %s", s.ID, c.waits(s))
+		case !q.Open:
+			return nil, c.stale(s, q, ask.Person)
+		}
+		people := c.canAnswer(s, q)
+		var ids, names []string
+		for _, p := range people {
+			ids, names = append(ids, mention(p.ID)), append(names, nonempty(p.Name, p.ID))
+		}
+		if len(ids) == 0 {
+			return nil, refuse("Nobody on the roster can answer that. %s", c.whoCan(s, q))
+		}
+		say = fmt.Sprintf("%s: %s waits since %s. Asked by %s.", join(ids, "or"), asks(q), clock(q.AskedAt), mention(ask.Person))
+		return []incident.Body{incident.NoteAdded{Text: fmt.Sprintf("Reminded %s: %s.", join(names, "and"), asks(q))}}, nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: say, Public: true}
+}

@@ -1,0 +1,374 @@
+// Package commands is what a person may ask, on any surface: it parses, says who
+// may, and answers.
+//
+// It knows neither Slack nor a terminal, and it never touches the world. Whether
+// a question is still open, still means the same and may be answered by this
+// person is decided from the timeline and the roster, in one piece with the
+// append that records it, so two people who press at once, or one who presses
+// twice, change nothing twice.
+//
+// A refusal appends nothing and says what would work. When the record cannot be
+// reached it says so and that nothing was done; when an answer of the record was
+// lost on the way it says that too, because then something may have been.
+package commands
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Roles of the roster.
+const (
+	Commander = "commander"
+	Approver  = "approver"
+	Responder = "responder"
+)
+
+// Options are what Commands need.
+type Options struct {
+	Book   *incident.Book
+	Engine Engine
+	Clock  incident.Clock
+	// Roster is everybody who may do more than look on.
+	Roster   []Person
+	Topology runbook.Topology
+	// Compile makes the plan of an incident from its facts.
+	Compile func(runbook.Facts) (*runbook.Plan, error)
+	// Active finds out which Region serves users now, and how that is known. It
+	// may fail; then the answers say so. Nil always fails.
+	Active func(ctx context.Context) (region, evidence string, err error)
+	// Rehearsal marks every incident as practice.
+	Rehearsal bool
+	// Timeline writes the record of an incident as a file. Nil: one line for each
+	// event.
+	Timeline func(ctx context.Context, id incident.ID) (File, error)
+	// Review writes the draft of the post-incident review. Nil: there is none.
+	Review func(ctx context.Context, id incident.ID) (File, error)
+}
+
+// Commands answer people. They are safe for concurrent use.
+type Commands struct {
+	Options
+	log zerolog.Logger
+
+	mu    sync.Mutex
+	given map[string]Answer // what was done for a request, to answer it alike again
+	order []string
+	plans map[string]*runbook.Plan
+}
+
+// remembered is how many answers are kept for repeated requests. Slack repeats
+// within minutes; the timeline keeps older ones harmless.
+const remembered = 512
+
+// New makes Commands.
+func New(o Options, log zerolog.Logger) *Commands {
+	if o.Active == nil {
+		o.Active = func(context.Context) (string, string, error) {
+			return "", "", errors.New("nothing is set up to find it out")
+		}
+	}
+	return &Commands{
+		Options: o, log: log,
+		given: map[string]Answer{}, plans: map[string]*runbook.Plan{},
+	}
+}
+
+// verb is one thing that may be asked.
+type verb struct {
+	name  string
+	usage string // behind "/failover "; empty: only a button leads here
+	about string
+	// may are the roles that may ask; nil: everybody, on the roster or not.
+	may []string
+	do  func(c *Commands, ctx context.Context, ask Ask, who Person) Answer
+}
+
+var (
+	roster  = []string{Commander, Approver, Responder}
+	leaders = []string{Commander, Approver}
+)
+
+// verbs is everything that may be asked, in the order of help.
+func verbs() []verb {
+	return []verb{
+		{"start", "start REGION planned|unplanned REASON", "begin a failover to that Region", leaders, (*Commands).start},
+		{"check", "check [REGION]", "carry out the readiness checks now; changes nothing", roster, (*Commands).check},
+		{"status", "status", "where things stand, and who is waited for", nil, (*Commands).status},
+		{"go", "go", "begin to change things, once readiness is known", leaders, (*Commands).goNow},
+		{"go_override", "go_override REASON", "begin although a required check failed", leaders, (*Commands).goOverride},
+		{"approve", "approve REGION [STEP]", "agree to a point of no return", roster, (*Commands).approve},
+		{"decline", "decline [STEP] [REASON]", "say no to it", roster, (*Commands).decline},
+		{"break_glass", "break_glass REGION REASON", "approve alone, after nobody answered", roster, (*Commands).breakGlass},
+		{"remind", "", "remind those who can answer", roster, (*Commands).remind},
+		{"retry", "retry [STEP]", "carry a step that stopped out again", leaders, (*Commands).retry},
+		{"skip", "skip STEP REASON", "go on without a step that stopped", leaders, (*Commands).skip},
+		{"go_on", "", "go on without a step that stopped", leaders, (*Commands).skip},
+		{"pause", "pause [REASON]", "let nothing new start", roster, (*Commands).pause},
+		{"resume", "resume", "end a pause", leaders, (*Commands).resume},
+		{"abort", "abort REASON", "stop the run; what was changed stays changed", leaders, (*Commands).abort},
+		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
+		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
+		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},
+		{"review", "review", "the review draft so far, as a file", roster, (*Commands).review},
+		{"failback", "failback REGION", "the way back", roster, (*Commands).failback},
+		{"help", "help", "this list", nil, (*Commands).help},
+	}
+}
+
+func findVerb(name string) (verb, bool) {
+	all := verbs()
+	i := slices.IndexFunc(all, func(v verb) bool { return v.name == name })
+	if i < 0 {
+		return verb{}, false
+	}
+	return all[i], true
+}
+
+// Do carries out what somebody asked and answers. It may be called any number of
+// times with the same Ask: what was done is not done again.
+func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
+	if ask.Verb == "" {
+		ask.Verb = "help"
+	}
+	ask.Text = strings.TrimSpace(ask.Text)
+	v, ok := findVerb(ask.Verb)
+	if !ok {
+		return c.unknownVerb(ask.Verb, ask.Text)
+	}
+	who, a := c.authorise(ask.Person, v)
+	if a != nil {
+		return *a
+	}
+	if ask.Request == "" {
+		ask.Request = rand.Text()
+	}
+	key := ask.Person + "\x00" + ask.Verb + "\x00" + ask.Request
+	if done, ok := c.recall(key); ok {
+		return done
+	}
+	answer := v.do(c, ctx, ask, who)
+	if !answer.Refused && answer.Form == nil && answer.Errors == nil {
+		c.remember(key, answer)
+	}
+	c.log.Debug().Str("verb", ask.Verb).Str("person", ask.Person).Bool("refused", answer.Refused).Msg("answered")
+	return answer
+}
+
+// authorise finds the person and says no to whoever may not ask that. No match
+// on the roster, or two, means no.
+func (c *Commands) authorise(id string, v verb) (Person, *Answer) {
+	var found []Person
+	for _, p := range c.Roster {
+		if p.ID == id {
+			found = append(found, p)
+		}
+	}
+	if v.may == nil {
+		if len(found) == 1 {
+			return found[0], nil
+		}
+		return Person{ID: id}, nil
+	}
+	switch {
+	case id == "" || len(found) == 0:
+		return Person{}, refused("You are not on the roster of this bot, so you cannot `%s`. %s You can `/failover status` and `/failover help`.",
+			v.name, c.can(v.may, nil))
+	case len(found) > 1:
+		return Person{}, refused("You are on the roster %d times, so it is not clear what you may do. Whoever keeps the settings has to name you once. %s",
+			len(found), c.can(v.may, nil))
+	case !found[0].has(v.may...):
+		return Person{}, refused("To `%s` takes %s; you are %s. %s",
+			v.name, either(v.may), found[0].roles(), c.can(v.may, nil))
+	}
+	return found[0], nil
+}
+
+func (p Person) has(roles ...string) bool {
+	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(p.Roles, r) })
+}
+
+func (p Person) roles() string {
+	if len(p.Roles) == 0 {
+		return "on the roster without a role"
+	}
+	return article(join(p.Roles, "and"))
+}
+
+func (c *Commands) recall(key string) (Answer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.given[key]
+	return a, ok
+}
+
+func (c *Commands) remember(key string, a Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.given[key]; !ok {
+		c.order = append(c.order, key)
+	}
+	c.given[key] = a
+	if len(c.order) > remembered {
+		delete(c.given, c.order[0])
+		c.order = c.order[1:]
+	}
+}
+
+// refusal is an Answer that comes out of a decision instead of events.
+type refusal struct{ Answer }
+
+// Error is what the person reads.
+func (r *refusal) Error() string { return r.Text }
+
+func refuse(format string, args ...any) error {
+	return &refusal{Answer{Refused: true, Text: fmt.Sprintf(format, args...)}}
+}
+
+func refused(format string, args ...any) *Answer {
+	return &Answer{Refused: true, Text: fmt.Sprintf(format, args...)}
+}
+
+// answerTo turns an error into what a person reads. tried says that an append
+// had left when it came up.
+func (c *Commands) answerTo(err error, tried bool) *Answer {
+	if err == nil {
+		return nil
+	}
+	var r *refusal
+	if errors.As(err, &r) {
+		return &r.Answer
+	}
+	c.log.Warn().Err(err).Bool("append", tried).Msg("the record could not be used")
+	if tried {
+		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. `/failover status` shows what holds as soon as the record is back; doing it again is safe.", sentence(err))
+	}
+	return refused("The record (Redis) cannot be reached, so nothing was done: %s. Try again, or look after Redis first; what is on the record stays as it is.", sentence(err))
+}
+
+// which is the incident that is meant: the button's, or the current one.
+func (c *Commands) which(ctx context.Context, ask Ask) (incident.ID, *Answer) {
+	if ask.Incident != "" {
+		return ask.Incident, nil
+	}
+	id, err := c.Book.Log().Current(ctx)
+	if err != nil {
+		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+	}
+	if id == "" {
+		return "", refused("No incident is open. To begin one: `/failover start %s`.", c.standby(""))
+	}
+	return id, nil
+}
+
+// view shows the State of an incident that exists.
+func (c *Commands) view(ctx context.Context, id incident.ID, see func(*incident.State, *runbook.Plan) error) *Answer {
+	var own error
+	err := c.Book.View(ctx, id, func(s *incident.State) {
+		var p *runbook.Plan
+		if p, own = c.plan(s, id); own == nil {
+			own = see(s, p)
+		}
+	})
+	if err == nil {
+		err = own
+	}
+	return c.answerTo(err, false)
+}
+
+// decision says what a person's word adds to the timeline, or refuses.
+type decision func(*incident.State, *runbook.Plan) ([]incident.Body, error)
+
+// record decides and appends in one piece, in the name of whoever asked. It
+// returns an Answer only if that did not happen.
+func (c *Commands) record(ctx context.Context, ask Ask, id incident.ID, d decision) *Answer {
+	tried := false
+	_, err := c.Book.Decide(ctx, id, func(s *incident.State) (incident.Write, error) {
+		tried = false
+		p, err := c.plan(s, id)
+		if err != nil {
+			return incident.Write{}, err
+		}
+		bodies, err := d(s, p)
+		if err != nil {
+			return incident.Write{}, err
+		}
+		tried = len(bodies) > 0
+		return c.write(ask, bodies...), nil
+	})
+	return c.answerTo(err, tried)
+}
+
+func (c *Commands) write(ask Ask, bodies ...incident.Body) incident.Write {
+	w := incident.Write{Request: ask.Request}
+	now := c.Clock.Now()
+	for _, b := range bodies {
+		w.Events = append(w.Events, incident.Event{Time: now, Actor: ask.Person, Body: b})
+	}
+	return w
+}
+
+// plan is the frozen plan of an incident, decoded once.
+func (c *Commands) plan(s *incident.State, id incident.ID) (*runbook.Plan, error) {
+	if s.Seq == 0 || s.ID == "" {
+		return nil, refuse("There is no incident %s on the record. Nothing was done. `/failover status` shows what there is.", id)
+	}
+	key := string(s.ID) + " " + s.Plan.Digest
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.plans[key]; p != nil {
+		return p, nil
+	}
+	p := new(runbook.Plan)
+	if len(s.Plan.Plan) > 0 {
+		if err := json.Unmarshal(s.Plan.Plan, p); err != nil {
+			return nil, fmt.Errorf("read the frozen plan of %s: %w", s.ID, err)
+		}
+	}
+	if len(c.plans) >= 8 {
+		clear(c.plans)
+	}
+	c.plans[key] = p
+	return p, nil
+}
+
+// live refuses what only makes sense while a run is under way.
+func (c *Commands) live(s *incident.State) error {
+	switch {
+	case !s.ResolvedAt.IsZero():
+		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID, mention(s.ResolvedBy), c.at(s.ResolvedAt))
+	case !s.AbortedAt.IsZero():
+		return refuse("%s was stopped by %s at %s. Nothing was done. To close it: `/failover resolve`. To try anew: `/failover start %s`.",
+			s.ID, mention(s.AbortedBy), c.at(s.AbortedAt), s.Declared.Target)
+	}
+	return nil
+}
+
+// running refuses what only makes sense before the target serves.
+func (c *Commands) running(s *incident.State) error {
+	if err := c.live(s); err != nil {
+		return err
+	}
+	if !s.MitigatedAt.IsZero() {
+		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: `/failover resolve`.",
+			s.Declared.Target, c.at(s.MitigatedAt))
+	}
+	return nil
+}
+
+// bounded is ctx with an end, for reads that a person waits for.
+func (c *Commands) bounded(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
+	return c.Clock.WithTimeout(ctx, d, fmt.Errorf("%s took longer than %s", what, d))
+}

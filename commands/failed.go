@@ -1,0 +1,245 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// retry carries a step that stopped out again.
+func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	var say string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		step, rest, err := c.stopped(s, p, ask, "retry")
+		if err != nil {
+			return nil, err
+		}
+		if rest != "" {
+			return nil, c.noSuchStep(s, p, rest, "retry")
+		}
+		say = fmt.Sprintf("“%s” is carried out again.", title(p, step))
+		if s.Paused {
+			say = fmt.Sprintf("“%s” is carried out again as soon as the pause ends: `/failover resume`.", title(p, step))
+		}
+		return append(chosen(s, step, "retry", ""), incident.StepRetried{Step: step}), nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: say}
+}
+
+// skip goes on without a step that stopped, with a reason. Never past a locked
+// step: DNS must not pass an unpromoted database or unhealthy target groups.
+func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	may := func(s *incident.State, p *runbook.Plan) (string, string, error) {
+		step, rest, err := c.stopped(s, p, ask, "skip")
+		if err != nil {
+			return "", "", err
+		}
+		if ask.On == "" {
+			// The first word of what is left may be a step with a typing error.
+			if word, _ := cut(rest); nearest(word, stepIDs(p)) != "" {
+				return "", "", c.noSuchStep(s, p, word, "skip")
+			}
+		}
+		if st, ok := p.Step(step); ok && locked(st) {
+			return "", "", refuse("“%s” cannot be skipped: %s. You can `/failover retry %s` or `/failover abort REASON`.", st.Title, sayWaiting(p, s, step), step)
+		}
+		return step, rest, nil
+	}
+	var step, rest string
+	var f *Form
+	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+		var err error
+		if step, rest, err = may(s, p); err != nil {
+			return err
+		}
+		on := step
+		if q := s.OpenQuestion(step); q != nil {
+			on = q.Question
+		}
+		st := s.Step(step)
+		text := fmt.Sprintf("*%s* stopped: %s", quoted(title(p, step)), quoted(short(st.Failure.Error, 500)))
+		if st.Intended != nil || st.Failure.Maybe {
+			text += "\nIt may have happened all the same."
+		}
+		f = &Form{
+			Verb: "go_on", On: on, Incident: s.ID, Title: "Go on without it", Submit: "Go on",
+			Text:   text + "\n" + sayWaiting(p, s, step) + ".",
+			Fields: []Field{{Name: "reason", Label: "Why go on without it", Hint: "Everybody will read it.", Lines: true}},
+		}
+		return nil
+	})
+	if a != nil {
+		return *a
+	}
+	if rest == "" && ask.Values == nil && ask.CanForm {
+		return Answer{Form: f}
+	}
+	why, a := reason(ask, rest, "skip "+step+" REASON")
+	if a != nil {
+		return *a
+	}
+	var say string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		step, _, err := may(s, p)
+		if err != nil {
+			return nil, err
+		}
+		say = fmt.Sprintf("Going on without “%s”.", title(p, step))
+		return append(chosen(s, step, "skip", why), incident.StepSkipped{Step: step, Reason: why}), nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: say}
+}
+
+// chosen answers the open question about a step that stopped, if it was asked.
+func chosen(s *incident.State, step, choice, why string) []incident.Body {
+	q := s.OpenQuestion(step)
+	if q == nil || q.Kind != incident.AskFailed {
+		return nil
+	}
+	return []incident.Body{incident.ApprovalGiven{
+		Question: q.Question, Kind: incident.AskFailed, Step: step, Choice: choice, Reason: why,
+	}}
+}
+
+// stopped finds the step that stopped and is meant, by the button's question or
+// step, by its id among the words typed, or as the only one.
+func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb string) (step, rest string, err error) {
+	if q := s.Questions[ask.On]; q != nil && !q.Open {
+		return "", "", c.stale(s, q, ask.Person)
+	}
+	if err := c.running(s); err != nil {
+		return "", "", err
+	}
+	if ask.On != "" {
+		step, rest = ask.On, ask.Text
+		if q := s.Questions[ask.On]; q != nil {
+			step = q.Step
+		}
+		if _, known := p.Step(step); !known {
+			return "", "", refuse("This button belongs to a question or a step that %s does not have. Nothing was done with your click. %s", s.ID, c.waits(s))
+		}
+		return step, rest, c.hasStopped(s, p, step)
+	}
+	if word, after := cut(ask.Text); word != "" {
+		if _, known := p.Step(strings.Trim(word, "`")); known {
+			step = strings.Trim(word, "`")
+			return step, after, c.hasStopped(s, p, step)
+		}
+	}
+	var failed []string
+	for _, st := range p.Steps {
+		if s.Step(st.ID).Status == incident.Failed {
+			failed = append(failed, st.ID)
+		}
+	}
+	switch len(failed) {
+	case 0:
+		if word, _ := cut(ask.Text); word != "" {
+			return "", "", c.noSuchStep(s, p, word, verb)
+		}
+		return "", "", refuse("No step has stopped. %s", c.waits(s))
+	case 1:
+		return failed[0], ask.Text, nil
+	}
+	if word, _ := cut(ask.Text); word != "" && nearest(word, stepIDs(p)) != "" {
+		return "", "", c.noSuchStep(s, p, word, verb)
+	}
+	var ways []string
+	for _, f := range failed {
+		ways = append(ways, fmt.Sprintf("`/failover %s %s`", verb, f))
+	}
+	return "", "", refuse("%s stopped. Say which: %s.", count(len(failed), "step"), join(ways, "or"))
+}
+
+// hasStopped refuses for a step that did not stop.
+func (c *Commands) hasStopped(s *incident.State, p *runbook.Plan, step string) error {
+	st := s.Step(step)
+	how := ""
+	switch st.Status {
+	case incident.Failed:
+		return nil
+	case incident.Pending:
+		how = "has not begun"
+		if len(st.Retriers) > 0 {
+			how = fmt.Sprintf("is about to be carried out again, as %s asked", mention(st.Retriers[len(st.Retriers)-1]))
+		}
+	case incident.Running:
+		how = "is being carried out since " + clock(st.Started)
+	case incident.Done:
+		how = "was done at " + clock(st.Ended)
+	case incident.Advised:
+		how = "is advice, and nothing waits for it"
+	case incident.Skipped:
+		how = "was skipped by " + mention(st.SkippedBy)
+	}
+	return refuse("“%s” %s; this is for a step that stopped. Nothing was done. %s", title(p, step), how, c.waits(s))
+}
+
+func (c *Commands) noSuchStep(s *incident.State, p *runbook.Plan, word, verb string) error {
+	say := fmt.Sprintf("This plan has no step `%s`.", plain(word))
+	if meant := nearest(word, stepIDs(p)); meant != "" {
+		return refuse("%s Did you mean `/failover %s %s`?", say, verb, meant)
+	}
+	var failed []string
+	for _, st := range p.Steps {
+		if s.Step(st.ID).Status == incident.Failed {
+			failed = append(failed, "`"+st.ID+"`")
+		}
+	}
+	if len(failed) == 0 {
+		return refuse("%s No step has stopped.", say)
+	}
+	return refuse("%s What stopped: %s.", say, join(failed, "and"))
+}
+
+func stepIDs(p *runbook.Plan) []string {
+	var ids []string
+	for _, s := range p.Steps {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// sayWaiting names what comes after those steps and is not settled.
+func sayWaiting(p *runbook.Plan, s *incident.State, steps ...string) string {
+	after := map[string]bool{}
+	for _, id := range steps {
+		after[id] = true
+	}
+	var names []string
+	for _, st := range p.Steps { // needs come first, so one pass finds all
+		if !after[st.ID] && slices.ContainsFunc(st.Needs, func(n string) bool { return after[n] }) {
+			after[st.ID] = true
+			if !s.Step(st.ID).Status.Settled() {
+				names = append(names, "“"+st.Title+"”")
+			}
+		}
+	}
+	switch n := len(names); {
+	case n == 0:
+		return "nothing else waits for it"
+	case n > 6:
+		return join(append(names[:5:5], fmt.Sprintf("%d more", n-5)), "and") + " wait for it"
+	case n == 1:
+		return names[0] + " waits for it"
+	}
+	return join(names, "and") + " wait for it"
+}

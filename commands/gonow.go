@@ -1,0 +1,247 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// goNow is Go: from here on the run changes things. It is for an incident whose
+// required checks are all well; goOverride is for the others.
+func (c *Commands) goNow(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	var alone string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		q, gates, err := c.weigh(s, p, ask)
+		if err != nil {
+			return nil, err
+		}
+		if len(gates.failed) > 0 {
+			return nil, c.gatesFailed(s, p, q, gates)
+		}
+		alone = c.leavesNobody(s, p, ask.Person)
+		return []incident.Body{incident.ApprovalGiven{
+			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go",
+		}}, nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: "Go. Changes begin now." + alone}
+}
+
+// goOverride is Go although required checks failed, with a reason. It covers the
+// failures that the person was shown and no others.
+func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	question, shown, carried := strings.Cut(ask.On, " ")
+	ask.On = question
+	if ask.Values == nil && ask.Text == "" && ask.CanForm {
+		var f *Form
+		a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+			q, gates, err := c.weigh(s, p, ask)
+			if err != nil {
+				return err
+			}
+			if len(gates.failed) == 0 {
+				return refuse("No required check is failed now. Press Go, or `/failover go`.")
+			}
+			if err := c.lockedGates(s, p, gates); err != nil {
+				return err
+			}
+			f = &Form{
+				Verb: "go_override", On: strings.Join(append([]string{q.Question}, gates.failed...), " "), Incident: s.ID,
+				Title: "Go all the same", Submit: "Go",
+				Text:   "These required checks are not well:\n" + c.gateList(s, p, gates) + "\nThe run goes on without them.",
+				Fields: []Field{{Name: "reason", Label: "Why go on without them", Hint: "Everybody will read it.", Lines: true}},
+			}
+			return nil
+		})
+		if a != nil {
+			return *a
+		}
+		return Answer{Form: f}
+	}
+	why, a := reason(ask, ask.Text, "go_override REASON")
+	if a != nil {
+		return *a
+	}
+	var overridden []string
+	var alone string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		q, gates, err := c.weigh(s, p, ask)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.lockedGates(s, p, gates); err != nil {
+			return nil, err
+		}
+		if carried {
+			seen := strings.Fields(shown)
+			more := slices.DeleteFunc(slices.Clone(gates.failed), func(g string) bool { return slices.Contains(seen, g) })
+			if len(more) > 0 {
+				return nil, refuse("This changed while you were reading: %s failed too. Look again.", titles(p, more))
+			}
+		}
+		overridden = gates.failed
+		alone = c.leavesNobody(s, p, ask.Person)
+		bodies := []incident.Body{incident.ApprovalGiven{
+			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go",
+			Reason: why, Overridden: gates.failed,
+		}}
+		for _, g := range gates.failed {
+			bodies = append(bodies, incident.StepSkipped{Step: g, Reason: why})
+		}
+		return bodies, nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: fmt.Sprintf("Go, overriding %s. Changes begin now.%s", count(len(overridden), "failed gate"), alone)}
+}
+
+// gates are how the checks that a Go weighs stand.
+type gates struct {
+	failed []string
+	busy   []string
+}
+
+// weigh finds the open question of Go and how its checks stand, or refuses.
+func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident.Question, gates, error) {
+	if err := c.live(s); err != nil {
+		return nil, gates{}, err
+	}
+	if s.GoBy != "" {
+		by := mention(s.GoBy)
+		if s.GoBy == ask.Person {
+			by = "you"
+		}
+		return nil, gates{}, refuse("Go was pressed by %s at %s. Nothing was done with your click. %s", by, clock(s.GoAt), c.waits(s))
+	}
+	if s.Paused {
+		return nil, gates{}, refuse("%s is paused by %s. First: `/failover resume`.", s.ID, mention(s.PausedBy))
+	}
+	g := standing(s, p)
+	if ask.On == "" && len(openOf(s, incident.AskGo)) == 0 {
+		switch {
+		case len(g.busy) > 0:
+			return nil, g, refuse("Readiness is still being checked: %s. Go is possible as soon as that is known.", titles(p, g.busy))
+		case len(g.failed) > 0:
+			return nil, g, c.gatesFailed(s, p, nil, g)
+		}
+		return nil, g, refuse("Go is not asked for yet. `/failover status` shows what is under way.")
+	}
+	q, _, err := c.pick(s, p, ask, incident.AskGo, "go")
+	if err != nil {
+		return nil, g, err
+	}
+	if len(g.busy) > 0 {
+		return nil, g, refuse("Still being checked: %s. Go is possible as soon as that is known.", titles(p, g.busy))
+	}
+	return q, g, nil
+}
+
+// standing is how the required checks stand before Go: those that failed,
+// unknown included, and those that are under way or wanted again.
+func standing(s *incident.State, p *runbook.Plan) gates {
+	var g gates
+	for _, step := range p.Steps {
+		st := s.Step(step.ID)
+		switch {
+		case step.Kind == runbook.Tell || step.Kind == runbook.Ask:
+		case st.Status == incident.Failed:
+			g.failed = append(g.failed, step.ID)
+		case st.Status == incident.Running, st.Status == incident.Pending && st.Attempt > 0:
+			g.busy = append(g.busy, step.ID)
+		}
+	}
+	return g
+}
+
+func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) string {
+	var lines []string
+	for _, id := range g.failed {
+		f := s.Step(id).Failure
+		word := "✗ failed"
+		if f.Unknown {
+			word = "? unknown"
+		}
+		line := fmt.Sprintf("%s: %s (`%s`): %s", word, quoted(title(p, id)), id, quoted(short(f.Error, 200)))
+		if f.Hint != "" {
+			line += " " + quoted(short(f.Hint, 200))
+		}
+		lines = append(lines, line)
+	}
+	return short(strings.Join(lines, "\n"), 2500)
+}
+
+// gatesFailed refuses a plain Go.
+func (c *Commands) gatesFailed(s *incident.State, p *runbook.Plan, q *incident.Question, g gates) error {
+	r := &refusal{Answer{Refused: true}}
+	locked := lockedOf(p, g.failed)
+	r.Text = fmt.Sprintf("Not gone: %s not well.\n%s\n", those(len(g.failed), "required check"), c.gateList(s, p, g))
+	if len(locked) > 0 {
+		r.Text += fmt.Sprintf("Without %s nothing can go on. `/failover retry` checks again; `/failover abort` calls it off.", titles(p, locked))
+		return r
+	}
+	r.Text += "`/failover retry` checks again, `/failover go-override REASON` goes on all the same."
+	if q != nil {
+		r.Buttons = []Button{{
+			Verb: "go_override", Label: fmt.Sprintf("Go, overriding %d ...", len(g.failed)),
+			On: q.Question, Incident: s.ID, Style: "danger",
+		}}
+	}
+	return r
+}
+
+func (c *Commands) lockedGates(s *incident.State, p *runbook.Plan, g gates) error {
+	locked := lockedOf(p, g.failed)
+	if len(locked) == 0 {
+		return nil
+	}
+	return refuse("%s cannot be overridden: %s. `/failover retry` checks again; `/failover abort` calls it off.",
+		titles(p, locked), sayWaiting(p, s, locked...))
+}
+
+func lockedOf(p *runbook.Plan, steps []string) []string {
+	return slices.DeleteFunc(slices.Clone(steps), func(id string) bool {
+		st, ok := p.Step(id)
+		return ok && !locked(st)
+	})
+}
+
+// locked steps are never gone past: what comes after would do harm without them.
+func locked(st runbook.Step) bool { return st.Locked || st.NoReturn }
+
+func those(n int, one string) string {
+	if n == 1 {
+		return "1 " + one + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, one)
+}
+
+// leavesNobody warns whoever presses Go when nobody else could approve then.
+func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person string) string {
+	for _, step := range p.Steps {
+		if step.Approval == nil {
+			continue
+		}
+		others := slices.ContainsFunc(c.Roster, func(r Person) bool {
+			return r.has(step.Approval.By) && r.ID != person && !s.Requested(r.ID, step.ID)
+		})
+		if !others {
+			return fmt.Sprintf(" “%s” will need %s who neither started this nor pressed Go, and the roster has none left: see to one now.", step.Title, article(step.Approval.By))
+		}
+	}
+	return ""
+}

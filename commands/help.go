@@ -1,0 +1,83 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// help lists what may be asked, what works now first.
+func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
+	first := []string{"start", "check"}
+	when := "Now, with no incident open"
+	id, err := c.Book.Log().Current(ctx)
+	if err == nil && id != "" {
+		err = c.Book.View(ctx, id, func(s *incident.State) {
+			if s.Seq == 0 || s.Over() && !s.ResolvedAt.IsZero() {
+				return
+			}
+			first, when = worksNow(s), fmt.Sprintf("Now, with %s %s", s.ID, s.Phase())
+		})
+	}
+	if err != nil {
+		first, when = nil, "The record (Redis) cannot be reached, so only this list works now"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%s*", when)
+	var rest strings.Builder
+	for _, v := range verbs() {
+		if v.usage == "" {
+			continue
+		}
+		line := fmt.Sprintf("\n`/failover %s` %s", strings.ReplaceAll(v.usage, "_", "-"), v.about)
+		if v.may != nil && !who.has(v.may...) {
+			line += fmt.Sprintf(" (takes %s)", either(v.may))
+		}
+		if slices.Contains(first, v.name) {
+			b.WriteString(line)
+		} else {
+			rest.WriteString(line)
+		}
+	}
+	b.WriteString("\n*Also*")
+	b.WriteString(rest.String())
+	fmt.Fprintf(&b, "\nRegions: %s.", join(c.regions(), "and"))
+	if len(who.Roles) == 0 {
+		b.WriteString(" You are not on the roster: you can use status and help.")
+	}
+	return Answer{Text: b.String()}
+}
+
+// worksNow are the verbs that do something in that State.
+func worksNow(s *incident.State) []string {
+	out := []string{"status"}
+	switch s.Phase() {
+	case "aborted", "mitigated":
+		return append(out, "resolve", "note", "timeline")
+	case "paused":
+		out = append(out, "resume")
+	case "readiness":
+		out = append(out, "go", "go_override", "pause")
+	default:
+		out = append(out, "pause")
+	}
+	if len(openOf(s, incident.AskApprove)) > 0 {
+		out = append(out, "approve", "decline")
+	}
+	for _, q := range openOf(s, incident.AskApprove) {
+		if s.Expiries[q.Step] > 0 {
+			out = append(out, "break_glass")
+			break
+		}
+	}
+	for _, st := range s.Steps {
+		if st.Status == incident.Failed {
+			out = append(out, "retry", "skip")
+			break
+		}
+	}
+	return append(out, "abort", "note")
+}

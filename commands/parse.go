@@ -1,0 +1,150 @@
+package commands
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Parse takes what was typed behind the slash command apart: the verb and what
+// stands behind it, as it was typed. Nothing typed is help.
+func Parse(text string) (name, rest string) {
+	name, rest = cut(text)
+	if strings.EqualFold(strings.TrimPrefix(name, "/"), "failover") {
+		name, rest = cut(rest)
+	}
+	if name == "" {
+		return "help", ""
+	}
+	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	if name == "go" {
+		if second, after := cut(rest); strings.EqualFold(second, "override") {
+			return "go_override", after
+		}
+	}
+	return name, rest
+}
+
+// cut is the first word and what follows it.
+func cut(text string) (first, rest string) {
+	text = strings.TrimSpace(text)
+	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
+		return text[:i], strings.TrimSpace(text[i:])
+	}
+	return text, ""
+}
+
+// unknownVerb says what might have been meant.
+func (c *Commands) unknownVerb(name, rest string) Answer {
+	var typed []string
+	for _, v := range verbs() {
+		if v.usage != "" {
+			typed = append(typed, v.name)
+		}
+	}
+	shown := strings.ReplaceAll(plain(name), "_", "-")
+	if region := c.region(strings.ReplaceAll(name, "_", "-")); region != "" {
+		return *refused("`/failover %s` is not a command. Did you mean `/failover start %s`?", shown, region)
+	}
+	meant := nearest(name, typed)
+	if meant == "" {
+		return *refused("`/failover %s` is not a command. These are: %s. `/failover help` says what each does.", shown, strings.Join(typed, ", "))
+	}
+	first, after := cut(plain(rest))
+	switch {
+	case first == "" && meant == "start":
+		first = c.standby("")
+	case meant == "start" || meant == "check" || meant == "approve":
+		if region := nearest(strings.ToLower(first), c.regions()); region != "" {
+			first = region
+		}
+	}
+	say := strings.TrimSpace(meant + " " + first + " " + after)
+	return *refused("`/failover %s` is not a command. Did you mean `/failover %s`?", shown, say)
+}
+
+// regions are the names of the platform's Regions.
+func (c *Commands) regions() []string {
+	var names []string
+	for name := range c.Topology.Regions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// region is the Region of that name, "" if there is none.
+func (c *Commands) region(word string) string {
+	word = strings.ToLower(strings.Trim(word, "`'\"*_"))
+	if _, ok := c.Topology.Regions[word]; ok {
+		return word
+	}
+	return ""
+}
+
+// standby is a Region that could take over from the one that serves; "" for one
+// that is not known means the home Region serves.
+func (c *Commands) standby(active string) string {
+	if active == "" {
+		active = c.Topology.Home
+	}
+	for _, name := range c.regions() {
+		if name != active {
+			return name
+		}
+	}
+	return "REGION"
+}
+
+// unknownRegion names those that there are.
+func (c *Commands) unknownRegion(word, command string) error {
+	known := c.regions()
+	say := fmt.Sprintf("`%s` is not a Region of this platform. Its Regions are %s.", plain(word), join(known, "and"))
+	if meant := nearest(strings.ToLower(word), known); meant != "" {
+		say += fmt.Sprintf(" Did you mean `/failover %s %s`?", command, meant)
+	}
+	return refuse("%s", say)
+}
+
+var regionLike = regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,3}-[0-9]$`)
+
+// nearest is the known word that was probably meant, or "".
+func nearest(word string, known []string) string {
+	best, least := "", 0
+	for _, k := range known {
+		d := edits(word, k)
+		if d > max(1, min(len(word), len(k))/3) {
+			continue
+		}
+		if best == "" || d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// edits counts the letters to add, drop, change or swap with their neighbour to
+// make b of a.
+func edits(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			change := last[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

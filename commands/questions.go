@@ -1,0 +1,177 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// answerers are the roles that may answer a question. Go and a step that stopped
+// are for whoever leads; a point of no return is for its role alone.
+func answerers(q *incident.Question) []string {
+	if q.Kind == incident.AskApprove {
+		return []string{nonempty(q.Role, Approver)}
+	}
+	return leaders
+}
+
+// waiting is who can answer a question: "<@B> or <@C>".
+func (c *Commands) waiting(s *incident.State, q *incident.Question) string {
+	var names []string
+	for _, p := range c.canAnswer(s, q) {
+		names = append(names, mention(p.ID))
+	}
+	if len(names) == 0 {
+		return "nobody on the roster"
+	}
+	return join(names, "or")
+}
+
+func (c *Commands) canAnswer(s *incident.State, q *incident.Question) []Person {
+	var out []Person
+	for _, p := range c.Roster {
+		if p.has(answerers(q)...) && (q.Kind != incident.AskApprove || !s.Requested(p.ID, q.Step)) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// asks is what a question is about, in a few words.
+func asks(q *incident.Question) string {
+	switch q.Kind {
+	case incident.AskGo:
+		return "Go"
+	case incident.AskFailed:
+		return "“" + q.Title + "” stopped: retry, go on or abort"
+	case incident.AskApprove:
+	}
+	return "Approval of “" + q.Title + "”"
+}
+
+// open questions of a kind, in the order asked.
+func openOf(s *incident.State, kind incident.QuestionKind) []*incident.Question {
+	var out []*incident.Question
+	for _, id := range s.Open {
+		if q := s.Questions[id]; q.Kind == kind {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// stale says why a question that is no longer open cannot be answered.
+func (c *Commands) stale(s *incident.State, q *incident.Question, person string) error {
+	by := mention(q.By)
+	if q.By == person {
+		by = "you"
+	}
+	var say string
+	switch q.Answer {
+	case "expired":
+		say = fmt.Sprintf("This question ran out unanswered at %s.", clock(q.At))
+	case "withdrawn":
+		say = fmt.Sprintf("This question was withdrawn at %s: %s.", clock(q.At), strings.TrimRight(nonempty(q.Reason, "it no longer asked anything"), "."))
+	case "declined":
+		say = fmt.Sprintf("This question was declined by %s at %s.", by, clock(q.At))
+	default:
+		say = fmt.Sprintf("This question was answered by %s at %s.", by, clock(q.At))
+	}
+	r := &refusal{Answer{Refused: true, Text: say + " Nothing was done with your click."}}
+	if next := s.OpenQuestion(q.Step); next != nil && next.Kind == q.Kind {
+		r.Text += fmt.Sprintf(" It was asked anew at %s; that one is open.", clock(next.AskedAt))
+		if next.Kind == incident.AskApprove {
+			r.Buttons = approveButtons(s, next)
+		}
+	}
+	return r
+}
+
+func approveButtons(s *incident.State, q *incident.Question) []Button {
+	return []Button{
+		{Verb: "approve", Label: "Approve ...", On: q.Question, Incident: s.ID, Style: "primary"},
+		{Verb: "decline", Label: "Decline ...", On: q.Question, Incident: s.ID, Style: "danger"},
+	}
+}
+
+// waits says what is waited for now, for refusals that name what would work.
+func (c *Commands) waits(s *incident.State) string {
+	var parts []string
+	for _, id := range s.Open {
+		q := s.Questions[id]
+		parts = append(parts, fmt.Sprintf("%s waits for %s since %s.", asks(q), c.waiting(s, q), clock(q.AskedAt)))
+	}
+	if len(parts) == 0 {
+		return "No question is open; `/failover status` shows what is under way."
+	}
+	return strings.Join(parts, " ")
+}
+
+// pick finds the open question of a kind that is meant: by the button's id, by a
+// step or question among the words typed, or the only one. words are what is
+// left of the text.
+func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incident.QuestionKind, verb string) (*incident.Question, string, error) {
+	if ask.On != "" {
+		q := s.Questions[ask.On]
+		if q == nil {
+			q = s.OpenQuestion(ask.On)
+		}
+		if q == nil {
+			return nil, "", refuse("This button belongs to a question that %s does not have. Nothing was done with your click. %s", s.ID, c.waits(s))
+		}
+		if !q.Open {
+			return nil, "", c.stale(s, q, ask.Person)
+		}
+		if q.Kind != kind {
+			return nil, "", refuse("That question is another one: %s. Nothing was done.", asks(q))
+		}
+		return q, ask.Text, nil
+	}
+	if err := c.live(s); err != nil {
+		return nil, "", err
+	}
+	open := openOf(s, kind)
+	words := strings.Fields(ask.Text)
+	for i, w := range words {
+		w = strings.Trim(w, "`")
+		at := slices.IndexFunc(open, func(q *incident.Question) bool { return q.Step == w || q.Question == w })
+		if at >= 0 {
+			return open[at], strings.Join(slices.Delete(words, i, i+1), " "), nil
+		}
+		if _, known := p.Step(w); known {
+			return nil, "", refuse("“%s” does not wait for that. %s", title(p, w), c.waits(s))
+		}
+		if q := s.Questions[w]; q != nil {
+			return nil, "", c.stale(s, q, ask.Person)
+		}
+	}
+	switch len(open) {
+	case 0:
+		return nil, "", refuse("Nothing waits for that now. %s", c.waits(s))
+	case 1:
+		return open[0], ask.Text, nil
+	}
+	var steps []string
+	for _, q := range open {
+		steps = append(steps, fmt.Sprintf("`/failover %s %s` (%s)", verb, q.Step, q.Title))
+	}
+	return nil, "", refuse("More than one waits. Say which: %s.", join(steps, "or"))
+}
+
+func title(p *runbook.Plan, step string) string {
+	if st, ok := p.Step(step); ok && st.Title != "" {
+		return st.Title
+	}
+	return step
+}
+
+func titles(p *runbook.Plan, steps []string) string {
+	var out []string
+	for _, id := range steps {
+		out = append(out, fmt.Sprintf("%s (`%s`)", title(p, id), id))
+	}
+	return join(out, "and")
+}

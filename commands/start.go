@@ -1,0 +1,564 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// The modes of a failover.
+const (
+	planned   = "planned"
+	unplanned = "unplanned"
+)
+
+// wish is what somebody said about the failover they want. Zero values were not
+// said.
+type wish struct {
+	target   string
+	mode     string
+	severity string
+	reason   string
+	began    time.Time
+}
+
+// start begins a failover: it asks for what is missing, refuses what cannot be,
+// and puts the incident and its frozen plan on the record in one piece.
+func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
+	w, errs, err := c.wished(ask)
+	if err != nil {
+		return *c.answerTo(err, false)
+	}
+	if len(errs) > 0 {
+		return Answer{Refused: true, Text: "Some values cannot be used.", Errors: errs}
+	}
+	if a := c.nothingOpen(ctx); a != nil {
+		return *a
+	}
+	if w.missing() && ask.CanForm && ask.Values == nil {
+		// A form has to open within seconds, so the look is short here; it is
+		// repeated when the form comes back.
+		now := c.serving(ctx, time.Second)
+		if a := c.alreadyActive(ctx, w.target, now); a != nil {
+			return *a
+		}
+		return Answer{Form: c.startForm(w, now)}
+	}
+	if w.missing() {
+		return *refused("What is missing: %s. Say it in one line: `/failover start %s unplanned elevated 5xx, AWS status confirms`. Planned means that the database moves without loss, and needs the Region that is left to answer.",
+			join(w.lacks(), "and"), nonempty(w.target, c.standby("")))
+	}
+	now := c.serving(ctx, 5*time.Second)
+	if a := c.alreadyActive(ctx, w.target, now); a != nil {
+		return *a
+	}
+	return c.declare(ctx, ask, who, w, now)
+}
+
+// lacks names what has to be known and is not.
+func (w wish) lacks() []string {
+	var out []string
+	if w.target == "" {
+		out = append(out, "the Region that takes over")
+	}
+	if w.mode == "" {
+		out = append(out, "planned or unplanned")
+	}
+	if w.reason == "" {
+		out = append(out, "the reason")
+	}
+	return out
+}
+
+func (w wish) missing() bool { return len(w.lacks()) > 0 }
+
+// words is the wish as it could have been typed. A form carries it along, so it
+// asks only for what is missing.
+func (w wish) words() string {
+	words := []string{w.target, w.mode, w.severity}
+	if !w.began.IsZero() {
+		words = append(words, "since", w.began.UTC().Format("15:04"))
+	}
+	words = append(words, w.reason)
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
+}
+
+var severityLike = regexp.MustCompile(`(?i)^sev-?([0-9]+)$`)
+
+// wished reads what was typed and what a form was filled with. The map holds a
+// form's faults by field.
+func (c *Commands) wished(ask Ask) (wish, map[string]string, error) {
+	w, err := c.typedWish(strings.TrimSpace(ask.On + " " + ask.Text))
+	if err != nil || ask.Values == nil {
+		return w, nil, err
+	}
+	errs := map[string]string{}
+	value := func(field string) string { return strings.TrimSpace(ask.Values[field]) }
+	if v := value("target"); v != "" {
+		if w.target = c.region(v); w.target == "" {
+			errs["target"] = "Not a Region of this platform. Its Regions are " + join(c.regions(), "and") + "."
+		}
+	}
+	if v := strings.ToLower(value("mode")); v != "" {
+		if w.mode = v; v != planned && v != unplanned {
+			errs["mode"] = "planned or unplanned."
+		}
+	}
+	if v := value("severity"); v != "" {
+		if w.severity = severity(v); w.severity == "" {
+			errs["severity"] = "SEV-1 to SEV-4."
+		}
+	}
+	if v := value("reason"); v != "" {
+		w.reason = v
+	}
+	if v := value("began"); v != "" {
+		var fault string
+		if w.began, fault = began(v, c.Clock.Now()); fault != "" {
+			errs["began"] = fault
+		}
+	}
+	for field, given := range map[string]string{"target": w.target, "mode": w.mode, "reason": w.reason} {
+		if given == "" && errs[field] == "" {
+			errs[field] = "This is needed."
+		}
+	}
+	if len([]rune(w.reason)) > reasonMax {
+		errs["reason"] = fmt.Sprintf("At most %d letters; put the rest in a note.", reasonMax)
+	}
+	return w, errs, nil
+}
+
+// typedWish reads REGION, the mode and the severity in any order; the first word
+// that is none of them begins the reason. The first word of all has to be one of
+// them: a Region with a typing error must not become a reason.
+func (c *Commands) typedWish(text string) (wish, error) {
+	var w wish
+	for first := true; text != ""; first = false {
+		word, rest := cut(text)
+		low := strings.ToLower(strings.Trim(word, "`,"))
+		region := c.region(low)
+		switch {
+		case region != "" && w.target != "" && region != w.target:
+			return w, refuse("Both %s and %s were named. Name the one that takes over: `/failover start %s`.", w.target, region, w.target)
+		case region != "":
+			w.target = region
+		case low == planned || low == unplanned:
+			if w.mode != "" && w.mode != low {
+				return w, refuse("It cannot be both planned and unplanned. Unplanned if %s is lost or losing data; planned if it still answers.",
+					nonempty(c.other(w.target), "the Region being left"))
+			}
+			w.mode = low
+		case severityLike.MatchString(low):
+			if w.severity = severity(low); w.severity == "" {
+				return w, refuse("`%s` is not a severity. They are SEV-1 to SEV-4.", plain(word))
+			}
+		case low == "since":
+			at, after, ok := since(rest, c.Clock.Now())
+			if !ok {
+				w.reason = text
+				return w, c.shortReason(w)
+			}
+			w.began, rest = at, after
+		case first || (w.target == "" && regionLike.MatchString(low)):
+			if meant := nearest(low, []string{planned, unplanned}); meant != "" {
+				return w, refuse("`%s` is not a mode. Did you mean `/failover start %s %s`?", plain(word), c.standby(""), meant)
+			}
+			return w, c.unknownRegion(word, "start")
+		default:
+			if meant := nearest(low, []string{planned, unplanned}); meant != "" && w.mode == "" {
+				return w, refuse("`%s` is not a mode. Did you mean `/failover start %s %s %s`?", plain(word), nonempty(w.target, c.standby("")), meant, plain(rest))
+			}
+			w.reason = text
+			return w, c.shortReason(w)
+		}
+		text = rest
+	}
+	return w, nil
+}
+
+func (c *Commands) shortReason(w wish) error {
+	if len([]rune(w.reason)) > reasonMax {
+		return refuse("The reason has %d letters; at most %d fit. Put the rest in a note once the incident is open.", len([]rune(w.reason)), reasonMax)
+	}
+	return nil
+}
+
+func severity(text string) string {
+	m := severityLike.FindStringSubmatch(text)
+	if m == nil || len(m[1]) != 1 || m[1] < "1" || m[1] > "4" {
+		return ""
+	}
+	return "SEV-" + m[1]
+}
+
+// since reads "14:02", "14:02 UTC" or "10m" behind that word.
+func since(text string, now time.Time) (at time.Time, rest string, ok bool) {
+	word, rest := cut(text)
+	at, fault := began(strings.TrimRight(word, ","), now)
+	if fault != "" {
+		return time.Time{}, text, false
+	}
+	if zone, after := cut(rest); strings.EqualFold(strings.TrimRight(zone, ","), "utc") {
+		rest = after
+	}
+	return at, rest, true
+}
+
+var agoLike = regexp.MustCompile(`(?i)^([0-9]{1,4})\s*(m|min|minutes?|minutes? ago|min ago|m ago)?$`)
+
+// began reads when users began to be hurt: minutes ago, or a time of day. What
+// is at fault comes as a sentence for the form; it is empty if nothing is.
+func began(text string, now time.Time) (at time.Time, fault string) {
+	text = strings.TrimSpace(text)
+	if m := agoLike.FindStringSubmatch(text); m != nil {
+		n, err := strconv.Atoi(m[1])
+		if err != nil || n > 24*60 {
+			return time.Time{}, "That is more than a day ago. " + beganHint
+		}
+		return now.UTC().Add(-time.Duration(n) * time.Minute), ""
+	}
+	word, zone := cut(text)
+	t, err := time.Parse("15:04", word)
+	if err != nil || (zone != "" && !strings.EqualFold(zone, "utc") && !strings.EqualFold(zone, "z")) {
+		return time.Time{}, beganHint
+	}
+	day := now.UTC().Truncate(24 * time.Hour)
+	at = day.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute)
+	if at.After(now.Add(time.Minute)) {
+		at = at.Add(-24 * time.Hour)
+		if now.Sub(at) > 12*time.Hour {
+			return time.Time{}, fmt.Sprintf("%s UTC is still to come; it is %s now.", word, now.UTC().Format("15:04 UTC"))
+		}
+	}
+	return at, ""
+}
+
+const beganHint = "Minutes ago, such as 10, or a time, such as 14:02 UTC."
+
+func nonempty(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// other is the only other Region than that, "" if there are more.
+func (c *Commands) other(region string) string {
+	left := slices.DeleteFunc(c.regions(), func(r string) bool { return r == region })
+	if len(left) != 1 {
+		return ""
+	}
+	return left[0]
+}
+
+// serving is which Region serves users.
+type serving struct {
+	region   string
+	evidence string
+	err      error
+}
+
+func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
+	ctx, stop := c.bounded(ctx, within, "finding out which Region serves")
+	defer stop()
+	region, evidence, err := c.Active(ctx)
+	if err == nil && c.region(region) == "" {
+		err = fmt.Errorf("the answers name %q, which is not a Region of this platform", region)
+	}
+	if err != nil {
+		return serving{err: err}
+	}
+	return serving{region: c.region(region), evidence: evidence}
+}
+
+// says is the sentence about it.
+func (s serving) says() string {
+	switch {
+	case s.err != nil:
+		return fmt.Sprintf("Which Region serves users now could not be found out: %s.", sentence(s.err))
+	case s.evidence != "":
+		return fmt.Sprintf("%s serves users now (%s).", s.region, s.evidence)
+	}
+	return s.region + " serves users now."
+}
+
+// alreadyActive refuses a target that serves already.
+func (c *Commands) alreadyActive(ctx context.Context, target string, now serving) *Answer {
+	if target == "" || target != now.region {
+		return nil
+	}
+	way := "To leave it: `/failover start " + c.standby(target) + "`."
+	past, err := c.tookOver(ctx, target)
+	if err != nil {
+		return c.answerTo(err, false)
+	}
+	if past.at.IsZero() {
+		return refused("%s is the active Region already: %s %s", target, now.says(), way)
+	}
+	return refused("%s has been the active Region since %s (%s). To go back: `/failover failback %s`", target, c.at(past.at), past.id, past.source)
+}
+
+// takeover is a former incident that made a Region the active one.
+type takeover struct {
+	id     incident.ID
+	source string
+	at     time.Time
+}
+
+// tookOver finds the last incident that changed where users are served, if it
+// was to that Region.
+func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error) {
+	ids, err := c.Book.Log().Incidents(ctx)
+	if err != nil {
+		return takeover{}, fmt.Errorf("list former incidents: %w", err)
+	}
+	for _, id := range slices.Backward(ids) {
+		var last takeover
+		var target string
+		err := c.Book.View(ctx, id, func(s *incident.State) {
+			last, target = takeover{id, s.Declared.Source, s.MitigatedAt}, s.Declared.Target
+		})
+		switch {
+		case err != nil:
+			return takeover{}, err
+		case last.at.IsZero():
+			continue
+		case target == region:
+			return last, nil
+		}
+		return takeover{}, nil
+	}
+	return takeover{}, nil
+}
+
+// nothingOpen refuses while a run is open.
+func (c *Commands) nothingOpen(ctx context.Context) *Answer {
+	id, err := c.Book.Log().Current(ctx)
+	if err != nil {
+		return c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+	}
+	if id == "" {
+		return nil
+	}
+	var open error
+	err = c.Book.View(ctx, id, func(s *incident.State) {
+		if s.Seq > 0 && !s.Over() {
+			open = c.open(s)
+		}
+	})
+	if err == nil {
+		err = open
+	}
+	return c.answerTo(err, false)
+}
+
+// open names the run that is open.
+func (c *Commands) open(s *incident.State) error {
+	d := s.Declared
+	way := "One at a time: `/failover status` shows it, `/failover abort` stops it."
+	if !s.MitigatedAt.IsZero() {
+		way = "Its target serves already; `/failover resolve` closes it and lets the next one begin."
+	}
+	return refuse("%s is open (%s -> %s, %s): started by %s at %s, commander %s. %s",
+		s.ID, d.Source, d.Target, s.Phase(), mention(s.DeclaredBy), c.at(s.DeclaredAt), mention(d.Commander), way)
+}
+
+func (c *Commands) startForm(w wish, now serving) *Form {
+	f := &Form{
+		Verb: "start", On: w.words(), Title: "Start a failover", Submit: "Start",
+		Text: now.says() + " Nothing changes before somebody presses Go.",
+	}
+	if w.target != "" {
+		f.Text = fmt.Sprintf("*%s takes over.* %s", w.target, f.Text)
+	} else {
+		field := Field{Name: "target", Label: "Region that takes over"}
+		for _, r := range c.regions() {
+			if r != now.region {
+				field.Choices = append(field.Choices, Choice{r, r})
+			}
+		}
+		if len(field.Choices) == 1 {
+			field.Value = field.Choices[0].Value
+		}
+		f.Fields = append(f.Fields, field)
+	}
+	if w.mode == "" {
+		f.Fields = append(f.Fields, Field{Name: "mode", Label: "Planned or unplanned", Choices: []Choice{
+			{unplanned, "Unplanned: the Region is lost; data may be lost"},
+			{planned, "Planned: it still answers; nothing is lost"},
+		}})
+	}
+	if w.reason == "" {
+		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Reason", Hint: "Everybody will read it.", Lines: true})
+	}
+	if w.severity == "" {
+		field := Field{Name: "severity", Label: "Severity", Value: "SEV-1"}
+		for _, s := range []string{"SEV-1", "SEV-2", "SEV-3", "SEV-4"} {
+			field.Choices = append(field.Choices, Choice{s, s})
+		}
+		f.Fields = append(f.Fields, field)
+	}
+	if w.began.IsZero() {
+		f.Fields = append(f.Fields, Field{
+			Name: "began", Label: "When it began", Optional: true,
+			Hint: "Minutes ago (10) or a time (14:02 UTC). Empty: now.",
+		})
+	}
+	return f
+}
+
+// declare puts the incident on the record.
+func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, active serving) Answer {
+	facts, err := c.facts(w, active)
+	if err != nil {
+		return *c.answerTo(err, false)
+	}
+	// Compiled once before an id is taken, so that a runbook at fault leaves
+	// nothing behind.
+	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0))
+	if _, err := c.Compile(facts); err != nil {
+		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", short(err.Error(), 2500))
+	}
+	id, a := c.reserve(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	facts.Incident = string(id)
+	plan, err := c.Compile(facts)
+	if err != nil {
+		c.release(ctx, id)
+		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", short(err.Error(), 2500))
+	}
+	raw, err := json.Marshal(plan)
+	if err != nil {
+		c.release(ctx, id)
+		return *refused("The plan cannot be written down, so nothing was begun: %s.", sentence(err))
+	}
+	declared := incident.IncidentDeclared{
+		Incident: id, Source: facts.Source.Name, Target: facts.Target.Name, Mode: facts.Mode,
+		Severity: facts.Severity, Reason: facts.Reason, Began: w.began,
+		Commander: who.ID, Rehearsal: c.Rehearsal,
+	}
+	if declared.Began.IsZero() {
+		declared.Began = c.Clock.Now().UTC()
+	}
+	tried := false
+	_, err = c.Book.Decide(ctx, id, func(s *incident.State) (incident.Write, error) {
+		tried = false
+		if s.Seq > 0 {
+			if s.DeclaredBy == ask.Person && s.Declared.Target == declared.Target && s.Declared.Reason == declared.Reason {
+				return incident.Write{}, nil // the same click once more
+			}
+			return incident.Write{}, c.open(s)
+		}
+		tried = true
+		return c.write(ask, declared, incident.PlanFrozen{Digest: plan.Digest, Plan: raw}), nil
+	})
+	if a := c.answerTo(err, tried); a != nil {
+		return *a
+	}
+	c.Engine.Adopt(id)
+	c.log.Info().Str("incident", string(id)).Str("target", declared.Target).Str("mode", declared.Mode).Msg("incident declared")
+	say := fmt.Sprintf("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
+		id, declared.Source, declared.Target, declared.Mode, declared.Severity)
+	if active.err != nil {
+		say += " " + active.says() + fmt.Sprintf(" %s is taken to be the Region that is left.", declared.Source)
+	}
+	return Answer{Text: say}
+}
+
+// facts of the incident that is wished for.
+func (c *Commands) facts(w wish, active serving) (runbook.Facts, error) {
+	source := active.region
+	if source == "" || source == w.target {
+		source = c.other(w.target)
+	}
+	if source == "" && c.Topology.Home != w.target {
+		source = c.Topology.Home
+	}
+	if source == "" {
+		return runbook.Facts{}, refuse("%s So it is not clear which Region %s would take over from. Try again when it can be found out.", active.says(), w.target)
+	}
+	region := func(name string) runbook.Region {
+		r := c.Topology.Regions[name]
+		r.Name = name
+		return r
+	}
+	return runbook.Facts{
+		Mode: w.mode, Severity: nonempty(w.severity, "SEV-1"), Reason: w.reason,
+		Source: region(source), Target: region(w.target), Topology: c.Topology,
+	}, nil
+}
+
+// reserve takes the id of a new incident. One that is current though its run is
+// over is closed first.
+func (c *Commands) reserve(ctx context.Context, ask Ask) (incident.ID, *Answer) {
+	for again := true; ; again = false {
+		id, err := c.Book.Log().Open(ctx, c.Clock.Now(), ask.Request)
+		if !errors.Is(err, incident.ErrOpen) {
+			if err != nil {
+				return "", c.answerTo(fmt.Errorf("open an incident: %w", err), false)
+			}
+			return id, nil
+		}
+		var over bool
+		var open error
+		err = c.Book.View(ctx, id, func(s *incident.State) {
+			switch {
+			case s.Seq == 0:
+				open = refuse("Somebody else is starting %s at this moment. `/failover status` shows it; if nothing comes of it, try again in a minute.", id)
+			case s.Over():
+				over = true
+			default:
+				open = c.open(s)
+			}
+		})
+		if err == nil {
+			err = open
+		}
+		if over && !again {
+			err = refuse("%s is over but still holds its place on the record. Try again in a minute.", id)
+		}
+		if err != nil {
+			return "", c.answerTo(err, false)
+		}
+		if err := c.Book.Log().Close(ctx, id); err != nil {
+			return "", c.answerTo(fmt.Errorf("close %s, which is over: %w", id, err), false)
+		}
+	}
+}
+
+// release gives an id back whose incident did not come to be.
+func (c *Commands) release(ctx context.Context, id incident.ID) {
+	if err := c.Book.Log().Close(ctx, id); err != nil {
+		c.log.Warn().Err(err).Str("incident", string(id)).Msg("id not given back; it is used again after a minute")
+	}
+}
+
+// failback names the way back, which is a procedure of its own.
+func (c *Commands) failback(ctx context.Context, ask Ask, _ Person) Answer {
+	word, _ := cut(ask.Text)
+	target := c.region(word)
+	if word != "" && target == "" {
+		return *c.answerTo(c.unknownRegion(word, "failback"), false)
+	}
+	if target == "" {
+		target = c.Topology.Home
+	}
+	now := c.serving(ctx, 5*time.Second)
+	if now.region == target {
+		return *refused("%s Nothing has to go back there.", now.says())
+	}
+	return *refused("The way back to %s is not carried out by this version, so nothing was done. Its order: let %s rejoin as a standby with its replication caught up, stop writes, switch the database and the cache over, move DNS back, remove the takeover object. %s",
+		target, target, now.says())
+}

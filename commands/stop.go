@@ -1,0 +1,235 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// pause lets nothing new start. What is under way comes to its end.
+func (c *Commands) pause(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	why := strings.TrimSpace(ask.Text)
+	if ask.Values != nil {
+		why = strings.TrimSpace(ask.Values["reason"])
+	}
+	var busy []string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		if err := c.running(s); err != nil {
+			return nil, err
+		}
+		if s.Paused {
+			return nil, refuse("%s is paused already, by %s. To go on: `/failover resume`.", s.ID, mention(s.PausedBy))
+		}
+		busy = busySteps(s, p)
+		return []incident.Body{incident.RunPaused{Reason: short(why, reasonMax)}}, nil
+	})
+	if a != nil {
+		return *a
+	}
+	say := "Paused: nothing new starts."
+	if len(busy) > 0 {
+		say += " Under way, and coming to its end: " + join(busy, "and") + "."
+	}
+	return Answer{Text: say + " To go on: `/failover resume`."}
+}
+
+func busySteps(s *incident.State, p *runbook.Plan) []string {
+	var out []string
+	for _, st := range p.Steps {
+		if s.Step(st.ID).Status == incident.Running {
+			out = append(out, st.Title)
+		}
+	}
+	return out
+}
+
+// resume ends a pause.
+func (c *Commands) resume(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+		if err := c.running(s); err != nil {
+			return nil, err
+		}
+		if !s.Paused {
+			return nil, refuse("%s is not paused. %s", s.ID, c.waits(s))
+		}
+		return []incident.Body{incident.RunResumed{}}, nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: "Resumed."}
+}
+
+// abort stops the run for good and says what stays changed.
+func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	may := func(s *incident.State) error {
+		if q := s.Questions[ask.On]; q != nil && !q.Open {
+			return c.stale(s, q, ask.Person)
+		}
+		return c.running(s)
+	}
+	if ask.Values == nil && ask.Text == "" && ask.CanForm {
+		var f *Form
+		a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+			if err := may(s); err != nil {
+				return err
+			}
+			f = &Form{
+				Verb: "abort", On: ask.On, Incident: s.ID, Title: "Abort the run", Submit: "Abort",
+				Text:   short("The run stops for good. "+c.remains(s, p), 2800),
+				Fields: []Field{{Name: "reason", Label: "Why", Hint: "Everybody will read it.", Lines: true}},
+			}
+			return nil
+		})
+		if a != nil {
+			return *a
+		}
+		return Answer{Form: f}
+	}
+	why, a := reason(ask, ask.Text, "abort REASON")
+	if a != nil {
+		return *a
+	}
+	var say string
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		if err := may(s); err != nil {
+			return nil, err
+		}
+		var bodies []incident.Body
+		if q := s.Questions[ask.On]; q != nil && q.Kind == incident.AskFailed {
+			bodies = chosen(s, q.Step, "abort", why)
+		}
+		aborted := incident.RunAborted{Reason: why}
+		for _, st := range s.Changed() {
+			aborted.Changed = append(aborted.Changed, st.ID)
+		}
+		say = fmt.Sprintf("%s is stopped. %s To close it: `/failover resolve`.", s.ID, c.remains(s, p))
+		return append(bodies, aborted), nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: say}
+}
+
+// remains is what stays changed when the run stops here, how each change is taken
+// back, and the way on past a point of no return.
+func (c *Commands) remains(s *incident.State, p *runbook.Plan) string {
+	changed := s.Changed()
+	if len(changed) == 0 {
+		return "Nothing was changed."
+	}
+	lines := []string{"What stays changed:"}
+	var final []string
+	for _, st := range changed {
+		step, _ := p.Step(st.ID)
+		line := fmt.Sprintf("• %s (`%s`)", quoted(title(p, st.ID)), st.ID)
+		if st.Intended != nil {
+			line += ", which may have happened"
+		}
+		if step.Undo != "" {
+			line += ". Taken back by: " + quoted(strings.TrimRight(step.Undo, "."))
+		}
+		lines = append(lines, line+".")
+		if step.NoReturn {
+			final = append(final, "“"+step.Title+"”")
+		}
+	}
+	if len(final) > 0 {
+		lines = append(lines, fmt.Sprintf("%s cannot be taken back at once: writes belong to %s from here. The way on: finish moving users to %s, or, when %s stands again, `/failover failback %s`.",
+			join(final, "and"), s.Declared.Target, s.Declared.Target, s.Declared.Source, s.Declared.Source))
+	}
+	return short(strings.Join(lines, "\n"), 6000) + "\n"
+}
+
+// resolve closes an incident whose run is over: verified, or stopped.
+func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	why := strings.TrimSpace(ask.Text)
+	if ask.Values != nil {
+		why = strings.TrimSpace(ask.Values["reason"])
+	}
+	already := false
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		already = false
+		if who.ID != s.Declared.Commander && !who.has(Commander) {
+			return nil, refuse("To resolve takes the commander: %s. %s", mention(s.Declared.Commander), c.can([]string{Commander}, nil))
+		}
+		switch {
+		case !s.ResolvedAt.IsZero() && s.ResolvedBy != who.ID:
+			return nil, c.live(s)
+		case !s.ResolvedAt.IsZero():
+			already = true
+			return nil, nil
+		case s.MitigatedAt.IsZero() && s.AbortedAt.IsZero():
+			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: `/failover abort REASON`, then `/failover resolve`.",
+				s.ID, missing(s, p), c.waits(s))
+		}
+		bodies := []incident.Body{incident.IncidentResolved{Reason: short(why, reasonMax)}}
+		for _, open := range s.Open {
+			bodies = append(bodies, incident.ApprovalWithdrawn{Question: open, Step: s.Questions[open].Step, Why: "the incident is resolved"})
+		}
+		return bodies, nil
+	})
+	if a != nil {
+		// Somebody else may have died between resolving and closing.
+		c.closeIfResolved(ctx, id)
+		return *a
+	}
+	if err := c.Book.Log().Close(ctx, id); err != nil {
+		c.log.Warn().Err(err).Str("incident", string(id)).Msg("resolved, but not closed; the next start closes it")
+	}
+	if already {
+		return Answer{Text: fmt.Sprintf("%s is resolved, as you said before.", id)}
+	}
+	c.log.Info().Str("incident", string(id)).Msg("incident resolved")
+	return Answer{Text: fmt.Sprintf("%s is resolved.", id)}
+}
+
+// closeIfResolved lets the next incident begin after one that is resolved.
+func (c *Commands) closeIfResolved(ctx context.Context, id incident.ID) {
+	done := false
+	if err := c.Book.View(ctx, id, func(s *incident.State) { done = !s.ResolvedAt.IsZero() }); err != nil || !done {
+		return
+	}
+	if err := c.Book.Log().Close(ctx, id); err != nil {
+		c.log.Warn().Err(err).Str("incident", string(id)).Msg("resolved, but not closed; the next start closes it")
+	}
+}
+
+// missing says what keeps an incident from being resolved.
+func missing(s *incident.State, p *runbook.Plan) string {
+	var left []string
+	for _, st := range p.Steps {
+		if !s.Step(st.ID).Status.Settled() {
+			left = append(left, "“"+st.Title+"”")
+		}
+	}
+	switch n := len(left); {
+	case n == 0:
+		return "it is not yet on the record that " + s.Declared.Target + " serves"
+	case n > 4:
+		return fmt.Sprintf("%d steps are left, next %s", n, join(left[:3], "and"))
+	case n == 1:
+		return left[0] + " is left"
+	}
+	return join(left, "and") + " are left"
+}
