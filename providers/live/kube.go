@@ -1,0 +1,202 @@
+package live
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Cluster says how the Kubernetes cluster of one Region is reached: by a context
+// of a kubeconfig, or as an EKS cluster. Exactly one of the two is given.
+type Cluster struct {
+	// Context is the name of a context of the kubeconfig. Empty: EKS is used. A
+	// context that runs a program for its credentials needs that program here.
+	Context string `yaml:"context,omitempty"`
+	// Kubeconfig is the file that Context is in. Empty: where client-go looks by
+	// itself.
+	Kubeconfig string `yaml:"kubeconfig,omitempty"`
+	// EKS is the cluster with what is needed to reach it while the EKS API is
+	// down. Nil: Context is used.
+	EKS *EKS `yaml:"eks,omitempty"`
+}
+
+// EKS is an EKS cluster. The values are those of `aws eks describe-cluster`,
+// kept in the settings so that nobody has to be asked for them during an outage.
+type EKS struct {
+	// Cluster is its name: part of what is signed.
+	Cluster string `yaml:"cluster"`
+	// Endpoint is its address, https and host.
+	Endpoint string `yaml:"endpoint"`
+	// CA is its certificateAuthority.data: base64 of PEM.
+	CA string `yaml:"ca"`
+}
+
+// Faults says what is wrong with the settings of a cluster, each as a sentence
+// that starts with the key it is about; none when it can be tried.
+func (c Cluster) Faults() []string {
+	var out []string
+	switch {
+	case c.EKS == nil && c.Context == "":
+		return []string{`give "context" (of a kubeconfig) or "eks" (cluster, endpoint and ca)`}
+	case c.EKS != nil && (c.Context != "" || c.Kubeconfig != ""):
+		out = append(out, `"context" and "eks" are two ways to the same cluster: keep one`)
+	}
+	if c.EKS == nil {
+		return out
+	}
+	if c.EKS.Cluster == "" {
+		out = append(out, `"cluster" is missing: the name of the EKS cluster`)
+	}
+	if u, err := url.Parse(c.EKS.Endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
+		out = append(out, `"endpoint" has to be an https address, as "aws eks describe-cluster" shows it`)
+	}
+	if _, err := c.EKS.authority(); err != nil {
+		out = append(out, `"ca" `+err.Error())
+	}
+	return out
+}
+
+func (e *EKS) authority() ([]byte, error) {
+	pem, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(e.CA), ""))
+	if err != nil || !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return nil, errors.New(`has to be the base64 text that "aws eks describe-cluster" shows as certificateAuthority.data`)
+	}
+	return pem, nil
+}
+
+// KubeSettings say how the clusters are reached.
+type KubeSettings struct {
+	// Clusters by AWS Region.
+	Clusters map[string]Cluster
+	// AWS signs for EKS clusters; see [AWS]. Needed only if there are any.
+	AWS func(region string) aws.Config
+	// Clock tells when a token has grown old.
+	Clock incident.Clock
+	// Dial opens the connections; nil: NewDial(nil).
+	Dial Dial
+}
+
+// Kube returns a function that gives the Kubernetes client of a Region. Clients
+// are made when they are first asked for, and kept; making one calls nobody. It
+// may be called by anybody at any time. Its errors are sentences that say what
+// the settings lack.
+func Kube(s KubeSettings) func(region string) (dynamic.Interface, error) {
+	k := &clusters{KubeSettings: s, clients: map[string]dynamic.Interface{}}
+	return k.client
+}
+
+type clusters struct {
+	KubeSettings
+	mu      sync.Mutex
+	clients map[string]dynamic.Interface
+}
+
+func (k *clusters) client(region string) (dynamic.Interface, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c := k.clients[region]; c != nil {
+		return c, nil
+	}
+	cfg, err := k.rest(region)
+	if err != nil {
+		return nil, &incident.Fault{Person: true, Err: err, Hint: `correct "kubernetes" in the settings and start again`}
+	}
+	c, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
+	}
+	k.clients[region] = c
+	return c, nil
+}
+
+func (k *clusters) rest(region string) (*rest.Config, error) {
+	c, ok := k.Clusters[region]
+	if !ok {
+		return nil, fmt.Errorf("the settings name no Kubernetes cluster for %s; they do for %s",
+			region, strings.Join(slices.Sorted(maps.Keys(k.Clusters)), ", "))
+	}
+	if faults := c.Faults(); len(faults) > 0 {
+		return nil, fmt.Errorf("the Kubernetes cluster of %s: %s", region, strings.Join(faults, "; "))
+	}
+	cfg := &rest.Config{}
+	var err error
+	if c.EKS == nil {
+		cfg, err = c.fromContext()
+	} else {
+		err = k.toEKS(cfg, region, c.EKS)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the Kubernetes cluster of %s: %w", region, err)
+	}
+	cfg.Dial = k.Dial
+	if cfg.Dial == nil {
+		cfg.Dial = NewDial(nil)
+	}
+	cfg.UserAgent = "failoverbot"
+	// The steps bound themselves; client-go's own limit of 5 a second would make
+	// five services queue in the one hour in which it matters.
+	cfg.QPS, cfg.Burst = 50, 100
+	cfg.WarningHandler = rest.NoWarnings{}
+	return cfg, nil
+}
+
+func (k *clusters) toEKS(cfg *rest.Config, region string, e *EKS) error {
+	if k.AWS == nil || k.Clock == nil {
+		return errors.New("an EKS cluster needs AWS credentials to sign its tokens, and none were handed over")
+	}
+	ca, err := e.authority()
+	if err != nil {
+		return fmt.Errorf(`"ca" %w`, err)
+	}
+	cfg.Host = e.Endpoint
+	cfg.CAData = ca
+	t := newTokens(k.AWS(region), e.Cluster, k.Clock)
+	cfg.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return &bearer{t, next} }
+	return nil
+}
+
+func (c Cluster) fromContext() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.Kubeconfig
+	rules.WarnIfAllMissing = false
+	all, err := rules.Load()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no kubeconfig %s", c.Kubeconfig)
+	case err != nil:
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	if _, ok := all.Contexts[c.Context]; !ok {
+		there := strings.Join(slices.Sorted(maps.Keys(all.Contexts)), ", ")
+		if there == "" {
+			return nil, fmt.Errorf("no kubeconfig was found that has a context %q", c.Context)
+		}
+		return nil, fmt.Errorf("the kubeconfig has no context %q; it has %s", c.Context, there)
+	}
+	cfg, err := clientcmd.NewNonInteractiveClientConfig(*all, c.Context, nil, rules).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("use the kubeconfig's context %q: %w", c.Context, err)
+	}
+	if p := cfg.ExecProvider; p != nil {
+		if _, err := exec.LookPath(p.Command); err != nil {
+			return nil, fmt.Errorf(`the context %q gets its credentials from the program %q, which is not here: install it, or use "eks" instead of "context"`, c.Context, p.Command)
+		}
+	}
+	return cfg, nil
+}
