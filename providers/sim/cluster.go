@@ -1,0 +1,445 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// deploy puts a service with its autoscaler and its running pods into a Region.
+func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time) {
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{ObjectMeta: object(r, namespace, name, at)}
+	d.TypeMeta = metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}
+	d.Spec = appsv1.DeploymentSpec{
+		Replicas: ptr(replicas), Selector: &metav1.LabelSelector{MatchLabels: labels}, ProgressDeadlineSeconds: ptr(int32(600)),
+		Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: &appsv1.RollingUpdateDeployment{
+			MaxSurge: ptr(intstr.FromString("25%")), MaxUnavailable: ptr(intstr.FromString("25%")),
+		}},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{
+				Name: name, Image: account + ".dkr.ecr." + r.Name + ".amazonaws.com/" + name + ":2026.02",
+				Env:       []corev1.EnvVar{{Name: "DB_HOST", Value: globalCluster + ".global-pretend.global.rds.amazonaws.com"}},
+				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
+			}}},
+		},
+	}
+	r.Deployments[name] = d
+	h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: object(r, namespace, name, at)}
+	h.TypeMeta = metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscaler"}
+	h.Spec = autoscalingv2.HorizontalPodAutoscalerSpec{
+		ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: name},
+		MinReplicas:    ptr(replicas), MaxReplicas: top,
+		Metrics: []autoscalingv2.MetricSpec{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
+			Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: ptr(int32(70))},
+		}}},
+	}
+	r.HPAs[name] = h
+	r.Load[name] = replicas
+	for range replicas {
+		if p := s.newPod(r, d, at); p.Node != "" {
+			p.ReadyAt = at.Add(time.Minute)
+		}
+	}
+	s.statusOf(r, d)
+	d.Status.ObservedGeneration = d.Generation
+	s.hpaStatus(r, h, d)
+}
+
+// templateHash tells templates apart, as a ReplicaSet's hash does.
+func templateHash(d *appsv1.Deployment) string {
+	data, err := json.Marshal(d.Spec.Template)
+	if err != nil {
+		return "unreadable" // cannot be: it came out of JSON
+	}
+	return fmt.Sprintf("%010x", draw(0, 1<<40, string(data)))
+}
+
+// newPod makes a pod, and places it where there is room.
+func (s *State) newPod(r *Region, d *appsv1.Deployment, at time.Time) *Pod {
+	r.PodCount++
+	hash := templateHash(d)
+	p := &Pod{
+		Name:    fmt.Sprintf("%s-%s-%05x", d.Name, hash, draw(s.Seed, 1<<20, r.Name, d.Name, r.PodCount)),
+		Service: d.Name, Template: hash, Created: at,
+	}
+	r.Pods = append(r.Pods, p)
+	s.place(r, p, at)
+	return p
+}
+
+// place gives a pod a node, if one has room.
+func (s *State) place(r *Region, p *Pod, at time.Time) {
+	load := map[string]int{}
+	for _, other := range r.Pods {
+		load[other.Node]++
+	}
+	best := ""
+	for _, n := range r.Nodes {
+		if n.Ready && !n.Cordoned && load[n.Name] < s.PodsPerNode && (best == "" || load[n.Name] < load[best]) {
+			best = n.Name
+		}
+	}
+	if best == "" {
+		s.notice(r, "Pod", p.Name, corev1.EventTypeWarning, "FailedScheduling",
+			fmt.Sprintf("0/%d nodes are available: %d Insufficient cpu. preemption: not eligible.", len(r.Nodes), len(r.Nodes)), at)
+		return
+	}
+	p.Node = best
+	p.ReadyAt = at.Add(25*time.Second + time.Duration(draw(s.Seed, 35001, "ready", p.Name))*time.Millisecond)
+}
+
+// notice adds an event object of the cluster, or counts one more of the same.
+func (s *State) notice(r *Region, kind, name, typ, reason, message string, at time.Time) {
+	for i := range r.Notices {
+		n := &r.Notices[i]
+		if n.Kind == kind && n.Object == name && n.Reason == reason {
+			if at.Sub(n.Last) >= 15*time.Second {
+				n.Last, n.Message = at, message
+				n.Count++
+			}
+			return
+		}
+	}
+	r.Notices = append(r.Notices, Notice{
+		Name: fmt.Sprintf("%s.%x", name, at.UnixNano()), Kind: kind, Object: name, Type: typ, Reason: reason, Message: message,
+		First: at, Last: at, Count: 1,
+	})
+}
+
+// stepCluster runs the cluster's controllers for one tick.
+func (s *State) stepCluster(r *Region) {
+	for _, p := range r.Pods {
+		if p.Node == "" {
+			s.place(r, p, s.At)
+		}
+	}
+	for _, svc := range services {
+		d := r.Deployments[svc.topology.Name]
+		h := r.HPAs[svc.topology.Name]
+		if h != nil && s.At.Equal(s.At.Truncate(hpaSync)) {
+			s.stepHPA(r, h, d)
+		}
+		s.stepDeployment(r, d)
+		if h != nil {
+			s.hpaStatus(r, h, d)
+		}
+	}
+}
+
+// stepHPA does what the autoscaler does at each sync.
+func (s *State) stepHPA(r *Region, h *autoscalingv2.HorizontalPodAutoscaler, d *appsv1.Deployment) {
+	have := *d.Spec.Replicas
+	if have == 0 {
+		return // a target that is scaled to zero is left alone
+	}
+	low := int32(1)
+	if h.Spec.MinReplicas != nil {
+		low = *h.Spec.MinReplicas
+	}
+	want := min(max(r.Load[d.Name], low), h.Spec.MaxReplicas)
+	if have <= want || have > h.Spec.MaxReplicas {
+		delete(r.Over, d.Name)
+	}
+	switch {
+	case have > want && have <= h.Spec.MaxReplicas:
+		since, ok := r.Over[d.Name]
+		if !ok {
+			r.Over[d.Name] = s.At
+			return
+		}
+		if s.At.Sub(since) < hpaPatience {
+			return
+		}
+		delete(r.Over, d.Name)
+	case have == want:
+		return
+	}
+	d.Spec.Replicas = ptr(want)
+	r.touch(&d.ObjectMeta, true)
+	h.Status.LastScaleTime = ptr(metav1.NewTime(s.At))
+	r.touch(&h.ObjectMeta, false)
+	s.notice(r, "HorizontalPodAutoscaler", h.Name, corev1.EventTypeNormal, "SuccessfulRescale", fmt.Sprintf("New size: %d", want), s.At)
+}
+
+// touch gives an object a new version, and a new generation when its spec changed.
+func (r *Region) touch(m *metav1.ObjectMeta, spec bool) {
+	r.Versions++
+	m.ResourceVersion = fmt.Sprint(r.Versions)
+	if spec {
+		m.Generation++
+	}
+}
+
+// stepDeployment does what the Deployment's and its ReplicaSets' controllers do:
+// a rolling update with a quarter of surge and a quarter of missing pods.
+func (s *State) stepDeployment(r *Region, d *appsv1.Deployment) {
+	before := d.Status.DeepCopy()
+	d.Status.ObservedGeneration = d.Generation
+	want := int(*d.Spec.Replicas)
+	hash := templateHash(d)
+	var old, fresh []*Pod
+	available := 0
+	for _, p := range r.Pods {
+		if p.Service != d.Name {
+			continue
+		}
+		if p.Template == hash {
+			fresh = append(fresh, p)
+		} else {
+			old = append(old, p)
+		}
+		if p.ready(s.At) {
+			available++
+		}
+	}
+	surge, missing := (want+3)/4, want/4
+	if surge == 0 && missing == 0 {
+		surge = 1
+	}
+	gone := map[*Pod]bool{}
+	// Take away fresh pods that are too many: unready ones first, then the newest.
+	excess := func(pods []*Pod, n int) {
+		sorted := slices.Clone(pods)
+		slices.SortStableFunc(sorted, func(a, b *Pod) int {
+			if ra, rb := a.ready(s.At), b.ready(s.At); ra != rb {
+				if ra {
+					return 1
+				}
+				return -1
+			}
+			return b.Created.Compare(a.Created)
+		})
+		for _, p := range sorted[:min(n, len(sorted))] {
+			gone[p] = true
+			if p.ready(s.At) {
+				available--
+			}
+		}
+	}
+	if len(fresh) > want {
+		excess(fresh, len(fresh)-want)
+	}
+	if len(old) == 0 {
+		surge = 0
+	}
+	for n := min(want-len(fresh), want+surge-len(fresh)-len(old)); n > 0; n-- {
+		s.newPod(r, d, s.At)
+	}
+	if len(old) > 0 {
+		var unready []*Pod
+		for _, p := range old {
+			if !p.ready(s.At) {
+				unready = append(unready, p)
+			}
+		}
+		excess(unready, len(unready))
+		var ready []*Pod
+		for _, p := range old {
+			if p.ready(s.At) {
+				ready = append(ready, p)
+			}
+		}
+		if spare := available - (want - missing); spare > 0 {
+			excess(ready, spare)
+		}
+	}
+	r.Pods = slices.DeleteFunc(r.Pods, func(p *Pod) bool {
+		if gone[p] {
+			r.Notices = slices.DeleteFunc(r.Notices, func(n Notice) bool { return n.Object == p.Name })
+		}
+		return gone[p]
+	})
+	s.statusOf(r, d)
+	if !sameStatus(before, &d.Status) {
+		r.touch(&d.ObjectMeta, false)
+	}
+}
+
+func sameStatus(a, b *appsv1.DeploymentStatus) bool {
+	if a.ObservedGeneration != b.ObservedGeneration || a.Replicas != b.Replicas || a.UpdatedReplicas != b.UpdatedReplicas ||
+		a.ReadyReplicas != b.ReadyReplicas || len(a.Conditions) != len(b.Conditions) {
+		return false
+	}
+	for i := range a.Conditions {
+		if a.Conditions[i].Status != b.Conditions[i].Status || a.Conditions[i].Reason != b.Conditions[i].Reason {
+			return false
+		}
+	}
+	return true
+}
+
+// statusOf fills in what the controller reports, all but the observed generation.
+func (s *State) statusOf(r *Region, d *appsv1.Deployment) {
+	hash := templateHash(d)
+	st := &d.Status
+	st.Replicas, st.UpdatedReplicas, st.ReadyReplicas = 0, 0, 0
+	newest := d.CreationTimestamp.Time
+	for _, p := range r.Pods {
+		if p.Service != d.Name {
+			continue
+		}
+		st.Replicas++
+		if p.Template == hash {
+			st.UpdatedReplicas++
+		}
+		if p.ready(s.At) {
+			st.ReadyReplicas++
+			if p.ReadyAt.After(newest) {
+				newest = p.ReadyAt
+			}
+		}
+	}
+	want := *d.Spec.Replicas
+	st.AvailableReplicas = st.ReadyReplicas
+	st.UnavailableReplicas = max(0, want-st.AvailableReplicas)
+	conditions := []appsv1.DeploymentCondition{
+		{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable", Message: "Deployment has minimum availability."},
+		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", Message: "ReplicaSet \"" + d.Name + "-" + hash + "\" has successfully progressed."},
+	}
+	if st.AvailableReplicas < want-want/4 {
+		conditions[0].Status, conditions[0].Reason, conditions[0].Message = corev1.ConditionFalse, "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
+	}
+	if st.UpdatedReplicas < want || st.Replicas > st.UpdatedReplicas || st.AvailableReplicas < st.UpdatedReplicas {
+		conditions[1].Reason, conditions[1].Message = "ReplicaSetUpdated", "ReplicaSet \""+d.Name+"-"+hash+"\" is progressing."
+		// The oldest pod that is not ready tells how long there has been no progress.
+		for _, p := range r.Pods {
+			if p.Service == d.Name && !p.ready(s.At) && s.At.Sub(maxTime(p.Created, newest)) > 600*time.Second {
+				conditions[1].Status, conditions[1].Reason = corev1.ConditionFalse, "ProgressDeadlineExceeded"
+				conditions[1].Message = "ReplicaSet \"" + d.Name + "-" + hash + "\" has timed out progressing."
+			}
+		}
+	}
+	for i := range conditions {
+		c := &conditions[i]
+		c.LastUpdateTime, c.LastTransitionTime = metav1.NewTime(s.At), metav1.NewTime(s.At)
+		for _, have := range st.Conditions {
+			if have.Type == c.Type && have.Status == c.Status {
+				c.LastTransitionTime = have.LastTransitionTime
+				if have.Reason == c.Reason {
+					c.LastUpdateTime = have.LastUpdateTime
+				}
+			}
+		}
+	}
+	st.Conditions = conditions
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (s *State) hpaStatus(r *Region, h *autoscalingv2.HorizontalPodAutoscaler, d *appsv1.Deployment) {
+	h.Status.ObservedGeneration = ptr(h.Generation)
+	h.Status.CurrentReplicas, h.Status.DesiredReplicas = d.Status.Replicas, *d.Spec.Replicas
+	active := autoscalingv2.HorizontalPodAutoscalerCondition{
+		Type: autoscalingv2.ScalingActive, Status: corev1.ConditionTrue, Reason: "ValidMetricFound",
+		Message: "the HPA was able to successfully calculate a replica count", LastTransitionTime: h.CreationTimestamp,
+	}
+	if *d.Spec.Replicas == 0 {
+		active.Status, active.Reason, active.Message = corev1.ConditionFalse, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero"
+	}
+	h.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{active}
+}
+
+// podObject is the pod as the API shows it.
+func (s *State) podObject(r *Region, p *Pod) *corev1.Pod {
+	created := metav1.NewTime(p.Created)
+	o := &corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: p.Name, Namespace: namespace, UID: uidOf(r.Name, p.Name), CreationTimestamp: created, ResourceVersion: fmt.Sprint(r.Versions),
+			Labels: map[string]string{"app": p.Service, "pod-template-hash": p.Template},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: p.Service + "-" + p.Template, UID: uidOf(r.Name, p.Service, p.Template), Controller: ptr(true),
+			}},
+		},
+		Spec:   corev1.PodSpec{NodeName: p.Node},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	if d := r.Deployments[p.Service]; d != nil {
+		o.Spec.Containers = d.Spec.Template.DeepCopy().Spec.Containers
+	}
+	if p.Node == "" {
+		o.Status.Phase = corev1.PodPending
+		message := "no node has room"
+		for _, n := range r.Notices {
+			if n.Object == p.Name {
+				message = n.Message
+			}
+		}
+		o.Status.Conditions = []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message, LastTransitionTime: created,
+		}}
+		return o
+	}
+	ready, at := corev1.ConditionFalse, created
+	if p.ready(s.At) {
+		ready, at = corev1.ConditionTrue, metav1.NewTime(p.ReadyAt)
+	}
+	o.Status.StartTime = &created
+	o.Status.PodIP = fmt.Sprintf("10.0.%d.%d", draw(0, 250, p.Name), draw(1, 250, p.Name))
+	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
+		c := corev1.PodCondition{Type: t, Status: corev1.ConditionTrue, LastTransitionTime: created}
+		if t == corev1.PodReady || t == corev1.ContainersReady {
+			c.Status, c.LastTransitionTime = ready, at
+		}
+		o.Status.Conditions = append(o.Status.Conditions, c)
+	}
+	o.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: p.Service, Ready: ready == corev1.ConditionTrue, Started: ptr(true),
+		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: created}},
+	}}
+	return o
+}
+
+// nodeObject is the node as the API shows it.
+func (s *State) nodeObject(r *Region, n Node) *corev1.Node {
+	ready, reason := corev1.ConditionTrue, "KubeletReady"
+	if !n.Ready {
+		ready, reason = corev1.ConditionUnknown, "NodeStatusUnknown"
+	}
+	created := metav1.NewTime(s.Start.Add(-30 * 24 * time.Hour))
+	return &corev1.Node{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: n.Name, UID: uidOf(r.Name, n.Name), CreationTimestamp: created, ResourceVersion: fmt.Sprint(r.Versions),
+			Labels: map[string]string{"topology.kubernetes.io/region": r.Name, "topology.kubernetes.io/zone": n.Zone, "kubernetes.io/hostname": strings.SplitN(n.Name, ".", 2)[0]},
+		},
+		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned, ProviderID: "aws:///" + n.Zone + "/" + fmt.Sprintf("i-%017x", draw(0, 1<<60, n.Name))},
+		Status: corev1.NodeStatus{
+			Conditions:  []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Reason: reason, LastTransitionTime: created, LastHeartbeatTime: metav1.NewTime(s.At)}},
+			Allocatable: corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(s.PodsPerNode), resource.DecimalSI), corev1.ResourceCPU: resource.MustParse("4")},
+			NodeInfo:    corev1.NodeSystemInfo{KubeletVersion: "v1.35.2-eks-pretend"},
+		},
+	}
+}
+
+// eventObject is the event as the API shows it.
+func (r *Region) eventObject(n Notice) *corev1.Event {
+	version := map[string]string{"HorizontalPodAutoscaler": "autoscaling/v2", "Deployment": "apps/v1"}[n.Kind]
+	if version == "" {
+		version = "v1"
+	}
+	return &corev1.Event{
+		TypeMeta:       metav1.TypeMeta{APIVersion: "v1", Kind: "Event"},
+		ObjectMeta:     metav1.ObjectMeta{Name: n.Name, Namespace: namespace, UID: uidOf(r.Name, n.Name), CreationTimestamp: metav1.NewTime(n.First), ResourceVersion: fmt.Sprint(r.Versions)},
+		InvolvedObject: corev1.ObjectReference{Kind: n.Kind, Namespace: namespace, Name: n.Object, APIVersion: version},
+		Type:           n.Type, Reason: n.Reason, Message: n.Message, Count: n.Count,
+		FirstTimestamp: metav1.NewTime(n.First), LastTimestamp: metav1.NewTime(n.Last),
+		Source: corev1.EventSource{Component: "pretend"},
+	}
+}

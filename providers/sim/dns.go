@@ -1,0 +1,225 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The pretend name servers: two of the zone's own, and public resolvers.
+var (
+	nameserverNames = []string{"ns-1", "ns-2"}
+	resolverNames   = []string{"Google", "Cloudflare", "OpenDNS"}
+)
+
+const recordTTL = 60 // an alias to a load balancer has the load balancer's
+
+// servers are what the world listens on.
+type servers struct {
+	wait   sync.WaitGroup
+	close  []func() error
+	listen map[string]net.Addr
+}
+
+// address is where a server of the world listens.
+func (w *World) address(name string) string {
+	if a, ok := w.servers.listen[name]; ok {
+		return a.String()
+	}
+	return ""
+}
+
+// listen opens every server, where it was before if that is possible.
+func (w *World) listen() error {
+	w.servers.listen = map[string]net.Addr{}
+	open := func() error {
+		for i, name := range nameserverNames {
+			if err := w.listenDNS(name, w.zoneServer(name, i)); err != nil {
+				return err
+			}
+		}
+		for i, name := range resolverNames {
+			if err := w.listenDNS(name, w.resolver(name, i)); err != nil {
+				return err
+			}
+		}
+		for _, region := range regionNames {
+			for _, via := range []string{viaOwn, viaPublic} {
+				if err := w.listenHTTP(region, via); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := open(); err != nil {
+		w.closeServers()
+		return err
+	}
+	for name, addr := range w.servers.listen {
+		w.state.Ports[name] = addr.String()
+	}
+	return nil
+}
+
+func (w *World) closeServers() {
+	for i := len(w.servers.close) - 1; i >= 0; i-- {
+		_ = w.servers.close[i]() // nothing is left to be lost
+	}
+	w.servers.close = nil
+	w.servers.wait.Wait()
+}
+
+// listenTCP listens where this server listened before, or anywhere.
+func (w *World) listenTCP(name string) (net.Listener, error) {
+	if before := w.state.Ports[name]; before != "" {
+		if l, err := net.Listen("tcp", before); err == nil {
+			return l, nil
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the pretend %s: %w", name, err)
+	}
+	return l, nil
+}
+
+// listenDNS answers on UDP and TCP of one port.
+func (w *World) listenDNS(name string, h dns.HandlerFunc) error {
+	var last error
+	for range 20 { // a port that is free for TCP may be taken for UDP
+		l, err := w.listenTCP(name)
+		if err != nil {
+			return err
+		}
+		p, err := net.ListenPacket("udp", l.Addr().String())
+		if err != nil {
+			last = err
+			delete(w.state.Ports, name)
+			_ = l.Close()
+			continue
+		}
+		w.servers.listen[name] = l.Addr()
+		for _, s := range []*dns.Server{{Listener: l, Handler: h}, {PacketConn: p, Handler: h}} {
+			up := make(chan struct{})
+			s.NotifyStartedFunc = func() { close(up) }
+			down := make(chan error, 1)
+			w.servers.wait.Go(func() { down <- s.ActivateAndServe() })
+			select {
+			case <-up:
+			case err := <-down:
+				return fmt.Errorf("serve the pretend %s: %w", name, err)
+			}
+			w.servers.close = append(w.servers.close, s.Shutdown)
+		}
+		return nil
+	}
+	return fmt.Errorf("listen for the pretend %s: %w", name, last)
+}
+
+// zoneServer is one of the zone's own servers.
+func (w *World) zoneServer(name string, _ int) dns.HandlerFunc {
+	return func(out dns.ResponseWriter, q *dns.Msg) {
+		w.answerDNS(name, out, q, true, func(s *State, question string) (string, uint32) {
+			return s.resolve(question), recordTTL
+		})
+	}
+}
+
+// resolver is a public resolver. The name is popular, so its cache always holds
+// an answer, fetched at a second of the minute that is the resolver's own.
+func (w *World) resolver(name string, i int) dns.HandlerFunc {
+	return func(out dns.ResponseWriter, q *dns.Msg) {
+		w.answerDNS(name, out, q, false, func(s *State, question string) (string, uint32) {
+			phase := time.Duration(7+19*i) * time.Second
+			fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
+			left := uint32(recordTTL - s.At.Sub(fetched)/time.Second)
+			if !sameName(question, recordName) {
+				return s.resolve(question), left
+			}
+			region := ""
+			for _, a := range s.DNS.History {
+				if !a.At.After(fetched) {
+					region = a.Region
+				}
+			}
+			return region, left
+		})
+	}
+}
+
+// answerDNS answers one question.
+func (w *World) answerDNS(server string, out dns.ResponseWriter, q *dns.Msg, authoritative bool, look func(s *State, name string) (region string, ttl uint32)) {
+	m := new(dns.Msg)
+	m.SetReply(q)
+	m.Authoritative = authoritative
+	m.RecursionAvailable = !authoritative
+	if opt := q.IsEdns0(); opt != nil {
+		m.SetEdns0(1232, opt.Do())
+	}
+	if len(q.Question) != 1 {
+		m.Rcode = dns.RcodeFormatError
+		_ = out.WriteMsg(m)
+		return
+	}
+	question := q.Question[0]
+	name := strings.TrimSuffix(strings.ToLower(question.Name), ".")
+	c := Call{System: "dns", Operation: dns.TypeToString[question.Qtype] + " " + name, Target: server}
+	// No latency: the client's own patience is real time.
+	err := w.call(context.Background(), c, 0, 0, func(s *State) (bool, error) {
+		inZone := name == zoneName || strings.HasSuffix(name, "."+zoneName)
+		region, ttl := look(s, name)
+		if region == "" {
+			if r := regionOfALB(name); r != "" { // amazonaws.com's own servers would say so
+				region = r
+			}
+		}
+		soa := &dns.SOA{
+			Hdr: dns.RR_Header{Name: zoneName + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 900},
+			Ns:  "ns-1." + zoneName + ".", Mbox: "awsdns-hostmaster.amazon.com.", Serial: 1, Refresh: 7200, Retry: 900, Expire: 1209600, Minttl: 60,
+		}
+		head := func(t uint16, ttl uint32) dns.RR_Header {
+			return dns.RR_Header{Name: question.Name, Rrtype: t, Class: dns.ClassINET, Ttl: ttl}
+		}
+		switch {
+		case region != "" && question.Qtype == dns.TypeA:
+			for _, ip := range addresses[region] {
+				m.Answer = append(m.Answer, &dns.A{Hdr: head(dns.TypeA, ttl), A: net.ParseIP(ip)})
+			}
+		case name == zoneName && question.Qtype == dns.TypeSOA:
+			m.Answer = append(m.Answer, soa)
+		case name == zoneName && question.Qtype == dns.TypeNS:
+			for _, n := range nameserverNames {
+				m.Answer = append(m.Answer, &dns.NS{Hdr: head(dns.TypeNS, 172800), Ns: n + "." + zoneName + "."})
+			}
+		case region != "" || name == zoneName:
+			m.Ns = append(m.Ns, soa) // there is the name, but nothing of this type
+		case inZone:
+			m.Rcode = dns.RcodeNameError
+			m.Ns = append(m.Ns, soa)
+		case authoritative:
+			m.Rcode = dns.RcodeRefused
+		default:
+			m.Rcode = dns.RcodeNameError
+		}
+		return false, nil
+	})
+	var f *failure
+	if errors.As(err, &f) {
+		switch f.kind {
+		case ServerFail:
+			m.Answer, m.Rcode = nil, dns.RcodeServerFailure
+		case Deny, Throttle:
+			m.Answer, m.Rcode = nil, dns.RcodeRefused
+		default:
+			return // no answer at all
+		}
+	}
+	_ = out.WriteMsg(m) // the client will ask again
+}

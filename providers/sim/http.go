@@ -1,0 +1,337 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// How a request came to a Region: through its own address or the public name.
+const (
+	viaOwn    = "own"
+	viaPublic = "public"
+)
+
+// listenHTTP is a Region's load balancer.
+func (w *World) listenHTTP(region, via string) error {
+	name := "http " + via + " " + region
+	l, err := w.listenTCP(name)
+	if err != nil {
+		return err
+	}
+	w.servers.listen[name] = l.Addr()
+	s := &http.Server{Handler: w.platform(region, via), ReadHeaderTimeout: time.Minute}
+	w.servers.wait.Go(func() { _ = s.Serve(l) }) // always ErrServerClosed
+	w.servers.close = append(w.servers.close, s.Close)
+	return nil
+}
+
+// platform is what is behind a Region's load balancer.
+func (w *World) platform(region, via string) http.Handler {
+	mux := http.NewServeMux()
+	for _, svc := range services {
+		if svc.topology.Health != "" {
+			mux.HandleFunc("GET "+svc.topology.Health, w.serve(region, via, svc.topology.Health, false, health(svc.topology.Name)))
+		}
+	}
+	mux.HandleFunc("GET /healthz", w.serve(region, via, "/healthz", false, func(s *State, r *http.Request, _ []byte) (int, any, bool) {
+		if s.targetsHealthy(s.Regions[region]) == 0 {
+			return http.StatusServiceUnavailable, reason("no healthy target"), false
+		}
+		return http.StatusOK, map[string]any{"region": region, "status": "ok"}, false
+	}))
+	mux.HandleFunc("POST "+orderPath, w.serve(region, via, orderPath, true, postOrder))
+	mux.HandleFunc("GET "+orderPath+"/{id}", w.serve(region, via, orderPath+"/{id}", false, getOrder))
+	return mux
+}
+
+type answer func(s *State, r *http.Request, body []byte) (status int, out any, changed bool)
+
+func reason(format string, args ...any) any {
+	return map[string]any{"error": fmt.Sprintf(format, args...)}
+}
+
+type regionKey struct{}
+type viaKey struct{}
+
+// serve wraps an answer into a call of the world.
+func (w *World) serve(region, via, path string, mutating bool, do answer) http.HandlerFunc {
+	return func(out http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<20))
+		if err != nil {
+			http.Error(out, "the body could not be read", http.StatusBadRequest)
+			return
+		}
+		how := via
+		if host, _, err := net.SplitHostPort(r.Host); err == nil && sameName(host, endpointHost(region)) || sameName(r.Host, endpointHost(region)) {
+			how = viaOwn
+		}
+		ctx := context.WithValue(context.WithValue(r.Context(), regionKey{}, region), viaKey{}, how)
+		r = r.WithContext(ctx)
+		status, result := 0, any(nil)
+		c := Call{System: "http", Operation: r.Method + " " + path, Region: region, Target: r.Host, Mutating: mutating}
+		var slow time.Duration
+		err = w.callHTTP(ctx, c, func(s *State) (bool, error) {
+			if d := s.Regions[region].Degraded; d != nil {
+				slow = time.Duration(d.LatencyMS) * time.Millisecond
+				key := "degraded " + c.Operation
+				s.Counts[key]++
+				if draw(s.Seed, 100, key, s.Counts[key]) < uint64(d.FailPercent) {
+					status, result = http.StatusServiceUnavailable, reason("a dependency in %s does not answer in time", region)
+					return false, fmt.Errorf("%d: a dependency in %s does not answer in time", status, region)
+				}
+			}
+			var changed bool
+			status, result, changed = do(s, r, body)
+			if status >= 400 {
+				text, _ := json.Marshal(result)
+				return changed, &httpError{status, string(text)}
+			}
+			return changed, nil
+		})
+		var f *failure
+		if errors.As(err, &f) {
+			switch f.kind {
+			case ServerFail:
+				status, result = http.StatusServiceUnavailable, reason("the load balancer has no answer")
+			case Throttle:
+				out.Header().Set("Retry-After", "1")
+				status, result = http.StatusTooManyRequests, reason("too many requests")
+			case Deny:
+				status, result = http.StatusForbidden, reason("not allowed")
+			default:
+				panic(http.ErrAbortHandler) // the connection ends without an answer
+			}
+		}
+		if slow > 0 {
+			if err := w.onBehalf(ctx, slow); err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		out.Header().Set("Content-Type", "application/json")
+		out.Header().Set(regionHeader, region)
+		out.WriteHeader(status)
+		_ = json.NewEncoder(out).Encode(result) // the client may have gone
+	}
+}
+
+type httpError struct {
+	status int
+	text   string
+}
+
+// Error is the status and the body.
+func (e *httpError) Error() string { return fmt.Sprintf("%d %s", e.status, strings.TrimSpace(e.text)) }
+
+// callHTTP is call for a request that has arrived at the server: connecting has
+// cost its time already, and waiting is done on the client's behalf.
+func (w *World) callHTTP(ctx context.Context, c Call, do func(s *State) (bool, error)) error {
+	if err := w.asked(c, true); err != nil {
+		return &failure{Refuse, err}
+	}
+	w.mu.Lock()
+	key := c.System + " " + c.Operation + " " + c.Region
+	w.state.Counts[key]++
+	count := w.state.Counts[key]
+	w.mu.Unlock()
+	kind, err := w.arrive(&c, count, do)
+	if kind == Hang {
+		return &failure{Hang, w.onBehalf(ctx, forever)}
+	}
+	if kind != "" && kind != LostAnswer {
+		return &failure{kind, nil}
+	}
+	if lost := w.asked(c, false); lost != nil {
+		return &failure{LostAnswer, lost}
+	}
+	if kind == LostAnswer {
+		return &failure{LostAnswer, nil}
+	}
+	return err
+}
+
+// onBehalf lets pretend time pass for the client of a request. The client counts
+// as busy, if it is one of ours; a person with curl is not, and is not counted.
+func (w *World) onBehalf(ctx context.Context, d time.Duration) error {
+	if c, ok := w.clock.(interface {
+		SleepFor(ctx context.Context, d time.Duration) error
+	}); ok {
+		return c.SleepFor(ctx, d)
+	}
+	return w.clock.Sleep(ctx, d)
+}
+
+// health is the health page of a service.
+func health(name string) answer {
+	return func(s *State, r *http.Request, _ []byte) (int, any, bool) {
+		region, _ := r.Context().Value(regionKey{}).(string)
+		ready, connected := s.readyPods(s.Regions[region], name)
+		out := map[string]any{"region": region, "service": name, "status": "ok", "ready_pods": ready, "database": "read-only"}
+		if w := s.writer(); w != nil && w.Region == region && s.Database.Failover == nil && connected == ready {
+			out["database"] = "writable"
+		}
+		if ready == 0 || s.targetsHealthy(s.Regions[region]) == 0 {
+			out["status"], out["error"] = "unavailable", name+" has no ready pod"
+			return http.StatusServiceUnavailable, out, false
+		}
+		return http.StatusOK, out, false
+	}
+}
+
+// postOrder writes a synthetic order. A request with an id, in its body or as
+// Idempotency-Key, writes one order however often it comes.
+func postOrder(s *State, r *http.Request, body []byte) (int, any, bool) {
+	region, _ := r.Context().Value(regionKey{}).(string)
+	via, _ := r.Context().Value(viaKey{}).(string)
+	var in struct {
+		ID string `json:"id"`
+	}
+	if len(body) > 0 {
+		if err := json.Unmarshal(body, &in); err != nil {
+			return http.StatusBadRequest, reason("the order is not JSON: %v", err), false
+		}
+	}
+	if key := r.Header.Get("Idempotency-Key"); in.ID == "" {
+		in.ID = key
+	}
+	if why := s.cannotOrder(region); why != "" {
+		return http.StatusServiceUnavailable, reason("%s", why), false
+	}
+	if in.ID != "" {
+		for _, o := range s.Orders {
+			if o.ID == in.ID {
+				return http.StatusOK, o.show("exists"), false
+			}
+		}
+	} else {
+		in.ID = fmt.Sprintf("syn-%06d", len(s.Orders)+1)
+	}
+	o := Order{ID: in.ID, Region: region, At: s.At, Via: via}
+	s.Orders = append(s.Orders, o)
+	return http.StatusCreated, o.show("created"), true
+}
+
+func (o Order) show(status string) any {
+	return map[string]any{"id": o.ID, "status": status, "region": o.Region, "created_at": o.At.Format(TimeFormat)}
+}
+
+// getOrder reads an order back, from the database of the Region that is asked.
+func getOrder(s *State, r *http.Request, _ []byte) (int, any, bool) {
+	region, _ := r.Context().Value(regionKey{}).(string)
+	if ready, _ := s.readyPods(s.Regions[region], "order-service"); ready == 0 {
+		return http.StatusServiceUnavailable, reason("order-service has no ready pod"), false
+	}
+	for _, o := range s.Orders {
+		if o.ID == r.PathValue("id") {
+			return http.StatusOK, o.show("confirmed"), false
+		}
+	}
+	return http.StatusNotFound, reason("there is no order %s", r.PathValue("id")), false
+}
+
+// Dial connects to an address of the pretend internet: a Region's own name, a
+// load balancer's name or address, or the public name, which goes where the
+// zone's servers send it. Loopback addresses are dialled as they are. It is what
+// http.Transport.DialContext wants.
+func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	var real net.Dialer
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return real.DialContext(ctx, network, addr)
+	}
+	w.mu.Lock()
+	w.state.advance(w.scn, w.clock.Now())
+	region, via := regionOfAddress(host), viaPublic
+	if region == "" {
+		for _, r := range regionNames {
+			if sameName(host, endpointHost(r)) || sameName(host, albName(r)) {
+				region, via = r, viaOwn
+			}
+		}
+	}
+	if region == "" {
+		region = w.state.resolve(host)
+	}
+	w.mu.Unlock()
+	if region == "" {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host in the pretend world", Name: host, IsNotFound: true}}
+	}
+	c := Call{System: "http", Operation: "CONNECT " + host, Region: region}
+	if err := w.connect(ctx, c); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	if port != "80" {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s listens on port 80 only: %w", host, syscall.ECONNREFUSED)}
+	}
+	return real.DialContext(ctx, "tcp", w.address("http "+via+" "+region))
+}
+
+// connect costs the time of a connection, or fails as that Region fails. Only
+// connections that fail are recorded; the others will carry a request.
+func (w *World) connect(ctx context.Context, c Call) error {
+	w.mu.Lock()
+	key := c.Operation + " " + c.Region
+	w.state.Counts[key]++
+	count := w.state.Counts[key]
+	latency := 50*time.Millisecond + time.Duration(draw(w.state.Seed, 101, key, count))*time.Millisecond
+	w.mu.Unlock()
+	// net/http detaches a dial from its request: what ends the request has to end
+	// the waiting here, or the clock would go on without a client that works.
+	if err := w.onBehalf(ctx, latency); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	now := w.clock.Now()
+	w.state.advance(w.scn, now)
+	c.Time = now
+	r := w.state.Regions[c.Region]
+	kind, used := "", false
+	switch {
+	case r.Lost || r.CutOff: // some connections are refused, others never answered
+		kind = []string{Refuse, Hang}[draw(w.state.Seed, 2, "connect", key, count)]
+	default:
+		if f := w.state.Faults; len(f) > 0 {
+			kind, used = w.state.broken(c, count)
+		}
+	}
+	var saveErr error
+	if used {
+		saveErr = w.save()
+	}
+	if kind == LostAnswer {
+		kind = ""
+	}
+	if kind != "" {
+		c.Error = (&failure{kind, nil}).Error()
+		w.rec.Add(c)
+	}
+	w.mu.Unlock()
+	switch kind {
+	case "":
+		return saveErr
+	case Hang:
+		if err := w.onBehalf(ctx, 127*time.Second); err != nil {
+			return err
+		}
+		return os.NewSyscallError("connect", syscall.ETIMEDOUT)
+	default:
+		return os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	}
+}
+
+// Transport is an http.RoundTripper into the pretend internet. No connection is
+// kept: each request looks anew where a name leads.
+func (w *World) Transport() *http.Transport {
+	return &http.Transport{DialContext: w.Dial, DisableKeepAlives: true, Proxy: nil}
+}

@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// The pretend platform: the one of the source document, with documentation
+// addresses and an account number from AWS' own examples.
+const (
+	homeRegion    = "us-east-1"
+	standbyRegion = "us-west-2"
+	account       = "111122223333"
+	namespace     = "ecommerce-prod"
+	globalCluster = "ecommerce-global"
+	globalGroup   = "ldgnf-ecommerce"
+	zoneID        = "Z0ECOMMERCE0PRETEND"
+	zoneName      = "ecommerce.com"
+	recordName    = "api.ecommerce.com"
+	checkPrimary  = "0c0ffee0-0000-4000-8000-000000000001"
+	checkEndpoint = "0c0ffee0-0000-4000-8000-000000000002"
+	checkTakeover = "0c0ffee0-0000-4000-8000-000000000003"
+	takeoverKey   = "takeover"
+	regionHeader  = "X-Served-By-Region"
+	orderPath     = "/api/v1/orders/synthetic-test"
+)
+
+// regionNames in a fixed order: everything that loops over Regions loops so.
+var regionNames = []string{homeRegion, standbyRegion}
+
+type service struct {
+	topology runbook.Service
+	standby  int32 // replicas in the standby Region while nothing has happened
+}
+
+var services = []service{
+	{runbook.Service{Name: "user-service", Replicas: 6, Writes: true, Health: "/api/v1/users/health"}, 2},
+	{runbook.Service{Name: "order-service", Replicas: 6, Writes: true, Health: "/api/v1/orders/health"}, 2},
+	{runbook.Service{Name: "product-service", Replicas: 4, Health: "/api/v1/products/health"}, 2},
+	{runbook.Service{Name: "payment-service", Replicas: 4, Writes: true, Health: "/api/v1/payments/health"}, 2},
+	{runbook.Service{Name: "notification-service", Replicas: 3}, 1},
+}
+
+func serviceNames() []string {
+	names := make([]string, len(services))
+	for i, s := range services {
+		names[i] = s.topology.Name
+	}
+	return names
+}
+
+func wantedReplicas(name string) int {
+	for _, s := range services {
+		if s.topology.Name == name {
+			return s.topology.Replicas
+		}
+	}
+	return 0
+}
+
+// albZone are the hosted zones of the Regions' load balancers.
+var albZone = map[string]string{homeRegion: "Z35SXDOTRQ7X7K", standbyRegion: "Z1H1FL5HABSF5"}
+
+// addresses are where a Region's load balancer answers.
+var addresses = map[string][]string{
+	homeRegion:    {"203.0.113.10", "203.0.113.11"},
+	standbyRegion: {"198.51.100.10", "198.51.100.11"},
+}
+
+func regionOfAddress(ip string) string {
+	switch {
+	case strings.HasPrefix(ip, "203.0.113."):
+		return homeRegion
+	case strings.HasPrefix(ip, "198.51.100."):
+		return standbyRegion
+	}
+	return ""
+}
+
+func endpointHost(region string) string { return region + "." + recordName }
+func albName(region string) string {
+	return "ecommerce-alb-" + region + "." + region + ".elb.amazonaws.com"
+}
+func bucketName(region string) string { return "ecommerce-takeover-" + region }
+func bucketHost(region string) string { return bucketName(region) + ".s3." + region + ".amazonaws.com" }
+func cacheGroup(region string) string { return "ecommerce-cache-" + region }
+func clusterName(region string) string {
+	if region == homeRegion {
+		return "ecommerce-primary"
+	}
+	return "ecommerce-secondary"
+}
+func clusterARN(region string) string {
+	return fmt.Sprintf("arn:aws:rds:%s:%s:cluster:%s", region, account, clusterName(region))
+}
+func albARN(region string) string {
+	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:loadbalancer/app/ecommerce-alb-%s/50dc6c495c0c9188", region, account, region)
+}
+func targetGroupARN(region string) string {
+	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:targetgroup/ecommerce-ingress/73e2d6bc24d8a067", region, account)
+}
+
+func regionOfALB(name string) string {
+	for _, r := range regionNames {
+		if sameName(name, albName(r)) {
+			return r
+		}
+	}
+	return ""
+}
+
+// sameName compares names of the DNS.
+func sameName(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
+func uidOf(words ...any) types.UID {
+	a, b := draw(1, 1<<62, words...), draw(2, 1<<62, words...)
+	return types.UID(fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", a&0xffffffff, a>>32&0xffff, a>>48&0xfff, b&0xfff, b>>12&0xffffffffffff))
+}
+
+// Topology is the whole platform as settings would describe it, with this world's
+// own name servers and resolvers.
+func (w *World) Topology() runbook.Topology {
+	t := runbook.Topology{
+		Platform: "E-Commerce Platform", Home: homeRegion, Regions: map[string]runbook.Region{},
+		Database: runbook.Database{GlobalCluster: globalCluster},
+		Cache:    runbook.Cache{GlobalGroup: globalGroup},
+		DNS: runbook.DNS{
+			Zone: zoneID, Record: recordName, HealthCheck: checkPrimary, EndpointCheck: checkEndpoint,
+			TakeoverCheck: checkTakeover, TakeoverKey: takeoverKey,
+		},
+		Probe:  runbook.Probe{Public: "http://" + recordName, RegionHeader: regionHeader, Order: orderPath},
+		Policy: runbook.Policy{LagWarnMS: 1000, LagConfirmMS: 5000, LagBandsMS: []int{1000, 5000, 30000}, ObjectiveMinutes: 30},
+	}
+	for _, r := range regionNames {
+		t.Regions[r] = runbook.Region{
+			Name: r, Namespace: namespace, DBCluster: clusterName(r), DBClusterARN: clusterARN(r), CacheGroup: cacheGroup(r),
+			LoadBalancerARN: albARN(r), Endpoint: "http://" + endpointHost(r), TakeoverBucket: bucketName(r),
+			MinNodesPerZone: 2, MinZones: 3,
+		}
+	}
+	for _, s := range services {
+		t.Services = append(t.Services, s.topology)
+	}
+	for _, n := range nameserverNames {
+		t.DNS.Nameservers = append(t.DNS.Nameservers, w.address(n))
+	}
+	for _, r := range resolverNames {
+		t.DNS.Resolvers = append(t.DNS.Resolvers, runbook.Resolver{Name: r, Addr: w.address(r)})
+	}
+	t.DNS.Resolvers = append(t.DNS.Resolvers, runbook.Resolver{Name: "AWS VPC", Addr: "169.254.169.253:53", VPCOnly: true})
+	return t
+}

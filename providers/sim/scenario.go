@@ -1,0 +1,567 @@
+package sim
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"go.yaml.in/yaml/v4"
+)
+
+// Scenario is one story to rehearse: the world at the start, what breaks when,
+// who is present and what they do, and the world that is expected at the end.
+type Scenario struct {
+	// Name by which it is asked for.
+	Name string `yaml:"name" json:"name"`
+	// Title is one line for people.
+	Title string `yaml:"title" json:"title"`
+	// About is a paragraph: what goes wrong and what there is to practise.
+	About string `yaml:"about" json:"about"`
+	// Mode of the failover that fits: planned or unplanned.
+	Mode string `yaml:"mode" json:"mode" jsonschema:"planned or unplanned"`
+	// Target is the Region that is to take over.
+	Target string `yaml:"target" json:"target"`
+	// Start is the world at the start, where it differs from a healthy one.
+	Start Start `yaml:"start,omitempty" json:"start,omitempty"`
+	// Events are what happens to the world.
+	Events []Event `yaml:"events,omitempty" json:"events,omitempty"`
+	// People are who is present. Without any, Alice, Bob, Carol, Dan and Eve are
+	// there and do nothing by themselves.
+	People []Person `yaml:"people,omitempty" json:"people,omitempty"`
+	// Expect is the world at the end.
+	Expect Expect `yaml:"expect" json:"expect"`
+}
+
+// Start is the world at the start, where it differs from a healthy platform.
+type Start struct {
+	// Time of the start; 2026-03-03T14:00:00Z if not given.
+	Time time.Time `yaml:"time,omitempty" json:"time,omitempty"`
+	// LagMS is the database's replication lag; 180 if not given.
+	LagMS int `yaml:"lag_ms,omitempty" json:"lag_ms,omitempty"`
+	// CacheLagMS is the cache's replication lag; 400 if not given.
+	CacheLagMS int `yaml:"cache_lag_ms,omitempty" json:"cache_lag_ms,omitempty"`
+	// NodesPerZone in a Region; 3 in the home Region and 2 in the standby, each in
+	// three zones, if not given.
+	NodesPerZone map[string]int `yaml:"nodes_per_zone,omitempty" json:"nodes_per_zone,omitempty"`
+	// PodsPerNode is how many pods of the platform a node has room for; 8 if not
+	// given.
+	PodsPerNode int `yaml:"pods_per_node,omitempty" json:"pods_per_node,omitempty"`
+	// HPAMax is the upper bound of the autoscaler of a service in the standby
+	// Region, where it is not twice what production needs.
+	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
+}
+
+// Event is one thing that happens to the world. Exactly one of the things that
+// can happen has to be given.
+type Event struct {
+	// At is how long after Since it happens.
+	At time.Duration `yaml:"at" json:"at"`
+	// Since is what At counts from: "start" (the default), "promoted" (another
+	// Region's database accepts writes), "takeover" (the takeover object was put)
+	// or "dns-moved" (the zone's servers answer another Region).
+	Since string `yaml:"since,omitempty" json:"since,omitempty" jsonschema:"start, promoted, takeover or dns-moved"`
+
+	// Lose makes everything in that Region unreachable: some calls are refused,
+	// some hang, some are answered with 5xx.
+	Lose string `yaml:"lose,omitempty" json:"lose,omitempty"`
+	// Restore brings a lost Region back.
+	Restore string `yaml:"restore,omitempty" json:"restore,omitempty"`
+	// CutOff takes the way to that Region from the bot alone. The Region is well,
+	// Route 53 and the replication see it.
+	CutOff string `yaml:"cut_off,omitempty" json:"cut_off,omitempty"`
+	// Reconnect ends a CutOff.
+	Reconnect string `yaml:"reconnect,omitempty" json:"reconnect,omitempty"`
+	// Degrade makes the services of a Region slow and failing in part.
+	Degrade *Degrade `yaml:"degrade,omitempty" json:"degrade,omitempty"`
+	// Replication changes how the database's replication does.
+	Replication *Replication `yaml:"replication,omitempty" json:"replication,omitempty"`
+	// BreakTargets makes every target of a Region's load balancer unhealthy.
+	BreakTargets string `yaml:"break_targets,omitempty" json:"break_targets,omitempty"`
+	// MendTargets ends a BreakTargets.
+	MendTargets string `yaml:"mend_targets,omitempty" json:"mend_targets,omitempty"`
+	// Fault breaks single calls.
+	Fault *Fault `yaml:"fault,omitempty" json:"fault,omitempty"`
+}
+
+// Degrade is a Region that half works.
+type Degrade struct {
+	Region string `yaml:"region" json:"region"`
+	// FailPercent of the requests to the services get a 503.
+	FailPercent int `yaml:"fail_percent" json:"fail_percent"`
+	// LatencyMS is added to each answer.
+	LatencyMS int `yaml:"latency_ms,omitempty" json:"latency_ms,omitempty"`
+}
+
+// Replication is how the database's replication does from now on.
+type Replication struct {
+	// LagMS from now on.
+	LagMS int `yaml:"lag_ms,omitempty" json:"lag_ms,omitempty"`
+	// Stopped ends replication: no lag is published any more.
+	Stopped bool `yaml:"stopped,omitempty" json:"stopped,omitempty"`
+}
+
+// The kinds of [Fault].
+const (
+	LostAnswer = "lost-answer" // the call is applied, its answer never arrives
+	Throttle   = "throttle"    // too many requests
+	Refuse     = "refuse"      // nobody listens there
+	Hang       = "hang"        // no answer until the caller gives up
+	ServerFail = "5xx"         // the service answers that it cannot
+	Deny       = "deny"        // the caller may not
+)
+
+var faultKinds = []string{LostAnswer, Throttle, Refuse, Hang, ServerFail, Deny}
+
+// Fault breaks the calls that match it. Fields that are not given match all.
+type Fault struct {
+	// System is "aws.rds", "kubernetes", "http", "dns".
+	System string `yaml:"system,omitempty" json:"system,omitempty"`
+	// Operation is the name in calls.jsonl.
+	Operation string `yaml:"operation,omitempty" json:"operation,omitempty"`
+	// Region where that API's end lives.
+	Region string `yaml:"region,omitempty" json:"region,omitempty"`
+	// Kind of the fault: lost-answer, throttle, refuse, hang, 5xx or deny.
+	Kind string `yaml:"kind" json:"kind" jsonschema:"lost-answer, throttle, refuse, hang, 5xx or deny"`
+	// Times it happens; 0 is always.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// Person is somebody in the rehearsal.
+type Person struct {
+	// Name as shown: Alice.
+	Name string `yaml:"name" json:"name"`
+	// ID is the Slack user id: U0ALICE.
+	ID string `yaml:"id" json:"id"`
+	// Roles: commander, approver, responder, outsider, break_glass.
+	Roles []string `yaml:"roles" json:"roles"`
+	// Absent people do nothing, whatever Does says.
+	Absent bool `yaml:"absent,omitempty" json:"absent,omitempty"`
+	// Does is what they do when the rehearsal plays by itself.
+	Does []Deed `yaml:"does,omitempty" json:"does,omitempty"`
+}
+
+// Deed is one thing a person does, and upon what.
+type Deed struct {
+	// On is what makes them do it: "start" (the rehearsal begins), "question" (the
+	// bot asks something), "mitigated" (service is restored) or "resolved".
+	On string `yaml:"on" json:"on" jsonschema:"start, question, mitigated or resolved"`
+	// Kind of the question: go, approval, failed. Empty is any.
+	Kind string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"go, approval or failed"`
+	// Step that the question is about, by its id. Empty is any.
+	Step string `yaml:"step,omitempty" json:"step,omitempty"`
+	// After is how long they take.
+	After time.Duration `yaml:"after,omitempty" json:"after,omitempty"`
+	// Say is a slash command or a message: "/failover start us-west-2".
+	Say string `yaml:"say,omitempty" json:"say,omitempty"`
+	// Press is the button: approve, decline, go, retry, go-on, abort.
+	Press string `yaml:"press,omitempty" json:"press,omitempty"`
+	// Form is what they fill into the modal that opens, field by field.
+	Form map[string]string `yaml:"form,omitempty" json:"form,omitempty"`
+	// Times they do it at most; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// Expect is the world at the end. What is not given is not looked at.
+type Expect struct {
+	// Writer is the Region whose database accepts writes.
+	Writer string `yaml:"writer,omitempty" json:"writer,omitempty"`
+	// Cache is the Region whose cache is the primary.
+	Cache string `yaml:"cache,omitempty" json:"cache,omitempty"`
+	// Scaled is the Region in which every service has the replicas that production
+	// needs: ready, and as the autoscaler's minimum.
+	Scaled string `yaml:"scaled,omitempty" json:"scaled,omitempty"`
+	// HPAMin and Ready are the same for single services in the target Region.
+	HPAMin map[string]int `yaml:"hpa_min,omitempty" json:"hpa_min,omitempty"`
+	Ready  map[string]int `yaml:"ready,omitempty" json:"ready,omitempty"`
+	// Connected is the Region in which the pods of every service hold connections
+	// to the present writer.
+	Connected string `yaml:"connected,omitempty" json:"connected,omitempty"`
+	// Fenced is the Region in which no service that writes runs any more.
+	Fenced string `yaml:"fenced,omitempty" json:"fenced,omitempty"`
+	// DNS is the Region that the zone's own servers answer.
+	DNS string `yaml:"dns,omitempty" json:"dns,omitempty"`
+	// Takeover is the Region whose bucket holds the takeover object.
+	Takeover string `yaml:"takeover,omitempty" json:"takeover,omitempty"`
+	// HealthCheck is how the PRIMARY record's check is set.
+	HealthCheck *ExpectCheck `yaml:"health_check,omitempty" json:"health_check,omitempty"`
+	// SmokeOrder is the Region in which an order was written through its own
+	// address after the promotion.
+	SmokeOrder string `yaml:"smoke_order,omitempty" json:"smoke_order,omitempty"`
+	// SyntheticOrder is the Region in which an order was written through the
+	// public name, can be read, and another one could be written.
+	SyntheticOrder string `yaml:"synthetic_order,omitempty" json:"synthetic_order,omitempty"`
+}
+
+// ExpectCheck is how a health check is set.
+type ExpectCheck struct {
+	Disabled bool `yaml:"disabled" json:"disabled"`
+	Inverted bool `yaml:"inverted" json:"inverted"`
+}
+
+// Problem is one thing that is wrong with a scenario file.
+type Problem struct {
+	File         string
+	Line, Column int
+	Text         string
+}
+
+// String is file:line:column: text.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
+}
+
+// Faults is everything that is wrong with a scenario file.
+type Faults []Problem
+
+// Error is one line for each.
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, p := range f {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+//go:embed scenarios/*.yaml
+var embedded embed.FS
+
+// Scenarios are the names of the scenarios that are built in.
+func Scenarios() []string {
+	files, err := fs.Glob(embedded, "scenarios/*.yaml")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = strings.TrimSuffix(path.Base(f), ".yaml")
+	}
+	return names
+}
+
+// Load returns the built-in scenario of that name, or reads a file.
+func Load(nameOrPath string) (*Scenario, error) {
+	if slices.Contains(Scenarios(), nameOrPath) {
+		data, err := embedded.ReadFile("scenarios/" + nameOrPath + ".yaml")
+		if err != nil {
+			return nil, fmt.Errorf("read scenario %s: %w", nameOrPath, err)
+		}
+		return ParseScenario(nameOrPath+".yaml", data)
+	}
+	data, err := os.ReadFile(nameOrPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no scenario %q: give one of %s, or the path of a scenario file", nameOrPath, strings.Join(Scenarios(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read scenario file: %w", err)
+	}
+	return ParseScenario(nameOrPath, data)
+}
+
+// DefaultStart is the pretend moment at which a rehearsal begins.
+var DefaultStart = time.Date(2026, 3, 3, 14, 0, 0, 0, time.UTC)
+
+// StartTime is the pretend moment at which this scenario begins.
+func (s *Scenario) StartTime() time.Time {
+	if s.Start.Time.IsZero() {
+		return DefaultStart
+	}
+	return s.Start.Time.UTC()
+}
+
+// DefaultPeople are who is present when a scenario names nobody.
+func DefaultPeople() []Person {
+	return []Person{
+		{Name: "Alice", ID: "U0ALICE", Roles: []string{"commander"}},
+		{Name: "Bob", ID: "U0BOB", Roles: []string{"approver"}},
+		{Name: "Carol", ID: "U0CAROL", Roles: []string{"approver", "break_glass"}},
+		{Name: "Dan", ID: "U0DAN", Roles: []string{"responder"}},
+		{Name: "Eve", ID: "U0EVE", Roles: []string{"outsider"}},
+	}
+}
+
+// ParseScenario reads a scenario. The error is a [Faults] that lists everything
+// that is wrong with it.
+func ParseScenario(name string, data []byte) (*Scenario, error) {
+	var faults Faults
+	var root yaml.Node
+	if err := yaml.Load(data, &root); err != nil {
+		faults.add(name, err)
+		return nil, faults
+	}
+	s := &Scenario{}
+	if err := yaml.Load(data, s, yaml.WithKnownFields()); err != nil {
+		faults.add(name, err)
+	}
+	lint := linter{file: name, root: &root, faults: &faults}
+	lint.scenario(s)
+	if len(faults) > 0 {
+		sort.SliceStable(faults, func(i, j int) bool {
+			a, b := faults[i], faults[j]
+			return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+		})
+		return nil, faults
+	}
+	if len(s.People) == 0 {
+		s.People = DefaultPeople()
+	}
+	return s, nil
+}
+
+// add takes what the YAML library has to say.
+func (f *Faults) add(file string, err error) {
+	var many *yaml.LoadErrors
+	var one *yaml.LoadError
+	switch {
+	case errors.As(err, &many):
+		for _, e := range many.Errors {
+			*f = append(*f, Problem{file, e.Mark.Line, e.Mark.Column, e.Message})
+		}
+	case errors.As(err, &one):
+		*f = append(*f, Problem{file, one.Mark.Line, one.Mark.Column, one.Message})
+	default:
+		*f = append(*f, Problem{file, 1, 1, err.Error()})
+	}
+}
+
+// linter finds what is well-formed and still cannot be right.
+type linter struct {
+	file   string
+	root   *yaml.Node
+	faults *Faults
+}
+
+// fault reports what is wrong at a path of keys (string) and indices (int). When
+// the path is not in the file, its longest part that is gives the position.
+func (l linter) fault(at []any, format string, args ...any) {
+	n := l.root
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	line, column := max(n.Line, 1), max(n.Column, 1)
+walk:
+	for _, step := range at {
+		switch step := step.(type) {
+		case string:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Kind == yaml.MappingNode && n.Content[i].Value == step {
+					line, column = n.Content[i].Line, n.Content[i].Column
+					n = n.Content[i+1]
+					continue walk
+				}
+			}
+			break walk
+		case int:
+			if n.Kind != yaml.SequenceNode || step >= len(n.Content) {
+				break walk
+			}
+			n = n.Content[step]
+			line, column = n.Line, n.Column
+		}
+	}
+	*l.faults = append(*l.faults, Problem{l.file, line, column, fmt.Sprintf(format, args...)})
+}
+
+func (l linter) oneOf(what, value string, known []string, at ...any) {
+	if !slices.Contains(known, value) {
+		l.fault(at, "%s %q is not known: use one of %s", what, value, strings.Join(known, ", "))
+	}
+}
+
+// region checks a Region's name, which may be left out.
+func (l linter) region(value string, at ...any) {
+	if value != "" {
+		l.oneOf("Region", value, regionNames, at...)
+	}
+}
+
+func (l linter) services(m map[string]int, at ...any) {
+	for name, n := range m {
+		where := append(slices.Clone(at), name)
+		l.oneOf("service", name, serviceNames(), where...)
+		if n < 0 {
+			l.fault(where, "%d is below zero", n)
+		}
+	}
+}
+
+func (l linter) notNegative(n int, at ...any) {
+	if n < 0 {
+		l.fault(at, "%d is below zero", n)
+	}
+}
+
+var (
+	marks     = []string{markStart, markPromoted, markTakeover, markDNSMoved}
+	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
+	moments   = []string{"start", "question", "mitigated", "resolved"}
+	questions = []string{"go", "approval", "failed"}
+	buttons   = []string{"approve", "decline", "go", "retry", "go-on", "abort"}
+)
+
+func (l linter) scenario(s *Scenario) {
+	for _, f := range []struct{ key, value string }{{"name", s.Name}, {"title", s.Title}, {"about", s.About}} {
+		if strings.TrimSpace(f.value) == "" {
+			l.fault([]any{f.key}, "%s is missing", f.key)
+		}
+	}
+	l.oneOf("mode", s.Mode, []string{"planned", "unplanned"}, "mode")
+	l.oneOf("Region", s.Target, regionNames, "target")
+
+	l.notNegative(s.Start.LagMS, "start", "lag_ms")
+	l.notNegative(s.Start.CacheLagMS, "start", "cache_lag_ms")
+	l.notNegative(s.Start.PodsPerNode, "start", "pods_per_node")
+	for r, n := range s.Start.NodesPerZone {
+		l.region(r, "start", "nodes_per_zone", r)
+		l.notNegative(n, "start", "nodes_per_zone", r)
+	}
+	l.services(s.Start.HPAMax, "start", "hpa_max")
+
+	for i, e := range s.Events {
+		l.event(e, "events", i)
+	}
+	l.people(s)
+	l.expect(s.Expect)
+}
+
+func (l linter) event(e Event, at ...any) {
+	in := func(more ...any) []any { return append(slices.Clone(at), more...) }
+	if e.At < 0 {
+		l.fault(in("at"), "%s is before the beginning", e.At)
+	}
+	if e.Since != "" {
+		l.oneOf("moment", e.Since, marks, in("since")...)
+	}
+	n := 0
+	for _, r := range []struct{ key, region string }{
+		{"lose", e.Lose}, {"restore", e.Restore}, {"cut_off", e.CutOff}, {"reconnect", e.Reconnect},
+		{"break_targets", e.BreakTargets}, {"mend_targets", e.MendTargets},
+	} {
+		if r.region != "" {
+			n++
+			l.region(r.region, in(r.key)...)
+		}
+	}
+	if d := e.Degrade; d != nil {
+		n++
+		l.oneOf("Region", d.Region, regionNames, in("degrade", "region")...)
+		if d.FailPercent < 0 || d.FailPercent > 100 {
+			l.fault(in("degrade", "fail_percent"), "%d is not a percentage: use 0 to 100", d.FailPercent)
+		}
+		l.notNegative(d.LatencyMS, in("degrade", "latency_ms")...)
+	}
+	if r := e.Replication; r != nil {
+		n++
+		l.notNegative(r.LagMS, in("replication", "lag_ms")...)
+	}
+	if f := e.Fault; f != nil {
+		n++
+		l.oneOf("fault kind", f.Kind, faultKinds, in("fault", "kind")...)
+		l.region(f.Region, in("fault", "region")...)
+		l.notNegative(f.Times, in("fault", "times")...)
+		if f.System != "" {
+			l.oneOf("system", f.System, systems(), in("fault", "system")...)
+		}
+	}
+	if n != 1 {
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, fault", n)
+	}
+}
+
+func (l linter) people(s *Scenario) {
+	seen := map[string]bool{}
+	approvers := 0
+	for i, p := range s.People {
+		if p.Name == "" {
+			l.fault([]any{"people", i}, "this person has no name")
+		}
+		if p.ID == "" {
+			l.fault([]any{"people", i}, "this person has no id, such as U0ALICE")
+		} else if seen[p.ID] {
+			l.fault([]any{"people", i, "id"}, "%s is there twice", p.ID)
+		}
+		seen[p.ID] = true
+		if len(p.Roles) == 0 {
+			l.fault([]any{"people", i}, "this person has no roles: give some of %s", strings.Join(roles, ", "))
+		}
+		for j, r := range p.Roles {
+			l.oneOf("role", r, roles, "people", i, "roles", j)
+		}
+		if slices.Contains(p.Roles, "approver") {
+			approvers++
+		}
+		for j, d := range p.Does {
+			l.deed(d, "people", i, "does", j)
+		}
+	}
+	if len(s.People) > 0 && approvers == 0 {
+		l.fault([]any{"people"}, "nobody can approve: give somebody the role approver")
+	}
+}
+
+func (l linter) deed(d Deed, at ...any) {
+	in := func(more ...any) []any { return append(slices.Clone(at), more...) }
+	l.oneOf("moment", d.On, moments, in("on")...)
+	if d.Kind != "" {
+		l.oneOf("question", d.Kind, questions, in("kind")...)
+	}
+	if d.Press != "" {
+		l.oneOf("button", d.Press, buttons, in("press")...)
+	}
+	if d.After < 0 {
+		l.fault(in("after"), "%s is before the beginning", d.After)
+	}
+	l.notNegative(d.Times, in("times")...)
+	if (d.Say == "") == (d.Press == "") {
+		l.fault(in(), "give either what they say or which button they press")
+	}
+	if d.On != "question" && (d.Kind != "" || d.Step != "" || d.Press != "") {
+		l.fault(in(), "kind, step and press belong to `on: question`")
+	}
+}
+
+func (l linter) expect(e Expect) {
+	v := reflect.ValueOf(e)
+	if v.IsZero() {
+		l.fault([]any{"expect"}, "nothing is expected of the world at the end: name at least its writer")
+	}
+	for _, r := range []struct{ key, region string }{
+		{"writer", e.Writer}, {"cache", e.Cache}, {"scaled", e.Scaled}, {"connected", e.Connected}, {"fenced", e.Fenced},
+		{"dns", e.DNS}, {"takeover", e.Takeover}, {"smoke_order", e.SmokeOrder}, {"synthetic_order", e.SyntheticOrder},
+	} {
+		l.region(r.region, "expect", r.key)
+	}
+	l.services(e.HPAMin, "expect", "hpa_min")
+	l.services(e.Ready, "expect", "ready")
+}
+
+// ScenarioSchema is the JSON schema of scenario files, for editors.
+func ScenarioSchema() ([]byte, error) {
+	s, err := jsonschema.For[Scenario](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[time.Duration](): {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`, Description: "a duration such as 90s or 1m30s"},
+		reflect.TypeFor[time.Time]():     {Type: "string", Format: "date-time"},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("make the schema of scenarios: %w", err)
+	}
+	s.Schema = "https://json-schema.org/draft/2020-12/schema"
+	s.Title = "failoverbot rehearsal scenario"
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(s); err != nil {
+		return nil, fmt.Errorf("write the schema of scenarios: %w", err)
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,340 @@
+// Package sim is a pretend platform in two AWS Regions, good enough that the code
+// above the vendors' own client libraries cannot tell the difference.
+//
+// It stands behind every seam of the program: the AWS SDK (answered inside the
+// SDK's middleware, so that input checks, signing, retries and typed errors are
+// the real ones), client-go's dynamic client, DNS and HTTP servers on loopback,
+// and the [Clock]. Behind them is one [State], plain data that evolves with time
+// by itself: a switchover that was asked for is done 75 seconds later, whoever
+// looks. Nothing runs in the background, so a state that is loaded from a file
+// simply goes on.
+//
+// A [Scenario] says how the world is at the start, what breaks when, and how it
+// has to be at the end; [World.Check] compares.
+//
+// What holds:
+//   - a change is in the state, and in the state's file, before its answer leaves;
+//   - the same scenario, seed and calls give the same world;
+//   - nothing here reaches a real network: only loopback is listened on and dialled.
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Options of a world. The zero value keeps everything in memory.
+type Options struct {
+	// Dir is where the state is kept: state.json is replaced after each change,
+	// before the answer goes out, and is read when it is there. Empty: nowhere.
+	Dir string
+	// Calls gets a line of JSON for each call; see [Call]. Nil: none.
+	Calls io.Writer
+	// Seed of latencies and start times. 0 is a seed like any other.
+	Seed uint64
+}
+
+// World is the pretend platform.
+type World struct {
+	scn   *Scenario
+	clock incident.Clock
+	dir   string
+	rec   *Recorder
+
+	mu    sync.Mutex // guards state
+	state *State
+
+	hookMu sync.Mutex
+	hooks  []func(Call, bool) error
+
+	servers servers
+	kubes   map[string]*kube
+}
+
+// New starts the world of a scenario, or goes on with the one in opts.Dir, and
+// listens on loopback. Close it.
+func New(scn *Scenario, clock incident.Clock, opts Options) (*World, error) {
+	w := &World{scn: scn, clock: clock, dir: opts.Dir, rec: NewRecorder(opts.Calls), kubes: map[string]*kube{}}
+	if err := w.load(opts.Seed); err != nil {
+		return nil, err
+	}
+	for _, r := range regionNames {
+		w.kubes[r] = newKube(w, r)
+	}
+	if err := w.listen(); err != nil {
+		return nil, err
+	}
+	if err := w.save(); err != nil {
+		w.closeServers()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close stops the servers and waits for what they have in hand.
+func (w *World) Close() error {
+	w.closeServers()
+	return w.rec.Err()
+}
+
+// Scenario is the story that this world plays.
+func (w *World) Scenario() *Scenario { return w.scn }
+
+// Calls is every call so far, in order.
+func (w *World) Calls() []Call { return w.rec.Calls() }
+
+// Applied is how often an operation changed the world, counted since the world
+// began, also across processes.
+func (w *World) Applied(operation string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Applied[operation]
+}
+
+// Snapshot is a copy of the world as it is now.
+func (w *World) Snapshot() *State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.advance(w.scn, w.clock.Now())
+	return w.state.clone()
+}
+
+// Do changes the world behind everybody's back, as an operator at a console does.
+func (w *World) Do(change func(s *State)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.advance(w.scn, w.clock.Now())
+	change(w.state)
+	w.state.step(w.scn)
+	return w.save()
+}
+
+// Happen makes an event of a scenario happen now.
+func (w *World) Happen(e Event) error {
+	return w.Do(func(s *State) { s.happen(e) })
+}
+
+// Fault breaks the calls that match f from now on.
+func (w *World) Fault(f Fault) error {
+	if !slices.Contains(faultKinds, f.Kind) {
+		return fmt.Errorf("fault kind %q is not known: use one of %v", f.Kind, faultKinds)
+	}
+	return w.Do(func(s *State) { s.Faults = append(s.Faults, f) })
+}
+
+// OnCall adds a hook that is asked before each call and again after it reached
+// the world. An error before: the call fails and never reaches the world, nor is
+// it recorded. An error after: the answer is lost; what it did stays done.
+func (w *World) OnCall(hook func(c Call, before bool) error) {
+	w.hookMu.Lock()
+	defer w.hookMu.Unlock()
+	w.hooks = append(w.hooks, hook)
+}
+
+func (w *World) asked(c Call, before bool) error {
+	w.hookMu.Lock()
+	hooks := slices.Clone(w.hooks)
+	w.hookMu.Unlock()
+	for _, h := range hooks {
+		if err := h(c, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failure is a call that did not get the answer it should have. Each seam turns
+// it into what its own client library would say.
+type failure struct {
+	kind string // one of the kinds of Fault
+	err  error  // why, where there is more to say
+}
+
+// Error is what calls.jsonl shows.
+func (f *failure) Error() string {
+	text := map[string]string{
+		LostAnswer: "the answer was lost", Throttle: "too many requests", Refuse: "connection refused",
+		Hang: "no answer", ServerFail: "the service is unavailable (503)", Deny: "access denied (403)",
+	}[f.kind]
+	if f.err != nil {
+		return text + ": " + f.err.Error()
+	}
+	return text
+}
+
+// Unwrap is the cause.
+func (f *failure) Unwrap() error { return f.err }
+
+// forever is how long a call hangs whose caller never gives up.
+const forever = 10 * time.Minute
+
+// call carries out one call: latency, faults, the world itself, the record. do
+// runs with the state up to date and says whether it changed something.
+func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do func(s *State) (changed bool, err error)) error {
+	if err := w.asked(c, true); err != nil {
+		return &failure{Refuse, err}
+	}
+	w.mu.Lock()
+	key := c.System + " " + c.Operation + " " + c.Region + " " + c.Target
+	w.state.Counts[key]++
+	count := w.state.Counts[key]
+	seed := w.state.Seed
+	w.mu.Unlock()
+	if high > 0 {
+		latency := low + time.Duration(draw(seed, uint64((high-low)/time.Millisecond)+1, key, count))*time.Millisecond
+		if err := w.clock.Sleep(ctx, latency); err != nil {
+			return &failure{Hang, err} // given up before it got there
+		}
+	}
+	kind, err := w.arrive(&c, count, do)
+	if kind == Hang {
+		return &failure{Hang, w.hang(ctx)}
+	}
+	if kind != "" && kind != LostAnswer {
+		return &failure{kind, nil}
+	}
+	if lost := w.asked(c, false); lost != nil && err == nil {
+		return &failure{LostAnswer, lost}
+	}
+	if kind == LostAnswer && err == nil {
+		return &failure{LostAnswer, nil}
+	}
+	return err
+}
+
+// arrive is the moment at which a call reaches the world.
+func (w *World) arrive(c *Call, count uint64, do func(s *State) (bool, error)) (kind string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.state
+	now := w.clock.Now()
+	s.advance(w.scn, now)
+	c.Time = now
+	kind, keep := s.broken(*c, count)
+	if kind == "" || kind == LostAnswer {
+		var changed bool
+		if changed, err = do(s); changed {
+			keep = true
+			c.Applied = c.Mutating
+			if c.Applied {
+				s.Applied[c.Operation]++
+			}
+			s.step(w.scn)
+		}
+	}
+	if keep {
+		if saveErr := w.save(); saveErr != nil && err == nil {
+			err = saveErr
+		}
+	}
+	switch {
+	case kind != "":
+		c.Error = (&failure{kind, nil}).Error()
+	case err != nil:
+		c.Error = err.Error()
+	}
+	w.rec.Add(*c)
+	return kind, err
+}
+
+// hang waits until the caller gives up, or for very long.
+func (w *World) hang(ctx context.Context) error {
+	err := w.clock.Sleep(ctx, forever)
+	if err == nil {
+		err = errors.New("the connection timed out")
+	}
+	return err
+}
+
+// broken says how a call fails, if it does, and whether that used up a fault.
+func (s *State) broken(c Call, count uint64) (kind string, used bool) {
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		if f.System != "" && f.System != c.System || f.Operation != "" && f.Operation != c.Operation || f.Region != "" && f.Region != c.Region {
+			continue
+		}
+		kind = f.Kind
+		if f.Times > 0 {
+			used = true
+			if f.Times--; f.Times == 0 {
+				s.Faults = slices.Delete(s.Faults, i, i+1)
+			}
+		}
+		return kind, used
+	}
+	r := s.Regions[c.Region]
+	if r == nil || !r.Lost && (!r.CutOff || c.System == "aws.route53") {
+		return "", false
+	}
+	// A lost Region does not fail in one way. How an operation fails stays the
+	// same, as it does when one part of a Region is gone and another is not.
+	return []string{Refuse, Hang, ServerFail}[draw(s.Seed, 3, "lost", c.System, c.Operation)], false
+}
+
+// clone is a copy that shares nothing.
+func (s *State) clone() *State {
+	data, err := json.Marshal(s)
+	if err == nil {
+		out := &State{}
+		if err = json.Unmarshal(data, out); err == nil {
+			return out
+		}
+	}
+	panic(fmt.Sprintf("the pretend world does not survive JSON: %v", err)) // plain data; a test holds it to that
+}
+
+func (w *World) stateFile() string { return filepath.Join(w.dir, "state.json") }
+
+func (w *World) load(seed uint64) error {
+	if w.dir != "" {
+		data, err := os.ReadFile(w.stateFile())
+		switch {
+		case err == nil:
+			s := &State{}
+			if err := json.Unmarshal(data, s); err != nil {
+				return fmt.Errorf("read the pretend world in %s: %w", w.stateFile(), err)
+			}
+			if s.Scenario != w.scn.Name || len(s.Happened) != len(w.scn.Events) {
+				return fmt.Errorf("the pretend world in %s plays the scenario %q, not %q: use an empty folder", w.dir, s.Scenario, w.scn.Name)
+			}
+			w.state = s
+			return nil
+		case !errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("read the pretend world: %w", err)
+		}
+		if err := os.MkdirAll(w.dir, 0o755); err != nil {
+			return fmt.Errorf("make the folder of the pretend world: %w", err)
+		}
+	}
+	w.state = begin(w.scn, seed, w.clock.Now())
+	return nil
+}
+
+// save replaces the state's file. The state is locked.
+func (w *World) save() error {
+	if w.dir == "" {
+		return nil
+	}
+	data, err := json.Marshal(w.state)
+	if err != nil {
+		return fmt.Errorf("save the pretend world: %w", err)
+	}
+	temp := w.stateFile() + ".new"
+	if err := os.WriteFile(temp, data, 0o644); err != nil {
+		return fmt.Errorf("save the pretend world: %w", err)
+	}
+	if err := os.Rename(temp, w.stateFile()); err != nil {
+		return fmt.Errorf("save the pretend world: %w", err)
+	}
+	return nil
+}
