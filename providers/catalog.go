@@ -75,10 +75,10 @@ func Catalog(e Ends) engine.Catalog {
 		"pagerduty.trigger": tell("pages the people on call under the incident's id", pager.Trigger, pagerduty.TriggerInput{}),
 		"pagerduty.resolve": tell("resolves that page", pager.Resolve, nil),
 
-		"probe.outage":  check("checks from here that the source's own address fails, several times", "source", probes.Outage, probe.OutageInput{}, slow),
-		"dns.outage":    check("checks that the zone's own servers no longer give the source out", "", verify.Outage, nil),
-		"aurora.outage": check("checks that the standby database no longer hears from its writer", "target", db.Outage, aurora.OutageInput{}),
-		"record.agree":  check("checks that enough of the named steps found it so", "", record.Agree, record.AgreeInput{}),
+		"probe.outage":  wait("waits until the source's own address fails from here, several times in a row", "", probes.Outage, probe.OutageInput{}, 5*time.Second, time.Minute),
+		"dns.outage":    wait("waits until the zone's own servers no longer give the source out", "", verify.Outage, nil, 5*time.Second),
+		"aurora.outage": wait("waits until the standby database no longer hears from its writer", "target", db.Outage, aurora.OutageInput{}, 10*time.Second),
+		"record.agree":  wait("waits until enough of the named steps have found it so", "", record.Agree, record.AgreeInput{}, time.Second),
 
 		"kube.nodes":       check("checks the target's ready nodes, zone by zone", "target", k.Nodes, nil),
 		"kube.deployments": check("checks that every service exists in the target and is available there", "target", k.Deployments, nil),
@@ -142,8 +142,10 @@ func check(about, home string, f look, with any, timeout ...time.Duration) engin
 	return a
 }
 
-func wait(about, home string, f look, with any, every time.Duration) engine.Action {
-	return engine.Action{Action: runbook.Action{Kind: runbook.Wait, About: about, Home: home, With: with}, Look: f, Every: every, CallTimeout: 30 * time.Second}
+func wait(about, home string, f look, with any, every time.Duration, timeout ...time.Duration) engine.Action {
+	a := check(about, home, f, with, timeout...)
+	a.Kind, a.Every = runbook.Wait, every
+	return a
 }
 
 func change(about, home, undo string, c changer, with any) engine.Action {

@@ -7,6 +7,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -22,7 +23,8 @@ type AgreeInput struct {
 	Least int `yaml:"least" json:"least"`
 }
 
-// Agree checks that at least so many of the named steps found it so.
+// Agree waits until at least so many of the named steps have found it so. It does
+// not need all of them to have an answer.
 func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	var in AgreeInput
 	if err := c.With(&in); err != nil {
@@ -32,6 +34,9 @@ func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
 		return engine.Outcome{}, false, &incident.Fault{Person: true,
 			Err:  fmt.Errorf("%d of %d views can never be decided", in.Least, len(in.Steps)),
 			Hint: "set least between 1 and the number of steps"}
+	}
+	if c.Result == nil {
+		return engine.Outcome{}, false, &incident.Fault{Err: errors.New("there is no run whose steps could agree"), Person: true}
 	}
 	o := engine.Outcome{Evidence: map[string]string{}}
 	var yes, no []string
@@ -43,14 +48,14 @@ func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
 		found, ok := c.Result(step)
 		if !ok {
 			no = append(no, step)
-			o.Evidence[step] = "does not see it"
+			o.Evidence[step] = "does not see it, or not yet"
 			continue
 		}
 		yes = append(yes, found.Summary)
 		o.Evidence[step] = found.Summary
 	}
 	if len(yes) < in.Least {
-		o.Summary = fmt.Sprintf("only %d of %d views see %s down, %d are needed; not seen by: %s",
+		o.Summary = fmt.Sprintf("only %d of %d views see %s down, %d are needed; not seen by: %s; if it is down all the same, abort and start again, and they are taken anew",
 			len(yes), len(in.Steps), c.Plan.Source.Name, in.Least, strings.Join(no, ", "))
 		if len(yes) > 0 {
 			o.Summary += "; seen: " + strings.Join(yes, "; ")
