@@ -1,0 +1,254 @@
+// Package bot is Slack, and the only package that speaks it: a socket through
+// which people ask, and messages that follow the timeline.
+//
+// Inward, an envelope is acknowledged at once through the connection it came by,
+// handed to a goroutine of its own, and becomes a commands.Ask that says who
+// pressed what. Whether they may, and whether the question still stands, is
+// decided there and not here: a button carries an incident and an id.
+//
+// Outward, the bot is a follower. Each open incident has one goroutine that looks
+// at the State after every event and makes Slack show it: one card that is
+// rendered and replaced, a message for each question, results in the card's
+// thread, the regular update. Nothing calls the bot to announce anything, so the
+// run never waits for Slack, and a bot that was killed makes up for what it has
+// missed. What was said where is on the timeline (MessagePosted); what a dying
+// bot said and could not write down is found by the metadata that every message
+// carries. So each thing is said once.
+//
+// When Slack is down the follower tries again, ever more slowly, and then shows
+// the present and not the past. When one message is refused it is said in plain
+// text. When a token is no good, Run ends and says which.
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/templates"
+)
+
+// Commands answer what people ask.
+type Commands interface {
+	Do(ctx context.Context, ask commands.Ask) commands.Answer
+}
+
+// Options are what a Bot needs.
+type Options struct {
+	Client *Client
+	// Channel is the id of the channel in which incidents are followed.
+	Channel  string
+	Commands Commands
+	Book     *incident.Book
+	Clock    incident.Clock
+	// Roster is who may answer, and so who is mentioned.
+	Roster []commands.Person
+	// Rehearsal begins every message with REHEARSAL.
+	Rehearsal bool
+	// Holds says whether this replica carries that run out: only it posts. Nil
+	// means that there is only this one.
+	Holds func(incident.ID) bool
+	// Review writes the review draft of a resolved incident. Nil: there is none.
+	Review func(ctx context.Context, id incident.ID) (commands.File, error)
+	// UpdateEvery is how often the regular update goes out when nothing changes;
+	// 15 minutes when zero.
+	UpdateEvery time.Duration
+	// Templates has the folder message; nil means the ones in the binary.
+	Templates fs.FS
+}
+
+// Bot is a Bot that Run brings to life.
+type Bot struct {
+	opt    Options
+	client *Client
+	clock  incident.Clock
+	log    zerolog.Logger
+	words  words
+	heard  *memory
+
+	workers sync.WaitGroup
+	up      atomic.Int32
+
+	mu      sync.Mutex
+	origins map[string]string // view id: channel it was opened from
+	plans   map[string]*frozen
+	watched map[incident.ID]bool
+	follow  func(incident.ID) // nil before Run
+}
+
+// New makes a Bot, or says what is wrong with the options.
+func New(o Options, log zerolog.Logger) (*Bot, error) {
+	var faults []error
+	if o.Client == nil || o.Commands == nil || o.Book == nil || o.Clock == nil {
+		faults = append(faults, errors.New("the bot needs a Slack client, commands, a book and a clock"))
+	}
+	if o.Channel == "" {
+		faults = append(faults, errors.New("the bot needs the id of the incident channel (C…)"))
+	}
+	if o.UpdateEvery < 0 {
+		faults = append(faults, fmt.Errorf("the time between updates cannot be %s: give 15m, or leave it out", o.UpdateEvery))
+	}
+	if o.UpdateEvery == 0 {
+		o.UpdateEvery = 15 * time.Minute
+	}
+	if o.Templates == nil {
+		o.Templates = templates.FS
+	}
+	if o.Holds == nil {
+		o.Holds = func(incident.ID) bool { return true }
+	}
+	w, err := loadWords(o.Templates)
+	if err = errors.Join(append(faults, err)...); err != nil {
+		return nil, err
+	}
+	return &Bot{
+		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, heard: newMemory(),
+		origins: map[string]string{}, plans: map[string]*frozen{}, watched: map[incident.ID]bool{},
+	}, nil
+}
+
+// Connections is how many Socket Mode connections are open.
+func (b *Bot) Connections() int { return int(b.up.Load()) }
+
+// Watch follows an incident from now on. It may be called at any time, from
+// anywhere and more than once; the bot also finds incidents by itself within two
+// seconds.
+func (b *Bot) Watch(id incident.ID) {
+	if id == "" {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.watched[id] {
+		return
+	}
+	b.watched[id] = true
+	if b.follow != nil {
+		b.follow(id)
+	}
+}
+
+// Run listens and follows until ctx ends or Slack says that a token is no good.
+// It returns when all it started has ended.
+func (b *Bot) Run(ctx context.Context) error {
+	defer b.clock.Busy()()
+	outer := ctx
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	b.mu.Lock()
+	b.follow = func(id incident.ID) {
+		b.spawn(b.clock.Busy(), func() { b.shadow(ctx, id) })
+	}
+	for id := range b.watched {
+		b.follow(id)
+	}
+	b.mu.Unlock()
+
+	var sockets sync.WaitGroup
+	for n := range connections {
+		sockets.Go(func() { // waits for the socket only, so it is never busy
+			if err := b.connect(ctx, n+1); err != nil {
+				stop(err)
+			}
+		})
+	}
+	b.spawn(b.clock.Busy(), func() { b.discover(ctx) })
+
+	resume := b.clock.Idle()
+	<-ctx.Done()
+	// Nobody follows anything new from here, so waiting for the rest ends.
+	b.mu.Lock()
+	b.follow = nil
+	b.mu.Unlock()
+	sockets.Wait()
+	b.workers.Wait()
+	resume()
+	if outer.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// lookout is how often the bot looks for an incident that it was not told of.
+const lookout = 2 * time.Second
+
+// discover follows the incident that is current, and at first also the last ones
+// before it: one may have been resolved while nobody was there to say so.
+func (b *Bot) discover(ctx context.Context) {
+	for ctx.Err() == nil {
+		ids, err := b.opt.Book.Log().Incidents(ctx)
+		if err == nil {
+			for _, id := range ids[max(0, len(ids)-2):] {
+				b.Watch(id)
+			}
+			break
+		}
+		b.log.Warn().Err(err).Msg("the record cannot be read")
+		if b.clock.Sleep(ctx, lookout) != nil {
+			return
+		}
+	}
+	for ctx.Err() == nil {
+		b.look(ctx)
+		if b.clock.Sleep(ctx, lookout) != nil {
+			return
+		}
+	}
+}
+
+func (b *Bot) look(ctx context.Context) {
+	id, err := b.opt.Book.Log().Current(ctx)
+	if err != nil {
+		b.log.Debug().Err(err).Msg("the current incident cannot be read")
+		return
+	}
+	b.Watch(id)
+}
+
+// shadow follows one incident to its end; if that breaks off, discover begins it
+// again.
+func (b *Bot) shadow(ctx context.Context, id incident.ID) {
+	ended := false
+	defer func() {
+		if !ended {
+			b.mu.Lock()
+			delete(b.watched, id)
+			b.mu.Unlock()
+		}
+	}()
+	newFollower(b, id).run(ctx)
+	ended = true
+}
+
+// plan is the frozen plan of a State, decoded once for each digest.
+func (b *Bot) plan(p incident.PlanFrozen) *frozen {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.plans[p.Digest]; f != nil && p.Digest != "" {
+		return f
+	}
+	f, err := thaw(p)
+	if err != nil {
+		b.log.Error().Err(err).Msg("the plan on the timeline cannot be read; the card shows no sections")
+		f = &frozen{Plan: &runbook.Plan{}}
+	}
+	if p.Digest != "" {
+		b.plans[p.Digest] = f
+	}
+	return f
+}
+
+// scene is what there is to see now. s is shown by Book.View and not kept.
+func (b *Bot) scene(s *incident.State) scene {
+	return scene{State: s, plan: b.plan(s.Plan), now: b.clock.Now(), roster: b.opt.Roster, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
+}

@@ -1,0 +1,163 @@
+package bot
+
+import (
+	"strconv"
+
+	"github.com/slack-go/slack"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// asking is a question as the card names it.
+type asking struct {
+	Title, Who, Since string
+}
+
+type cardView struct {
+	Incident, Severity, Source, Target, Mode, Reason string
+	By, Commander, Approvers                         string
+	Phase, State                                     string
+	Elapsed, Machine, People                         string
+	Digest, NoReturn                                 string
+	Steps, Decisions                                 int
+	Before                                           bool // Go has not been given
+	OK, Failed, Unknown, Running, Left               int
+	Bad                                              []finding
+	More                                             int
+	Sections                                         []sectionLine
+	Asking                                           []asking
+	Impact, Objective                                string
+	Late                                             bool
+	Unprotected                                      bool
+	PausedBy, PauseReason                            string
+	AbortedBy, AbortReason                           string
+	Changed                                          []string
+	Summary                                          string
+	Mitigated                                        string
+	ResolvedBy, Resolved                             string
+	NotDurable                                       string
+}
+
+// badMax is how many findings are shown before "and N more".
+const badMax = 8
+
+func (v scene) card() cardView {
+	d := v.Declared
+	c := cardView{
+		Incident: line(string(v.ID)), Severity: lineOf(d.Severity, 20), Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40),
+		Mode: lineOf(d.Mode, 20), Reason: lineOf(d.Reason, 500), By: who(v.DeclaredBy), Commander: who(d.Commander),
+		Phase: v.phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
+		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
+		Impact: span(v.impact()), Unprotected: v.unprotected(),
+		Sections: v.chapters(),
+	}
+	if v.Plan.Digest != "" {
+		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
+	}
+	if a := v.named(commands.Approver); len(a) > 0 {
+		c.Approvers = either(a)
+	}
+	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
+		c.Objective = strconv.Itoa(m) + " min"
+		c.Late = v.impact().Minutes() > float64(m)
+	}
+	if c.Before {
+		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = v.readiness()
+		if len(c.Bad) > badMax {
+			c.More = len(c.Bad) - badMax
+			c.Bad = c.Bad[:badMax]
+		}
+	}
+	for _, q := range v.open() {
+		c.Asking = append(c.Asking, asking{Title: lineOf(q.Title, 150), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
+		if len(c.Asking) == questionsOnCard {
+			break
+		}
+	}
+	if v.Paused {
+		c.PausedBy, c.PauseReason = who(v.PausedBy), lineOf(v.PauseReason, 300)
+	}
+	if !v.AbortedAt.IsZero() {
+		c.AbortedBy, c.AbortReason = who(v.AbortedBy), lineOf(v.Aborted.Reason, 300)
+		for _, id := range v.Aborted.Changed {
+			c.Changed = append(c.Changed, v.plan.title(id))
+			if len(c.Changed) == 20 {
+				break
+			}
+		}
+	}
+	if !v.MitigatedAt.IsZero() {
+		c.Mitigated, c.Summary = clockTime(v.MitigatedAt), lineOf(v.Mitigated.Summary, 500)
+	}
+	if !v.ResolvedAt.IsZero() {
+		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), who(v.ResolvedBy)
+	}
+	if v.Durability != nil && v.Durability.Volatile {
+		c.NotDurable = lineOf(v.Durability.Says, 200)
+	}
+	return c
+}
+
+// questionsOnCard is for how many open questions the card has buttons; the
+// others have their own messages below.
+const questionsOnCard = 4
+
+// cardMessage is the live card.
+func (b *Bot) cardMessage(v scene) message {
+	var rows []slack.Block
+	for i, q := range v.open() {
+		if i == questionsOnCard {
+			break
+		}
+		rows = append(rows, row("question/"+q.Question, v.choices(q)...)...)
+	}
+	id := v.ID
+	var run []commands.Button
+	switch v.phase() {
+	case "resolved":
+	case "mitigated", "aborted":
+		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve …", Incident: id, Style: "primary"})
+	case "paused":
+		run = append(run, commands.Button{Verb: "resume", Label: "Resume", Incident: id, Style: "primary"})
+	default:
+		run = append(run, commands.Button{Verb: "pause", Label: "Pause", Incident: id})
+	}
+	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
+	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() {
+		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
+	}
+	rows = append(rows, row("run", run...)...)
+	m := compose(b.words.say("card", v.card()), v.practice, rows...)
+	m.meta = map[string]any{"incident": string(id), "key": keyCard, "kind": "card", "state": v.phase()}
+	return m
+}
+
+// choices are the buttons of an open question.
+func (v scene) choices(q *incident.Question) []commands.Button {
+	b := func(verb, label, style string) commands.Button {
+		return commands.Button{Verb: verb, Label: label, On: q.Question, Incident: v.ID, Style: style}
+	}
+	switch q.Kind {
+	case incident.AskGo:
+		begin := b("go", "Go", "primary")
+		if n := len(q.Failed); n > 0 {
+			begin = b("go_override", "Go, overriding "+number(n, "failed gate")+" …", "danger")
+		}
+		return []commands.Button{begin, b("abort", "Call it off …", "")}
+	case incident.AskApprove:
+		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
+		if v.Expiries[q.Step] >= 1 {
+			out = append(out, b("break_glass", "Break glass …", "danger"))
+		}
+		return out
+	case incident.AskFailed:
+		out := []commands.Button{b("retry", "Retry", "primary")}
+		if !q.Locked {
+			out = append(out, b("go_on", "Go on …", ""))
+		}
+		return append(out, b("abort", "Abort …", "danger"))
+	}
+	return nil
+}

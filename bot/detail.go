@@ -1,0 +1,117 @@
+package bot
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// linesMax is how many results are in one message of the thread.
+const linesMax = 25
+
+// detail is one line of the card's thread.
+type detail struct {
+	seq  uint64
+	at   time.Time
+	what string // ok, already, failed, ...
+	step string // its title is filled in when the line is written
+	text string // escaped
+}
+
+// detailOf is the line of an event that has one.
+func detailOf(e incident.Event) (detail, bool) {
+	d := detail{seq: e.Seq, at: e.Time}
+	because := func(reason string) string {
+		if reason == "" {
+			return ""
+		}
+		return ": " + lineOf(reason, 400)
+	}
+	switch b := e.Body.(type) {
+	case incident.StepFinished:
+		d.what, d.step, d.text = "ok", b.Step, lineOf(b.Summary, 500)
+		if b.Already {
+			d.what = "already"
+		}
+	case incident.StepFailed:
+		d.what, d.step, d.text = "failed", b.Step, lineOf(b.Error, 500)
+		switch {
+		case b.Advice && b.Unknown:
+			d.what = "unknown, advice"
+		case b.Advice:
+			d.what = "advice"
+		case b.Unknown:
+			d.what = "unknown"
+		}
+		if b.Hint != "" {
+			d.text += " · " + lineOf(b.Hint, 300)
+		}
+	case incident.StepSkipped:
+		d.what, d.step, d.text = "skipped", b.Step, "by "+who(e.Actor)+because(b.Reason)
+	case incident.StepRetried:
+		d.what, d.step, d.text = "again", b.Step, "by "+who(e.Actor)
+	case incident.ApprovalGiven:
+		d.what, d.step, d.text = b.Choice, b.Step, "by "+who(e.Actor)+because(b.Reason)
+	case incident.ApprovalDeclined:
+		d.what, d.step, d.text = "declined", b.Step, "by "+who(e.Actor)+because(b.Reason)
+	case incident.ApprovalExpired:
+		d.what, d.step, d.text = "expired", b.Step, "nobody answered in time"
+	case incident.ApprovalWithdrawn:
+		d.what, d.step, d.text = "withdrawn", b.Step, lineOf(b.Why, 400)
+	case incident.RunPaused:
+		d.what, d.text = "paused", "by "+who(e.Actor)+because(b.Reason)
+	case incident.RunResumed:
+		d.what, d.text = "resumed", "by "+who(e.Actor)
+	case incident.RunAborted:
+		d.what, d.text = "aborted", "by "+who(e.Actor)+because(b.Reason)
+	case incident.IncidentMitigated:
+		d.what, d.text = "mitigated", lineOf(b.Summary, 500)
+	case incident.IncidentResolved:
+		d.what, d.text = "resolved", "by "+who(e.Actor)+because(b.Reason)
+	case incident.NoteAdded:
+		d.what, d.text = "note", who(e.Actor)+because(b.Text)
+	default:
+		return detail{}, false
+	}
+	return d, true
+}
+
+func (b *Bot) detailMessage(v scene, lines []detail) message {
+	var text strings.Builder
+	for _, d := range lines {
+		text.WriteString("`" + d.at.UTC().Format("15:04:05 UTC") + "` " + d.what + "  ")
+		if d.step != "" {
+			text.WriteString("*" + v.plan.title(d.step) + "*  ")
+		}
+		text.WriteString(d.text + "\n")
+	}
+	m := compose(text.String(), v.practice)
+	m.meta = map[string]any{"incident": string(v.ID), "key": keyThread + strconv.FormatUint(lines[len(lines)-1].seq, 10), "kind": "thread"}
+	return m
+}
+
+// reviewView is what is said with the review draft.
+type reviewView struct {
+	Incident, Source, Target, AbortedBy      string
+	Mitigated, Impact, Machine, People, File string
+	Headings                                 []string
+	Unprotected                              bool
+	Missing                                  string
+}
+
+func (v scene) review() reviewView {
+	r := reviewView{
+		Incident: line(string(v.ID)), Source: lineOf(v.Declared.Source, 40), Target: lineOf(v.Declared.Target, 40),
+		Impact: span(v.impact()), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Unprotected: v.unprotected(),
+	}
+	if !v.MitigatedAt.IsZero() {
+		r.Mitigated = clockTime(v.MitigatedAt)
+	}
+	if !v.AbortedAt.IsZero() {
+		r.AbortedBy = who(v.AbortedBy)
+	}
+	return r
+}

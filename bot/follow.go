@@ -1,0 +1,686 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Keys of what is said.
+const (
+	keyCard     = "card"
+	keyQuestion = "question/"
+	keyUpdate   = "update/"
+	keyThread   = "thread/"
+	keyBack     = "back/"
+	keyGlass    = "glass/"
+	keyVolatile = "volatile"
+	keyReview   = "review"
+	keyFile     = "review-file"
+)
+
+const (
+	// replaceEvery is the least time between two states of the card, and between
+	// two batches in its thread.
+	replaceEvery = 2 * time.Second
+	// refreshEvery keeps the durations on the card true while nothing happens.
+	refreshEvery = 30 * time.Second
+	// orphan is how long a finished incident that nobody carries has to be left
+	// alone before this replica says what is missing.
+	orphan = 10 * time.Second
+	// slowest is how long the follower waits at most before it tries Slack again.
+	slowest = 30 * time.Second
+)
+
+// follower makes Slack show one incident. All it knows can be worked out again
+// from the timeline and the channel.
+type follower struct {
+	b   *Bot
+	id  incident.ID
+	log zerolog.Logger
+
+	// Whose turn it is.
+	held  bool
+	token uint64
+	alone time.Time
+
+	// What is in the channel.
+	begun      bool
+	searched   bool // the channel was searched since something may have been posted unseen
+	known      map[string]string
+	shown      map[string]string
+	given      map[string]bool // refused for good
+	unrecorded map[string]job
+	files      map[string]bool
+
+	// What is still to be shown.
+	read     uint64
+	lines    []detail
+	dirty    bool
+	cardAt   time.Time
+	threadAt time.Time
+	phases   int // the update that was last posted: update/<phases>.<again>
+	again    int
+	next     time.Time
+	uploads  int
+	fails    int
+}
+
+// job is one thing to be said or shown again.
+type job struct {
+	key    string
+	m      message
+	thread bool
+	next   time.Time
+	ts     string
+}
+
+func newFollower(b *Bot, id incident.ID) *follower {
+	return &follower{b: b, id: id, log: b.log.With().Str("incident", string(id)).Logger()}
+}
+
+var errDue = errors.New("something is due")
+
+// run follows until the incident is resolved and all is said, or ctx ends.
+func (f *follower) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		seq, wait, done, err := f.pass(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case done:
+			f.log.Debug().Msg("all is said")
+			return
+		case err != nil:
+			// Slack, or the record, is out of reach. The run goes on without us.
+			f.fails++
+			wait = min(slowest, time.Second<<min(f.fails-1, 5))
+			f.log.Warn().Err(err).Dur("again_in", wait).Msg("the channel does not show the newest state")
+			if f.b.clock.Sleep(ctx, wait) != nil {
+				return
+			}
+			continue
+		}
+		f.fails = 0
+		f.wait(ctx, seq, wait)
+	}
+}
+
+// wait returns when there are events after seq, or when wait is over.
+func (f *follower) wait(ctx context.Context, seq uint64, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	until, cancel := f.b.clock.WithTimeout(ctx, wait, errDue)
+	resume := f.b.clock.Idle()
+	err := f.b.opt.Book.Log().Wait(until, f.id, seq)
+	resume()
+	over := until.Err() != nil
+	cancel()
+	if err != nil && !over {
+		f.log.Debug().Err(err).Msg("the record cannot be waited for")
+		_ = f.b.clock.Sleep(ctx, time.Second)
+	}
+}
+
+// outlook is what one look at the State says is to be done.
+type outlook struct {
+	seq      uint64
+	declared bool
+	ours     bool
+	resolved bool
+	jobs     []job
+	review   *reviewView
+	practice bool
+	wait     time.Duration
+}
+
+// pass does what is to be done now, and says how long nothing else is.
+func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, done bool, err error) {
+	var o outlook
+	err = f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+		o.seq, o.declared, o.resolved = s.Seq, !s.DeclaredAt.IsZero(), !s.ResolvedAt.IsZero()
+		o.ours = f.ours(s)
+	})
+	switch {
+	case err != nil:
+		return 0, 0, false, err
+	case !o.declared:
+		return o.seq, lookout, false, nil
+	case !o.ours:
+		f.begun = false
+		return o.seq, lookout, f.saidByOthers(ctx), nil
+	}
+	if !f.begun {
+		if err := f.begin(ctx); err != nil {
+			return 0, 0, false, err
+		}
+	}
+	if err := f.catchUp(ctx); err != nil {
+		return 0, 0, false, err
+	}
+	if err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) { f.look(s, &o) }); err != nil {
+		return 0, 0, false, err
+	}
+	if err := f.recordAll(ctx); err != nil {
+		return 0, 0, false, err
+	}
+	for _, j := range o.jobs {
+		if err := f.say(ctx, j); err != nil {
+			f.dirty = f.dirty || j.key == keyCard
+			return 0, 0, false, err
+		}
+		f.said(j)
+	}
+	if err := f.details(ctx, &o); err != nil {
+		return 0, 0, false, err
+	}
+	if o.review != nil && !f.dirty && len(f.lines) == 0 {
+		if err := f.review(ctx, o); err != nil {
+			return 0, 0, false, err
+		}
+	}
+	return o.seq, o.wait, o.resolved && f.complete(), nil
+}
+
+// ours says whether this replica speaks: the one that carries the run out, or
+// did to its end. What a finished run left unsaid is said by whoever finds it.
+func (f *follower) ours(s *incident.State) bool {
+	if f.b.opt.Holds(f.id) {
+		f.held, f.token, f.alone = true, s.Run.Token, time.Time{}
+		return true
+	}
+	over := !s.ResolvedAt.IsZero() || !s.AbortedAt.IsZero()
+	if f.held && f.token == s.Run.Token && (over || !s.MitigatedAt.IsZero()) {
+		return true
+	}
+	f.held = false
+	now := f.b.clock.Now()
+	if !over {
+		f.alone = time.Time{}
+		return false
+	}
+	if f.alone.IsZero() {
+		f.alone = now
+	}
+	return now.Sub(f.alone) >= orphan
+}
+
+// saidByOthers says that another replica has said the last there is to say.
+func (f *follower) saidByOthers(ctx context.Context) (said bool) {
+	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+		_, said = s.Posts[keyFile]
+	})
+	return err == nil && said
+}
+
+// begin finds out what was said in a former life, by this replica or another.
+func (f *follower) begin(ctx context.Context) error {
+	f.known, f.shown, f.given = map[string]string{}, map[string]string{}, map[string]bool{}
+	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
+	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
+	f.dirty, f.searched, f.uploads = true, false, 0
+	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+		for key, p := range s.Posts {
+			f.known[key] = p.TS
+			f.learn(key, p.Next)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.search(ctx); err != nil {
+		return err
+	}
+	f.begun = true
+	return nil
+}
+
+// learn takes into account that something was said.
+func (f *follower) learn(key string, next time.Time) {
+	if rest, ok := strings.CutPrefix(key, keyUpdate); ok {
+		n, k, _ := strings.Cut(rest, ".")
+		phase, _ := strconv.Atoi(n)
+		again, _ := strconv.Atoi(k)
+		if phase > f.phases || phase == f.phases && again >= f.again {
+			f.phases, f.again, f.next = phase, again, next
+		}
+	}
+	if rest, ok := strings.CutPrefix(key, keyThread); ok {
+		if seq, err := strconv.ParseUint(rest, 10, 64); err == nil && seq > f.read {
+			f.read = seq
+			f.lines = slices.DeleteFunc(f.lines, func(d detail) bool { return d.seq <= seq })
+		}
+	}
+}
+
+// said is learn for what has just been said.
+func (f *follower) said(j job) {
+	if f.known[j.key] != "" {
+		f.learn(j.key, j.next)
+	}
+}
+
+// search looks in the channel, and in the card's thread, for what was posted and
+// not written down. It is done once in a life, and again after a post whose
+// answer was lost.
+func (f *follower) search(ctx context.Context) error {
+	var since time.Time
+	if err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) { since = s.DeclaredAt }); err != nil {
+		return err
+	}
+	oldest := fmt.Sprintf("%d.000000", since.Add(-time.Minute).Unix())
+	err := f.pages(ctx, "conversations.history", func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
+		r, err := f.b.client.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: f.b.opt.Channel, Oldest: oldest, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		return r.Messages, r.ResponseMetaData.NextCursor, nil
+	})
+	if card := f.known[keyCard]; err == nil && card != "" {
+		err = f.pages(ctx, "conversations.replies", func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
+			m, _, next, err := f.b.client.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+				ChannelID: f.b.opt.Channel, Timestamp: card, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
+			})
+			return m, next, err
+		})
+	}
+	switch {
+	case err == nil:
+	case barred(err) || refused(err) || code(err) == "thread_not_found":
+		f.log.Error().Err(err).Msg("the channel cannot be searched for what was said already, so after a crash something may be said twice")
+	default:
+		return fmt.Errorf("search the channel for what was said already: %w", err)
+	}
+	f.searched = true
+	return nil
+}
+
+func (f *follower) pages(ctx context.Context, method string, get func(context.Context, string) ([]slack.Message, string, error)) error {
+	cursor := ""
+	for range 10 {
+		var found []slack.Message
+		err := f.b.client.call(ctx, method, "", func(ctx context.Context) (err error) {
+			found, cursor, err = get(ctx, cursor)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, m := range found {
+			f.find(m)
+		}
+		if cursor == "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// find takes a message of the channel into account.
+func (f *follower) find(m slack.Message) {
+	for _, file := range m.Files {
+		f.files[file.Name] = true
+	}
+	p := m.Metadata.EventPayload
+	key, _ := p["key"].(string)
+	if m.Metadata.EventType != eventType || p["incident"] != string(f.id) || key == "" || m.User != f.b.client.User {
+		return
+	}
+	if f.known[key] != "" {
+		return
+	}
+	f.known[key] = m.Timestamp
+	j := job{key: key, ts: m.Timestamp}
+	if strings.HasPrefix(key, keyUpdate) {
+		j.next = posted(m.Timestamp).Add(f.b.opt.UpdateEvery)
+	}
+	f.unrecorded[key] = j
+	f.learn(key, j.next)
+}
+
+// posted is when a message was posted, by its timestamp.
+func posted(ts string) time.Time {
+	s, _, _ := strings.Cut(ts, ".")
+	sec, _ := strconv.ParseInt(s, 10, 64)
+	return time.Unix(sec, 0).UTC()
+}
+
+// catchUp reads what is new for the thread, and whether the card has changed.
+func (f *follower) catchUp(ctx context.Context) error {
+	const batch = 1000
+	for {
+		events, err := f.b.opt.Book.Log().Read(ctx, f.id, f.read, batch)
+		if err != nil {
+			return fmt.Errorf("read the timeline of %s: %w", f.id, err)
+		}
+		for _, e := range events {
+			f.read = e.Seq
+			if _, ours := e.Body.(incident.MessagePosted); ours {
+				continue
+			}
+			f.dirty = true
+			if d, ok := detailOf(e); ok {
+				f.lines = append(f.lines, d)
+			}
+		}
+		if len(events) < batch {
+			return nil
+		}
+	}
+}
+
+// look decides what is to be said. The order is the order in the channel: what
+// waits for somebody comes last, so it stands at the bottom.
+func (f *follower) look(s *incident.State, o *outlook) {
+	b := f.b
+	v := b.scene(s)
+	o.seq, o.resolved, o.wait, o.practice = s.Seq, !s.ResolvedAt.IsZero(), refreshEvery, v.practice
+	soon := func(d time.Duration) { o.wait = min(o.wait, max(d, time.Millisecond)) }
+
+	due := f.cardAt.Add(replaceEvery).Sub(v.now)
+	stale := v.over().Equal(v.now) && v.now.Sub(f.cardAt) >= refreshEvery
+	switch {
+	case f.known[keyCard] == "" || (f.dirty || stale) && due <= 0:
+		o.jobs = append(o.jobs, job{key: keyCard, m: b.cardMessage(v)})
+		f.dirty, f.cardAt = false, v.now
+	case f.dirty:
+		soon(due)
+	}
+
+	if n := v.passed(); n > f.phases {
+		f.update(v, o, keyUpdate+strconv.Itoa(n))
+	} else if !f.next.IsZero() && !o.resolved {
+		if wait := f.next.Sub(v.now); wait > 0 {
+			soon(wait)
+		} else {
+			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, n, f.again+1))
+		}
+	}
+	f.notices(v, o)
+	f.questions(v, o)
+	if o.resolved && (f.known[keyReview] == "" || f.known[keyFile] == "") && b.opt.Review != nil {
+		r := v.review()
+		o.review = &r
+	}
+}
+
+func (f *follower) update(v scene, o *outlook, key string) {
+	next := v.now.Add(f.b.opt.UpdateEvery)
+	if o.resolved {
+		next = time.Time{}
+	} else {
+		o.wait = min(o.wait, f.b.opt.UpdateEvery)
+	}
+	o.jobs = append(o.jobs, job{key: key, m: f.b.updateMessage(v, key, next), next: next})
+}
+
+func (f *follower) notices(v scene, o *outlook) {
+	add := func(j job) {
+		if f.known[j.key] == "" && !f.given[j.key] {
+			o.jobs = append(o.jobs, j)
+		}
+	}
+	if r := v.Run; r.Return && !o.resolved {
+		key := keyBack + strconv.FormatUint(r.Token, 10)
+		var looking []string
+		for _, id := range r.Looking[:min(len(r.Looking), 20)] {
+			looking = append(looking, v.plan.title(id))
+		}
+		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "back", map[string]any{"Incident": line(string(v.ID)), "Looking": looking})})
+	}
+	if d := v.Durability; d != nil && d.Volatile {
+		add(job{key: keyVolatile, thread: true, m: f.b.noticeMessage(v, keyVolatile, "thread", "volatile", map[string]any{
+			"Says": lineOf(d.Says, 300), "Server": lineOf(d.Server, 60),
+		})})
+	}
+}
+
+func (f *follower) questions(v scene, o *outlook) {
+	asked := make([]*incident.Question, 0, len(v.Questions))
+	for _, q := range v.Questions {
+		asked = append(asked, q)
+	}
+	slices.SortFunc(asked, func(a, b *incident.Question) int {
+		if c := a.AskedAt.Compare(b.AskedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Question, b.Question)
+	})
+	var last []job
+	for _, q := range asked {
+		key := keyQuestion + q.Question
+		if q.BrokeGlass {
+			if glass := keyGlass + q.Question; f.known[glass] == "" && !f.given[glass] {
+				o.jobs = append(o.jobs, job{key: glass, m: f.b.noticeMessage(v, glass, "notice", "glass", map[string]any{
+					"By": who(q.By), "Title": lineOf(q.Title, 200), "At": clockTime(q.At), "Reason": lineOf(q.Reason, 500),
+					"Tell": strings.Join(v.named("commander"), " "),
+				})})
+			}
+		}
+		open := "open"
+		if !q.Open {
+			open = "closed"
+		}
+		posted := f.known[key] != ""
+		if f.given[key] || f.shown[key+"/as"] == open || !posted && !q.Open {
+			continue
+		}
+		j := job{key: key, m: f.b.questionMessage(v, q)}
+		if posted {
+			o.jobs = append(o.jobs, j)
+		} else {
+			last = append(last, j)
+		}
+	}
+	o.jobs = append(o.jobs, last...)
+}
+
+// say posts or replaces. A nil error means that nothing more can be done about
+// it now: it is there, or it was refused and that is logged.
+func (f *follower) say(ctx context.Context, j job) error {
+	if f.given[j.key] {
+		return nil
+	}
+	sum := j.m.sum()
+	if ts := f.known[j.key]; ts != "" {
+		if f.shown[j.key] == sum {
+			return nil
+		}
+		err := f.b.client.replace(ctx, f.b.opt.Channel, ts, j.m)
+		switch {
+		case err == nil:
+			f.show(j, sum)
+			return nil
+		case code(err) == "message_not_found":
+			delete(f.known, j.key) // somebody deleted it: it is said again
+		case refused(err), code(err) == "cant_update_message", code(err) == "edit_window_closed":
+			f.giveUp(j, err)
+			return nil
+		default:
+			return err
+		}
+	}
+	if !f.searched {
+		if err := f.search(ctx); err != nil {
+			return err
+		}
+		if f.known[j.key] != "" {
+			return f.say(ctx, j)
+		}
+	}
+	thread := ""
+	if j.thread {
+		thread = f.known[keyCard]
+	}
+	ts, err := f.b.client.post(ctx, f.b.opt.Channel, thread, j.m)
+	switch {
+	case refused(err):
+		f.giveUp(j, err)
+		return nil
+	case err != nil:
+		// It may be there all the same, unless Slack itself said no.
+		f.searched = f.searched && code(err) != ""
+		return err
+	}
+	f.known[j.key], j.ts = ts, ts
+	f.show(j, sum)
+	f.unrecorded[j.key] = j
+	return f.recordAll(ctx)
+}
+
+func (f *follower) show(j job, sum string) {
+	f.shown[j.key] = sum
+	if open, ok := j.m.meta["open"].(bool); ok {
+		f.shown[j.key+"/as"] = map[bool]string{true: "open", false: "closed"}[open]
+	}
+}
+
+func (f *follower) giveUp(j job, err error) {
+	f.given[j.key] = true
+	f.log.Error().Err(err).Str("key", j.key).Msg("Slack does not take this message, not even as plain text")
+}
+
+// recordAll writes down what was said, so that nobody says it again.
+func (f *follower) recordAll(ctx context.Context) error {
+	for key, j := range f.unrecorded {
+		now := f.b.clock.Now()
+		_, err := f.b.opt.Book.Decide(ctx, f.id, func(s *incident.State) (incident.Write, error) {
+			before, there := s.Posts[key]
+			if there && before.TS == j.ts {
+				return incident.Write{}, nil
+			}
+			request := "post/" + key
+			if there {
+				request += "/" + j.ts
+			}
+			return incident.Write{Request: request, Events: []incident.Event{{
+				Time: now, Actor: incident.Bot,
+				Body: incident.MessagePosted{Key: key, Channel: f.b.opt.Channel, TS: j.ts, Next: j.next},
+			}}}, nil
+		})
+		if err != nil {
+			return fmt.Errorf("write down what was said: %w", err)
+		}
+		delete(f.unrecorded, key)
+	}
+	return nil
+}
+
+// details posts what is new into the card's thread.
+func (f *follower) details(ctx context.Context, o *outlook) error {
+	if len(f.lines) == 0 || f.known[keyCard] == "" {
+		f.lines = nil
+		return nil
+	}
+	now := f.b.clock.Now()
+	if wait := f.threadAt.Add(replaceEvery).Sub(now); wait > 0 && !f.threadAt.IsZero() {
+		o.wait = min(o.wait, wait)
+		return nil
+	}
+	var batch []detail
+	var m message
+	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+		v := f.b.scene(s)
+		batch = f.lines[:min(len(f.lines), linesMax)]
+		m = f.b.detailMessage(v, batch)
+	})
+	if err != nil {
+		return err
+	}
+	f.threadAt = now
+	last := batch[len(batch)-1].seq
+	if err := f.say(ctx, job{key: keyThread + strconv.FormatUint(last, 10), m: m, thread: true}); err != nil {
+		return err
+	}
+	f.lines = slices.DeleteFunc(slices.Clone(f.lines), func(d detail) bool { return d.seq <= last })
+	if len(f.lines) > 0 {
+		o.wait = min(o.wait, replaceEvery)
+	}
+	return nil
+}
+
+// review posts the draft, and its file below.
+func (f *follower) review(ctx context.Context, o outlook) error {
+	const attempts = 3
+	view := *o.review
+	file, err := f.b.opt.Review(ctx, f.id)
+	if err == nil && len(file.Content) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		if f.uploads++; f.uploads < attempts {
+			return fmt.Errorf("write the review draft: %w", err)
+		}
+		f.log.Error().Err(err).Msg("the review draft could not be written")
+		view.Missing = line(err.Error())
+	}
+	view.File, view.Headings = line(file.Name), headings(file)
+	m := compose(f.b.words.say("review", view), o.practice)
+	m.meta = map[string]any{"incident": string(f.id), "key": keyReview, "kind": "review", "state": "resolved"}
+	if f.known[keyReview] == "" {
+		if err := f.say(ctx, job{key: keyReview, m: m}); err != nil {
+			return err
+		}
+	}
+	if view.Missing != "" || f.given[keyReview] {
+		f.given[keyFile] = true
+		return nil
+	}
+	if !f.searched {
+		if err := f.search(ctx); err != nil {
+			return err
+		}
+	}
+	if !f.files[file.Name] {
+		f.uploads++
+		err := f.b.client.upload(ctx, f.b.opt.Channel, "", file, prefix(o.practice)+"Review draft of "+line(string(f.id)))
+		if err != nil {
+			f.searched = false
+			if f.uploads < attempts {
+				return err
+			}
+			f.log.Error().Err(err).Msg("the review draft could not be uploaded; /failover review hands it over")
+			f.given[keyFile] = true
+			return nil
+		}
+		f.files[file.Name] = true
+	}
+	f.known[keyFile] = f.known[keyReview]
+	f.unrecorded[keyFile] = job{key: keyFile, ts: f.known[keyReview]}
+	return f.recordAll(ctx)
+}
+
+// complete says that a resolved incident has nothing more to show.
+func (f *follower) complete() bool {
+	if f.dirty || len(f.lines) > 0 || len(f.unrecorded) > 0 {
+		return false
+	}
+	return f.b.opt.Review == nil || f.known[keyFile] != "" || f.given[keyFile]
+}
+
+// headings are the headings of a Markdown file, for a glance.
+func headings(file commands.File) []string {
+	var out []string
+	for l := range strings.Lines(string(file.Content)) {
+		if h, ok := strings.CutPrefix(l, "## "); ok {
+			out = append(out, lineOf(h, 100))
+		}
+		if len(out) == 15 {
+			break
+		}
+	}
+	return out
+}

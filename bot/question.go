@@ -1,0 +1,162 @@
+package bot
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+type effectView struct{ Title, What, Lost, Undo string }
+
+type questionView struct {
+	Title, Who, Role         string
+	AskedAt, Expires, Digest string
+	By                       string
+	Again                    string
+	Times                    int
+	Effects                  []effectView
+	Confirm                  string
+	Target                   string
+	Outcome                  string // empty while it is open
+	// go
+	OK, Failed, Unknown int
+	Bad                 []finding
+	More                int
+	Steps, Decisions    int
+	NoReturn            string
+	Override            []string
+	// failed
+	Step, Error, Hint, Evidence, SoFar string
+	Maybe, Missing, Locked             bool
+}
+
+func (v scene) question(q *incident.Question) questionView {
+	w := questionView{
+		Title: lineOf(q.Title, 200), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
+		By: who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
+		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Declared.Target, 40), Locked: q.Locked,
+		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120),
+	}
+	if v.GoBy != "" {
+		w.By = who(v.GoBy)
+	}
+	if d := line(q.Digest); d != "" {
+		w.Digest = d[:min(6, len(d))]
+	}
+	if !q.Expires.IsZero() {
+		w.Expires = clockTime(q.Expires)
+	}
+	for i, e := range q.Effects {
+		if i == 12 {
+			break
+		}
+		w.Effects = append(w.Effects, effectView{
+			Title: v.plan.title(e.Step), What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
+		})
+	}
+	if !q.Open {
+		w.Outcome = outcome(q)
+	}
+	switch q.Kind {
+	case incident.AskGo:
+		w.OK, w.Failed, w.Unknown, _, _, w.Bad = v.readiness()
+		if len(w.Bad) > badMax {
+			w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
+		}
+		for _, id := range q.Failed {
+			w.Override = append(w.Override, v.plan.title(id))
+		}
+	case incident.AskFailed:
+		v.failure(q, &w)
+	case incident.AskApprove:
+	}
+	return w
+}
+
+func (v scene) failure(q *incident.Question, w *questionView) {
+	st := v.Step(q.Step)
+	f := st.Failure
+	w.Step, w.Error, w.Hint = v.plan.title(q.Step), lineOf(f.Error, 800), lineOf(f.Hint, 400)
+	w.Maybe, w.Missing = f.Maybe, f.Unknown
+	var facts []string
+	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
+		facts = append(facts, lineOf(k, 40)+" "+lineOf(f.Evidence[k], 100))
+	}
+	w.Evidence = strings.Join(facts[:min(len(facts), 6)], " · ")
+	done := 0
+	for _, s := range v.plan.Steps {
+		if v.Step(s.ID).Status.Settled() {
+			done++
+		}
+	}
+	waiting := 0
+	needs := map[string]bool{q.Step: true}
+	for _, s := range v.plan.Steps { // in order: whatever is needed comes first
+		if slices.ContainsFunc(s.Needs, func(n string) bool { return needs[n] }) {
+			needs[s.ID] = true
+			waiting++
+		}
+	}
+	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, number(len(v.plan.Steps), "step"), waits(waiting))
+}
+
+func waits(n int) string {
+	switch n {
+	case 0:
+		return "nothing else waits for"
+	case 1:
+		return "1 step waits for"
+	}
+	return fmt.Sprintf("%d steps wait for", n)
+}
+
+// outcome says how a question ended.
+func outcome(q *incident.Question) string {
+	at := clockTime(q.At)
+	reason := ""
+	if q.Reason != "" {
+		reason = ": " + lineOf(q.Reason, 300)
+	}
+	switch q.Answer {
+	case "approve":
+		if q.BrokeGlass {
+			return "Approved alone by " + who(q.By) + ", who broke the glass, at " + at + reason
+		}
+		return "Approved by " + who(q.By) + " at " + at + reason
+	case "go":
+		return who(q.By) + " said Go at " + at + reason
+	case "retry":
+		return who(q.By) + " had it carried out again at " + at + reason
+	case "skip":
+		return who(q.By) + " went on without it at " + at + reason
+	case "abort":
+		return who(q.By) + " stopped the run at " + at + reason
+	case "declined":
+		return "Declined by " + who(q.By) + " at " + at + reason
+	case "expired":
+		return "Nobody answered until " + at + ". It is asked again."
+	case "withdrawn":
+		return "Withdrawn at " + at + reason
+	}
+	return "Answered by " + who(q.By) + " at " + at + reason
+}
+
+// questionMessage is a question of its own at the bottom of the channel; without
+// buttons once it is answered.
+func (b *Bot) questionMessage(v scene, q *incident.Question) message {
+	var rows []slack.Block
+	if q.Open {
+		rows = row("question/"+q.Question, v.choices(q)...)
+	}
+	m := compose(b.words.say(string(q.Kind), v.question(q)), v.practice, rows...)
+	m.meta = map[string]any{
+		"incident": string(v.ID), "key": keyQuestion + q.Question, "kind": "question",
+		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": q.Open,
+	}
+	return m
+}

@@ -1,0 +1,344 @@
+package bot
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// frozen is the plan of a run, decoded once.
+type frozen struct {
+	*runbook.Plan
+	sections []chapter
+	steps    map[string]*runbook.Step
+	noReturn string // title of the first point of no return
+	approval int
+}
+
+// chapter is a section with its steps.
+type chapter struct {
+	runbook.Section
+	steps   []*runbook.Step
+	changes bool
+}
+
+func thaw(p incident.PlanFrozen) (*frozen, error) {
+	f := &frozen{Plan: &runbook.Plan{}, steps: map[string]*runbook.Step{}}
+	if len(p.Plan) == 0 {
+		return f, nil
+	}
+	if err := json.Unmarshal(p.Plan, f.Plan); err != nil {
+		return nil, fmt.Errorf("read plan %s: %w", p.Digest, err)
+	}
+	at := map[string]int{}
+	for i, s := range f.Sections {
+		at[s.ID] = i
+		f.sections = append(f.sections, chapter{Section: s})
+	}
+	for i := range f.Steps {
+		s := &f.Steps[i]
+		f.steps[s.ID] = s
+		if j, ok := at[s.Section]; ok {
+			f.sections[j].steps = append(f.sections[j].steps, s)
+			f.sections[j].changes = f.sections[j].changes || s.Kind == runbook.Change
+		}
+		if s.Approval != nil {
+			f.approval++
+		}
+		if s.NoReturn && f.noReturn == "" {
+			f.noReturn = s.Title
+		}
+	}
+	return f, nil
+}
+
+// title is what people call a step.
+func (f *frozen) title(step string) string {
+	if s := f.steps[step]; s != nil && s.Title != "" {
+		return lineOf(s.Title, 120)
+	}
+	return lineOf(step, 120)
+}
+
+// scene is what there is to see of an incident at one moment. Making it costs as
+// much as the plan is long, however long the timeline is.
+type scene struct {
+	*incident.State
+	plan     *frozen
+	now      time.Time
+	roster   []commands.Person
+	practice bool
+}
+
+// phase is one word for how far the incident has come.
+func (v scene) phase() string {
+	switch {
+	case !v.ResolvedAt.IsZero():
+		return "resolved"
+	case !v.AbortedAt.IsZero():
+		return "aborted"
+	case !v.MitigatedAt.IsZero():
+		return "mitigated"
+	case v.Paused:
+		return "paused"
+	case v.GoAt.IsZero():
+		return "readiness"
+	}
+	return "running"
+}
+
+// over is when the run ended, or now.
+func (v scene) over() time.Time {
+	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return v.now
+}
+
+func (v scene) running() bool {
+	for _, st := range v.Steps {
+		if st.Status == incident.Running {
+			return true
+		}
+	}
+	return false
+}
+
+// waited is how long nothing but people was waited for, up to now.
+func (v scene) waited() time.Duration {
+	d := v.Waited
+	if len(v.Open) > 0 && v.MitigatedAt.IsZero() && v.AbortedAt.IsZero() && v.now.After(v.Last) && !v.running() {
+		d += v.now.Sub(v.Last)
+	}
+	return d
+}
+
+// impact is how long users have been hurt, as far as is known.
+func (v scene) impact() time.Duration {
+	if v.Declared.Began.IsZero() {
+		return 0
+	}
+	end := v.now
+	if !v.MitigatedAt.IsZero() {
+		end = v.MitigatedAt
+	} else if !v.ResolvedAt.IsZero() {
+		end = v.ResolvedAt
+	}
+	return end.Sub(v.Declared.Began)
+}
+
+// promoted says that a change was made that cannot be taken back at once.
+func (v scene) promoted() bool {
+	for id, s := range v.plan.steps {
+		if s.NoReturn && v.Step(id).Status == incident.Done {
+			return true
+		}
+	}
+	return false
+}
+
+// unprotected: after an unplanned run there is nothing to fail over to.
+func (v scene) unprotected() bool { return v.Declared.Mode == "unplanned" && v.promoted() }
+
+// who mentions a person, or names the bot.
+func who(id string) string {
+	if id == "" || id == incident.Bot {
+		return incident.Bot
+	}
+	return "<@" + escape(id) + ">"
+}
+
+// may are those who may answer a question, as mentions.
+func (v scene) may(q *incident.Question) []string {
+	var out []string
+	for _, p := range v.roster {
+		if !slices.Contains(p.Roles, q.Role) {
+			continue
+		}
+		if q.Kind == incident.AskApprove && v.Requested(p.ID, q.Step) {
+			continue
+		}
+		out = append(out, who(p.ID))
+	}
+	if len(out) == 0 {
+		out = []string{"someone with the role " + lineOf(q.Role, 40)}
+	}
+	return out
+}
+
+// named are those of a role, as mentions.
+func (v scene) named(role string) []string {
+	var out []string
+	for _, p := range v.roster {
+		if slices.Contains(p.Roles, role) {
+			out = append(out, who(p.ID))
+		}
+	}
+	return out
+}
+
+// open are the open questions, oldest first.
+func (v scene) open() []*incident.Question {
+	var out []*incident.Question
+	for _, id := range v.Open {
+		if q := v.Questions[id]; q != nil {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// sectionLine is one line of the card.
+type sectionLine struct {
+	Mark, Title string
+	Done, Total int
+	Time        string
+	Note        string
+	Finished    bool
+	Changes     bool
+	Ended       time.Time
+}
+
+func (v scene) chapters() []sectionLine {
+	var out []sectionLine
+	waiting := map[string]*incident.Question{}
+	for _, q := range v.open() {
+		if q.Step != "" {
+			waiting[q.Step] = q
+		}
+	}
+	for _, c := range v.plan.sections {
+		l := sectionLine{Title: lineOf(c.Title, 80), Total: len(c.steps), Changes: c.changes}
+		var first, last time.Time
+		var running, failed int
+		var now string
+		var asked *incident.Question
+		for _, s := range c.steps {
+			st := v.Step(s.ID)
+			if st.Status.Settled() {
+				l.Done++
+			}
+			if !st.First.IsZero() && (first.IsZero() || st.First.Before(first)) {
+				first = st.First
+			}
+			if st.Ended.After(last) {
+				last = st.Ended
+			}
+			switch st.Status {
+			case incident.Running:
+				running++
+				now = s.Title
+			case incident.Failed:
+				failed++
+			default:
+			}
+			if q := waiting[s.ID]; q != nil && asked == nil {
+				asked = q
+			}
+		}
+		l.Finished = l.Done == l.Total && l.Total > 0
+		l.Ended = last
+		switch {
+		case l.Finished:
+			l.Mark = "✓"
+		case failed > 0:
+			l.Mark = "✗"
+		case running > 0 || asked != nil || !first.IsZero():
+			l.Mark = "▸"
+		default:
+			l.Mark = "·"
+		}
+		switch {
+		case first.IsZero():
+		case running > 0 || l.Finished && last.IsZero():
+			l.Time = span(v.over().Sub(first))
+		case !last.IsZero():
+			l.Time = span(last.Sub(first))
+		}
+		switch {
+		case asked != nil:
+			l.Note = "waiting for " + either(v.may(asked)) + " since " + clockTime(asked.AskedAt)
+		case failed > 0:
+			l.Note = number(failed, "step") + " stopped"
+		case running == 1:
+			l.Note = "now: " + lineOf(now, 100)
+		case running > 1:
+			l.Note = fmt.Sprintf("now: %d steps at once", running)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// finding is one check that is not as it should be.
+type finding struct {
+	Mark, Title, Text string
+}
+
+// readiness counts the checks that have an outcome.
+func (v scene) readiness() (ok, failed, unknown, running, left int, bad []finding) {
+	for i := range v.plan.Steps {
+		s := &v.plan.Steps[i]
+		if s.Kind != runbook.Check {
+			continue
+		}
+		st := v.Step(s.ID)
+		switch st.Status {
+		case incident.Done:
+			ok++
+		case incident.Skipped:
+			ok++
+		case incident.Running:
+			running++
+		case incident.Pending:
+			left++
+		case incident.Failed, incident.Advised:
+			f := finding{Mark: "✗", Title: v.plan.title(s.ID), Text: lineOf(st.Failure.Error, 300)}
+			if st.Failure.Unknown {
+				f.Mark = "?"
+				unknown++
+			} else {
+				failed++
+			}
+			if st.Failure.Advice {
+				f.Text += " (advice: nothing waits for it)"
+			}
+			bad = append(bad, f)
+		}
+	}
+	return ok, failed, unknown, running, left, bad
+}
+
+// passed counts what an update is due for: declared, Go, each section of changes
+// that is done, mitigated, aborted, resolved. It only grows.
+func (v scene) passed() int {
+	n := 0
+	if !v.DeclaredAt.IsZero() {
+		n++
+	}
+	if !v.GoAt.IsZero() {
+		n++
+		for _, c := range v.plan.sections {
+			done := c.changes
+			for _, s := range c.steps {
+				done = done && v.Step(s.ID).Status.Settled()
+			}
+			if done {
+				n++
+			}
+		}
+	}
+	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
+		if !t.IsZero() {
+			n++
+		}
+	}
+	return n
+}

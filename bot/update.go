@@ -1,0 +1,154 @@
+package bot
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// updateView has the fields of section 9 of the source document.
+type updateView struct {
+	Platform, Severity, Status, Time   string
+	Impact, Source, SourceIs           string
+	Target, TargetIs, Commander        string
+	Actions                            []string
+	Now                                string
+	Next, In                           string
+	Incident, Elapsed, Machine, People string
+	Unprotected                        bool
+}
+
+func (v scene) update(next time.Time) updateView {
+	d := v.Declared
+	u := updateView{
+		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.now),
+		Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40), Commander: who(d.Commander),
+		SourceIs: "DEGRADED", TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(string(v.ID)),
+		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Unprotected: v.unprotected(),
+	}
+	if u.Platform == "" {
+		u.Platform = "the platform"
+	}
+	if d.Mode == "unplanned" {
+		u.SourceIs = "DOWN"
+	}
+	u.Impact = lineOf(d.Reason, 400)
+	if !d.Began.IsZero() {
+		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), span(v.impact()))
+	}
+	switch v.phase() {
+	case "running", "paused":
+		u.TargetIs = "TAKING OVER"
+		if v.phase() == "paused" {
+			u.Status = "IN PROGRESS (paused)"
+		}
+	case "mitigated":
+		u.Status, u.TargetIs = "IN PROGRESS (mitigated)", "ACTIVE"
+	case "aborted":
+		u.Status, u.TargetIs = "IN PROGRESS (failover aborted)", "NOT TAKING OVER"
+	case "resolved":
+		u.Status, u.TargetIs = "RESOLVED", "NOT TAKING OVER"
+		if !v.MitigatedAt.IsZero() {
+			u.TargetIs = "ACTIVE"
+		}
+	}
+	if u.TargetIs == "NOT TAKING OVER" && v.promoted() {
+		u.TargetIs = "HAS THE DATABASE"
+	}
+	u.Actions = v.actions()
+	u.Now = v.doing()
+	if !next.IsZero() {
+		u.Next, u.In = next.UTC().Format("15:04 UTC"), span(next.Sub(v.now))
+	}
+	return u
+}
+
+// actionsMax is how many lines "Actions taken" may have.
+const actionsMax = 12
+
+// actions are the changes made so far: a line for each, or one for all the
+// copies of a step.
+func (v scene) actions() []string {
+	var out []string
+	type sum struct {
+		title string
+		n     int
+		last  time.Time
+		what  string
+	}
+	at := map[string]int{}
+	var sums []sum
+	for i := range v.plan.Steps {
+		s := &v.plan.Steps[i]
+		st := v.Step(s.ID)
+		if s.Kind != runbook.Change || st.Status != incident.Done {
+			continue
+		}
+		j, ok := at[s.Group]
+		if !ok {
+			j = len(sums)
+			at[s.Group] = j
+			sums = append(sums, sum{title: v.plan.title(s.ID), what: lineOf(st.Finished.Summary, 200)})
+		}
+		sums[j].n++
+		if st.Ended.After(sums[j].last) {
+			sums[j].last = st.Ended
+		}
+	}
+	for i, s := range sums {
+		if i == actionsMax-1 && len(sums) > actionsMax {
+			out = append(out, fmt.Sprintf("and %d more", len(sums)-i))
+			break
+		}
+		text := s.title
+		switch {
+		case s.n > 1:
+			text += fmt.Sprintf(" and %d more like it", s.n-1)
+		case s.what != "":
+			text += ": " + s.what
+		}
+		out = append(out, text+" ("+s.last.UTC().Format("15:04 UTC")+")")
+	}
+	return out
+}
+
+// doing is what is going on now, in a few words.
+func (v scene) doing() string {
+	switch v.phase() {
+	case "resolved":
+		return ""
+	case "mitigated":
+		return "users are served from " + lineOf(v.Declared.Target, 40) + "; the commander resolves when it is over"
+	case "aborted":
+		return "the run was stopped; the commander decides the way on"
+	}
+	if q := v.open(); len(q) > 0 {
+		return "waiting for " + either(v.may(q[0])) + ": " + lineOf(q[0].Title, 150)
+	}
+	for _, l := range v.chapters() {
+		if !l.Finished && l.Mark != "·" {
+			return l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
+		}
+	}
+	return ""
+}
+
+func (b *Bot) updateMessage(v scene, key string, next time.Time) message {
+	m := compose(b.words.say("update", v.update(next)), v.practice)
+	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": "update", "state": v.phase()}
+	return m
+}
+
+// noticeMessage is anything else that is said once.
+func (b *Bot) noticeMessage(v scene, key, kind, template string, view any, buttons ...commands.Button) message {
+	m := compose(b.words.say(template, view), v.practice)
+	if len(buttons) > 0 {
+		m = compose(b.words.say(template, view), v.practice, row("notice", buttons...)...)
+	}
+	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": kind}
+	return m
+}
