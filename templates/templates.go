@@ -11,5 +11,5 @@ import "embed"
 
 // FS has the folders runbook, message and review.
 //
-//go:embed all:runbook message all:review
+//go:embed runbook message review
 var FS embed.FS
