@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2/server"
 
@@ -133,13 +134,14 @@ func TestReplicaConfirms(t *testing.T) {
 	main := redistest.Start(t, redistest.Fsync("always"), redistest.Args("--repl-diskless-sync-delay", "0"))
 	host, port, _ := strings.Cut(main.Addr, ":")
 	replica := client(t, redistest.Server(t, redistest.Args("--replicaof", host+" "+port)))
-	for { // until it has the copy that replication begins with
-		info, err := replica.Info(t.Context(), "replication").Result()
-		if err != nil {
+	c := client(t, main.URL)
+	for n := int64(0); n == 0; { // until it has the copy that replication begins with
+		if err := c.Set(t.Context(), "warm", "up", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(info, "master_link_status:up") {
-			break
+		var err error
+		if n, err = c.Wait(t.Context(), 1, 100*time.Millisecond).Result(); err != nil {
+			t.Fatal(err)
 		}
 	}
 	l := open(t, redis.Options{URL: main.URL})
