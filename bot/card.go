@@ -19,6 +19,7 @@ type cardView struct {
 	By, Commander, Approvers                         string
 	Phase, State                                     string
 	Elapsed, Machine, People                         string
+	Ended                                            string // what ended the run; empty while it lasts
 	Digest, NoReturn                                 string
 	Steps, Decisions                                 int
 	Before                                           bool // Go has not been given
@@ -75,6 +76,14 @@ func (v scene) card() cardView {
 		if len(c.Asking) == questionsOnCard {
 			break
 		}
+	}
+	switch {
+	case !v.MitigatedAt.IsZero():
+		c.Ended = "mitigated"
+	case !v.AbortedAt.IsZero():
+		c.Ended = "aborted"
+	case !v.ResolvedAt.IsZero():
+		c.Ended = "resolved"
 	}
 	if v.Paused {
 		c.PausedBy, c.PauseReason = who(v.PausedBy), lineOf(v.PauseReason, 300)

@@ -50,8 +50,6 @@ func detailOf(e incident.Event) (detail, bool) {
 		}
 	case incident.StepSkipped:
 		d.what, d.step, d.text = "skipped", b.Step, "by "+who(e.Actor)+because(b.Reason)
-	case incident.StepRetried:
-		d.what, d.step, d.text = "again", b.Step, "by "+who(e.Actor)
 	case incident.ApprovalGiven:
 		d.what, d.step, d.text = b.Choice, b.Step, "by "+who(e.Actor)+because(b.Reason)
 	case incident.ApprovalDeclined:

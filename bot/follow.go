@@ -471,11 +471,11 @@ func (f *follower) questions(v scene, o *outlook) {
 			}
 		}
 		open := "open"
-		if !q.Open {
+		if !v.asks(q) {
 			open = "closed"
 		}
 		posted := f.known[key] != ""
-		if f.given[key] || f.shown[key+"/as"] == open || !posted && !q.Open {
+		if f.given[key] || f.shown[key+"/as"] == open || !posted && !v.asks(q) {
 			continue
 		}
 		j := job{key: key, m: f.b.questionMessage(v, q)}

@@ -59,8 +59,11 @@ func (v scene) question(q *incident.Question) questionView {
 			Title: v.plan.title(e.Step), What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
 		})
 	}
-	if !q.Open {
+	switch {
+	case !q.Open:
 		w.Outcome = outcome(q)
+	case !v.asks(q):
+		w.Outcome = "The run is over; this is not asked any more."
 	}
 	switch q.Kind {
 	case incident.AskGo:
@@ -150,13 +153,13 @@ func outcome(q *incident.Question) string {
 // buttons once it is answered.
 func (b *Bot) questionMessage(v scene, q *incident.Question) message {
 	var rows []slack.Block
-	if q.Open {
+	if v.asks(q) {
 		rows = row("question/"+q.Question, v.choices(q)...)
 	}
 	m := compose(b.words.say(string(q.Kind), v.question(q)), v.practice, rows...)
 	m.meta = map[string]any{
 		"incident": string(v.ID), "key": keyQuestion + q.Question, "kind": "question",
-		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": q.Open,
+		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": v.asks(q),
 	}
 	return m
 }

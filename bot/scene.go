@@ -184,15 +184,24 @@ func (v scene) named(role string) []string {
 	return out
 }
 
-// open are the open questions, oldest first.
+// open are the open questions, oldest first. Once the run is over nobody is
+// asked any more.
 func (v scene) open() []*incident.Question {
 	var out []*incident.Question
+	if !v.AbortedAt.IsZero() || !v.ResolvedAt.IsZero() {
+		return nil
+	}
 	for _, id := range v.Open {
 		if q := v.Questions[id]; q != nil {
 			out = append(out, q)
 		}
 	}
 	return out
+}
+
+// asks says whether a question can still be answered.
+func (v scene) asks(q *incident.Question) bool {
+	return q.Open && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero()
 }
 
 // sectionLine is one line of the card.

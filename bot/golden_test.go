@@ -1,0 +1,341 @@
+package bot
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (make golden writes it)", err)
+	}
+	if d := cmp.Diff(string(want), b.String()); d != "" {
+		t.Errorf("%s looks different (-golden +now); if that is meant, make golden\n%s", name, d)
+	}
+}
+
+// shown is a message as a golden file has it.
+func shown(m message) any {
+	return map[string]any{"text": m.text, "blocks": m.blocks, "metadata": m.meta}
+}
+
+func TestMessagesLookAsTheyDid(t *testing.T) {
+	question := func(id string) func(*Bot, scene) message {
+		return func(b *Bot, v scene) message { return b.questionMessage(v, v.Questions[id]) }
+	}
+	card := func(b *Bot, v scene) message { return b.cardMessage(v) }
+	up := func(b *Bot, v scene) message {
+		var next time.Time
+		if v.ResolvedAt.IsZero() {
+			next = v.now.Add(15 * time.Minute)
+		}
+		return b.updateMessage(v, "update/1", next)
+	}
+	expired := func() *story {
+		s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0)
+		s.add(15*time.Minute, incident.Bot, incident.ApprovalExpired{Question: approveID, Step: "promote"})
+		return s.asked("q9", 1)
+	}
+	broken := func() *story {
+		return expired().add(time.Minute, "UBOB", incident.ApprovalGiven{Question: "q9", Kind: incident.AskApprove, Step: "promote", Choice: "approve", Reason: "nobody answers", BrokeGlass: true})
+	}
+	aborted := func() *story {
+		s := newStory("unplanned").readiness().gone().scaleFails()
+		return s.add(time.Minute, "UALICE", incident.RunAborted{Reason: "us-east-1 recovered", Changed: []string{"scale/order-service"}})
+	}
+	back := func() *story {
+		return newStory("planned").readiness().gone().add(time.Minute, incident.Bot, incident.RunTaken{Holder: "b", Token: 2, Return: true, Looking: []string{"scale/order-service"}})
+	}
+	for _, c := range []struct {
+		name   string
+		story  *story
+		render func(*Bot, scene) message
+	}{
+		{"card-declared", newStory("unplanned"), card},
+		{"card-readiness", newStory("unplanned").readiness(), card},
+		{"card-running", newStory("unplanned").readiness().gone(), card},
+		{"card-failed-step", newStory("unplanned").readiness().gone().scaleFails(), card},
+		{"card-approval", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0), card},
+		{"card-paused", newStory("planned").readiness().gone().add(time.Second, "UCAROL", incident.RunPaused{Reason: "a call with AWS"}), card},
+		{"card-aborted", aborted(), card},
+		{"card-mitigated", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), card},
+		{"card-resolved", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), card},
+		{"question-go", newStory("unplanned").readiness(), question(goID)},
+		{"question-go-answered", newStory("unplanned").readiness().gone(), question(goID)},
+		{"question-approval", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0), question(approveID)},
+		{"question-approval-again", expired(), question("q9")},
+		{"question-approval-answered", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), question(approveID)},
+		{"question-approval-expired", expired(), question(approveID)},
+		{"question-approval-glass", broken(), question("q9")},
+		{"question-failed", newStory("unplanned").readiness().gone().scaleFails(), question(failedID)},
+		{"question-failed-answered", newStory("unplanned").readiness().gone().scaleFails().retried(), question(failedID)},
+		{"update-declared", newStory("unplanned"), up},
+		{"update-promoted", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), up},
+		{"update-aborted", aborted(), up},
+		{"update-resolved", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), up},
+		{"back", back(), func(b *Bot, v scene) message {
+			var o outlook
+			f := newFollower(b, inc)
+			f.notices(v, &o)
+			return o.jobs[0].m
+		}},
+		{"glass", broken(), func(b *Bot, v scene) message {
+			var o outlook
+			f := newFollower(b, inc)
+			f.shown = map[string]string{}
+			f.questions(v, &o)
+			return o.jobs[0].m
+		}},
+		{"thread", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), func(b *Bot, v scene) message {
+			var lines []detail
+			s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
+			for _, e := range s.events {
+				if d, ok := detailOf(e); ok {
+					lines = append(lines, d)
+				}
+			}
+			return b.detailMessage(v, lines)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := incident.Fold(c.story.events)
+			b := sober(t, c.story.at.Add(5*time.Second))
+			m := c.render(b, b.scene(s))
+			within(t, m)
+			golden(t, c.name, shown(m))
+		})
+	}
+}
+
+func TestEveryMessageOfARehearsalSaysSo(t *testing.T) {
+	s := newStory("planned").readiness().gone().scaleFails().retried().asked(approveID, 0)
+	b := sober(t, s.at)
+	b.opt.Rehearsal = true
+	v := b.scene(incident.Fold(s.events))
+	messages := map[string]message{
+		"card": b.cardMessage(v), "update": b.updateMessage(v, "update/1", s.at), "answer": reply(commands.Answer{Text: "no"}, true),
+		"thread": b.detailMessage(v, []detail{{seq: 1, at: s.at, what: "ok"}}),
+	}
+	for id, q := range v.Questions {
+		messages["question "+id] = b.questionMessage(v, q)
+	}
+	for name, m := range messages {
+		section, ok := m.blocks[0].(*slack.SectionBlock)
+		if !ok || !strings.HasPrefix(section.Text.Text, "REHEARSAL · ") {
+			t.Errorf("%s begins with %+v", name, m.blocks[0])
+		}
+		if !strings.HasPrefix(m.text, "REHEARSAL · ") {
+			t.Errorf("the notification of %s is %q", name, m.text)
+		}
+	}
+}
+
+// within checks Slack's limits and that the buttons of one block differ.
+func within(t *testing.T, m message) {
+	t.Helper()
+	data, err := json.Marshal(m.blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(data) > 13000 {
+		t.Errorf("the blocks are %d characters long", len(data))
+	}
+	if n := len(m.blocks); n == 0 || n > 50 {
+		t.Errorf("%d blocks", n)
+	}
+	if utf8.RuneCountInString(m.text) > 4000 || m.text == "" {
+		t.Errorf("the text is %q", m.text)
+	}
+	rows := map[string]bool{}
+	for _, b := range m.blocks {
+		switch b := b.(type) {
+		case *slack.SectionBlock:
+			if n := utf8.RuneCountInString(b.Text.Text); n == 0 || n > 3000 {
+				t.Errorf("a section of %d characters", n)
+			}
+		case *slack.ActionBlock:
+			if rows[b.BlockID] || len(b.BlockID) > 255 || len(b.Elements.ElementSet) > 25 || len(b.Elements.ElementSet) == 0 {
+				t.Errorf("row %q with %d buttons", b.BlockID, len(b.Elements.ElementSet))
+			}
+			rows[b.BlockID] = true
+			seen := map[string]bool{}
+			for _, e := range b.Elements.ElementSet {
+				e := e.(*slack.ButtonBlockElement)
+				if seen[e.ActionID] || utf8.RuneCountInString(e.Text.Text) > 75 || len(e.Value) > 2000 || len(e.ActionID) > 255 {
+					t.Errorf("row %q: %+v", b.BlockID, e)
+				}
+				seen[e.ActionID] = true
+			}
+		case *slack.ContextBlock:
+		default:
+			t.Errorf("%T is not shown by every client", b)
+		}
+	}
+}
+
+// endless is a story in which every text is far too long and hostile, with many
+// sections, steps, failures and questions.
+func endless() *story {
+	text := strings.Repeat("<!channel> & *bold* `code` ünïcödé <@UEVIL>\n\n~ ", 400)
+	p := smallPlan("unplanned")
+	p.Title, p.Topology.Platform, p.Digest = text, text, "x"
+	for i := range 200 {
+		section := fmt.Sprintf("s%d", i%60)
+		if i < 60 {
+			p.Sections = append(p.Sections, runbook.Section{ID: section, Title: text})
+		}
+		p.Steps = append(p.Steps, runbook.Step{ID: fmt.Sprintf("step%d", i), Group: fmt.Sprintf("step%d", i), Section: section, Title: text, Kind: []runbook.Kind{runbook.Check, runbook.Change}[i%2], Needs: []string{"nodes"}})
+	}
+	raw, _ := json.Marshal(p)
+	s := &story{at: began}
+	s.add(0, "UALICE", incident.IncidentDeclared{Incident: inc, Source: text, Target: text, Mode: "unplanned", Severity: text, Reason: text, Began: began, Commander: "UALICE"}, incident.PlanFrozen{Digest: "x", Plan: raw})
+	var ids []string
+	for i := range 200 {
+		id := fmt.Sprintf("step%d", i)
+		ids = append(ids, id)
+		s.add(time.Second, incident.Bot, incident.StepStarted{Step: id, Attempt: 1})
+		if i%4 < 2 {
+			s.add(0, incident.Bot, incident.StepFailed{Step: id, Error: text, Hint: text, Evidence: map[string]string{text: text}})
+		} else {
+			s.add(0, incident.Bot, incident.StepFinished{Step: id, Summary: text, Changed: true})
+		}
+	}
+	effects := make([]incident.Effect, 40)
+	for i := range effects {
+		effects[i] = incident.Effect{Step: ids[i], What: text, Lost: text, Undo: text}
+	}
+	for i := range 30 {
+		s.add(0, incident.Bot, incident.ApprovalAsked{Question: fmt.Sprintf("a%d", i), Kind: incident.AskApprove, Step: ids[i], Title: text, Role: text, Confirm: text, Digest: text, Effects: effects, Again: text})
+	}
+	s.add(0, incident.Bot, incident.ApprovalAsked{Question: "g", Kind: incident.AskGo, Title: text, Role: "commander", Failed: ids, Digest: text})
+	s.add(0, incident.Bot, incident.ApprovalAsked{Question: "f", Kind: incident.AskFailed, Step: ids[0], Title: text, Role: "commander", Failed: ids})
+	s.add(0, "UALICE", incident.RunPaused{Reason: text})
+	return s
+}
+
+func TestNoTextIsTooLongForSlack(t *testing.T) {
+	s := endless()
+	for _, ending := range []struct {
+		name string
+		body incident.Body
+	}{
+		{"readiness", incident.NoteAdded{Text: "x"}},
+		{"running", incident.ApprovalGiven{Question: "g", Kind: incident.AskGo, Choice: "go", Reason: strings.Repeat("<&>", 5000)}},
+		{"aborted", incident.RunAborted{Reason: strings.Repeat("<&>", 5000), Changed: []string{"step1", strings.Repeat("y", 9000)}}},
+		{"resolved", incident.IncidentResolved{Reason: strings.Repeat("<&>", 5000)}},
+	} {
+		t.Run(ending.name, func(t *testing.T) {
+			s.add(time.Second, "UALICE", ending.body)
+			b := sober(t, s.at)
+			v := b.scene(incident.Fold(s.events))
+			messages := []message{b.cardMessage(v), b.updateMessage(v, "update/1", s.at)}
+			for _, q := range v.Questions {
+				messages = append(messages, b.questionMessage(v, q))
+			}
+			var lines []detail
+			for _, e := range s.events {
+				if d, ok := detailOf(e); ok && len(lines) < linesMax {
+					lines = append(lines, d)
+				}
+			}
+			messages = append(messages, b.detailMessage(v, lines))
+			for _, m := range messages {
+				within(t, m)
+				data, _ := json.Marshal(m.blocks)
+				for _, bad := range []string{`\u003c!channel`, `\u003c@UEVIL`} {
+					if strings.Contains(string(data), bad) {
+						t.Errorf("%v: text from outside got through: %s", m.meta["key"], bad)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestTheButtonsSurviveAnyText(t *testing.T) {
+	s := endless()
+	b := sober(t, s.at)
+	v := b.scene(incident.Fold(s.events))
+	verbs := map[string]bool{}
+	for _, block := range b.cardMessage(v).blocks {
+		if a, ok := block.(*slack.ActionBlock); ok {
+			for _, e := range a.Elements.ElementSet {
+				verbs[e.(*slack.ButtonBlockElement).ActionID] = true
+			}
+		}
+	}
+	for _, want := range []string{"fo.approve", "fo.decline", "fo.resume", "fo.timeline", "fo.abort"} {
+		if !verbs[want] {
+			t.Errorf("the card lost %s; it has %v", want, verbs)
+		}
+	}
+}
+
+func TestWhatCommandsWriteMentionsPeopleAndNobodyElse(t *testing.T) {
+	for in, want := range map[string]string{
+		"<@UBOB> can":            "<@UBOB> can",
+		"<!channel> <!here>":     "&lt;!channel&gt; &lt;!here&gt;",
+		"<https://evil|click>":   "&lt;https://evil|click&gt;",
+		"a &amp; b &lt; c":       "a &amp; b &lt; c",
+		"a & b":                  "a &amp; b",
+		"&lt;@UBOB&gt; as typed": "&lt;@UBOB&gt; as typed",
+	} {
+		if got := tidy(in); got != want {
+			t.Errorf("tidy(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func BenchmarkCard(b *testing.B) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
+			s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0)
+			for len(s.events) < n {
+				s.add(time.Millisecond, "UALICE", incident.NoteAdded{Text: "a remark"}, incident.StepStarted{Step: "scale/order-service", Attempt: 1})
+			}
+			state := incident.Fold(s.events)
+			bot := sober(b, s.at)
+			s = nil
+			runtime.GC() // a hundred thousand events in memory are no part of the card
+			b.ResetTimer()
+			for b.Loop() {
+				if m := bot.cardMessage(bot.scene(state)); len(m.blocks) == 0 {
+					b.Fatal("an empty card")
+				}
+			}
+		})
+	}
+}
