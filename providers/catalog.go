@@ -93,7 +93,7 @@ func Catalog(e Ends) engine.Catalog {
 		"kube.rolled-out": wait("waits until a service is rolled out and available", "target", k.RolledOut, kube.RolledOutInput{}, 5*time.Second),
 		"elb.healthy":     wait("waits until each target group of the target has healthy targets", "target", lb.Healthy, nil, 5*time.Second),
 
-		"kube.fence":        change("stops the services that write in the source", "source", kube.FenceUndo, fence, kube.FenceInput{}),
+		"kube.fence":        change("stops the services that write in the source", "source", kube.FenceUndo, fence, kube.FenceInput{}, 30*time.Second),
 		"aurora.switchover": noReturn(change("moves the database's writer to the target, nothing lost", "source", aurora.SwitchoverUndo, switcher, nil)),
 		"aurora.failover":   noReturn(change("promotes the target's database although its writer is gone", "target", aurora.FailoverUndo, failover, nil)),
 		"aurora.writable":   wait("waits until the target's database writes", "target", db.Writable, nil, 5*time.Second),
@@ -148,11 +148,15 @@ func wait(about, home string, f look, with any, every time.Duration, timeout ...
 	return a
 }
 
-func change(about, home, undo string, c changer, with any) engine.Action {
-	return engine.Action{
+func change(about, home, undo string, c changer, with any, timeout ...time.Duration) engine.Action {
+	a := engine.Action{
 		Action: runbook.Action{Kind: runbook.Change, About: about, Home: home, Undo: undo, With: with},
-		Look:   c.Look, Do: c.Do, Effect: c.Effect, CallTimeout: 30 * time.Second,
+		Look:   c.Look, Do: c.Do, Effect: c.Effect, CallTimeout: 15 * time.Second,
 	}
+	if len(timeout) > 0 {
+		a.CallTimeout = timeout[0]
+	}
+	return a
 }
 
 func noReturn(a engine.Action) engine.Action {

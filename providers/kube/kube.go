@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -166,12 +167,15 @@ func sorted(ctx context.Context, err error, change bool) error {
 	f := &incident.Fault{Err: err}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		if cause := context.Cause(ctx); cause != nil {
-			f.Err = fmt.Errorf("no answer: %w", cause)
-		} else {
-			f.Retry = !change
+		var dial *net.OpError
+		switch cause := context.Cause(ctx); {
+		case cause != nil:
+			f.Err, f.Maybe = fmt.Errorf("no answer: %w", cause), change
+		case errors.As(err, &dial) && dial.Op == "dial":
+			f.Retry = true // no connection came about, so nothing was asked
+		default:
+			f.Maybe, f.Retry = change, !change
 		}
-		f.Maybe = change
 		return f
 	}
 	if s, ok := apierrors.SuggestsClientDelay(err); ok {

@@ -197,15 +197,15 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		return o, false, nil
 	}
 	if in.Restarted {
-		old, err := k.unmarked(ctx, client, r, d, string(c.Incident))
+		kinds, err := k.kinds(ctx, client, r, d)
 		if err != nil {
 			return o, false, err
 		}
-		if len(old) > 0 {
-			o.Evidence["old_pods"] = strings.Join(old, " ")
-			o.Summary = fmt.Sprintf("%s in %s: %d pods from before the restart are still there", d.Name, r.Name, len(old))
+		if len(kinds) > 1 {
+			o.Summary = fmt.Sprintf("%s in %s: pods from before the restart are still there (%s)", d.Name, r.Name, strings.Join(kinds, ", "))
 			return o, false, nil
 		}
+		o.Evidence["pods"] = strings.Join(kinds, ", ")
 		o.Summary = fmt.Sprintf("%s in %s: all %d replicas are available and younger than the promotion", d.Name, r.Name, st.AvailableReplicas)
 		return o, true, nil
 	}
@@ -225,20 +225,25 @@ func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r runbook.R
 	return all, nil
 }
 
-// unmarked are the pods that were there before the restart and still run.
-func (k *Kube) unmarked(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment, id string) ([]string, error) {
+// kinds counts a Deployment's pods by the template they were made from. Pods that
+// are on their way out still count: they still hold their connections.
+func (k *Kube) kinds(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment) ([]string, error) {
 	all, err := k.podsOf(ctx, client, r, d)
 	if err != nil {
 		return nil, err
 	}
-	var old []string
+	by := map[string]int{}
 	for _, p := range all {
-		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-		if p.Annotations[mark] != id && !over {
-			old = append(old, p.Name)
+		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
+			continue
 		}
+		by[p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]]++
 	}
-	return old, nil
+	var out []string
+	for _, hash := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, fmt.Sprintf("%d of template %s", by[hash], orNone(hash)))
+	}
+	return out, nil
 }
 
 // stuck says what keeps pods from running, as half a sentence, from the pods and

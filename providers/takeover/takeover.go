@@ -110,16 +110,21 @@ func (t *Takeover) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	return o, true, nil
 }
 
-// Do puts the object, once. Its text says which incident put it.
+// Do puts the object, once, and only if there is none: its text says which incident
+// put it, and that one stays.
 func (t *Takeover) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	p := c.Plan
 	o := engine.Outcome{Evidence: map[string]string{"object": object(p), "region": p.Target.Name}}
 	_, err := t.client(p.Target.Name).PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String(p.Target.TakeoverBucket), Key: aws.String(p.Topology.DNS.TakeoverKey),
 		Body:        strings.NewReader(fmt.Sprintf("%s: %s takes over from %s\n", c.Incident, p.Target.Name, p.Source.Name)),
-		ContentType: aws.String("text/plain"),
+		ContentType: aws.String("text/plain"), IfNoneMatch: aws.String("*"),
 		Metadata:    map[string]string{"incident": string(c.Incident)},
 	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
+	if awserr.Code(err) == "PreconditionFailed" {
+		o.Summary = fmt.Sprintf("%s was there already", object(p))
+		return o, nil
+	}
 	if err != nil {
 		return o, fmt.Errorf("put %s: %w", object(p), awserr.Sort(ctx, err))
 	}

@@ -1,0 +1,332 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Break is how a call goes wrong.
+type Break string
+
+// The ways in which a call goes wrong.
+const (
+	LostAnswer  Break = "answer lost"  // it was applied, but nobody was told
+	Throttled   Break = "throttled"    // refused because there are too many
+	Denied      Break = "denied"       // the caller may not
+	Unreachable Break = "unreachable"  // no connection came about
+	Silent      Break = "no answer"    // nothing comes back until the caller gives up
+	ServerFault Break = "server fault" // the other side answers that it cannot
+)
+
+// Change is an action that changes the world, with a world of its own in which
+// the change has not been made.
+type Change struct {
+	Action engine.Action
+	Call   engine.Call
+	// ByHand makes the change as an operator at a console does.
+	ByHand func(t *testing.T)
+	// Applied counts what has been changed in this world so far, by operation.
+	Applied func() map[string]int
+	// Break makes the next call that would change something go wrong.
+	Break func(t *testing.T, b Break)
+	// Blind makes every call go wrong that the action makes, reads too, for good.
+	Blind func(t *testing.T, b Break)
+	// Settle lets the world go on until what was asked for is there.
+	Settle func(t *testing.T)
+}
+
+// Action is the suite that every change must pass. fresh returns a world that
+// nobody has touched, and undoes it with t.Cleanup. The suite's goroutine has to
+// count as busy on the call's clock.
+func Action(t *testing.T, fresh func(t *testing.T) Change) {
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, c Change, whole map[string]int)
+	}{
+		{"it says what it is", saysWhat},
+		{"looking changes nothing, and says clearly no", looksOnly},
+		{"a change made behind the bot's back is seen", byHand},
+		{"once done it is seen, at once and later", done},
+		{"done twice it happens once", twice},
+		{"after a lost answer a look knows", lost},
+		{"throttled, it did not happen and may be sent again", throttled},
+		{"denied, it did not happen and a person is needed", refused},
+		{"unreachable, it did not happen and may be sent again", unreachable},
+		{"without an answer it may have happened, and is not sent again", silent},
+		{"a server fault may have happened, and is not sent again", serverFault},
+		{"what cannot be seen is an error, neither yes nor no", blind},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			whole := undisturbed(t, fresh)
+			c.test(t, fresh(t), whole)
+		})
+	}
+}
+
+// undisturbed is what the whole change applies when nothing goes wrong.
+func undisturbed(t *testing.T, fresh func(t *testing.T) Change) map[string]int {
+	t.Helper()
+	c := fresh(t)
+	if _, err := c.do(t); err != nil {
+		t.Fatalf("Do with nothing in its way: %v", err)
+	}
+	whole := c.Applied()
+	if len(whole) == 0 {
+		t.Fatal("Do answered well and changed nothing")
+	}
+	return whole
+}
+
+func (c Change) bounded(t *testing.T) (context.Context, context.CancelFunc) {
+	d := c.Action.CallTimeout
+	if d == 0 {
+		d = 15 * time.Second
+	}
+	return c.Call.Clock.WithTimeout(t.Context(), d, errors.New("the call's time is up"))
+}
+
+func (c Change) look(t *testing.T) (engine.Outcome, bool, error) {
+	ctx, stop := c.bounded(t)
+	defer stop()
+	return c.Action.Look(ctx, c.Call)
+}
+
+func (c Change) do(t *testing.T) (engine.Outcome, error) {
+	ctx, stop := c.bounded(t)
+	defer stop()
+	return c.Action.Do(ctx, c.Call)
+}
+
+func (c Change) effect(t *testing.T) (incident.Effect, error) {
+	ctx, stop := c.bounded(t)
+	defer stop()
+	return c.Action.Effect(ctx, c.Call)
+}
+
+// isThere fails the test unless a look says so.
+func (c Change) isThere(t *testing.T, when string) {
+	t.Helper()
+	o, there, err := c.look(t)
+	switch {
+	case err != nil:
+		t.Fatalf("look %s: %v", when, err)
+	case !there:
+		t.Fatalf("look %s says no: %s", when, o.Summary)
+	case o.Summary == "":
+		t.Errorf("look %s says yes and not what it saw", when)
+	}
+}
+
+// isNot fails the test unless a look clearly says no.
+func (c Change) isNot(t *testing.T, when string) engine.Outcome {
+	t.Helper()
+	o, there, err := c.look(t)
+	switch {
+	case err != nil:
+		t.Fatalf("look %s: %v", when, err)
+	case there:
+		t.Fatalf("look %s says yes: %s", when, o.Summary)
+	case o.Summary == "":
+		t.Errorf("look %s says no and not what it found instead", when)
+	}
+	return o
+}
+
+// same fails the test unless the world was changed exactly so often.
+func (c Change) same(t *testing.T, whole map[string]int, when string) {
+	t.Helper()
+	if got := c.Applied(); !maps.Equal(got, whole) {
+		t.Errorf("%s: applied %v, want %v", when, got, whole)
+	}
+}
+
+// notMore fails the test if anything was changed more often than by the whole
+// change undisturbed. Less is well: the world may have done a part by itself.
+func (c Change) notMore(t *testing.T, whole map[string]int, when string) {
+	t.Helper()
+	for what, n := range c.Applied() {
+		if n > whole[what] {
+			t.Errorf("%s: %s was applied %d times, want at most %d", when, what, n, whole[what])
+		}
+	}
+}
+
+// mend finishes what a call that went wrong left over, as the engine does, and
+// checks that nothing was done twice.
+func (c Change) mend(t *testing.T, whole map[string]int) {
+	t.Helper()
+	if _, there, err := c.look(t); err != nil {
+		t.Fatalf("look after the call went wrong: %v", err)
+	} else if !there {
+		if o, err := c.do(t); err != nil {
+			t.Fatalf("Do after the call went wrong: %v (%s)", err, o.Summary)
+		}
+	}
+	c.isThere(t, "in the end")
+	c.notMore(t, whole, "in the end")
+}
+
+// wrong makes the next changing call go wrong and returns what the engine is told.
+func (c Change) wrong(t *testing.T, b Break) *incident.Fault {
+	t.Helper()
+	c.Break(t, b)
+	_, err := c.do(t)
+	if err == nil {
+		t.Fatalf("Do answered well although its call was broken (%s)", b)
+	}
+	var f *incident.Fault
+	if !errors.As(err, &f) {
+		t.Fatalf("Do returned an error that nobody sorted: %v", err)
+	}
+	if f.Retry && f.Maybe {
+		t.Errorf("%v: a change that may have happened is offered to be sent again", err)
+	}
+	return f
+}
+
+func saysWhat(t *testing.T, c Change, _ map[string]int) {
+	a := c.Action
+	if a.Kind != runbook.Change || a.Look == nil || a.Do == nil || a.Effect == nil {
+		t.Fatalf("kind %q, Look %t, Do %t, Effect %t: a change needs all three", a.Kind, a.Look != nil, a.Do != nil, a.Effect != nil)
+	}
+	if a.About == "" || a.Undo == "" {
+		t.Errorf("about %q, undo %q: both are shown to people", a.About, a.Undo)
+	}
+	one, err := c.effect(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.What == "" || one.Bound == "" || one.Undo == "" {
+		t.Errorf("effect %+v: what happens, how it is undone and what a yes is bound to are asked for", one)
+	}
+	two, err := c.effect(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.Bound != two.Bound {
+		t.Errorf("nothing changed, and yet a yes was bound to %q and then to %q", one.Bound, two.Bound)
+	}
+}
+
+func looksOnly(t *testing.T, c Change, _ map[string]int) {
+	c.isNot(t, "at the start")
+	if o := c.isNot(t, "again"); o.Before == "" {
+		t.Log("nothing was there before that could be put back")
+	}
+	if _, err := c.effect(t); err != nil {
+		t.Fatal(err)
+	}
+	c.same(t, map[string]int{}, "after looking")
+}
+
+func byHand(t *testing.T, c Change, _ map[string]int) {
+	c.ByHand(t)
+	was := c.Applied()
+	c.isThere(t, "after it was done by hand")
+	c.same(t, was, "after looking")
+	if _, err := c.effect(t); err != nil {
+		t.Errorf("effect of what is there already: %v", err)
+	}
+}
+
+func done(t *testing.T, c Change, whole map[string]int) {
+	o, err := c.do(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Summary == "" || len(o.Evidence) == 0 {
+		t.Errorf("outcome %+v: a sentence and its evidence are asked for", o)
+	}
+	c.isThere(t, "right after")
+	c.Settle(t)
+	c.isThere(t, "when it has settled")
+	c.same(t, whole, "when it has settled")
+}
+
+func twice(t *testing.T, c Change, whole map[string]int) {
+	if _, err := c.do(t); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.do(t); err != nil {
+		var f *incident.Fault
+		if !errors.As(err, &f) || f.Retry {
+			t.Errorf("the second Do: %v: only a fault that is not sent again is right", err)
+		}
+	}
+	c.Settle(t)
+	c.isThere(t, "after the second Do")
+	c.same(t, whole, "after the second Do")
+}
+
+func lost(t *testing.T, c Change, whole map[string]int) {
+	f := c.wrong(t, LostAnswer)
+	if !f.Maybe || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: it happened, and nobody knows", f, f.Maybe, f.Retry)
+	}
+	if len(c.Applied()) == 0 {
+		t.Fatal("the call whose answer was lost was not applied: the test is void")
+	}
+	c.mend(t, whole)
+}
+
+func throttled(t *testing.T, c Change, whole map[string]int) {
+	if f := c.wrong(t, Throttled); f.Maybe || !f.Retry || f.Person {
+		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen and may be sent again", f, f.Maybe, f.Retry, f.Person)
+	}
+	c.isNot(t, "after it was throttled")
+	c.mend(t, whole)
+}
+
+func refused(t *testing.T, c Change, whole map[string]int) {
+	f := c.wrong(t, Denied)
+	if f.Maybe || f.Retry || !f.Person {
+		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen, and asking again is of no use", f, f.Maybe, f.Retry, f.Person)
+	}
+	if f.Hint == "" {
+		t.Errorf("%v: nothing tells the person what to do", f)
+	}
+	c.isNot(t, "after it was denied")
+	c.mend(t, whole)
+}
+
+func unreachable(t *testing.T, c Change, whole map[string]int) {
+	if f := c.wrong(t, Unreachable); f.Maybe || !f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nothing was asked", f, f.Maybe, f.Retry)
+	}
+	c.isNot(t, "after it was not reached")
+	c.mend(t, whole)
+}
+
+func silent(t *testing.T, c Change, whole map[string]int) {
+	if f := c.wrong(t, Silent); !f.Maybe || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Maybe, f.Retry)
+	}
+	c.mend(t, whole)
+}
+
+func serverFault(t *testing.T, c Change, whole map[string]int) {
+	if f := c.wrong(t, ServerFault); !f.Maybe || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Maybe, f.Retry)
+	}
+	c.mend(t, whole)
+}
+
+func blind(t *testing.T, c Change, _ map[string]int) {
+	c.Blind(t, Silent)
+	began := c.Call.Clock.Now()
+	o, there, err := c.look(t)
+	if err == nil {
+		t.Fatalf("look said %t (%s) although nothing could be seen", there, o.Summary)
+	}
+	if took := c.Call.Clock.Now().Sub(began); took > time.Minute {
+		t.Errorf("looking in vain took %s", took)
+	}
+	c.same(t, map[string]int{}, "after looking in vain")
+}

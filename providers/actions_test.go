@@ -1,0 +1,222 @@
+package providers_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
+
+const (
+	east = "us-east-1"
+	west = "us-west-2"
+)
+
+// world is a pretend platform with the catalogue on its wires.
+type world struct {
+	*sim.World
+	clock   *sim.Clock
+	catalog engine.Catalog
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	scn := &sim.Scenario{Name: "test", Mode: "planned", Target: west}
+	clock := sim.NewClock(scn.StartTime(), sim.Max)
+	t.Cleanup(clock.Close)
+	w, err := sim.New(scn, clock, sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := clock.Busy()
+	t.Cleanup(func() {
+		done()
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &world{w, clock, providers.Catalog(providers.Ends{
+		Clock: clock, AWS: w.AWS, Dial: w.Dial,
+		Kube: func(region string) (dynamic.Interface, error) { return w.Kube(region), nil },
+	})}
+}
+
+func (w *world) facts(mode string) runbook.Facts {
+	top := w.Topology()
+	for name, r := range top.Regions {
+		r.Name = name
+		top.Regions[name] = r
+	}
+	return runbook.Facts{
+		Incident: "INC-2026-0042", Mode: mode, Severity: "SEV-1", Reason: "a test",
+		Source: top.Regions[east], Target: top.Regions[west], Topology: top,
+	}
+}
+
+// call is one step of the shipped runbook, compiled for this world.
+func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
+	t.Helper()
+	for _, mode := range []string{"planned", "unplanned"} {
+		p := compile(t, w.catalog, w.facts(mode))
+		s, ok := p.Step(step)
+		if !ok {
+			continue
+		}
+		now := w.clock.Now()
+		return w.catalog[s.Uses], engine.Call{
+			Incident: "INC-2026-0042", Plan: p, Step: s, Attempt: 1, Began: now, Impact: now, Clock: w.clock,
+			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+		}
+	}
+	t.Fatalf("the runbook has no step %s", step)
+	return engine.Action{}, engine.Call{}
+}
+
+func (w *world) wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := w.clock.Sleep(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) applied() map[string]int {
+	out := map[string]int{}
+	for _, c := range w.Calls() {
+		if c.Applied {
+			out[c.Operation+" "+c.Target]++
+		}
+	}
+	return out
+}
+
+func (w *world) change(t *testing.T, f func(s *sim.State)) {
+	t.Helper()
+	if err := w.Do(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// changes has a case for each change of the catalogue: the step of the runbook
+// that uses it, the system and the operations that carry it out, and the same
+// change as somebody makes it by hand.
+var changes = map[string]struct {
+	step, system string
+	operations   []string
+	byHand       func(s *sim.State)
+}{
+	"kube.scale": {"scale/order-service", "kubernetes", []string{"patch horizontalpodautoscalers", "patch deployments/scale"}, func(s *sim.State) {
+		six := int32(6)
+		s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &six
+		s.Regions[west].Deployments["order-service"].Spec.Replicas = &six
+	}},
+	"kube.fence": {"fence-writers", "kubernetes", []string{"patch deployments/scale"}, func(s *sim.State) {
+		for _, name := range []string{"user-service", "order-service", "payment-service"} {
+			s.Regions[east].Deployments[name].Spec.Replicas = new(int32)
+		}
+	}},
+	"kube.restart": {"restart/user-service", "kubernetes", []string{"patch deployments"}, func(s *sim.State) {
+		d := s.Regions[west].Deployments["user-service"]
+		d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": "INC-2026-0042"}
+	}},
+	"aurora.switchover": {"switch-database", "aws.rds", []string{"SwitchoverGlobalCluster"}, promoteByHand},
+	"aurora.failover":   {"promote-database", "aws.rds", []string{"FailoverGlobalCluster"}, promoteByHand},
+	"cache.promote": {"promote-cache", "aws.elasticache", []string{"FailoverGlobalReplicationGroup"}, func(s *sim.State) {
+		for i := range s.Cache.Members {
+			s.Cache.Members[i].Primary = s.Cache.Members[i].Region == west
+		}
+	}},
+	"dns.shift": {"shift-dns", "aws.route53", []string{"UpdateHealthCheck"}, func(s *sim.State) {
+		for _, h := range s.DNS.Checks {
+			if h.Type == "CALCULATED" {
+				h.Disabled, h.Inverted = true, true
+				h.Version++
+			}
+		}
+	}},
+	"takeover.put": {"take-over", "aws.s3", []string{"PutObject"}, func(s *sim.State) {
+		for name, b := range s.Regions[west].Buckets {
+			if strings.Contains(name, "takeover") {
+				b["takeover"] = sim.Object{Body: []byte("by hand"), Modified: s.At}
+			}
+		}
+	}},
+}
+
+func promoteByHand(s *sim.State) {
+	for i := range s.Database.Members {
+		s.Database.Members[i].Writer = s.Database.Members[i].Region == west
+	}
+}
+
+var kinds = map[enginetest.Break]string{
+	enginetest.LostAnswer: sim.LostAnswer, enginetest.Throttled: sim.Throttle, enginetest.Denied: sim.Deny,
+	enginetest.Unreachable: sim.Refuse, enginetest.Silent: sim.Hang, enginetest.ServerFault: sim.ServerFail,
+}
+
+func TestEveryChangeOfTheCatalogue(t *testing.T) {
+	var have []string
+	for id, a := range catalog() {
+		if a.Kind == runbook.Change {
+			have = append(have, id)
+		}
+	}
+	slices.Sort(have)
+	if want := slices.Sorted(maps.Keys(changes)); !slices.Equal(have, want) {
+		t.Fatalf("the catalogue's changes are %v, the cases %v", have, want)
+	}
+	for _, id := range have {
+		c := changes[id]
+		for _, operation := range c.operations {
+			t.Run(id+" breaking "+operation, func(t *testing.T) {
+				t.Parallel()
+				enginetest.Action(t, func(t *testing.T) enginetest.Change {
+					w := newWorld(t)
+					action, call := w.call(t, c.step)
+					if call.Step.Uses != id {
+						t.Fatalf("step %s uses %s, not %s", c.step, call.Step.Uses, id)
+					}
+					fault := func(t *testing.T, f sim.Fault) {
+						if err := w.Fault(f); err != nil {
+							t.Fatal(err)
+						}
+					}
+					return enginetest.Change{
+						Action: action, Call: call, Applied: w.applied,
+						ByHand: func(t *testing.T) { w.change(t, c.byHand) },
+						Break: func(t *testing.T, b enginetest.Break) {
+							fault(t, sim.Fault{System: c.system, Operation: operation, Kind: kinds[b], Times: 1})
+						},
+						Blind: func(t *testing.T, b enginetest.Break) {
+							fault(t, sim.Fault{System: c.system, Kind: kinds[b]})
+						},
+						Settle: func(t *testing.T) { w.wait(t, 3*time.Minute) },
+					}
+				})
+			})
+		}
+	}
+}
+
+// looked carries out the looking of a step, bounded as the engine bounds it.
+func (w *world) looked(t *testing.T, step string) (engine.Outcome, bool, error) {
+	t.Helper()
+	a, c := w.call(t, step)
+	ctx, stop := w.clock.WithTimeout(t.Context(), c.Step.Timeout, context.DeadlineExceeded)
+	defer stop()
+	return a.Look(ctx, c)
+}
+
+var _ = json.Marshal
+var _ incident.ID
