@@ -44,7 +44,15 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 			return err
 		}
 		q, text = *found, rest
-		return c.mayConsent(s, found, who, glass)
+		if err := c.mayConsent(s, found, who, glass); err != nil || glass || ask.Values != nil {
+			return err
+		}
+		for _, word := range strings.Fields(rest) {
+			if word != q.Confirm && len(strings.Fields(rest)) > 1 {
+				return c.noSuchStep(s, p, word, strings.TrimSpace("approve "+q.Confirm))
+			}
+		}
+		return nil
 	})
 	if a != nil {
 		return *a
@@ -70,13 +78,18 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	}
 	now := c.effects(ctx, id, &q)
 	var changed string
+	var paused bool
 	var anew incident.Question
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		changed = ""
 		still := s.Questions[q.Question]
 		if still == nil || !still.Open {
-			return nil, c.stale(s, &q, ask.Person)
+			if still == nil {
+				still = &q
+			}
+			return nil, c.stale(s, still, ask.Person)
 		}
+		paused = s.Paused
 		if err := c.mayConsent(s, still, who, glass); err != nil {
 			return nil, err
 		}
@@ -105,13 +118,17 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	case changed != "":
 		s := incident.State{ID: id}
 		return Answer{
-			Text:    fmt.Sprintf("This changed while you were reading: %s. Look again.\n%s", changed, effectList(&anew)),
+			Text:    fmt.Sprintf("This changed while you were reading: %s. Look again.\n%s", quoted(changed), effectList(&anew)),
 			Buttons: approveButtons(&s, &anew),
 		}
 	case glass:
 		return Answer{Text: fmt.Sprintf("%s approved “%s” alone, breaking glass after nobody answered: %s", mention(who.ID), q.Title, quoted(why)), Public: true}
 	}
-	return Answer{Text: fmt.Sprintf("Approved: “%s”. It begins now.", q.Title)}
+	begins := "It begins now."
+	if paused {
+		begins = "It begins as soon as the pause ends: `/failover resume`."
+	}
+	return Answer{Text: fmt.Sprintf("Approved: “%s”. %s", q.Title, begins)}
 }
 
 // mayConsent refuses whoever may not say yes to that question now.
@@ -264,7 +281,7 @@ func (c *Commands) effects(ctx context.Context, id incident.ID, q *incident.Ques
 	r := reading{fingerprint: unread, err: err}
 	for _, e := range q.Effects {
 		if e.Bound != unread {
-			e.Lost = strings.TrimSpace(fmt.Sprintf("unknown: it could not be read at %s (%s). %s", clock(c.Clock.Now()), sentence(err), before(e.Lost)))
+			e.Lost = strings.TrimSpace(fmt.Sprintf("unknown: it could not be read at %s (%s). %s", clock(c.Clock.Now()), bare(err), before(e.Lost)))
 		}
 		e.Bound = unread
 		r.effects = append(r.effects, e)
@@ -285,7 +302,7 @@ func (r reading) against(q *incident.Question, s *incident.State) string {
 		return fmt.Sprintf("the plan is %s now, it was %s", short6(s.Plan.Digest), short6(q.Digest))
 	}
 	if r.err != nil {
-		return "what would happen cannot be read any more (" + sentence(r.err) + ")"
+		return "what would happen cannot be read any more (" + bare(r.err) + ")"
 	}
 	old := map[string]incident.Effect{}
 	for _, e := range q.Effects {

@@ -14,7 +14,7 @@ import (
 // check carries out the readiness checks towards a Region, without an incident.
 func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	text := strings.TrimSpace(ask.On + " " + ask.Text)
-	if word, _ := cut(text); word != "" && c.region(word) == "" && word != planned && word != unplanned {
+	if word, _ := cut(strings.ToLower(text)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
 		return *c.answerTo(c.unknownRegion(word, "check"), false)
 	}
 	w, err := c.typedWish(text)
@@ -40,7 +40,7 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0))
 	plan, err := c.Compile(facts)
 	if err != nil {
-		return *refused("The runbook cannot be carried out like this, so there is nothing to check: %s", short(err.Error(), 2500))
+		return *refused("The runbook cannot be carried out like this, so there is nothing to check: %s", faults(err))
 	}
 	at := c.Clock.Now()
 	found := c.Engine.Readiness(ctx, plan)
@@ -95,7 +95,7 @@ func findingLine(f engine.Finding, word string) string {
 	mark := map[string]string{"ok": "✓", "failed": "✗", "unknown": "?"}[word]
 	says := f.Outcome.Summary
 	if f.Err != nil {
-		says = sentence(f.Err)
+		says = bare(f.Err)
 	}
 	line := fmt.Sprintf("%s `%-7s` %s", mark, word, quoted(f.Step.Title))
 	if says != "" {

@@ -128,6 +128,9 @@ func verbs() []verb {
 	}
 }
 
+// readers only look, so what they say is said anew each time.
+var readers = []string{"help", "status", "check"}
+
 func findVerb(name string) (verb, bool) {
 	all := verbs()
 	i := slices.IndexFunc(all, func(v verb) bool { return v.name == name })
@@ -160,7 +163,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 		return done
 	}
 	answer := v.do(c, ctx, ask, who)
-	if !answer.Refused && answer.Form == nil && answer.Errors == nil {
+	if !answer.Refused && answer.Form == nil && answer.Errors == nil && answer.File == nil && !slices.Contains(readers, v.name) {
 		c.remember(key, answer)
 	}
 	c.log.Debug().Str("verb", ask.Verb).Str("person", ask.Person).Bool("refused", answer.Refused).Msg("answered")

@@ -198,16 +198,7 @@ func (c *Commands) noSuchStep(s *incident.State, p *runbook.Plan, word, verb str
 	if meant := nearest(word, stepIDs(p)); meant != "" {
 		return refuse("%s Did you mean `/failover %s %s`?", say, verb, meant)
 	}
-	var failed []string
-	for _, st := range p.Steps {
-		if s.Step(st.ID).Status == incident.Failed {
-			failed = append(failed, "`"+st.ID+"`")
-		}
-	}
-	if len(failed) == 0 {
-		return refuse("%s No step has stopped.", say)
-	}
-	return refuse("%s What stopped: %s.", say, join(failed, "and"))
+	return refuse("%s %s `/failover timeline` has the steps so far.", say, c.waits(s))
 }
 
 func stepIDs(p *runbook.Plan) []string {

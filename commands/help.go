@@ -16,7 +16,7 @@ func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 	id, err := c.Book.Log().Current(ctx)
 	if err == nil && id != "" {
 		err = c.Book.View(ctx, id, func(s *incident.State) {
-			if s.Seq == 0 || s.Over() && !s.ResolvedAt.IsZero() {
+			if s.Seq == 0 || !s.ResolvedAt.IsZero() {
 				return
 			}
 			first, when = worksNow(s), fmt.Sprintf("Now, with %s %s", s.ID, s.Phase())

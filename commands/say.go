@@ -131,10 +131,16 @@ func short(text string, n int) string {
 	return string(letters[:n-1]) + "…"
 }
 
-// sentence is an error on one line, without a full stop.
-func sentence(err error) string {
+// bare is an error on one line, without a full stop, as it goes on the record.
+func bare(err error) string {
 	return strings.TrimRight(short(strings.Join(strings.Fields(err.Error()), " "), 300), ".")
 }
+
+// sentence is bare for people to read: what came from outside is no markup.
+func sentence(err error) string { return quoted(bare(err)) }
+
+// faults are all that is wrong with a runbook, a line each.
+func faults(err error) string { return quoted(short(err.Error(), 2500)) }
 
 // count is "1 step" or "3 steps".
 func count(n int, one string) string {

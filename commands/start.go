@@ -305,12 +305,11 @@ func (c *Commands) alreadyActive(ctx context.Context, target string, now serving
 	if past.at.IsZero() {
 		return refused("%s is the active Region already: %s %s", target, now.says(), way)
 	}
-	return refused("%s has been the active Region since %s (%s). To go back: `/failover failback %s`", target, c.at(past.at), past.id, past.source)
+	return refused("%s has been the active Region since %s. To go back: /failover failback %s", target, c.at(past.at), past.source)
 }
 
-// takeover is a former incident that made a Region the active one.
+// takeover is how a former incident made a Region the active one.
 type takeover struct {
-	id     incident.ID
 	source string
 	at     time.Time
 }
@@ -326,7 +325,7 @@ func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error
 		var last takeover
 		var target string
 		err := c.Book.View(ctx, id, func(s *incident.State) {
-			last, target = takeover{id, s.Declared.Source, s.MitigatedAt}, s.Declared.Target
+			last, target = takeover{s.Declared.Source, s.MitigatedAt}, s.Declared.Target
 		})
 		switch {
 		case err != nil:
@@ -427,7 +426,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	// nothing behind.
 	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0))
 	if _, err := c.Compile(facts); err != nil {
-		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", short(err.Error(), 2500))
+		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", faults(err))
 	}
 	id, a := c.reserve(ctx, ask)
 	if a != nil {
@@ -437,7 +436,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	plan, err := c.Compile(facts)
 	if err != nil {
 		c.release(ctx, id)
-		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", short(err.Error(), 2500))
+		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", faults(err))
 	}
 	raw, err := json.Marshal(plan)
 	if err != nil {

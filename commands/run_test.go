@@ -1,0 +1,345 @@
+package commands
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+func TestGoWaitsForReadiness(t *testing.T) {
+	r := started(t)
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Go is not asked for yet")
+	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1})
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: Lag is low (`lag-low`)")
+	r.bot(incident.StepFinished{Step: "lag-low", Attempt: 1})
+	r.bot(finished("outage-seen")...)
+	r.bot(failed("backup-fresh")...)
+	r.askGo()
+	if added := r.added(func() { r.say(bob, "retry backup-fresh") }); added != "StepRetried" {
+		t.Errorf("a retry before Go appended %s", added)
+	}
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "Still being checked: Backup is fresh")
+	r.bot(finished("backup-fresh")...)
+	if added := r.added(func() { contains(t, r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}).Text, "Go.") }); added != "ApprovalGiven" {
+		t.Errorf("appended %s", added)
+	}
+	if r.state().GoBy != alice {
+		t.Error("nobody pressed Go")
+	}
+}
+
+func TestAFailedGateTakesAnOverrideWithAReason(t *testing.T) {
+	r := started(t)
+	r.bot(finished("outage-seen", "backup-fresh")...)
+	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1}, incident.StepFailed{Step: "lag-low", Error: "no data point", Unknown: true})
+	r.askGo()
+	a := r.refusedWith(func() Answer { return r.say(alice, "go") }, "1 required check is not well", "? unknown: Lag is low (`lag-low`): no data point")
+	if len(a.Buttons) != 1 || a.Buttons[0].Verb != "go_override" || a.Buttons[0].Label != "Go, overriding 1 ..." {
+		t.Errorf("buttons %+v", a.Buttons)
+	}
+	a = r.ask(Ask{Person: alice, Verb: "go_override", On: "qgo", CanForm: true})
+	if a.Form == nil {
+		t.Fatalf("%+v", a)
+	}
+	form := *a.Form
+	a = r.refusedWith(func() Answer {
+		return r.ask(Ask{Person: alice, Verb: "go_override", On: form.On, Values: map[string]string{"reason": ""}})
+	})
+	if a.Errors["reason"] == "" {
+		t.Errorf("%+v", a)
+	}
+	// A gate that fails while the form is open was not seen.
+	r.bot(failed("backup-fresh")...)
+	fill := Ask{Person: alice, Verb: "go_override", On: form.On, Values: map[string]string{"reason": "users are down"}}
+	r.refusedWith(func() Answer { return r.ask(fill) }, "This changed while you were reading: Backup is fresh (`backup-fresh`) failed too")
+	r.bot(finished("backup-fresh")...)
+	if added := r.added(func() { contains(t, r.ask(fill).Text, "overriding 1 failed gate") }); added != "ApprovalGiven StepSkipped" {
+		t.Errorf("appended %s", added)
+	}
+	s := r.state()
+	if st := s.Step("lag-low"); st.Status != incident.Skipped || st.SkipReason != "users are down" || s.GoBy != alice {
+		t.Errorf("%+v", st)
+	}
+	given, ok := r.events()[len(r.events())-2].Body.(incident.ApprovalGiven)
+	if !ok || !slices.Equal(given.Overridden, []string{"lag-low"}) || given.Choice != "go" || given.Reason != "users are down" {
+		t.Errorf("%+v", given)
+	}
+}
+
+func TestALockedGateIsNotOverridden(t *testing.T) {
+	r := started(t)
+	r.bot(finished("lag-low", "backup-fresh")...)
+	r.bot(failed("outage-seen")...)
+	r.askGo()
+	r.refusedWith(func() Answer { return r.say(alice, "go override it burns") }, "See the outage from two views", "cannot be overridden")
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "nothing can go on")
+	r.refusedWith(func() Answer { return r.say(alice, "skip outage-seen it burns") }, "cannot be skipped")
+}
+
+func TestGoWarnsWhenNobodyIsLeftToApprove(t *testing.T) {
+	r := started(t)
+	r.Roster = r.Roster[:2] // Alice and Bob
+	r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	r.askGo()
+	contains(t, r.say(bob, "go").Text, "“Promote the database” will need an approver who neither started this nor pressed Go")
+}
+
+func TestAStepThatStoppedIsRetried(t *testing.T) {
+	r := gone(t)
+	r.refusedWith(func() Answer { return r.say(alice, "retry") }, "No step has stopped")
+	r.bot(failed("warm-cache")...)
+	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
+	r.refusedWith(func() Answer { return r.say(alice, "retry warm-cahce") }, "no step `warm-cahce`", "Did you mean `/failover retry warm-cache`")
+	r.refusedWith(func() Answer { return r.say(alice, "retry move-dns") }, "“Move DNS” has not begun", "“Warm the cache” stopped")
+	r.refusedWith(func() Answer { return r.say(alice, "retry begin") }, "was done at 14:00:00 UTC")
+	if added := r.added(func() { contains(t, r.ask(Ask{Person: alice, Verb: "retry", On: "q7"}).Text, "carried out again") }); added != "ApprovalGiven StepRetried" {
+		t.Errorf("appended %s", added)
+	}
+	if q := r.state().Questions["q7"]; q.Answer != "retry" || q.By != alice {
+		t.Errorf("%+v", q)
+	}
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "retry", On: "q7"}) }, "answered by <@UALICE>")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "go_on", On: "q7"}) }, "answered by <@UALICE>")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "abort", On: "q7", Text: "x"}) }, "answered by <@UALICE>")
+}
+
+func TestSeveralStoppedStepsAreListed(t *testing.T) {
+	r := gone(t)
+	r.bot(failed("warm-cache")...)
+	r.bot(failed("scale-up")...)
+	r.refusedWith(func() Answer { return r.say(alice, "retry") }, "`/failover retry scale-up` or `/failover retry warm-cache`")
+	r.refusedWith(func() Answer { return r.say(alice, "skip it is fine") }, "`/failover skip scale-up`")
+	if a := r.say(alice, "skip warm-cache it warms by itself"); a.Refused {
+		t.Error(a.Text)
+	}
+	if a := r.say(alice, "retry"); a.Refused {
+		t.Errorf("the only one left: %q", a.Text)
+	}
+}
+
+func TestGoingOnWithoutAStepTakesAReason(t *testing.T) {
+	r := gone(t)
+	r.bot(failed("warm-cache")...)
+	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
+	r.refusedWith(func() Answer { return r.say(alice, "skip warm-cache") }, "Say why", "`/failover skip warm-cache REASON`")
+	r.refusedWith(func() Answer { return r.say(alice, "skip warm-cahce it warms") }, "Did you mean `/failover skip warm-cache`")
+	a := r.ask(Ask{Person: alice, Verb: "go_on", On: "q7", CanForm: true})
+	if a.Form == nil || a.Form.On != "q7" {
+		t.Fatalf("%+v", a)
+	}
+	contains(t, a.Form.Text, "warm-cache is not so", "“Move DNS” waits for it")
+	if added := r.added(func() {
+		r.ask(Ask{Person: alice, Verb: "go_on", On: a.Form.On, Values: map[string]string{"reason": "it warms by itself"}})
+	}); added != "ApprovalGiven StepSkipped" {
+		t.Errorf("appended %s", added)
+	}
+	if st := r.state().Step("warm-cache"); st.SkipReason != "it warms by itself" || st.SkippedBy != alice {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestDNSNeverPassesWhatIsLocked(t *testing.T) {
+	for _, step := range []string{"promote-database", "targets-healthy"} {
+		r := gone(t)
+		r.bot(failed(step)...)
+		says := []string{"cannot be skipped", "“Move DNS” waits for it", "`/failover retry " + step + "`"}
+		r.refusedWith(func() Answer { return r.say(alice, "skip "+step+" we are in a hurry") }, says...)
+		r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go_on", On: step, CanForm: true}) }, says...)
+		r.refusedWith(func() Answer {
+			return r.ask(Ask{Person: alice, Verb: "go_on", On: step, Values: map[string]string{"reason": "hurry"}})
+		}, says...)
+	}
+}
+
+func TestPauseAndResume(t *testing.T) {
+	r := gone(t)
+	r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1})
+	r.refusedWith(func() Answer { return r.say(alice, "resume") }, "is not paused")
+	contains(t, r.say(dave, "pause something is odd").Text, "Paused: nothing new starts", "Scale up")
+	if s := r.state(); !s.Paused || s.PauseReason != "something is odd" {
+		t.Errorf("%+v", s.Phase())
+	}
+	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "paused already, by <@UDAVE>")
+	contains(t, r.say(mallory, "status").Text, "paused by <@UDAVE>: something is odd", "Nothing new starts before `/failover resume`")
+	if a := r.say(bob, "resume"); a.Refused || r.state().Paused {
+		t.Error(a.Text)
+	}
+}
+
+func TestAbortBeforePromotionSaysHowChangesAreTakenBack(t *testing.T) {
+	r := promoting(t)
+	r.refusedWith(func() Answer { return r.say(alice, "abort") }, "Say why", "`/failover abort REASON`")
+	a := r.ask(Ask{Person: alice, Verb: "abort", CanForm: true})
+	if a.Form == nil {
+		t.Fatalf("%+v", a)
+	}
+	contains(t, a.Form.Text, "The run stops for good", "Scale up (`scale-up`)")
+	var done Answer
+	if added := r.added(func() {
+		done = r.ask(Ask{Person: alice, Verb: "abort", On: a.Form.On, Values: map[string]string{"reason": "it came back"}})
+	}); added != "RunAborted" {
+		t.Errorf("appended %s", added)
+	}
+	contains(t, done.Text, "Scale up (`scale-up`). Taken back by: scale down again.")
+	if strings.Contains(done.Text, "failback") {
+		t.Errorf("nothing was promoted, yet:\n%s", done.Text)
+	}
+	if s := r.state(); !slices.Equal(s.Aborted.Changed, []string{"scale-up"}) || s.Aborted.Reason != "it came back" {
+		t.Errorf("%+v", s.Aborted)
+	}
+	r.refusedWith(func() Answer { return r.say(bob, "abort again") }, "was stopped by <@UALICE> at 14:00 UTC")
+	r.refusedWith(func() Answer { return r.say(bob, "retry") }, "was stopped by <@UALICE>")
+	r.refusedWith(func() Answer { return r.say(bob, "pause") }, "was stopped by <@UALICE>")
+}
+
+func TestAbortAfterPromotionNamesTheWayOn(t *testing.T) {
+	intended := incident.ChangeIntended{Step: "promote-database", Action: "aurora.failover", Attempt: 1}
+	for name, bodies := range map[string][]incident.Body{
+		"done":     {intended, incident.StepFinished{Step: "promote-database", Attempt: 1, Changed: true}},
+		"intended": {intended},
+		"maybe":    {intended, incident.StepFailed{Step: "promote-database", Attempt: 1, Maybe: true, Error: "timeout"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := promoting(t)
+			r.ask(yes(bob, "q1"))
+			r.bot(bodies...)
+			a := r.say(alice, "abort enough")
+			contains(t, a.Text, "“Promote the database” cannot be taken back at once", "`/failover failback us-east-1`")
+			if name != "done" {
+				contains(t, a.Text, "which may have happened")
+			}
+			contains(t, r.say(mallory, "status").Text, "aborted at 14:00 UTC by <@UALICE>: enough", "`/failover failback us-east-1`")
+		})
+	}
+}
+
+func TestAbortAnswersTheQuestionOfTheStepThatStopped(t *testing.T) {
+	r := gone(t)
+	r.bot(failed("warm-cache")...)
+	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
+	if added := r.added(func() { r.ask(Ask{Person: alice, Verb: "abort", On: "q7", Text: "enough"}) }); added != "ApprovalGiven RunAborted" {
+		t.Errorf("appended %s", added)
+	}
+}
+
+func TestResolveComesLast(t *testing.T) {
+	r := gone(t)
+	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "cannot be resolved yet: 5 steps are left, next “Scale up”", "`/failover abort REASON`")
+	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
+	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "not yet on the record that us-west-2 serves")
+	r.bot(incident.IncidentMitigated{Summary: "served"})
+	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander: <@UALICE>")
+	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "Users are served from us-west-2 since 14:00 UTC")
+	r.refusedWith(func() Answer { return r.say(alice, "abort x") }, "Users are served from us-west-2")
+	id := r.current()
+	if added := r.added(func() { contains(t, r.say(alice, "resolve all well").Text, "INC-2026-0001 is resolved") }); added != "IncidentResolved" {
+		t.Errorf("appended %s", added)
+	}
+	if now, _ := r.log.Current(t.Context()); now != "" {
+		t.Errorf("%s is still current", now)
+	}
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "resolve", Incident: id}) }, "was resolved by <@UALICE> at 14:00 UTC")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "pause", Incident: id}) }, "was resolved by <@UALICE>")
+	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "No incident is open")
+}
+
+func TestAnAbortedIncidentIsResolved(t *testing.T) {
+	r := started(t)
+	r.askGo()
+	r.say(alice, "abort false alarm")
+	if added := r.added(func() { r.say(alice, "resolve") }); added != "IncidentResolved ApprovalWithdrawn" {
+		t.Errorf("appended %s", added)
+	}
+}
+
+func TestStatusSaysWhoIsWaitedForSinceWhen(t *testing.T) {
+	r := promoting(t)
+	r.clock.turn(41 * time.Second)
+	a := r.say(mallory, "status")
+	contains(t, a.Text, "*INC-2026-0001* · SEV-1 · us-east-1 -> us-west-2 · unplanned · running 41 s",
+		"v Readiness", "4/4", "> Move", "1/5", "waiting for a person",
+		"Approval of “Promote the database”, for <@UBOB>, <@UCAROL> or <@UERIN> since 41 s (14:00:00 UTC), asked again at 14:15:00 UTC")
+	if a.Public {
+		t.Error("status is private")
+	}
+	r = newRoom(t)
+	r.down = errors.New("no answer")
+	contains(t, r.say(mallory, "status").Text, "No incident is open", "could not be found out: no answer", "There has been no incident before")
+}
+
+func TestCheckSaysEachFindingInWords(t *testing.T) {
+	r := newRoom(t)
+	r.engine.findings = []engine.Finding{
+		{Step: runbook.Step{Title: "Nodes per zone"}, OK: true, Outcome: engine.Outcome{Summary: "6 nodes in 3 zones"}},
+		{Step: runbook.Step{Title: "Backup"}, Outcome: engine.Outcome{Summary: "22 min old (limit 15)", Evidence: map[string]string{"age": "22 min"}}, Hint: "run a backup"},
+		{Step: runbook.Step{Title: "Lag", Gate: runbook.Advice}, Unknown: true, Err: errors.New("no <data> point for 9 min")},
+	}
+	a := r.say(dave, "check us-west-2 unplanned")
+	contains(t, a.Text, "*Readiness of us-west-2* to take over, unplanned", "1 ok, 1 failed, 1 unknown (1 of them advice)",
+		"✓ `ok     ` Nodes per zone: 6 nodes in 3 zones", "✗ `failed ` Backup: 22 min old (limit 15) (22 min old)\n      run a backup",
+		"? `unknown` Lag: no &lt;data&gt; point for 9 min (advice)")
+	if r.engine.plan.Target.Name != "us-west-2" || r.engine.plan.Source.Name != "us-east-1" || r.engine.plan.Mode != unplanned {
+		t.Errorf("plan towards %s from %s", r.engine.plan.Target.Name, r.engine.plan.Source.Name)
+	}
+	r.say(dave, "check")
+	if r.engine.plan.Mode != planned || r.engine.plan.Target.Name != "us-west-2" {
+		t.Errorf("by default: %s to %s", r.engine.plan.Mode, r.engine.plan.Target.Name)
+	}
+	for range 200 {
+		r.engine.findings = append(r.engine.findings, engine.Finding{Step: runbook.Step{Title: long(100)}, OK: true})
+	}
+	if a := r.say(dave, "check"); len(a.Text) > 8000 || !strings.Contains(a.Text, "checks more") {
+		t.Errorf("%d letters", len(a.Text))
+	}
+	if len(r.events()) != 0 {
+		t.Error("a check appended something")
+	}
+}
+
+func TestNoteIsForEverybodyAndKept(t *testing.T) {
+	r := started(t)
+	a := r.say(dave, "note AWS says <!channel> it is down")
+	if !a.Public || strings.Contains(a.Text, "<!channel>") {
+		t.Errorf("%+v", a)
+	}
+	last := r.events()[len(r.events())-1]
+	if n, ok := last.Body.(incident.NoteAdded); !ok || n.Text != "AWS says <!channel> it is down" || last.Actor != dave {
+		t.Errorf("%+v", last)
+	}
+	r.refusedWith(func() Answer { return r.say(dave, "note") }, "needs its text")
+	r.refusedWith(func() Answer { return r.say(dave, "note "+long(4000)) }, "At most 3000 letters")
+	if a := r.ask(Ask{Person: dave, Verb: "note", CanForm: true}); a.Form == nil {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestTheTimelineHasALineForEachEvent(t *testing.T) {
+	r := promoting(t)
+	r.bot(incident.MessagePosted{Key: "card", Channel: "C1", TS: "1.2"})
+	a := r.say(dave, "timeline")
+	if a.File == nil {
+		t.Fatalf("%+v", a)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(a.File.Content), "\n"), "\n")
+	if len(lines) != len(r.events()) {
+		t.Errorf("%d lines for %d events", len(lines), len(r.events()))
+	}
+	contains(t, lines[0], "2026-03-04 14:00:00 UTC  1", "IncidentDeclared: INC-2026-0001, us-east-1 -> us-west-2", "(Alice)")
+	if n := strings.Count(a.Text, "\n2026-"); n != shownLines {
+		t.Errorf("%d lines shown", n)
+	}
+	if strings.Contains(a.Text, "MessagePosted") {
+		t.Error("the bot's own messages are shown")
+	}
+	r.say(alice, "abort x")
+	r.say(alice, "resolve")
+	if a := r.say(dave, "timeline"); a.File == nil || !strings.Contains(a.File.Name, "INC-2026-0001") {
+		t.Errorf("after the end: %+v", a)
+	}
+}

@@ -1,0 +1,229 @@
+package commands
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+func TestStartDeclaresAndFreezesThePlanInOnePiece(t *testing.T) {
+	r := newRoom(t)
+	added := r.added(func() {
+		a := r.say(alice, "start us-west-2 unplanned sev2 since 13:50 UTC elevated 5xx, AWS status confirms")
+		contains(t, a.Text, "INC-2026-0001 is open: us-east-1 -> us-west-2, unplanned, SEV-2")
+	})
+	if added != "IncidentDeclared PlanFrozen" {
+		t.Fatalf("appended %s", added)
+	}
+	s := r.state()
+	want := incident.IncidentDeclared{
+		Incident: "INC-2026-0001", Source: "us-east-1", Target: "us-west-2", Mode: unplanned, Severity: "SEV-2",
+		Reason: "elevated 5xx, AWS status confirms", Began: time.Date(2026, 3, 4, 13, 50, 0, 0, time.UTC), Commander: alice,
+	}
+	if s.Declared != want || s.DeclaredBy != alice {
+		t.Errorf("declared %+v by %s", s.Declared, s.DeclaredBy)
+	}
+	if len(s.Plan.Digest) != 12 || !strings.Contains(string(s.Plan.Plan), "promote-database") {
+		t.Errorf("plan %q", s.Plan.Digest)
+	}
+	if len(r.engine.adopted) != 1 || r.engine.adopted[0] != "INC-2026-0001" {
+		t.Errorf("adopted %v", r.engine.adopted)
+	}
+}
+
+func TestStartAsksOnlyForWhatIsMissing(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                   "target mode reason severity began",
+		"us-west-2":                          "mode reason severity began",
+		"us-west-2 unplanned":                "reason severity began",
+		"us-west-2 sev1 since 13:59 it is 5": "mode",
+		"unplanned sev-3":                    "target reason began",
+	} {
+		r := newRoom(t)
+		a := r.ask(Ask{Person: alice, Verb: "start", Text: text, CanForm: true})
+		if a.Form == nil {
+			t.Errorf("%q: no form but %q", text, a.Text)
+			continue
+		}
+		var names []string
+		for _, f := range a.Form.Fields {
+			names = append(names, f.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%q asks for %s, want %s", text, got, want)
+		}
+		if len(a.Form.Title) > 24 || len(a.Form.Submit) > 24 {
+			t.Errorf("titles too long: %+v", a.Form)
+		}
+		// Filled in, it starts with what was typed and what was filled in.
+		filled := map[string]string{"target": "us-west-2", "mode": "planned", "reason": "drill", "severity": "SEV-1", "began": ""}
+		values := map[string]string{}
+		for _, n := range names {
+			values[n] = filled[n]
+		}
+		done := r.ask(Ask{Person: alice, Verb: "start", On: a.Form.On, Values: values})
+		if done.Refused || r.state().Declared.Target != "us-west-2" {
+			t.Errorf("%q: %q", text, done.Text)
+		}
+	}
+	r := newRoom(t)
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2") }, "planned or unplanned and the reason", "/failover start us-west-2 unplanned")
+}
+
+func TestAFormOfStartStaysOpenWithItsFaults(t *testing.T) {
+	r := newRoom(t)
+	a := r.ask(Ask{Person: alice, Verb: "start", On: "us-west-2", Values: map[string]string{"mode": "fast", "reason": " ", "severity": "SEV-9", "began": "23:00"}})
+	for _, field := range []string{"mode", "reason", "severity", "began"} {
+		if a.Errors[field] == "" {
+			t.Errorf("nothing said about %s: %v", field, a.Errors)
+		}
+	}
+	if len(r.events()) != 0 {
+		t.Error("something was appended")
+	}
+}
+
+func TestStartRefusesWhatCannotBe(t *testing.T) {
+	r := newRoom(t)
+	for text, want := range map[string][]string{
+		"start us-west-3 unplanned x":           {"`us-west-3` is not a Region", "us-east-1 and us-west-2", "Did you mean `/failover start us-west-2`"},
+		"start oregon unplanned x":              {"`oregon` is not a Region of this platform"},
+		"start eu-central-1":                    {"`eu-central-1` is not a Region"},
+		"start us-west-2 unplaned x":            {"`unplaned` is not a mode", "`/failover start us-west-2 unplanned x`"},
+		"start us-west-2 planned unplanned x":   {"both planned and unplanned"},
+		"start us-west-2 us-east-1 planned x":   {"Both us-west-2 and us-east-1"},
+		"start us-west-2 sev9 planned x":        {"`sev9` is not a severity"},
+		"start us-east-1 planned back to home":  {"us-east-1 is the active Region already", "`/failover start us-west-2`"},
+		"start us-west-2 planned " + long(1000): {"The reason has 1000 letters"},
+		"failback us-east-1":                    {"us-east-1 serves users now", "Nothing has to go back"},
+		"failback nowhere":                      {"`nowhere` is not a Region"},
+		"check us-est-1":                        {"Did you mean `/failover check us-east-1`"},
+		"check us-east-1":                       {"us-east-1 serves users now", "`/failover check us-west-2`"},
+		"check us-west-2 planned and more":      {"not `and more`"},
+		"note x":                                {"No incident is open", "`/failover start us-west-2`"},
+		"timeline":                              {"There has been no incident yet"},
+		"approve us-west-2":                     {"No incident is open"},
+	} {
+		r.refusedWith(func() Answer { return r.say(alice, text) }, want...)
+	}
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "start", Text: "us-east-1", CanForm: true}) }, "active Region already")
+}
+
+func long(n int) string { return strings.Repeat("x", n) }
+
+func TestARegionThatTookOverIsRefusedWithItsTime(t *testing.T) {
+	r := gone(t)
+	r.clock.turn(20 * time.Minute)
+	r.bot(incident.IncidentMitigated{Summary: "served from us-west-2"})
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "INC-2026-0001 is open", "`/failover resolve` closes it")
+	r.say(alice, "resolve")
+	r.active = "us-west-2"
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") },
+		"us-west-2 has been the active Region since 14:20 UTC", "To go back: /failover failback us-east-1")
+	contains(t, r.say(mallory, "status").Text, "No incident is open", "us-west-2 serves users now (asked the public address)",
+		"The last one: INC-2026-0001", "resolved at 14:20 UTC by <@"+alice+">", "us-west-2 has served since 14:20 UTC")
+}
+
+func TestASecondStartNamesTheOpenRunAndItsCommander(t *testing.T) {
+	r := started(t)
+	r.refusedWith(func() Answer { return r.say(erin, "start us-west-2 unplanned me too") },
+		"INC-2026-0001 is open (us-east-1 -> us-west-2, readiness)", "started by <@"+alice+"> at 14:00 UTC", "commander <@"+alice+">")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "start", CanForm: true}) }, "INC-2026-0001 is open")
+}
+
+func TestTheSameStartAgainOpensNoSecondIncident(t *testing.T) {
+	r := newRoom(t)
+	ask := Ask{Person: alice, Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
+	first := r.ask(ask)
+	if added := r.added(func() {
+		if again := r.ask(ask); again.Text != first.Text {
+			t.Errorf("%q, then %q", first.Text, again.Text)
+		}
+		r.given = map[string]Answer{} // as after a restart
+		r.ask(ask)
+	}); added != "" {
+		t.Errorf("appended %s", added)
+	}
+	if ids, _ := r.log.Incidents(t.Context()); len(ids) != 1 {
+		t.Errorf("incidents %v", ids)
+	}
+}
+
+func TestAStartThatDiedAfterItsReservationGoesOn(t *testing.T) {
+	r := newRoom(t)
+	r.log.fail["Append"] = true
+	ask := Ask{Person: alice, Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
+	r.refusedWith(func() Answer { return r.ask(ask) }, "not certain")
+	r.log.fail["Append"] = false
+	r.refusedWith(func() Answer { return r.say(erin, "start us-west-2 unplanned y") }, "Somebody else is starting INC-2026-0001")
+	contains(t, r.say(mallory, "status").Text, "INC-2026-0001 is being started")
+	if a := r.ask(ask); a.Refused || r.state().DeclaredBy != alice {
+		t.Errorf("%q", a.Text)
+	}
+}
+
+func TestAReservationTakenOverIsNotDeclaredTwice(t *testing.T) {
+	r := newRoom(t)
+	r.log.fail["Append"] = true
+	ask := Ask{Person: alice, Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
+	r.ask(ask)
+	r.log.fail["Append"] = false
+	r.clock.turn(2 * time.Minute)
+	if a := r.say(erin, "start us-west-2 unplanned y"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	r.refusedWith(func() Answer { return r.ask(ask) }, "INC-2026-0001 is open", "<@"+erin+">")
+}
+
+func TestAnIncidentThatIsOverDoesNotHinderTheNext(t *testing.T) {
+	r := started(t)
+	if a := r.say(alice, "abort false alarm"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	if a := r.say(erin, "start us-west-2 planned again"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	if id := r.current(); id != "INC-2026-0002" {
+		t.Errorf("current is %s", id)
+	}
+}
+
+func TestStartSaysWhenItIsNotKnownWhoServes(t *testing.T) {
+	r := newRoom(t)
+	r.down = errors.New("no answer from https://api.ecommerce.com")
+	a := r.say(bob, "start us-west-2 unplanned lost")
+	contains(t, a.Text, "is open: us-east-1 -> us-west-2", "could not be found out: no answer from", "us-east-1 is taken to be the Region that is left")
+	if s := r.state(); s.Declared.Commander != bob {
+		t.Errorf("commander %s", s.Declared.Commander)
+	}
+}
+
+func TestARunbookAtFaultLeavesNothingBehind(t *testing.T) {
+	r := newRoom(t)
+	r.faults = errors.New("failover.yaml:3:1: unknown action \"dns.mvoe\"")
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "nothing was begun", "failover.yaml:3:1")
+	r.refusedWith(func() Answer { return r.say(alice, "check") }, "nothing to check", "failover.yaml:3:1")
+	if id, _ := r.log.Current(t.Context()); id != "" {
+		t.Errorf("%s is reserved", id)
+	}
+}
+
+func TestWhenItBegan(t *testing.T) {
+	now := time.Date(2026, 3, 4, 0, 10, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"10": "2026-03-04 00:00", "10m": "2026-03-04 00:00", "15 minutes ago": "2026-03-03 23:55",
+		"23:58": "2026-03-03 23:58", "0:05 UTC": "2026-03-04 00:05", "00:10": "2026-03-04 00:10",
+	} {
+		if at, fault := began(text, now); fault != "" || at.Format("2006-01-02 15:04") != want {
+			t.Errorf("%q: %s %q, want %s", text, at, fault, want)
+		}
+	}
+	for _, text := range []string{"", "9999", "25:00", "soon", "08:00", "12:00 CET", "-5"} {
+		if at, fault := began(text, now); fault == "" {
+			t.Errorf("%q was read as %s", text, at)
+		}
+	}
+}
