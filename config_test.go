@@ -1,0 +1,254 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// tokens are those of an environment in which nothing is missing.
+var tokens = map[string]string{
+	"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret", "REDIS_URL": "redis://:secret@127.0.0.1:6379",
+	"PAGERDUTY_ROUTING_KEY": "secret-key", "SYNTHETIC_TEST_TOKEN": "secret-order",
+}
+
+func environ(change map[string]string) func(string) string {
+	return func(name string) string {
+		if v, ok := change[name]; ok {
+			return v
+		}
+		return tokens[name]
+	}
+}
+
+const example = "deploy/config.example.yaml"
+
+// written is the example with one thing replaced.
+func written(t *testing.T, old, by string) string {
+	t.Helper()
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	if old != "" {
+		if strings.Count(text, old) == 0 {
+			t.Fatalf("the example has no %q", old)
+		}
+		text = strings.Replace(text, old, by, 1)
+	}
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func faults(t *testing.T, path string, env map[string]string, needed ...string) runbook.Faults {
+	t.Helper()
+	c, err := LoadConfig(path, environ(env), needed...)
+	if err == nil {
+		return nil
+	}
+	if c != nil {
+		t.Error("settings came back along with an error")
+	}
+	var f runbook.Faults
+	if !errors.As(err, &f) {
+		t.Fatalf("error is %v", err)
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("a secret is in the error: %v", err)
+	}
+	return f
+}
+
+func TestTheExampleIsWithoutFault(t *testing.T) {
+	c, err := LoadConfig(example, environ(nil), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL", "SYNTHETIC_TEST_TOKEN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Platform.Regions["us-west-2"].Name != "us-west-2" {
+		t.Error("a Region does not know its name")
+	}
+	var replicas []int
+	for _, s := range c.Platform.Services {
+		replicas = append(replicas, s.Replicas)
+	}
+	if !slices.Equal(replicas, []int{6, 6, 4, 4, 3}) {
+		t.Errorf("replicas are %v", replicas)
+	}
+	if c.UpdateEvery != 15*time.Minute || c.Slack.Command != "/failover" || c.Redis.Prefix != "fb" {
+		t.Errorf("every %s, %s, %s", c.UpdateEvery, c.Slack.Command, c.Redis.Prefix)
+	}
+	if c.Secrets.SlackBotToken != tokens["SLACK_BOT_TOKEN"] || c.Secrets.OrderToken != tokens["SYNTHETIC_TEST_TOKEN"] {
+		t.Error("the secrets did not arrive")
+	}
+	roster := c.Roster()
+	if len(roster) != 4 || roster[0].ID != "U0AL1CE00" || !roster[0].BreakGlass || !slices.Equal(roster[1].Roles, []string{"approver", "responder"}) {
+		t.Errorf("the roster is %+v", roster)
+	}
+}
+
+func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		old, by string
+		want    string
+	}{
+		"unknown key":             {"  channel: C0123456789", "  chanel: C0123456789", `: unknown key "chanel"; did you mean "channel"?`},
+		"unknown key deep inside": {"      min_zones: 3", "      min_zone: 3", `: unknown key "min_zone"; did you mean "min_zones"?`},
+		"key twice":               {"  home: us-east-1", "  home: us-east-1\n  home: us-west-2", `: key "home" is there twice`},
+		"missing key":             {"  home: us-east-1\n", "", `"platform" lacks "home"`},
+		"empty value":             {"channel: C0123456789", "channel:", `"channel" is empty, and it is needed`},
+		"a channel's name":        {"channel: C0123456789", "channel: incident-response", `wants a channel's id such as C0123456789`},
+		"number":                  {"replicas: 6", "replicas: many", `"replicas" wants a whole number, not "many"`},
+		"no replicas":             {"replicas: 6", "replicas: 0", `"replicas" has to be at least 1, not 0`},
+		"true or false":           {"in_vpc: false", "in_vpc: perhaps", `"in_vpc" is true or false, not "perhaps"`},
+		"duration":                {"update_every: 15m", "update_every: 15", `"update_every" wants a duration like 30s or 15m, not "15"`},
+		"short duration":          {"update_every: 15m", "update_every: 5s", `"update_every" has to be at least 1m, not 5s`},
+		"list":                    {"[commander, responder]", "commander", `"roles" wants a list, not "commander"`},
+		"role":                    {"[commander, responder]", "[comander]", `unknown role "comander"; did you mean "commander"?`},
+		"no role":                 {"[commander, responder]", "[]", `Alice has no role; it may be commander, approver, responder`},
+		"home":                    {"home: us-east-1", "home: us-east-2", `"home" is "us-east-2", which is none of the Regions; did you mean "us-east-1"?`},
+		"ARN of another Region":   {"arn:aws:rds:us-west-2:", "arn:aws:rds:us-east-1:", `"db_cluster_arn" is an ARN of us-east-1, but stands under us-west-2`},
+		"ARN of another service":  {"arn:aws:elasticloadbalancing:us-west-2", "arn:aws:ecs:us-west-2", `"load_balancer_arn" is an ARN of ecs, not of elasticloadbalancing`},
+		"ARN of another cluster":  {"cluster:ecommerce-secondary", "cluster:ecommerce-tertiary", `"db_cluster_arn" is that of "ecommerce-tertiary", but "db_cluster" is "ecommerce-secondary"`},
+		"no ARN":                  {"arn:aws:rds:us-west-2:123456789012:cluster:ecommerce-secondary", "ecommerce-secondary", `"db_cluster_arn" has to look like arn:aws:rds:us-west-2:`},
+		"another account":         {"rds:us-west-2:123456789012", "rds:us-west-2:210987654321", `the ARNs are of different accounts: 123456789012, 210987654321`},
+		"the public name":         {"https://us-west-2.api.ecommerce.com", "https://api.ecommerce.com", `"endpoint" is the public name api.ecommerce.com`},
+		"an address with a path":  {"https://us-west-2.api.ecommerce.com", "https://us-west-2.api.ecommerce.com/v1", `"endpoint" wants an address of scheme and host only`},
+		"the same address twice":  {"https://us-west-2.api.ecommerce.com", "https://us-east-1.api.ecommerce.com", `"endpoint" has the same value in us-east-1 and us-west-2`},
+		"a health page":           {"/api/v1/users/health", "users/health", `"health" wants a path that begins with a slash`},
+		"a name server":           {"ns-513.awsdns-00.net:53", "ns-513.awsdns-00.net", `"ns-513.awsdns-00.net" has to be host:port`},
+		"a resolver inside a VPC": {", vpc_only: true", "", `169.254.169.253 answers only inside a VPC: add vpc_only: true`},
+		"a trailing dot":          {"record: api.ecommerce.com", "record: api.ecommerce.com.", `"record" wants the bare name`},
+		"one check twice":         {"22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111", `"endpoint_check" and "health_check" are the same check`},
+		"bands":                   {"[1000, 5000, 30000]", "[1000, 500]", `"lag_bands_ms" has to rise`},
+		"limits of lag":           {"lag_confirm_ms: 5000", "lag_confirm_ms: 500", `"lag_confirm_ms" (500) is below "lag_warn_ms" (1000)`},
+		"nobody can be paged":     {"  enabled: true", "  enabled: false", `"page" is true and nobody can be paged`},
+		"a strange cluster":       {"\nkubernetes:\n  us-east-1:", "\nkubernetes:\n  us-east-2:", `"us-east-2" is none of the platform's Regions`},
+		"a cluster is missing":    {"\nkubernetes:\n  us-east-1:", "\nkubernetes:\n  us-east-2:", `"kubernetes" does not say how the cluster of us-east-1 is reached`},
+		"no way to a cluster":     {"    context: us-west-2-ecommerce-prod", "    kubeconfig: x", `give "context" (of a kubeconfig) or "eks"`},
+		"half an EKS cluster":     {"    context: us-west-2-ecommerce-prod", "    eks: {cluster: c, endpoint: \"http://x\"}", `"eks" lacks "ca"`},
+		"an alias":                {"home: us-east-1", "home: *region", `YAML`},
+		"the same person twice":   {"slack: U0B0B0000", "slack: U0AL1CE00", `U0AL1CE00 is there twice: first as Alice`},
+		"no Slack id":             {"slack: U0B0B0000", "slack: bob", `"slack" wants a Slack user id such as U0123456789`},
+		"a folder":                {"# templates: ./templates", "templates: ./nowhere", `there is no folder `},
+		"a diversion":             {"update_every: 15m", "dial: {\"a:1\": b}", `"b" has to be host:port`},
+		"a command":               {"command: /failover", "command: failover", `"command" has to be a slash and a word`},
+		"not YAML":                {"home: us-east-1", "home: [", `not readable as YAML`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := written(t, c.old, c.by)
+			found := faults(t, path, nil)
+			i := slices.IndexFunc(found, func(f runbook.Fault) bool { return strings.Contains(f.String(), c.want) })
+			if i < 0 {
+				t.Fatalf("no fault with %q; found:\n%v", c.want, found)
+			}
+			if found[i].File != path || found[i].Line == 0 || found[i].Column == 0 {
+				t.Errorf("the fault has no place: %s", found[i])
+			}
+			if len(found) > 3 {
+				t.Errorf("one slip has %d faults:\n%v", len(found), found)
+			}
+		})
+	}
+}
+
+func TestAllFaultsAreSaidAtOnceInTheOrderOfTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte("slack: {chanel: C0123456789}\npeople: 7\nupdate_every: soon\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := faults(t, path, map[string]string{"SLACK_BOT_TOKEN": "abc", "REDIS_URL": ""}, "REDIS_URL")
+	want := []string{
+		path + `:1:1: the file lacks "platform"`,
+		path + `:1:1: the file lacks "kubernetes"`,
+		path + `:1:9: unknown key "chanel"; did you mean "channel"?`,
+		path + `:2:9: "people" wants a list, not "7"`,
+		path + `:3:15: "update_every" wants a duration like 30s or 15m, not "soon"`,
+		`environment: SLACK_BOT_TOKEN is not a bot token: it has to begin with xoxb-; copy it from the app's page, OAuth & Permissions`,
+		`environment: REDIS_URL is not set: where the record is kept, redis://host:6379`,
+	}
+	var lines []string
+	for _, f := range got {
+		lines = append(lines, f.String())
+	}
+	slices.Sort(want)
+	slices.Sort(lines)
+	if !slices.Equal(lines, want) {
+		t.Errorf("faults are\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestACommanderNeedsSomebodyElseToApprove(t *testing.T) {
+	path := written(t, "roles: [approver, responder]", "roles: [responder]")
+	found := faults(t, path, nil)
+	if len(found) != 1 || !strings.Contains(found[0].Text, `nobody could approve what Carol asks for`) {
+		t.Errorf("faults are %v", found)
+	}
+}
+
+func TestSecretsAreCheckedAndNeverShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"swapped":          {map[string]string{"SLACK_BOT_TOKEN": "xapp-secret", "SLACK_APP_TOKEN": "xoxb-secret"}, "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are swapped"},
+		"the bot's twice":  {map[string]string{"SLACK_APP_TOKEN": "xoxb-secret"}, "SLACK_APP_TOKEN is not an app-level token but looks like a bot token"},
+		"a user's token":   {map[string]string{"SLACK_BOT_TOKEN": "xoxp-secret"}, "SLACK_BOT_TOKEN is not a bot token but looks like a user token"},
+		"not an address":   {map[string]string{"SLACK_API_URL": "slack.com"}, "SLACK_API_URL has to be an http or https address"},
+		"in the clear":     {map[string]string{"SLACK_API_URL": "http://slack.example/api/"}, "would send the tokens unencrypted to slack.example"},
+		"not a Redis":      {map[string]string{"REDIS_URL": "http://:secret@x"}, "REDIS_URL has to look like redis://host:6379"},
+		"a torn Redis URL": {map[string]string{"REDIS_URL": "redis://:secret%@x:6379"}, "REDIS_URL has to look like redis://host:6379"},
+		"nobody to page":   {map[string]string{"PAGERDUTY_ROUTING_KEY": " "}, "PAGERDUTY_ROUTING_KEY is not set"},
+		"no token":         {map[string]string{"SLACK_BOT_TOKEN": ""}, "SLACK_BOT_TOKEN is not set"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := faults(t, example, c.env, "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL")
+			if len(found) != 1 || !strings.Contains(found[0].String(), "environment: ") || !strings.Contains(found[0].Text, c.want) {
+				t.Errorf("faults are %v, want one with %q", found, c.want)
+			}
+		})
+	}
+}
+
+func TestWithoutSlackTheSettingsCanStillBeRead(t *testing.T) {
+	if _, err := LoadConfig(example, func(string) string { return "" }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatTheEnvironmentSaysIsTidied(t *testing.T) {
+	c, err := LoadConfig(example, environ(map[string]string{"SLACK_BOT_TOKEN": " xoxb-1\n", "SLACK_API_URL": "http://127.0.0.1:8065/api"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Secrets.SlackBotToken != "xoxb-1" || c.Secrets.SlackAPIURL != "http://127.0.0.1:8065/api/" {
+		t.Errorf("secrets are %+v", c.Secrets)
+	}
+}
+
+func TestAMissingFileNamesTheExample(t *testing.T) {
+	_, err := LoadConfig(filepath.Join(t.TempDir(), "config.yaml"), environ(nil))
+	if err == nil || !strings.Contains(err.Error(), "there is no settings file") || !strings.Contains(err.Error(), example) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestFilesAreFoundBesideTheSettings(t *testing.T) {
+	path := written(t, "    # kubeconfig: kubeconfig.yaml ", "    kubeconfig: kubeconfig.yaml ")
+	c, err := LoadConfig(path, environ(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Kubernetes["us-east-1"].Kubeconfig, filepath.Join(filepath.Dir(path), "kubeconfig.yaml"); got != want {
+		t.Errorf("the kubeconfig is looked for at %s, want %s", got, want)
+	}
+}
