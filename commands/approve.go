@@ -249,7 +249,7 @@ func wrongRegion(ask Ask, q *incident.Question, typed, verb string) Answer {
 		say = fmt.Sprintf("“%s” is not %s. Type %s, exactly.", plain(typed), q.Confirm, q.Confirm)
 	}
 	if ask.Values != nil {
-		return Answer{Refused: true, Text: say, Errors: map[string]string{"confirm": say}}
+		return Answer{Refused: true, Errors: map[string]string{"confirm": say}}
 	}
 	more := ""
 	if verb == "break_glass" {
@@ -380,7 +380,7 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 		}
 		return Answer{Form: f}
 	}
-	var said string
+	var said, step string
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		q, rest, err := may(s, p)
 		if err != nil {
@@ -390,13 +390,13 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 		if ask.Values != nil {
 			why = strings.TrimSpace(ask.Values["reason"])
 		}
-		said = q.Title
+		said, step = q.Title, q.Step
 		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: short(why, reasonMax)}}, nil
 	})
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: fmt.Sprintf("Declined: “%s”. Nothing of it was done.", said)}
+	return Answer{Text: fmt.Sprintf("Declined: “%s”. Nothing of it was done. To ask again: `/failover retry %s`. To stop: `/failover abort REASON`.", said, step)}
 }
 
 // remind calls those who can answer a question, and notes that it did.

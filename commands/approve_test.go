@@ -264,6 +264,9 @@ func TestDecline(t *testing.T) {
 	if q := r.state().Questions["q1"]; q.Reason != "the lag is too high" || q.Answer != "declined" {
 		t.Errorf("%+v", q)
 	}
+	if st := r.state().Step("promote-database"); st.Status != incident.Failed {
+		t.Errorf("a declined step is %q", st.Status)
+	}
 	r.refusedWith(func() Answer { return r.ask(yes(carol, "q1")) }, "declined by <@UBOB> at 14:00:00 UTC")
 }
 

@@ -54,7 +54,10 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 				return err
 			}
 			if len(gates.failed) == 0 {
-				return refuse("No required check is failed now. Press Go, or `/failover go`.")
+				return &refusal{Answer{
+					Refused: true, Text: "No required check is failed any more, so there is nothing to override. Press Go, or `/failover go`.",
+					Buttons: []Button{{Verb: "go", Label: "Go", On: q.Question, Incident: s.ID, Style: "primary"}},
+				}}
 			}
 			if err := c.lockedGates(s, p, gates); err != nil {
 				return err

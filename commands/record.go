@@ -37,7 +37,7 @@ func (c *Commands) note(ctx context.Context, ask Ask, who Person) Answer {
 	}
 	if say != "" {
 		if ask.Values != nil {
-			return Answer{Refused: true, Text: say, Errors: map[string]string{"text": say}}
+			return Answer{Refused: true, Errors: map[string]string{"text": say}}
 		}
 		return Answer{Refused: true, Text: say}
 	}

@@ -59,6 +59,13 @@ func TestAFailedGateTakesAnOverrideWithAReason(t *testing.T) {
 	fill := Ask{Person: alice, Verb: "go_override", On: form.On, Values: map[string]string{"reason": "users are down"}}
 	r.refusedWith(func() Answer { return r.ask(fill) }, "This changed while you were reading: Backup is fresh (`backup-fresh`) failed too")
 	r.bot(finished("backup-fresh")...)
+	well := started(t)
+	well.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	well.askGo()
+	a = well.refusedWith(func() Answer { return well.ask(Ask{Person: alice, Verb: "go_override", On: "qgo", CanForm: true}) }, "nothing to override")
+	if len(a.Buttons) != 1 || a.Buttons[0].Verb != "go" {
+		t.Errorf("buttons %+v", a.Buttons)
+	}
 	if added := r.added(func() { contains(t, r.ask(fill).Text, "overriding 1 failed gate") }); added != "ApprovalGiven StepSkipped" {
 		t.Errorf("appended %s", added)
 	}

@@ -170,7 +170,7 @@ func reason(ask Ask, typed, what string) (string, *Answer) {
 		return r, nil
 	}
 	if ask.Values != nil {
-		return "", &Answer{Refused: true, Text: say, Errors: map[string]string{"reason": say}}
+		return "", &Answer{Refused: true, Errors: map[string]string{"reason": say}}
 	}
 	return "", refused("%s `/failover %s`", say, what)
 }

@@ -39,7 +39,7 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		return *c.answerTo(err, false)
 	}
 	if len(errs) > 0 {
-		return Answer{Refused: true, Text: "Some values cannot be used.", Errors: errs}
+		return Answer{Refused: true, Errors: errs}
 	}
 	if a := c.nothingOpen(ctx); a != nil {
 		return *a
