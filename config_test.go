@@ -1,13 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
@@ -250,5 +257,171 @@ func TestFilesAreFoundBesideTheSettings(t *testing.T) {
 	}
 	if got, want := c.Kubernetes["us-east-1"].Kubeconfig, filepath.Join(filepath.Dir(path), "kubeconfig.yaml"); got != want {
 		t.Errorf("the kubeconfig is looked for at %s, want %s", got, want)
+	}
+}
+
+// rights are the actions of the IAM policies, with the resources they are for.
+func rights(t *testing.T) map[string][]string {
+	t.Helper()
+	files, err := filepath.Glob("deploy/iam-*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no policies: %v", err)
+	}
+	out := map[string][]string{}
+	for _, file := range files {
+		data, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var policy struct {
+			Version   string
+			Statement []struct {
+				Sid, Effect      string
+				Action, Resource any
+			}
+		}
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&policy); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, s := range policy.Statement {
+			for _, action := range many(s.Action) {
+				out[action] = append(out[action], many(s.Resource)...)
+			}
+		}
+	}
+	return out
+}
+
+func many(v any) []string {
+	if s, ok := v.(string); ok {
+		return []string{s}
+	}
+	var out []string
+	list, _ := v.([]any)
+	for _, one := range list {
+		s, _ := one.(string)
+		out = append(out, s)
+	}
+	return out
+}
+
+// The IAM action of an SDK call, where it is not simply of the same name.
+var iamNames = map[string]string{
+	"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "s3:HeadObject": "s3:GetObject", "s3:HeadBucket": "s3:ListBucket",
+}
+
+func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
+	granted := rights(t)
+	call := regexp.MustCompile(`&(rds|elasticache|elb|elbv2|route53|s3|cloudwatch)\.([A-Z]\w+)Input\{`)
+	files, err := filepath.Glob("providers/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := map[string]bool{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "providers/sim/") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range call.FindAllStringSubmatch(string(data), -1) {
+			name := cmp.Or(iamNames[m[1]], m[1]) + ":" + m[2]
+			called[cmp.Or(iamNames[name], name)] = true
+		}
+	}
+	if len(called) < 10 {
+		t.Fatalf("only %d calls were found: %v", len(called), called)
+	}
+	for action := range called {
+		if len(granted[action]) == 0 {
+			t.Errorf("%s is called and no policy grants it", action)
+		}
+	}
+	for action, on := range granted {
+		if !called[action] {
+			t.Errorf("%s is granted and nothing calls it", action)
+		}
+		_, verb, _ := strings.Cut(action, ":")
+		reads := strings.HasPrefix(verb, "Describe") || strings.HasPrefix(verb, "List") || strings.HasPrefix(verb, "Get")
+		if slices.Contains(on, "*") && !reads || strings.Contains(action, "*") {
+			t.Errorf("%s is granted on everything", action)
+		}
+	}
+}
+
+func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
+	c, err := LoadConfig(example, environ(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted := rights(t)
+	for _, region := range c.Platform.Regions {
+		for _, action := range []string{"rds:SwitchoverGlobalCluster", "rds:FailoverGlobalCluster"} {
+			if !slices.Contains(granted[action], region.DBClusterARN) {
+				t.Errorf("%s is not granted on %s", action, region.DBClusterARN)
+			}
+		}
+		if object := "arn:aws:s3:::" + region.TakeoverBucket + "/" + c.Platform.DNS.TakeoverKey; !slices.Contains(granted["s3:PutObject"], object) {
+			t.Errorf("s3:PutObject is not granted on %s", object)
+		}
+	}
+	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + c.Platform.DNS.HealthCheck}; !slices.Equal(got, want) {
+		t.Errorf("route53:UpdateHealthCheck is granted on %v, want %v", got, want)
+	}
+}
+
+func TestTheClusterRolesAreNarrow(t *testing.T) {
+	c, err := LoadConfig(example, environ(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile("deploy/rbac.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var services []string
+	for _, s := range c.Platform.Services {
+		services = append(services, s.Name)
+	}
+	kinds := map[string]int{}
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var o struct {
+			Kind  string
+			Rules []struct {
+				APIGroups     []string `yaml:"apiGroups"`
+				Resources     []string
+				ResourceNames []string `yaml:"resourceNames"`
+				Verbs         []string
+			}
+		}
+		err := d.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds[o.Kind]++
+		for _, r := range o.Rules {
+			for _, word := range slices.Concat(r.APIGroups, r.Resources, r.Verbs) {
+				if word == "*" || word == "delete" || word == "create" || word == "secrets" {
+					t.Errorf("%s grants %v %v", o.Kind, r.Verbs, r.Resources)
+				}
+			}
+			changes := slices.Contains(r.Verbs, "patch")
+			if changes && strings.HasPrefix(r.Resources[0], "deployments") && !slices.Equal(r.ResourceNames, services) {
+				t.Errorf("%v may be changed for %v, but the services are %v", r.Resources, r.ResourceNames, services)
+			}
+		}
+	}
+	for _, kind := range []string{"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} {
+		if kinds[kind] != 1 {
+			t.Errorf("%d of kind %s", kinds[kind], kind)
+		}
 	}
 }
