@@ -2,7 +2,6 @@ package slacksim_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
 
-	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/bot/slacksim/player"
 )
 
@@ -225,7 +223,6 @@ func TestThePlayerRefusesWhatCannotBePlayed(t *testing.T) {
 		}
 	}
 	if n := w.clock.busyNow(); n != 0 {
-		t.Error(fmt.Sprint("still busy: ", n))
+		t.Errorf("still busy %d times", n)
 	}
-	_ = slacksim.Deed{}
 }

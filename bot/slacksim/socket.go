@@ -60,6 +60,11 @@ func (s *Server) send(c *conn, v any) error {
 	}
 	c.write.Lock()
 	defer c.write.Unlock()
+	return s.put(c, b)
+}
+
+// put writes a frame; the caller holds c.write.
+func (s *Server) put(c *conn, b []byte) error {
 	if err := c.ws.SetWriteDeadline(s.real.Now().Add(writeWithin)); err != nil {
 		return err
 	}
@@ -133,11 +138,11 @@ func (s *Server) listen(c *conn, connected func()) {
 		connected()
 		return
 	}
-	if err := s.send(c, hello); err != nil {
+	if err := s.greet(c, hello); err != nil {
+		s.leave(c, "it could not be written to")
 		connected()
 		return
 	}
-	s.join(c)
 	connected()
 	if s.opt.RefreshEvery > 0 {
 		s.goBusy(func() { s.refreshLater(c) })
@@ -150,6 +155,19 @@ func (s *Server) listen(c *conn, connected func()) {
 		s.acknowledged(c, b)
 	}
 	s.leave(c, "closed by the client")
+}
+
+// greet takes a connection in and says hello as the first frame, whoever wants
+// to send by it meanwhile.
+func (s *Server) greet(c *conn, hello any) error {
+	b, err := json.Marshal(hello)
+	if err != nil {
+		return err
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	s.join(c)
+	return s.put(c, b)
 }
 
 func (s *Server) join(c *conn) {
@@ -301,6 +319,9 @@ func (s *Server) deliver(e *envelope) (json.RawMessage, error) {
 		c, err := s.pick(e, last)
 		if err != nil {
 			reason = err.Error()
+			if e.kind != "events_api" {
+				break // a person waits for the answer
+			}
 			continue
 		}
 		if attempt == 0 {

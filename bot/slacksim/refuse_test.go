@@ -1,0 +1,308 @@
+package slacksim_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+
+	"github.com/failoverbot/failoverbot/bot/slacksim"
+)
+
+// call calls a method as anybody could, and returns Slack's error name.
+func (w *world) call(token, method string, args map[string]string) (code string, messages []string) {
+	w.t.Helper()
+	v := url.Values{}
+	for k, a := range args {
+		v.Set(k, a)
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.APIURL()+method, strings.NewReader(v.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var out struct {
+		OK       bool   `json:"ok"`
+		Error    string `json:"error"`
+		Metadata struct {
+			Messages []string `json:"messages"`
+		} `json:"response_metadata"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		w.t.Fatal(err)
+	}
+	if out.OK != (out.Error == "") {
+		w.t.Errorf("%s: ok %t with error %q", method, out.OK, out.Error)
+	}
+	return out.Error, out.Metadata.Messages
+}
+
+func jsonOf(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func repeat(n int, of string) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(of+",", n), ",") + "]"
+}
+
+func long(n int) string { return strings.Repeat("é", n) } // counted in characters, not bytes
+
+func TestTokensAreRefusedByKind(t *testing.T) {
+	w := start(t)
+	for _, c := range []struct{ token, method, want string }{
+		{"", "auth.test", "not_authed"},
+		{"xoxb-other", "auth.test", "invalid_auth"},
+		{appToken, "auth.test", "not_allowed_token_type"},
+		{botToken, "auth.test", ""},
+		{"", "apps.connections.open", "not_authed"},
+		{"xapp-other", "apps.connections.open", "invalid_auth"},
+		{botToken, "apps.connections.open", "not_allowed_token_type"},
+		{appToken, "apps.connections.open", ""},
+		{botToken, "chat.postmessage", "unknown_method"},
+	} {
+		if got, _ := w.call(c.token, c.method, nil); got != c.want {
+			t.Errorf("%s with %q: %q, want %q", c.method, c.token, got, c.want)
+		}
+	}
+	if _, err := w.client("xoxb-other", appToken).AuthTest(); err == nil || err.Error() != "invalid_auth" {
+		t.Errorf("slack-go: %v", err)
+	}
+	if who, err := w.api.AuthTest(); err != nil || who.UserID != slacksim.BotUserID || who.BotID != slacksim.BotID {
+		t.Errorf("%+v %v", who, err)
+	}
+}
+
+func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
+	w := start(t)
+	ok := w.do("say", slacksim.Deed{As: "U1", Text: "mine"})
+	section := func(text string) string {
+		return jsonOf([]any{map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text}}})
+	}
+	actions := func(button map[string]any) string {
+		e := map[string]any{"type": "button", "action_id": "a", "text": map[string]any{"type": "plain_text", "text": "Go"}}
+		for k, v := range button {
+			e[k] = v
+		}
+		return jsonOf([]any{map[string]any{"type": "actions", "elements": []any{e}}})
+	}
+	confirm := func(title, text, yes, no int) map[string]any {
+		o := func(n int) map[string]any { return map[string]any{"type": "plain_text", "text": long(n)} }
+		return map[string]any{"confirm": map[string]any{"title": o(title), "text": o(text), "confirm": o(yes), "deny": o(no)}}
+	}
+	const divider = `{"type":"divider"}`
+	const button = `{"type":"button","text":{"type":"plain_text","text":"x"}}`
+	const context = `{"type":"mrkdwn","text":"x"}`
+	for name, c := range map[string]struct {
+		method string
+		args   map[string]string
+		want   string
+	}{
+		"no such channel":           {"chat.postMessage", map[string]string{"channel": "C0NOPE", "text": "x"}, "channel_not_found"},
+		"nothing to say":            {"chat.postMessage", map[string]string{}, "no_text"},
+		"as long as can be":         {"chat.postMessage", map[string]string{"text": long(40000)}, ""},
+		"too long":                  {"chat.postMessage", map[string]string{"text": long(40001)}, "msg_too_long"},
+		"50 blocks":                 {"chat.postMessage", map[string]string{"blocks": repeat(50, divider)}, ""},
+		"51 blocks":                 {"chat.postMessage", map[string]string{"blocks": repeat(51, divider)}, "invalid_blocks"},
+		"section of 3000":           {"chat.postMessage", map[string]string{"blocks": section(long(3000))}, ""},
+		"section of 3001":           {"chat.postMessage", map[string]string{"blocks": section(long(3001))}, "invalid_blocks"},
+		"empty section":             {"chat.postMessage", map[string]string{"blocks": section("")}, "invalid_blocks"},
+		"five sections of 2700":     {"chat.postMessage", map[string]string{"blocks": repeat(5, strings.Trim(section(long(2700)), "[]"))}, "msg_blocks_too_long"},
+		"header of 151":             {"chat.postMessage", map[string]string{"blocks": `[{"type":"header","text":{"type":"plain_text","text":"` + long(151) + `"}}]`}, "invalid_blocks"},
+		"header in mrkdwn":          {"chat.postMessage", map[string]string{"blocks": `[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`}, "invalid_blocks"},
+		"10 fields":                 {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":` + repeat(10, context) + `}]`}, ""},
+		"11 fields":                 {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":` + repeat(11, context) + `}]`}, "invalid_blocks"},
+		"field of 2001":             {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":[{"type":"mrkdwn","text":"` + long(2001) + `"}]}]`}, "invalid_blocks"},
+		"11 in a context":           {"chat.postMessage", map[string]string{"blocks": `[{"type":"context","elements":` + repeat(11, context) + `}]`}, "invalid_blocks"},
+		"26 buttons":                {"chat.postMessage", map[string]string{"blocks": `[{"type":"actions","elements":` + repeat(26, button) + `}]`}, "invalid_blocks"},
+		"25 buttons":                {"chat.postMessage", map[string]string{"blocks": `[{"type":"actions","elements":` + repeat(25, button) + `}]`}, ""},
+		"button text of 76":         {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"text": map[string]any{"type": "plain_text", "text": long(76)}})}, "invalid_blocks"},
+		"button value of 2001":      {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"value": long(2001)})}, "invalid_blocks"},
+		"action id of 256":          {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"action_id": long(256)})}, "invalid_blocks"},
+		"a style of its own":        {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"style": "loud"})}, "invalid_blocks"},
+		"a confirm that fits":       {"chat.postMessage", map[string]string{"blocks": actions(confirm(100, 300, 30, 30))}, ""},
+		"confirm title of 101":      {"chat.postMessage", map[string]string{"blocks": actions(confirm(101, 1, 1, 1))}, "invalid_blocks"},
+		"confirm text of 301":       {"chat.postMessage", map[string]string{"blocks": actions(confirm(1, 301, 1, 1))}, "invalid_blocks"},
+		"confirm button of 31":      {"chat.postMessage", map[string]string{"blocks": actions(confirm(1, 1, 31, 1))}, "invalid_blocks"},
+		"block id of 256":           {"chat.postMessage", map[string]string{"blocks": `[{"type":"divider","block_id":"` + long(256) + `"}]`}, "invalid_blocks"},
+		"a block id twice":          {"chat.postMessage", map[string]string{"blocks": repeat(2, `{"type":"divider","block_id":"x"}`)}, "invalid_blocks"},
+		"an unknown block":          {"chat.postMessage", map[string]string{"blocks": `[{"type":"hologram"}]`}, "invalid_blocks"},
+		"blocks that are no list":   {"chat.postMessage", map[string]string{"blocks": `"x"`}, "invalid_blocks_format"},
+		"blocks that are no JSON":   {"chat.postMessage", map[string]string{"blocks": `[{`}, "invalid_blocks_format"},
+		"metadata without payload":  {"chat.postMessage", map[string]string{"text": "x", "metadata": `{"event_type":"x"}`}, "invalid_metadata_format"},
+		"metadata that is no JSON":  {"chat.postMessage", map[string]string{"text": "x", "metadata": `{`}, "invalid_metadata_format"},
+		"changing nothing there":    {"chat.update", map[string]string{"ts": "1.000001", "text": "x"}, "message_not_found"},
+		"changing somebody else's":  {"chat.update", map[string]string{"ts": ok.TS, "text": "x"}, "cant_update_message"},
+		"deleting somebody else's":  {"chat.delete", map[string]string{"ts": ok.TS}, "cant_delete_message"},
+		"deleting nothing there":    {"chat.delete", map[string]string{"ts": "1.000001"}, "message_not_found"},
+		"a stranger alone":          {"chat.postEphemeral", map[string]string{"user": "U9", "text": "x"}, "user_not_in_channel"},
+		"a thread that is not":      {"conversations.replies", map[string]string{"ts": "1.000001"}, "thread_not_found"},
+		"history of a name":         {"conversations.history", map[string]string{"channel": "incident-response"}, "channel_not_found"},
+		"history from nowhere":      {"conversations.history", map[string]string{"cursor": "zzz"}, "invalid_cursor"},
+		"a message with no address": {"chat.getPermalink", map[string]string{"message_ts": "1.000001"}, "message_not_found"},
+		"nobody":                    {"users.info", map[string]string{"user": "U9"}, "user_not_found"},
+		"a direct message to none":  {"conversations.open", map[string]string{"users": "U9"}, "user_not_found"},
+		"a file that is not":        {"files.info", map[string]string{"file": "F9"}, "file_not_found"},
+		"an upload without size":    {"files.getUploadURLExternal", map[string]string{"filename": "x"}, "missing_argument"},
+		"an upload never made":      {"files.completeUploadExternal", map[string]string{"files": `[{"id":"F9"}]`}, "file_not_found"},
+		"a form without trigger":    {"views.open", map[string]string{"view": `{"type":"modal","title":{"type":"plain_text","text":"x"},"blocks":[]}`}, "invalid_trigger_id"},
+		"a form without title":      {"views.open", map[string]string{"view": `{"type":"modal","blocks":[]}`}, "invalid_arguments"},
+		"no form":                   {"views.open", map[string]string{}, "invalid_arguments"},
+		"an update of no form":      {"views.update", map[string]string{"view_id": "V9"}, "not_found"},
+		"a home for nobody":         {"views.publish", map[string]string{"user_id": "U9"}, "user_not_found"},
+		"a pin on nothing":          {"pins.add", map[string]string{"timestamp": "1.000001"}, "message_not_found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.clock.Advance(time.Minute) // rates are another test's
+			args := map[string]string{"channel": "C0INCIDENT"}
+			if c.method == "conversations.open" {
+				delete(args, "channel") // it would mean another thing
+			}
+			for k, v := range c.args {
+				args[k] = v
+			}
+			got, messages := w.call(botToken, c.method, args)
+			if got != c.want {
+				t.Errorf("%q %v, want %q", got, messages, c.want)
+			}
+			if (got == "invalid_blocks" || got == "invalid_arguments") && (len(messages) == 0 || !strings.HasPrefix(messages[0], "[ERROR]")) {
+				t.Errorf("%s without a message that says what is wrong: %q", got, messages)
+			}
+		})
+	}
+	if got, _ := w.call(botToken, "chat.update", map[string]string{"channel": "C0INCIDENT", "ts": "1.1", "text": long(4001)}); got != "message_not_found" {
+		t.Error(got)
+	}
+	_, ts, err := w.api.PostMessage("C0INCIDENT", slack.MsgOptionText("x", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := w.call(botToken, "chat.update", map[string]string{"channel": "C0INCIDENT", "ts": ts, "text": long(4001)}); got != "msg_too_long" {
+		t.Errorf("an update of 4001 characters: %q", got)
+	}
+}
+
+func TestAFaultIsNamedByItsPlace(t *testing.T) {
+	w := start(t)
+	_, _, err := w.api.PostMessage("C0INCIDENT", slack.MsgOptionBlocks(button("a", "v", long(76))))
+	refused, ok := errors.AsType[slack.SlackErrorResponse](err)
+	if !ok || refused.Err != "invalid_blocks" || len(refused.ResponseMetadata.Messages) != 1 ||
+		refused.ResponseMetadata.Messages[0] != "[ERROR] must be less than 76 characters [json-pointer:/blocks/0/elements/0/text/text]" {
+		t.Errorf("%#v", err)
+	}
+}
+
+func TestPostingFasterThanSlackAllowsIsRefusedWithTheTimeToWait(t *testing.T) {
+	w := start(t)
+	post := func() error {
+		_, _, err := w.api.PostMessage("C0INCIDENT", slack.MsgOptionText("x", false))
+		return err
+	}
+	burst := 0
+	var err error
+	for err = post(); err == nil; err = post() {
+		burst++
+	}
+	limited, ok := errors.AsType[*slack.RateLimitedError](err)
+	if !ok || limited.RetryAfter != time.Second || burst < 2 || burst > 10 {
+		t.Fatalf("after %d messages: %v", burst, err)
+	}
+	if _, _, err := w.api.PostMessage("C0GENERAL", slack.MsgOptionText("x", false)); err != nil {
+		t.Errorf("another channel has its own allowance: %v", err)
+	}
+	w.clock.Advance(limited.RetryAfter)
+	if err := post(); err != nil {
+		t.Errorf("after waiting as told: %v", err)
+	}
+	if err := post(); err == nil {
+		t.Error("one second gives one message")
+	}
+	ts := w.Messages("C0INCIDENT")[0].TS
+	updates := 0
+	for range 200 {
+		_, _, _, err = w.api.UpdateMessage("C0INCIDENT", ts, slack.MsgOptionText(fmt.Sprint(updates), false))
+		if err != nil {
+			break
+		}
+		updates++
+	}
+	if _, ok := errors.AsType[*slack.RateLimitedError](err); !ok || updates < 5 || updates > 60 {
+		t.Errorf("after %d updates: %v", updates, err)
+	}
+	// At one every two seconds a card is never refused.
+	w.clock.Advance(time.Minute)
+	for i := range 120 {
+		w.clock.Advance(2 * time.Second)
+		if _, _, _, err := w.api.UpdateMessage("C0INCIDENT", ts, slack.MsgOptionText("x", false)); err != nil && i < 60 {
+			t.Fatalf("update %d: %v", i, err)
+		}
+	}
+}
+
+func TestATriggerOpensOneFormWithinThreeSeconds(t *testing.T) {
+	w := start(t)
+	triggers := make(chan string, 10)
+	w.connect(func(sm *socketmode.Client, e socketmode.Event) {
+		_ = sm.Ack(*e.Request)
+		triggers <- e.Data.(slack.SlashCommand).TriggerID
+	})
+	form := slack.ModalViewRequest{Type: slack.VTModal, Title: plain("Start"), Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}}}
+	next := func() string {
+		w.do("command", slacksim.Deed{As: "U1", Text: "/failover start"})
+		return <-triggers
+	}
+	id := next()
+	w.clock.Advance(3 * time.Second)
+	if _, err := w.api.OpenView(id, form); err != nil {
+		t.Errorf("at three seconds: %v", err)
+	}
+	if _, err := w.api.OpenView(id, form); err == nil || err.Error() != "exchanged_trigger_id" {
+		t.Errorf("a second time: %v", err)
+	}
+	id = next()
+	w.clock.Advance(3*time.Second + time.Millisecond)
+	if _, err := w.api.OpenView(id, form); err == nil || err.Error() != "expired_trigger_id" {
+		t.Errorf("after three seconds: %v", err)
+	}
+	if _, err := w.api.PushView(next(), form); err == nil || err.Error() != "not_found" {
+		t.Errorf("a push from outside a form: %v", err)
+	}
+	for name, change := range map[string]func(*slack.ModalViewRequest){
+		"title of 25":            func(v *slack.ModalViewRequest) { v.Title = plain(long(25)) },
+		"submit of 25":           func(v *slack.ModalViewRequest) { v.Submit = plain(long(25)) },
+		"private metadata":       func(v *slack.ModalViewRequest) { v.PrivateMetadata = long(3001) },
+		"callback id":            func(v *slack.ModalViewRequest) { v.CallbackID = long(256) },
+		"input without a submit": func(v *slack.ModalViewRequest) { v.Blocks.BlockSet = []slack.Block{regionInput()} },
+		"an empty select": func(v *slack.ModalViewRequest) {
+			v.Blocks.BlockSet = []slack.Block{slack.NewActionBlock("x", slack.NewOptionsSelectBlockElement("static_select", nil, "a"))}
+		},
+	} {
+		bad := form
+		change(&bad)
+		if _, err := w.api.OpenView(next(), bad); err == nil || err.Error() != "invalid_arguments" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func regionInput() *slack.InputBlock {
+	return slack.NewInputBlock("region", plain("Type the Region"), nil, slack.NewPlainTextInputBlockElement(nil, "value"))
+}
