@@ -1,6 +1,7 @@
 package review
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -57,6 +58,16 @@ func (t Times) Overlap() float64 {
 		return 0
 	}
 	return float64(t.Sum) / float64(t.Elapsed)
+}
+
+// String tells all of it in one line, with Ratio and Overlap.
+func (t Times) String() string {
+	until := "to mitigation"
+	if !t.Mitigated {
+		until = "so far, not mitigated"
+	}
+	return fmt.Sprintf("%s %s: machine %s, waiting for people %s; critical path %s (machine / critical %.2f); steps one after another %s (%.2f times the time in all)",
+		Span(t.Elapsed), until, Span(t.Machine), Span(t.Human), Span(t.Critical), t.Ratio(), Span(t.Sum), t.Overlap())
 }
 
 // Measure works out the Times of a timeline. Without a plan (nil) there are no

@@ -31,6 +31,9 @@ func TestWhereTheTimeOfALostRegionWent(t *testing.T) {
 	if got.Sum != seconds(227) { // lag 2 and fence 5 besides
 		t.Errorf("sum %v", got.Sum)
 	}
+	if want := "6 min 43 s to mitigation: machine 3 min 42 s, waiting for people 3 min 1 s; critical path 3 min 40 s (machine / critical 1.01); steps one after another 3 min 47 s (0.56 times the time in all)"; got.String() != want {
+		t.Errorf("told as %q", got)
+	}
 	if r := got.Ratio(); r < 1.009 || r > 1.0091 {
 		t.Errorf("ratio %v", r)
 	}
