@@ -13,6 +13,15 @@ import (
 	"time"
 )
 
+// The people's side, all JSON:
+//
+//	GET  /rehearsal/state?as=U1,U2             what these people see, and a number
+//	GET  /rehearsal/events?as=U1&after=N       what they saw after it; waits up to 25 s
+//	     &viewer=NAME&paced=1                  and the clock waits for this reader
+//	     &wait=0                               answers at once
+//	POST /rehearsal/leave?viewer=NAME          this reader will not come back
+//	POST /rehearsal/command, say, press, submit, close, home    a Deed; answers an Outcome
+
 // Deed is what a person does: the body of a POST to /rehearsal/.
 type Deed struct {
 	As string `json:"as"`

@@ -148,7 +148,7 @@ type Server struct {
 	feed     *feed
 
 	stop context.CancelFunc
-	life context.Context //nolint:containedctx // the server's own life, ended by Close
+	life context.Context // the server's own, ended by Close
 	work sync.WaitGroup
 	over bool // nothing starts any more; guarded by spawning
 

@@ -25,7 +25,7 @@ const (
 	// Real time: about sockets and about whoever never comes back.
 	pingEvery    = 10 * time.Second
 	writeWithin  = 10 * time.Second
-	silentBot    = 20 * time.Second // an envelope stops the clock no longer than this
+	silentBot    = 10 * time.Second // an envelope stops the clock no longer than this
 	comeBack     = 3 * time.Second  // and a connection that was asked to come back, this
 	ticketGuards = 5 * time.Second
 )

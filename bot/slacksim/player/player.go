@@ -100,7 +100,8 @@ type Player struct {
 	states    map[string]string // incident -> state on its card
 	claimed   map[string]bool   // person|question -> somebody's act is on it
 	used      map[*Act]int
-	active    int // acts that are not finished
+	heard     map[string]int // person -> what the bot said or showed so far
+	active    int            // acts that are not finished
 	watchers  []*watcher
 	forms     map[string]*formWait
 	finishing context.CancelFunc
@@ -120,7 +121,7 @@ func New(url string, clock incident.Clock, people []Person, log func(string)) *P
 		url: strings.TrimSuffix(url, "/") + "/rehearsal/", clock: clock, people: people, log: log,
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}, name: "player",
 		actors: map[string]*actor{}, notes: map[string]*note{}, states: map[string]string{},
-		claimed: map[string]bool{}, used: map[*Act]int{}, forms: map[string]*formWait{},
+		claimed: map[string]bool{}, used: map[*Act]int{}, heard: map[string]int{}, forms: map[string]*formWait{},
 	}
 	for i := range people {
 		p.actors[people[i].ID] = &actor{Person: people[i]}
@@ -269,25 +270,37 @@ func (p *Player) play(ctx context.Context, a *actor, act *Act, about *ask) {
 	}
 	for try := 0; ; try++ {
 		a.turn.take(p.clock)
+		heard := p.heardSoFar(a)
 		if ctx.Err() == nil {
 			p.perform(ctx, a, act, about)
 		}
 		a.turn.give(p.clock)
-		if about == nil || try == repeats || ctx.Err() != nil {
+		if try == repeats || ctx.Err() != nil || act.Say != "" && !p.isCommand(act.Say) {
 			return
 		}
-		// A click can get lost with the bot that took it. Whoever sees no effect
-		// clicks again.
+		// What is acknowledged can still get lost with the bot that took it. Whoever
+		// sees no effect does it again.
 		finished()
-		if p.answered(ctx, about) {
+		stands := func() bool { return p.heard[a.ID] == heard }
+		if about != nil {
+			stands = func() bool { return p.stands(about) }
+		}
+		if p.settled(ctx, stands) {
 			return
 		}
 		p.log(fmt.Sprintf("%s sees no effect and tries again", a.Name))
 	}
 }
 
+func (p *Player) heardSoFar(a *actor) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard[a.ID]
+}
+
 func (p *Player) perform(ctx context.Context, a *actor, act *Act, about *ask) {
 	var form *formWait
+	heard := p.heardSoFar(a)
 	if len(act.Form) > 0 {
 		form = p.expectForm(a.ID)
 		defer p.forget(a.ID, form)
@@ -315,7 +328,8 @@ func (p *Player) perform(ctx context.Context, a *actor, act *Act, about *ask) {
 			if ctx.Err() != nil {
 				return
 			}
-			if click >= repeats {
+			// What was answered in another way is not done again at once.
+			if click >= repeats || p.heardSoFar(a) != heard {
 				p.log(fmt.Sprintf("%s waited for a form and none came", a.Name))
 				return
 			}
@@ -331,7 +345,7 @@ func (p *Player) once(ctx context.Context, a *actor, act *Act, about *ask) (outc
 	if act.Say != "" {
 		text := strings.TrimSpace(act.Say)
 		verb := "say"
-		if strings.HasPrefix(text, p.command) {
+		if p.isCommand(text) {
 			verb = "command"
 		}
 		p.log(fmt.Sprintf("%s types: %s", a.Name, text))
@@ -343,6 +357,10 @@ func (p *Player) once(ctx context.Context, a *actor, act *Act, about *ask) (outc
 	}
 	p.log(fmt.Sprintf("%s presses %q%s", a.Name, b.text, n.about()))
 	return p.deed(ctx, "press", deed{As: a.ID, Channel: n.channel, MessageTS: n.ts, BlockID: b.block, ActionID: b.action, Value: b.value, Confirmed: true})
+}
+
+func (p *Player) isCommand(text string) bool {
+	return strings.HasPrefix(strings.TrimSpace(text), p.command)
 }
 
 // fillIn fills the window that opened, and what it turns into.

@@ -38,17 +38,26 @@ type ask struct {
 }
 
 // key leaves the button out: whoever declined does not approve the same question
-// as well.
-func (k *ask) key() string { return k.person + "|" + k.question + "|" + k.step + "|" + k.value }
+// as well. Breaking the glass is another matter: it is offered to those whose
+// approval was not enough.
+func (k *ask) key() string {
+	key := k.person + "|" + k.question + "|" + k.step + "|" + k.value
+	if k.action == breakGlass {
+		key += "|" + breakGlass
+	}
+	return key
+}
+
+const breakGlass = "fo.break_glass"
 
 func (n *note) ask(person string, b offer) *ask {
 	return &ask{person: person, question: n.question, step: n.step, value: b.value, action: b.action, channel: n.channel}
 }
 
-// watcher waits for a question to be answered.
+// watcher waits until something does not stand any more.
 type watcher struct {
-	about *ask
-	gone  chan func()
+	stands func() bool // called with mu held
+	gone   chan func()
 }
 
 // formWait waits for a window to open for somebody.
@@ -105,18 +114,32 @@ func (p *Player) hear(events []event) {
 		case "post", "update", "ephemeral", "ephemeral_update":
 			if e.Message != nil {
 				p.keep(e.Message)
+				p.heardBy(e.Message)
 			}
 		case "delete", "ephemeral_delete":
 			if e.Message != nil {
 				delete(p.notes, e.Message.Channel+"|"+e.Message.TS)
 			}
 		case "view":
+			p.heard[e.For]++
 			w := p.forms[e.For]
 			if w == nil || e.View == nil {
 				continue // e.g. what a submission turned a window into
 			}
 			delete(p.forms, e.For)
 			w.opened <- opened{e.View, p.clock.Busy()}
+		}
+	}
+}
+
+// heardBy counts what the bot said to everybody or to one. Called with mu held.
+func (p *Player) heardBy(m *message) {
+	if m.User != p.botID {
+		return
+	}
+	for i := range p.people {
+		if id := p.people[i].ID; m.For == "" || m.For == id {
+			p.heard[id]++
 		}
 	}
 }
@@ -157,6 +180,11 @@ func (p *Player) react(ctx context.Context) {
 			for _, b := range n.buttons {
 				offered[n.ask(a.ID, b).key()] = true
 			}
+			for i := range a.Does {
+				if n.mitigated() {
+					offered[n.calm(a.ID, &a.Does[i]).key()] = true
+				}
+			}
 			for act, about := p.match(a, n); act != nil; act, about = p.match(a, n) {
 				p.used[act]++
 				p.active++
@@ -170,7 +198,7 @@ func (p *Player) react(ctx context.Context) {
 	})
 	var wake []*watcher
 	p.watchers = slices.DeleteFunc(p.watchers, func(w *watcher) bool {
-		if offered[w.about.key()] {
+		if w.stands() {
 			return false
 		}
 		wake = append(wake, w)
@@ -185,6 +213,16 @@ func (p *Player) react(ctx context.Context) {
 	}
 	p.maybeFinish()
 }
+
+func (n *note) mitigated() bool { return n.kind == "card" && n.state == "mitigated" }
+
+// calm is the question that a mitigated incident puts to whoever was told to do
+// something about it.
+func (n *note) calm(person string, act *Act) *ask {
+	return &ask{person: person, question: calmed, step: act.Say + act.Press, value: n.incident, channel: n.channel}
+}
+
+const calmed = "!" + OnMitigated
 
 // rank lets a question be answered where it is asked rather than on the card.
 func rank(n *note) int {
@@ -223,11 +261,10 @@ func (p *Player) match(a *actor, n *note) (*Act, *ask) {
 			}
 			return act, about
 		case OnMitigated:
-			// Taken once per incident, whichever acts there are.
-			if n.kind != "card" || n.state != "mitigated" || taken("!mitigated|"+a.ID+"|"+n.incident+"|"+act.Say+"|"+act.Press) {
+			if !n.mitigated() || taken(n.calm(a.ID, act).key()) {
 				continue
 			}
-			return act, nil
+			return act, n.calm(a.ID, act)
 		case OnMessage:
 			if n.kind == "" || act.Kind != "" && act.Kind != n.kind || taken("!message|"+a.ID+"|"+n.channel+"|"+n.ts+"|"+act.Say+"|"+act.Press) {
 				continue
@@ -261,7 +298,7 @@ func (p *Player) button(a *actor, act *Act, about *ask) (*note, offer) {
 			continue
 		}
 		for _, b := range n.buttons {
-			if b.action != act.actionID() || about != nil && n.ask(a.ID, b).key() != about.key() {
+			if b.action != act.actionID() || !about.fits(n, n.ask(a.ID, b)) {
 				continue
 			}
 			if best == nil || rank(n) < rank(best) || rank(n) == rank(best) && n.ts > best.ts {
@@ -270,6 +307,17 @@ func (p *Player) button(a *actor, act *Act, about *ask) (*note, offer) {
 		}
 	}
 	return best, found
+}
+
+// fits says whether a button belongs to what a person acts on.
+func (k *ask) fits(n *note, button *ask) bool {
+	switch {
+	case k == nil:
+		return true
+	case k.question == calmed:
+		return n.incident == k.value
+	}
+	return button.key() == k.key()
 }
 
 func (p *Player) where(about *ask) string {
@@ -281,15 +329,28 @@ func (p *Player) where(about *ask) string {
 
 var errStillAsked = errors.New("the question still stands")
 
-// answered waits until a question is gone, and says whether it is.
-func (p *Player) answered(ctx context.Context, about *ask) bool {
-	w := &watcher{about: about, gone: make(chan func(), 1)}
-	p.mu.Lock()
-	stands := false
+// stands says whether a question is still asked. Called with mu held.
+func (p *Player) stands(about *ask) bool {
 	for _, n := range p.notes {
-		stands = stands || slices.ContainsFunc(n.buttons, func(b offer) bool { return n.ask(about.person, b).key() == about.key() })
+		if about.question == calmed {
+			if n.mitigated() && n.incident == about.value {
+				return true
+			}
+			continue
+		}
+		if slices.ContainsFunc(n.buttons, func(b offer) bool { return n.ask(about.person, b).key() == about.key() }) {
+			return true
+		}
 	}
-	if !stands {
+	return false
+}
+
+// settled waits until something does not stand any more, and says whether that
+// came about in time.
+func (p *Player) settled(ctx context.Context, stands func() bool) bool {
+	w := &watcher{stands: stands, gone: make(chan func(), 1)}
+	p.mu.Lock()
+	if !stands() {
 		p.mu.Unlock()
 		return true
 	}
