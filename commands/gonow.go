@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -154,14 +155,21 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 	return q, g, nil
 }
 
-// standing is how the required checks stand before Go: those that failed,
-// unknown included, and those that are under way or wanted again.
+// standing is how the checks that Go needs stand: those that failed, unknown
+// included, and those that are under way or wanted again. What else is looked at
+// on the side holds nobody up.
 func standing(s *incident.State, p *runbook.Plan) gates {
 	var g gates
+	weighed := map[string]bool{}
+	for _, step := range p.Steps {
+		if step.Kind == runbook.Ask {
+			maps.Copy(weighed, p.Needed(step.ID))
+		}
+	}
 	for _, step := range p.Steps {
 		st := s.Step(step.ID)
 		switch {
-		case step.Kind == runbook.Tell || step.Kind == runbook.Ask:
+		case !weighed[step.ID]:
 		case st.Status == incident.Failed:
 			g.failed = append(g.failed, step.ID)
 		case st.Status == incident.Running, st.Status == incident.Pending && st.Attempt > 0:

@@ -110,7 +110,7 @@ func (w *work) started(ctx context.Context) error {
 	w.call.Began = w.Clock.Now()
 	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
 		st := s.Step(w.step.ID)
-		if s.Over() || st.Status.Settled() || (s.Paused && st.Intended == nil) {
+		if s.Over() != w.step.Closing || st.Status.Settled() || (s.Paused && st.Intended == nil && !w.step.Closing) {
 			return incident.Write{}, errStop
 		}
 		return w.write(incident.StepStarted{Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt}), nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -188,11 +189,9 @@ func (r *run) readPlan(raw json.RawMessage) error {
 		return fmt.Errorf("read the frozen plan: %w", err)
 	}
 	r.beforeGo = map[string]bool{}
-	for _, s := range slices.Backward(r.plan.Steps) {
-		if r.beforeGo[s.ID] || s.Kind == runbook.Ask {
-			for _, n := range s.Needs {
-				r.beforeGo[n] = true
-			}
+	for _, s := range r.plan.Steps {
+		if s.Kind == runbook.Ask {
+			maps.Copy(r.beforeGo, r.plan.Needed(s.ID))
 		}
 	}
 	return nil
@@ -200,11 +199,12 @@ func (r *run) readPlan(raw json.RawMessage) error {
 
 // loop does what the timeline calls for, then waits for it to go on.
 func (r *run) loop(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
+	outer := ctx
+	ctx, stop := context.WithCancelCause(outer) // of the steps: they end with an abort
 	defer stop(nil)
 	for {
 		var todo agenda
-		err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
+		err := r.decide(outer, func(s *incident.State) (incident.Write, error) {
 			todo = r.agenda(s)
 			return r.write(todo.append...), nil
 		})
@@ -212,13 +212,19 @@ func (r *run) loop(ctx context.Context) error {
 			return err
 		}
 		if todo.over {
-			stop(errOver)
 			return nil
 		}
-		for _, s := range todo.start {
-			r.launch(ctx, s)
+		if todo.stop {
+			stop(errOver)
 		}
-		if err := r.await(ctx, todo); err != nil {
+		for _, s := range todo.start {
+			if s.Closing {
+				r.launch(outer, s)
+			} else {
+				r.launch(ctx, s)
+			}
+		}
+		if err := r.await(outer, todo); err != nil {
 			return err
 		}
 	}
@@ -283,22 +289,24 @@ type agenda struct {
 	append []incident.Body
 	start  []runbook.Step
 	due    time.Time // when the next open question runs out
+	stop   bool      // what is under way
 	over   bool
 }
 
 func (r *run) agenda(s *incident.State) agenda {
 	a := agenda{seen: s.Seq}
 	a.questions(r, s)
-	if s.Over() {
-		a.over = len(a.append) == 0
-		return a
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.Over() {
+		a.stop = true
+		a.close(r, s)
+		return a
+	}
 	settled := true
 	for _, step := range r.plan.Steps {
 		st := s.Step(step.ID)
-		if st.Status.Settled() {
+		if st.Status.Settled() || step.Closing {
 			continue
 		}
 		settled = false
@@ -319,6 +327,21 @@ func (r *run) agenda(s *incident.State) agenda {
 		a.append = append(a.append, incident.IncidentMitigated{Summary: r.summary(s)})
 	}
 	return a
+}
+
+// close carries out the closing steps of a resolved incident; when they are done
+// the run is over. An aborted one is not over before somebody resolves it.
+func (a *agenda) close(r *run, s *incident.State) {
+	a.over = len(a.append) == 0 && !s.ResolvedAt.IsZero()
+	for _, step := range r.plan.Steps {
+		if !step.Closing || s.ResolvedAt.IsZero() || s.Step(step.ID).Status.Settled() {
+			continue
+		}
+		a.over = false
+		if !r.active[step.ID] {
+			a.begin(r, step)
+		}
+	}
 }
 
 // summary says what was reached, and what was left out on the way.

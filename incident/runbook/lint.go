@@ -60,9 +60,13 @@ func (c *compiler) unused() {
 	}
 }
 
-// noWayBack finds changes whose action does not say how they are undone.
+// noWayBack finds changes whose action does not say how they are undone, and
+// steps that would do more than tell after everybody has gone.
 func (c *compiler) noWayBack() {
 	for _, s := range c.steps {
+		if a, ok := c.cat[s.uses.value]; ok && s.closing && (a.Kind != Tell || len(s.needs) > 0) {
+			c.fault(s.uses.at.fault("step %q is carried out when the incident is resolved, so it can only tell (%s is a %s) and need nothing", s.id.value, s.uses.value, a.Kind))
+		}
 		if a, ok := c.cat[s.uses.value]; ok && a.Kind == Change && a.Undo == "" && !a.NoReturn {
 			c.fault(s.uses.at.fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
 		}

@@ -47,7 +47,7 @@ type step struct {
 	with                     *yaml.Node
 	withAt                   place
 	approval                 *approval
-	locked                   bool
+	locked, closing          bool
 	file                     *file
 }
 
@@ -229,6 +229,7 @@ func (l *loader) step(r reader, n *yaml.Node) *step {
 		"timeout": func(v *yaml.Node) { s.timeout = r.text(v, "timeout") },
 		"needs":   func(v *yaml.Node) { s.needs = r.texts(v, "needs") },
 		"locked":  func(v *yaml.Node) { s.locked = r.bool(v, "locked") },
+		"closing": func(v *yaml.Node) { s.closing = r.bool(v, "closing") },
 		"with": func(v *yaml.Node) {
 			if v.Kind != yaml.MappingNode {
 				l.fault(r.file.place(v).fault(`"with" wants a mapping of inputs, not %s`, describe(v)))

@@ -9,6 +9,7 @@ package runbook
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -112,6 +113,9 @@ type Step struct {
 	Home      string        `json:"home,omitempty"`
 	// Locked steps are never skipped: a person may only retry or abort.
 	Locked bool `json:"locked,omitempty"`
+	// Closing steps are carried out when the incident is resolved; no other step
+	// waits for them. They only tell.
+	Closing bool `json:"closing,omitempty"`
 }
 
 // Approval is who has to agree before a step, and how.
@@ -134,4 +138,18 @@ func (p *Plan) Step(id string) (Step, bool) {
 		}
 	}
 	return Step{}, false
+}
+
+// Needed are the ids of all steps that a step needs, directly or through others.
+func (p *Plan) Needed(id string) map[string]bool {
+	needed := map[string]bool{id: true}
+	for _, s := range slices.Backward(p.Steps) { // each comes after all it needs
+		if needed[s.ID] {
+			for _, n := range s.Needs {
+				needed[n] = true
+			}
+		}
+	}
+	delete(needed, id)
+	return needed
 }

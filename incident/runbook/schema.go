@@ -37,6 +37,7 @@ func Schema(cat Catalog) ([]byte, error) {
 		"gate":    {Description: "Whether a failure stops the branch (required, the default) or is only shown (advice).", Enum: []any{string(Required), string(Advice)}},
 		"timeout": durationText("How long the step may take."),
 		"locked":  {Type: "boolean", Description: "The step can be retried, never skipped."},
+		"closing": {Type: "boolean", Description: "The step is carried out when the incident is resolved."},
 		"approval": object([]string{"by", "expires"}, map[string]*jsonschema.Schema{
 			"by":      {Description: "The role that may approve.", Enum: anys(roles)},
 			"confirm": {Description: "What has to be typed.", Enum: []any{"region"}},

@@ -47,6 +47,9 @@ func showStep(b *strings.Builder, s Step) {
 	if s.Home != "" {
 		facts = append(facts, "calls "+s.Home)
 	}
+	if s.Closing {
+		facts = append(facts, "when the incident is resolved")
+	}
 	if s.Locked {
 		facts = append(facts, "never skipped")
 	}
