@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -683,6 +684,7 @@ type rehearsal struct {
 	ready    func(*rehearsal) error
 	redisURL string
 	catalog  func(engine.Catalog) engine.Catalog
+	patience time.Duration // pretend; longest when zero
 
 	scn    *sim.Scenario
 	clock  *sim.Clock
@@ -999,7 +1001,8 @@ func quiet(ctx context.Context, err error) error {
 // perform plays the people, and gives the bot the time to say its last words.
 func (r *rehearsal) perform(ctx context.Context) error {
 	defer r.clock.Busy()()
-	ctx, stop := r.clock.WithTimeout(ctx, longest, fmt.Errorf("the rehearsal was not over after %s", longest))
+	patience := cmp.Or(r.patience, longest)
+	ctx, stop := r.clock.WithTimeout(ctx, patience, fmt.Errorf("the rehearsal was not over after %s", patience))
 	defer stop()
 	var people []player.Person
 	for _, p := range r.scn.People {
