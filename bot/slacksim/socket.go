@@ -23,10 +23,13 @@ const (
 	interactionWaits = 10 * time.Second
 
 	// Real time: about sockets and about whoever never comes back.
-	pingEvery    = 10 * time.Second
-	writeWithin  = 10 * time.Second
-	silentBot    = 10 * time.Second // an envelope stops the clock no longer than this
-	comeBack     = 3 * time.Second  // and a connection that was asked to come back, this
+	pingEvery   = 10 * time.Second
+	writeWithin = 10 * time.Second
+	// silentBot is how long, in real time, an envelope that was sent stops the
+	// clock. A bot that lives on the same clock is busy with it long before; one
+	// that answers a form only after asking others needs pretend time to pass.
+	silentBot    = 50 * time.Millisecond
+	comeBack     = 3 * time.Second // and a connection that was asked to come back, this
 	ticketGuards = 5 * time.Second
 )
 
