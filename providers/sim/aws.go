@@ -66,7 +66,6 @@ type request struct {
 	*State
 	region string // that the client is bound to
 	now    time.Time
-	call   uint64 // how many calls there have been; makes ids
 }
 
 // operation is one call of an AWS API that the world can answer.
@@ -156,11 +155,7 @@ func (w *World) answerAWS(ctx context.Context, region string) (out middleware.De
 	}
 	low, high := 80*time.Millisecond, 200*time.Millisecond
 	err = w.call(ctx, c, low, high, func(s *State) (bool, error) {
-		var total uint64
-		for _, n := range s.Counts {
-			total += n
-		}
-		result, changed, err := op.answer(request{s, region, s.At, total}, in)
+		result, changed, err := op.answer(request{s, region, s.At}, in)
 		if err == nil {
 			out.Result = result
 		}

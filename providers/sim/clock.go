@@ -138,14 +138,24 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	return c.sleep(ctx, nil, d, true)
 }
 
-// SleepFor sleeps on behalf of a caller that may or may not be known to be busy,
-// such as the client at the other end of a socket: when nobody is counted as
-// busy, nobody is counted out.
+// SleepFor sleeps on behalf of a caller that may or may not be counted as busy,
+// such as the client at the other end of a socket: when nobody is busy, nobody is
+// counted out.
 func (c *Clock) SleepFor(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	counted := c.busy > 0
-	c.mu.Unlock()
-	return c.sleep(ctx, deadlineOf(ctx), d, counted)
+	return c.sleep(ctx, deadlineOf(ctx), d, c.somebody(20*time.Millisecond))
+}
+
+// somebody says whether anybody is busy, after giving real time to somebody who
+// is about to count itself in.
+func (c *Clock) somebody(patience time.Duration) bool {
+	for limit := time.Now().Add(patience); ; pause(50 * time.Microsecond) {
+		c.mu.Lock()
+		busy := c.busy > 0
+		c.mu.Unlock()
+		if busy || time.Now().After(limit) {
+			return busy
+		}
+	}
 }
 
 // sleep waits for d, for ctx, or for also, which may be nil.

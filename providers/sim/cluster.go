@@ -56,19 +56,33 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 	s.hpaStatus(r, h, d)
 }
 
+// hashed is a template's hash, good for one generation of its Deployment.
+type hashed struct {
+	generation int64
+	hash       string
+}
+
 // templateHash tells templates apart, as a ReplicaSet's hash does.
-func templateHash(d *appsv1.Deployment) string {
+func (r *Region) templateHash(d *appsv1.Deployment) string {
+	if h, ok := r.hashes[d.Name]; ok && h.generation == d.Generation {
+		return h.hash
+	}
 	data, err := json.Marshal(d.Spec.Template)
 	if err != nil {
 		return "unreadable" // cannot be: it came out of JSON
 	}
-	return fmt.Sprintf("%010x", draw(0, 1<<40, string(data)))
+	h := hashed{d.Generation, fmt.Sprintf("%010x", draw(0, 1<<40, string(data)))}
+	if r.hashes == nil {
+		r.hashes = map[string]hashed{}
+	}
+	r.hashes[d.Name] = h
+	return h.hash
 }
 
 // newPod makes a pod, and places it where there is room.
 func (s *State) newPod(r *Region, d *appsv1.Deployment, at time.Time) *Pod {
 	r.PodCount++
-	hash := templateHash(d)
+	hash := r.templateHash(d)
 	p := &Pod{
 		Name:    fmt.Sprintf("%s-%s-%05x", d.Name, hash, draw(s.Seed, 1<<20, r.Name, d.Name, r.PodCount)),
 		Service: d.Name, Template: hash, Created: at,
@@ -187,7 +201,7 @@ func (s *State) stepDeployment(r *Region, d *appsv1.Deployment) {
 	before := d.Status.DeepCopy()
 	d.Status.ObservedGeneration = d.Generation
 	want := int(*d.Spec.Replicas)
-	hash := templateHash(d)
+	hash := r.templateHash(d)
 	var old, fresh []*Pod
 	available := 0
 	for _, p := range r.Pods {
@@ -281,7 +295,7 @@ func sameStatus(a, b *appsv1.DeploymentStatus) bool {
 
 // statusOf fills in what the controller reports, all but the observed generation.
 func (s *State) statusOf(r *Region, d *appsv1.Deployment) {
-	hash := templateHash(d)
+	hash := r.templateHash(d)
 	st := &d.Status
 	st.Replicas, st.UpdatedReplicas, st.ReadyReplicas = 0, 0, 0
 	newest := d.CreationTimestamp.Time

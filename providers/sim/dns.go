@@ -39,8 +39,8 @@ func (w *World) address(name string) string {
 func (w *World) listen() error {
 	w.servers.listen = map[string]net.Addr{}
 	open := func() error {
-		for i, name := range nameserverNames {
-			if err := w.listenDNS(name, w.zoneServer(name, i)); err != nil {
+		for _, name := range nameserverNames {
+			if err := w.listenDNS(name, w.zoneServer(name)); err != nil {
 				return err
 			}
 		}
@@ -62,6 +62,8 @@ func (w *World) listen() error {
 		w.closeServers()
 		return err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for name, addr := range w.servers.listen {
 		w.state.Ports[name] = addr.String()
 	}
@@ -78,7 +80,10 @@ func (w *World) closeServers() {
 
 // listenTCP listens where this server listened before, or anywhere.
 func (w *World) listenTCP(name string) (net.Listener, error) {
-	if before := w.state.Ports[name]; before != "" {
+	w.mu.Lock()
+	before := w.state.Ports[name]
+	w.mu.Unlock()
+	if before != "" {
 		if l, err := net.Listen("tcp", before); err == nil {
 			return l, nil
 		}
@@ -101,7 +106,9 @@ func (w *World) listenDNS(name string, h dns.HandlerFunc) error {
 		p, err := net.ListenPacket("udp", l.Addr().String())
 		if err != nil {
 			last = err
+			w.mu.Lock()
 			delete(w.state.Ports, name)
+			w.mu.Unlock()
 			_ = l.Close()
 			continue
 		}
@@ -124,7 +131,7 @@ func (w *World) listenDNS(name string, h dns.HandlerFunc) error {
 }
 
 // zoneServer is one of the zone's own servers.
-func (w *World) zoneServer(name string, _ int) dns.HandlerFunc {
+func (w *World) zoneServer(name string) dns.HandlerFunc {
 	return func(out dns.ResponseWriter, q *dns.Msg) {
 		w.answerDNS(name, out, q, true, func(s *State, question string) (string, uint32) {
 			return s.resolve(question), recordTTL
@@ -213,12 +220,12 @@ func (w *World) answerDNS(server string, out dns.ResponseWriter, q *dns.Msg, aut
 	var f *failure
 	if errors.As(err, &f) {
 		switch f.kind {
-		case ServerFail:
-			m.Answer, m.Rcode = nil, dns.RcodeServerFailure
+		case Hang:
+			return // the client's patience is real time
 		case Deny, Throttle:
 			m.Answer, m.Rcode = nil, dns.RcodeRefused
 		default:
-			return // no answer at all
+			m.Answer, m.Rcode = nil, dns.RcodeServerFailure
 		}
 	}
 	_ = out.WriteMsg(m) // the client will ask again

@@ -161,10 +161,18 @@ func (w *World) callHTTP(ctx context.Context, c Call, do func(s *State) (bool, e
 // onBehalf lets pretend time pass for the client of a request. The client counts
 // as busy, if it is one of ours; a person with curl is not, and is not counted.
 func (w *World) onBehalf(ctx context.Context, d time.Duration) error {
-	if c, ok := w.clock.(interface {
-		SleepFor(ctx context.Context, d time.Duration) error
-	}); ok {
+	if c, ok := w.clock.(*Clock); ok {
 		return c.SleepFor(ctx, d)
+	}
+	return w.clock.Sleep(ctx, d)
+}
+
+// dialling lets pretend time pass for a caller of Dial. net/http detaches a dial
+// from its request; what ends the request has to end the waiting all the same, or
+// time would go on without a client that works.
+func (w *World) dialling(ctx context.Context, d time.Duration) error {
+	if c, ok := w.clock.(*Clock); ok {
+		return c.sleep(ctx, deadlineOf(ctx), d, true)
 	}
 	return w.clock.Sleep(ctx, d)
 }
@@ -286,9 +294,7 @@ func (w *World) connect(ctx context.Context, c Call) error {
 	count := w.state.Counts[key]
 	latency := 50*time.Millisecond + time.Duration(draw(w.state.Seed, 101, key, count))*time.Millisecond
 	w.mu.Unlock()
-	// net/http detaches a dial from its request: what ends the request has to end
-	// the waiting here, or the clock would go on without a client that works.
-	if err := w.onBehalf(ctx, latency); err != nil {
+	if err := w.dialling(ctx, latency); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -321,7 +327,7 @@ func (w *World) connect(ctx context.Context, c Call) error {
 	case "":
 		return saveErr
 	case Hang:
-		if err := w.onBehalf(ctx, 127*time.Second); err != nil {
+		if err := w.dialling(ctx, 127*time.Second); err != nil {
 			return err
 		}
 		return os.NewSyscallError("connect", syscall.ETIMEDOUT)

@@ -78,6 +78,8 @@ type Region struct {
 	PodCount int   `json:"pod_count"`
 
 	Buckets map[string]map[string]Object `json:"buckets"`
+
+	hashes map[string]hashed // of the templates, worked out once
 }
 
 // Node is one node of a cluster.
@@ -276,8 +278,7 @@ const (
 	cacheTime      = 45 * time.Second
 	changeTime     = 25 * time.Second // until GetChange says INSYNC
 	flagTime       = 20 * time.Second // until the zone's servers know a check's flags
-	probeTime      = 30 * time.Second // three probes, ten seconds apart
-	targetTime     = 10 * time.Second // until Route 53 believes a load balancer
+	probeTime      = 30 * time.Second // three probes, ten seconds apart; so, too, for a load balancer
 	hpaSync        = 15 * time.Second
 	hpaPatience    = 30 * time.Second // until an autoscaler takes replicas away
 	datapoint      = time.Minute
@@ -661,7 +662,7 @@ func (s *State) stepCache() {
 func (s *State) stepDNS() {
 	for _, name := range regionNames {
 		r := s.Regions[name]
-		r.ALB.observe(!r.Lost && s.targetsHealthy(r) > 0, s.At, targetTime)
+		r.ALB.observe(!r.Lost && s.targetsHealthy(r) > 0, s.At, probeTime)
 	}
 	for _, c := range s.DNS.Checks {
 		if !c.KnownFrom.After(s.At) {

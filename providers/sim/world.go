@@ -27,6 +27,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,10 @@ func New(scn *Scenario, clock incident.Clock, opts Options) (*World, error) {
 	if err := w.listen(); err != nil {
 		return nil, err
 	}
-	if err := w.save(); err != nil {
+	w.mu.Lock()
+	err := w.save()
+	w.mu.Unlock()
+	if err != nil {
 		w.closeServers()
 		return nil, err
 	}
@@ -115,6 +119,9 @@ func (w *World) Do(change func(s *State)) error {
 	defer w.mu.Unlock()
 	w.state.advance(w.scn, w.clock.Now())
 	change(w.state)
+	for _, r := range w.state.Regions {
+		r.hashes = nil // a template may have changed without a new generation
+	}
 	w.state.step(w.scn)
 	return w.save()
 }
@@ -145,6 +152,9 @@ func (w *World) asked(c Call, before bool) error {
 	w.hookMu.Lock()
 	hooks := slices.Clone(w.hooks)
 	w.hookMu.Unlock()
+	if c.Time.IsZero() {
+		c.Time = w.clock.Now()
+	}
 	for _, h := range hooks {
 		if err := h(c, before); err != nil {
 			return err
@@ -276,9 +286,29 @@ func (s *State) broken(c Call, count uint64) (kind string, used bool) {
 	if r == nil || !r.Lost && (!r.CutOff || c.System == "aws.route53") {
 		return "", false
 	}
-	// A lost Region does not fail in one way. How an operation fails stays the
-	// same, as it does when one part of a Region is gone and another is not.
-	return []string{Refuse, Hang, ServerFail}[draw(s.Seed, 3, "lost", c.System, c.Operation)], false
+	return lostKind(c), false
+}
+
+// lostKind is how a call to a lost Region fails. A lost Region does not fail in
+// one way; how one operation fails stays the same, as it does when one part of a
+// Region is gone and another is not. Each system has all three ways.
+func lostKind(c Call) string {
+	ways := []string{Refuse, Hang, ServerFail}
+	verb, _, _ := strings.Cut(c.Operation, " ")
+	switch verb {
+	case "get", "GET":
+		return Refuse
+	case "list":
+		return ServerFail
+	case "patch", "update", "POST":
+		return Hang
+	}
+	for _, ops := range awsOperations {
+		if _, ok := ops[c.Operation]; ok {
+			return ways[slices.Index(sortedKeys(ops), c.Operation)%len(ways)]
+		}
+	}
+	return Hang
 }
 
 // clone is a copy that shares nothing.

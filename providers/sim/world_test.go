@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -248,7 +249,13 @@ func TestEveryAttemptIsARowAndCallsAreCounted(t *testing.T) {
 	defer clock.Close()
 	s := onStage(t, scn, clock, Options{Calls: &rows})
 	s.must(s.Fault(Fault{System: "aws.rds", Operation: "DescribeGlobalClusters", Kind: Throttle, Times: 2}))
-	_, err := s.rds(west).DescribeGlobalClusters(s.ctx, &rds.DescribeGlobalClustersInput{})
+	cfg := s.AWS(west)
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		})
+	}
+	_, err := rds.NewFromConfig(cfg).DescribeGlobalClusters(s.ctx, &rds.DescribeGlobalClustersInput{})
 	s.must(err)
 	calls := s.Calls()
 	if len(calls) != 3 || calls[0].Error == "" || calls[1].Error == "" || calls[2].Error != "" {
@@ -270,5 +277,3 @@ func TestEveryAttemptIsARowAndCallsAreCounted(t *testing.T) {
 		t.Errorf("written\n%v\nrecorded\n%v", back, calls)
 	}
 }
-
-var _ = aws.NopRetryer{}

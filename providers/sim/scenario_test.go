@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"go.yaml.in/yaml/v4"
+)
+
+func TestEveryBuiltInScenarioLoadsAndFitsTheSchema(t *testing.T) {
+	data, err := ScenarioSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := Scenarios()
+	if !slices.Contains(names, "region-degraded") || !slices.Contains(names, "region-loss") {
+		t.Fatalf("built in: %v", names)
+	}
+	for _, name := range names {
+		scn, err := Load(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if scn.Name != name {
+			t.Errorf("%s calls itself %s", name, scn.Name)
+		}
+		raw, err := embedded.ReadFile("scenarios/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := yaml.Load(raw, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if err := resolved.Validate(doc); err != nil {
+			t.Errorf("%s does not fit the schema: %v", name, err)
+		}
+	}
+	if err := resolved.Validate(map[string]any{"name": "x", "nonsense": 1}); err == nil {
+		t.Error("the schema takes unknown keys")
+	}
+}
+
+func TestEveryFaultOfAScenarioIsReportedAtOnceWithItsPlace(t *testing.T) {
+	bad := `name: broken
+title: t
+about: a
+mode: sideways
+target: eu-west-1
+colour: blue
+events:
+  - {at: -5s, lose: us-east-1}
+  - {at: 1s, lose: mars, restore: us-east-1}
+  - at: 2s
+    fault: {kind: explode, times: -1}
+  - {at: 3s, since: lunch, lose: us-east-1}
+people:
+  - name: Zed
+    id: U0ZED
+    roles: [wizard]
+    does:
+      - {on: start, press: approve}
+      - {on: question}
+expect:
+  writer: moon
+  ready: {ghost-service: 2}
+`
+	_, err := ParseScenario("bad.yaml", []byte(bad))
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{
+		"bad.yaml:4:1: mode \"sideways\"", "bad.yaml:5:1: Region \"eu-west-1\"", "bad.yaml:6:", "bad.yaml:8:6: -5s",
+		"bad.yaml:9:14: Region \"mars\"", "bad.yaml:9:5: an event", "bad.yaml:11:13: fault kind \"explode\"", "bad.yaml:11:28: -1",
+		"bad.yaml:12:14: moment \"lunch\"", "bad.yaml:13:1: nobody can approve", "bad.yaml:16:13: role \"wizard\"",
+		"bad.yaml:18:", "bad.yaml:19:", "bad.yaml:21:3: Region \"moon\"", "bad.yaml:22:11: service \"ghost-service\"",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in\n%v", want, err)
+		}
+	}
+	if !slices.IsSortedFunc(faults, func(a, b Problem) int { return a.Line - b.Line }) {
+		t.Errorf("not in the order of the file:\n%v", err)
+	}
+}
+
+func TestAnUnreadableScenarioSaysWhere(t *testing.T) {
+	_, err := ParseScenario("x.yaml", []byte("name: [\n"))
+	var faults Faults
+	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Line == 0 {
+		t.Errorf("got %#v", err)
+	}
+	if _, err := ParseScenario("empty.yaml", nil); err == nil {
+		t.Error("an empty file is a scenario")
+	}
+}
+
+func TestAnUnknownScenarioIsToldWhatThereIs(t *testing.T) {
+	_, err := Load("region-los")
+	if err == nil || !strings.Contains(err.Error(), "region-loss") || !strings.Contains(err.Error(), "path") {
+		t.Errorf("got %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "mine.yaml")
+	raw, err := embedded.ReadFile("scenarios/region-loss.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if scn, err := Load(path); err != nil || scn.Target != west {
+		t.Errorf("a file: %v, %v", scn, err)
+	}
+}
