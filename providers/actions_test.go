@@ -2,7 +2,6 @@ package providers_test
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"k8s.io/client-go/dynamic"
 
-	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -29,11 +27,17 @@ type world struct {
 	*sim.World
 	clock   *sim.Clock
 	catalog engine.Catalog
+	// mode of the run where it is not the scenario's own.
+	mode string
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	scn := &sim.Scenario{Name: "test", Mode: "planned", Target: west}
+	return worldOf(t, &sim.Scenario{Name: "test", Mode: "planned", Target: west})
+}
+
+func worldOf(t *testing.T, scn *sim.Scenario) *world {
+	t.Helper()
 	clock := sim.NewClock(scn.StartTime(), sim.Max)
 	t.Cleanup(clock.Close)
 	w, err := sim.New(scn, clock, sim.Options{})
@@ -47,7 +51,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	return &world{w, clock, providers.Catalog(providers.Ends{
+	return &world{World: w, clock: clock, catalog: providers.Catalog(providers.Ends{
 		Clock: clock, AWS: w.AWS, Dial: w.Dial,
 		Kube: func(region string) (dynamic.Interface, error) { return w.Kube(region), nil },
 	})}
@@ -217,6 +221,3 @@ func (w *world) looked(t *testing.T, step string) (engine.Outcome, bool, error) 
 	defer stop()
 	return a.Look(ctx, c)
 }
-
-var _ = json.Marshal
-var _ incident.ID

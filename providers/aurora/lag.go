@@ -190,16 +190,21 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 // lost tells the last value of a lag that is no longer reported.
 func (l lag) lost(c engine.Call) string {
 	last := l.points[0]
-	s := fmt.Sprintf("last good value %s at %s, %s ago, nothing newer", ms(last.ms), clock(last.at), since(l.age()))
-	if !c.Impact.IsZero() && l.now.After(c.Impact) {
-		s += fmt.Sprintf("; the outage began %s ago", since(l.now.Sub(c.Impact)))
+	return fmt.Sprintf("last good value %s at %s, %s ago, nothing newer%s", ms(last.ms), clock(last.at), since(l.age()), l.outage(c))
+}
+
+// outage is how long users have been hurt, for the end of a sentence.
+func (l lag) outage(c engine.Call) string {
+	if c.Impact.IsZero() || !l.now.After(c.Impact) {
+		return ""
 	}
-	return s
+	return fmt.Sprintf("; the outage began %s ago", since(l.now.Sub(c.Impact)))
 }
 
 // OutageInput is the input of Outage.
 type OutageInput struct {
-	// Silent is how old the newest lag value has to be; 0 means 2 min.
+	// Silent is how old the newest lag value has to be; 0 means 3 min, which is how late a
+	// datapoint of a writer that is well may come.
 	Silent time.Duration `yaml:"silent,omitempty" json:"silent,omitempty"`
 	// Above is the lag that only a writer that is gone explains; 0 means 60 s.
 	Above time.Duration `yaml:"above,omitempty" json:"above,omitempty"`
@@ -213,7 +218,7 @@ func (a *Aurora) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		return engine.Outcome{}, false, err
 	}
 	if in.Silent == 0 {
-		in.Silent = 2 * time.Minute
+		in.Silent = fresh
 	}
 	if in.Above == 0 {
 		in.Above = time.Minute

@@ -163,7 +163,7 @@ func (l lag) loss(c engine.Call) string {
 		}
 		return s + ")"
 	}
-	return fmt.Sprintf("about %s of writes (%s)", about(l.points[0].ms), l.told())
+	return fmt.Sprintf("about %s of writes (%s%s)", about(l.points[0].ms), l.told(), l.outage(c))
 }
 
 func about(v float64) string {

@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -201,22 +202,22 @@ func pages(t runbook.Topology) []runbook.Service {
 
 // OutageInput is the input of Outage.
 type OutageInput struct {
-	// Tries is how often the Region is asked; 0 means 5.
+	// Tries is how often the Region is asked; 0 means 6.
 	Tries int `yaml:"tries,omitempty" json:"tries,omitempty"`
 	// Every is the time between two tries; 0 means 2 s.
 	Every time.Duration `yaml:"every,omitempty" json:"every,omitempty"`
 }
 
 // Outage checks whether the source's own address fails from here, again and again:
-// each try asks for the health page of another service. A single good answer and
-// the Region counts as up.
+// each try asks for the health page of another service, and none waits for the one
+// before. A single good answer and the Region counts as up.
 func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	in := OutageInput{}
 	if err := c.With(&in); err != nil {
 		return engine.Outcome{}, false, err
 	}
 	if in.Tries <= 0 {
-		in.Tries = 5
+		in.Tries = 6
 	}
 	if in.Every <= 0 {
 		in.Every = 2 * time.Second
@@ -226,34 +227,58 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	if len(services) == 0 {
 		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
+	replies := make([]reply, in.Tries)
+	faults := make([]error, in.Tries)
+	together(p.clock, in.Tries, func(i int) {
+		if faults[i] = p.clock.Sleep(ctx, time.Duration(i)*in.Every); faults[i] == nil {
+			replies[i], faults[i] = p.direct(ctx, t, source, http.MethodGet, services[i%len(services)].Health, nil)
+		}
+	})
 	o := engine.Outcome{Evidence: map[string]string{"endpoint": source.Endpoint}}
 	var last string
-	for i := range in.Tries {
-		if i > 0 {
-			if err := p.clock.Sleep(ctx, in.Every); err != nil {
-				return o, false, fmt.Errorf("probe %s: %w", source.Name, err)
-			}
-		}
-		r, err := p.direct(ctx, t, source, http.MethodGet, services[i%len(services)].Health, nil)
+	up := 0
+	for i, err := range faults {
+		try := fmt.Sprintf("try_%d", i+1)
 		switch {
 		case hopeless(err):
 			return o, false, err
 		case err != nil:
-			if ctx.Err() != nil {
-				return o, false, fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx))
-			}
 			last = oneLine(err)
-		case r.status >= 500:
-			last = fmt.Sprintf("status %d", r.status)
+			o.Evidence[try] = last
+		case replies[i].status >= http.StatusInternalServerError:
+			last = fmt.Sprintf("status %d", replies[i].status)
+			o.Evidence[try] = last
 		default:
-			o.Summary = fmt.Sprintf("%s answers from here: try %d of %d got status %d", source.Name, i+1, in.Tries, r.status)
-			o.Evidence[fmt.Sprintf("try_%d", i+1)] = r.told()
-			return o, false, nil
+			up++
+			o.Evidence[try] = replies[i].told()
 		}
-		o.Evidence[fmt.Sprintf("try_%d", i+1)] = last
 	}
-	o.Summary = fmt.Sprintf("%s fails from here: %d of %d requests to its own address (last: %s)", source.Name, in.Tries, in.Tries, last)
+	if ctx.Err() != nil {
+		return o, false, &incident.Fault{Err: fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx)), Retry: true}
+	}
+	if up > 0 {
+		o.Summary = fmt.Sprintf("%s answers from here: %d of %d requests to its own address were served", source.Name, up, in.Tries)
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s fails from here: %d of %d requests to its own address in %s (last: %s)",
+		source.Name, in.Tries, in.Tries, time.Duration(in.Tries-1)*in.Every, last)
 	return o, true, nil
+}
+
+// together runs f for each of n things at once and waits for all of them. Each is
+// counted as busy before it starts, or a pretend clock could jump in between.
+func together(clock incident.Clock, n int, f func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		done := clock.Busy()
+		all.Go(func() {
+			defer done()
+			f(i)
+		})
+	}
+	resume := clock.Idle()
+	all.Wait()
+	resume()
 }
 
 // HealthInput is the input of Health.
