@@ -1,0 +1,868 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/miekg/dns"
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/bot/slacksim"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/providers/redis"
+	"github.com/failoverbot/failoverbot/providers/redis/redistest"
+)
+
+// asMain makes the test binary be the program: main with its arguments, its
+// environment and its signals.
+const asMain = "FAILOVERBOT_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asMain) == "1" {
+		main() // does not come back
+	}
+	os.Exit(m.Run())
+}
+
+// patience bounds every wait for another process; it is reached only when
+// something is wrong.
+const patience = time.Minute
+
+// process is another program that a test has started. It is ended by its id when
+// the test ends.
+type process struct {
+	t     *testing.T
+	name  string
+	cmd   *exec.Cmd
+	mu    sync.Mutex
+	text  bytes.Buffer
+	grown chan struct{}
+	ended chan struct{}
+}
+
+// program starts this program in a process of its own, in an environment that
+// holds nothing of this machine's but what env adds.
+func program(t *testing.T, env map[string]string, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	all := []string{
+		asMain + "=1", "HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home, "GOCOVERDIR=" + home,
+		"AWS_EC2_METADATA_DISABLED=true",
+	}
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	return launch(t, all, self, args...)
+}
+
+func launch(t *testing.T, env []string, name string, args ...string) *process {
+	t.Helper()
+	p := &process{
+		t: t, name: strings.TrimSpace(filepath.Base(name) + " " + strings.Join(args, " ")),
+		cmd: exec.Command(name, args...), grown: make(chan struct{}), ended: make(chan struct{}),
+	}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p, p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", p.name, err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in its state
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		p.signal(syscall.SIGKILL)
+		<-p.ended
+	})
+	return p
+}
+
+// Write takes what it says on either stream.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.grown)
+	p.grown = make(chan struct{})
+	return p.text.Write(b)
+}
+
+func (p *process) said() (string, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String(), p.grown
+}
+
+// signal does nothing to a process that has ended.
+func (p *process) signal(s syscall.Signal) {
+	select {
+	case <-p.ended:
+	default:
+		_ = p.cmd.Process.Signal(s)
+	}
+}
+
+// until waits for a line that matches and returns the match with its groups.
+func (p *process) until(pattern string) []string {
+	p.t.Helper()
+	want := regexp.MustCompile(pattern)
+	late, stop := context.WithTimeout(p.t.Context(), patience)
+	defer stop()
+	for over := false; ; {
+		text, grown := p.said()
+		if m := want.FindStringSubmatch(text); m != nil {
+			return m
+		}
+		if over {
+			p.t.Fatalf("%s ended (%s) without saying %q; it said:\n%s", p.name, p.cmd.ProcessState, pattern, text)
+		}
+		select {
+		case <-grown:
+		case <-p.ended:
+			over = true // once more, for its last words
+		case <-late.Done():
+			p.t.Fatalf("%s did not say %q; it said:\n%s", p.name, pattern, text)
+		}
+	}
+}
+
+// exit waits for the end and returns the exit code and all that was said.
+func (p *process) exit() (int, string) {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		text, _ := p.said()
+		p.t.Fatalf("%s did not end; it said:\n%s", p.name, text)
+	}
+	text, _ := p.said()
+	return p.cmd.ProcessState.ExitCode(), text
+}
+
+// someone is a person at the rehearsal Slack's page: it knows nothing but what
+// the page shows.
+type someone struct {
+	t     *testing.T
+	url   string
+	id    string
+	after int
+	// viewer makes the pretend clock wait for this reader; clock is that clock.
+	viewer string
+	clock  incident.Clock
+}
+
+// said is what the page shows after something was done.
+type said struct {
+	OK     bool              `json:"ok"`
+	Error  string            `json:"error"`
+	Reason string            `json:"reason"`
+	Errors map[string]string `json:"errors"`
+	View   *struct {
+		ID string `json:"id"`
+	} `json:"view"`
+}
+
+func (s *someone) call(method, path string, body, into any) {
+	s.t.Helper()
+	ctx, stop := context.WithTimeout(s.t.Context(), patience)
+	defer stop()
+	var r io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.url+"rehearsal/"+path, r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		s.t.Fatalf("%s %s: %s: %v", method, path, resp.Status, err)
+	}
+}
+
+// do is one deed of this person.
+func (s *someone) do(verb string, d slacksim.Deed) said {
+	s.t.Helper()
+	d.As, d.Paced = s.id, s.clock != nil
+	var out said
+	s.call(http.MethodPost, verb, d, &out)
+	return out
+}
+
+// news waits for the first thing that this person sees and that fits. What was
+// seen before is passed over.
+func (s *someone) news(what string, fits func(slacksim.News) bool) slacksim.News {
+	s.t.Helper()
+	var seen []string
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		q := url.Values{"as": {s.id}, "after": {strconv.Itoa(s.after)}}
+		resume := func() {}
+		if s.clock != nil {
+			q.Set("viewer", s.viewer)
+			q.Set("paced", "1")
+			resume = s.clock.Idle()
+		}
+		var got struct {
+			Events []slacksim.News `json:"events"`
+			Next   int             `json:"next"`
+		}
+		s.call(http.MethodGet, "events?"+q.Encode(), nil, &got)
+		resume()
+		for _, n := range got.Events {
+			s.after = n.Seq
+			if fits(n) {
+				return n
+			}
+			if n.Message != nil {
+				seen = append(seen, n.Type+": "+shownText(n.Message))
+			}
+		}
+		s.after = max(s.after, got.Next)
+	}
+	s.t.Fatalf("%s did not see %s; seen were:\n%s", s.id, what, strings.Join(seen, "\n"))
+	return slacksim.News{}
+}
+
+// ask types a command and returns the answer that this person alone sees. While
+// the bot is not connected it is typed again when that changes.
+func (s *someone) ask(command string) string {
+	s.t.Helper()
+	for {
+		out := s.do("command", slacksim.Deed{Text: command})
+		if out.OK {
+			return s.told(command)
+		}
+		if out.Error != "not_delivered" {
+			s.t.Fatalf("%s: %s %s", command, out.Error, out.Reason)
+		}
+		s.news("the bot's connection", func(n slacksim.News) bool { return n.Type == "connections" && n.Connections > 0 })
+	}
+}
+
+// told is the next thing that the bot says to this person alone.
+func (s *someone) told(about string) string {
+	s.t.Helper()
+	n := s.news("an answer to "+about, func(n slacksim.News) bool {
+		return n.Type == "ephemeral" && n.For == s.id && n.Message.User == slacksim.BotUserID
+	})
+	return shownText(n.Message)
+}
+
+// shownText is all that a message says: its blocks, or its text without any.
+func shownText(m *slacksim.Message) string {
+	var parts []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if text, ok := v["text"].(string); ok {
+				parts = append(parts, text)
+			}
+			for _, key := range []string{"text", "fields", "elements", "accessory"} {
+				walk(v[key])
+			}
+		case []any:
+			for _, one := range v {
+				walk(one)
+			}
+		}
+	}
+	for _, b := range m.Blocks {
+		walk(b)
+	}
+	if len(parts) == 0 {
+		parts = []string{m.Text}
+	}
+	return html.UnescapeString(strings.Join(parts, "\n"))
+}
+
+// begin makes this person see what happens from now on.
+func (s *someone) begin() {
+	s.t.Helper()
+	var st struct {
+		Seq int `json:"seq"`
+	}
+	s.call(http.MethodGet, "state?as="+s.id, nil, &st)
+	s.after = st.Seq
+}
+
+// ---- the laboratory: everything that serve needs, on loopback ----
+
+// lab is a platform made of moto's AWS, a name server, clusters that nobody can
+// reach, and a rehearsal Slack.
+type lab struct {
+	slack  *slacksim.Server
+	moto   string
+	config string
+	env    map[string]string
+}
+
+const (
+	eastAddr = "192.0.2.10"
+	westAddr = "198.51.100.10"
+)
+
+func newSlack(t *testing.T) *slacksim.Server {
+	t.Helper()
+	slack, err := slacksim.New(slacksim.Options{
+		Clock: incident.RealClock{}, BotToken: "xoxb-laboratory-secret", AppToken: "xapp-laboratory-secret",
+		Channels: []slacksim.Channel{{ID: "C0123456789", Name: "incident-response"}},
+		People: []slacksim.Person{
+			{ID: "U0AL1CE00", Name: "Alice"}, {ID: "U0B0B0000", Name: "Bob"}, {ID: "U0DAVE000", Name: "Dave"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- slack.Run(context.Background()) }()
+	t.Cleanup(func() {
+		_ = slack.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return slack
+}
+
+// moto starts AWS's stand-in and returns its address.
+func moto(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("moto_server")
+	if err != nil {
+		t.Skip("moto_server is not installed: serve was NOT TESTED against AWS calls over the wire (pip install 'moto[server]')")
+	}
+	p := launch(t, append(os.Environ(), "PYTHONUNBUFFERED=1"), path, "-H", "127.0.0.1", "-p", "0")
+	return p.until(`Running on (http://127\.0\.0\.1:\d+)`)[1]
+}
+
+// closedPort is an address of loopback on which nobody listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // closed is what it is for
+	return l.Addr().String()
+}
+
+// nameServer answers for the zone and for the load balancers' names, as the
+// zone's own server and as a resolver.
+func nameServer(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		a := new(dns.Msg)
+		a.SetReply(q)
+		a.Authoritative = true
+		name := q.Question[0].Name
+		addr := ""
+		switch {
+		case strings.Contains(name, "us-west-2"):
+			addr = westAddr
+		case name == "api.ecommerce.com." || strings.Contains(name, "us-east-1"):
+			addr = eastAddr
+		}
+		if addr != "" && q.Question[0].Qtype == dns.TypeA {
+			a.Answer = append(a.Answer, &dns.A{
+				Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.ParseIP(addr),
+			})
+		}
+		_ = w.WriteMsg(a) // whoever hears nothing asks again
+	})}
+	ended := make(chan error, 1)
+	go func() { ended <- s.ActivateAndServe() }()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		if err := <-ended; err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return conn.LocalAddr().String()
+}
+
+// newLab builds the platform of the example's settings as far as moto can.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{moto: moto(t), slack: newSlack(t)}
+	balancers, checks, zone := seed(t, l.moto)
+	servers := nameServer(t)
+
+	dir := t.TempDir()
+	kube := fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: gone, cluster: {server: "https://%s"}}]
+users: [{name: nobody, user: {token: kube-secret}}]
+contexts:
+  - {name: us-east-1-ecommerce-prod, context: {cluster: gone, user: nobody}}
+  - {name: us-west-2-ecommerce-prod, context: {cluster: gone, user: nobody}}
+`, closedPort(t))
+	write(t, filepath.Join(dir, "kubeconfig.yaml"), kube)
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for _, r := range [][2]string{
+		{"arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/ecommerce-alb/0123456789abcdef", balancers["us-east-1"]},
+		{"arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/ecommerce-alb/fedcba9876543210", balancers["us-west-2"]},
+		{"Z0123456789ABCDEFGHIJ", zone},
+		{"11111111-1111-4111-8111-111111111111", checks[0]},
+		{"22222222-2222-4222-8222-222222222222", checks[1]},
+		{"33333333-3333-4333-8333-333333333333", checks[2]},
+		{"    # kubeconfig: kubeconfig.yaml", "    kubeconfig: kubeconfig.yaml #"},
+		{"context: us-west-2-ecommerce-prod", "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml"},
+		{"    page: true", "    page: false"},
+		{"  enabled: true", "  enabled: false"},
+	} {
+		if !strings.Contains(text, r[0]) {
+			t.Fatalf("the example has no %q", r[0])
+		}
+		text = strings.ReplaceAll(text, r[0], r[1])
+	}
+	between := func(from, to, by string) {
+		i, j := strings.Index(text, from), strings.Index(text, to)
+		if i < 0 || j < i {
+			t.Fatalf("the example has no %q before %q", from, to)
+		}
+		text = text[:i] + by + text[j:]
+	}
+	between("    nameservers:", "    # Public resolvers", "    nameservers: [\""+servers+"\"]\n")
+	between("    resolvers:", "\n  probe:", "    resolvers: [{name: Local, addr: \""+servers+"\"}]\n")
+	l.config = filepath.Join(dir, "config.yaml")
+	write(t, l.config, text)
+	l.env = map[string]string{
+		"SLACK_BOT_TOKEN": "xoxb-laboratory-secret", "SLACK_APP_TOKEN": "xapp-laboratory-secret", "SLACK_API_URL": l.slack.APIURL(),
+		"AWS_ENDPOINT_URL": l.moto, "AWS_ACCESS_KEY_ID": "AKIDLABORATORY", "AWS_SECRET_ACCESS_KEY": "aws-secret",
+	}
+	return l
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// seed makes in moto what the example's settings name.
+func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []string, zone string) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	balancers = map[string]string{}
+	regions := []string{"us-east-1", "us-west-2"}
+	config := func(region string) aws.Config {
+		return aws.Config{
+			Region: region, BaseEndpoint: aws.String(endpoint),
+			Credentials: credentials.NewStaticCredentialsProvider("AKIDLABORATORY", "aws-secret", ""),
+		}
+	}
+	for _, region := range regions { // moto has one in each Region, and puts the members into all
+		_, err := rds.NewFromConfig(config(region)).CreateGlobalCluster(ctx, &rds.CreateGlobalClusterInput{
+			GlobalClusterIdentifier: aws.String("ecommerce-global"), Engine: aws.String("aurora-postgresql"),
+		})
+		must(err)
+	}
+	for i, region := range regions {
+		cluster := []string{"ecommerce-primary", "ecommerce-secondary"}[i]
+		db := rds.NewFromConfig(config(region))
+		in := &rds.CreateDBClusterInput{
+			DBClusterIdentifier: aws.String(cluster), Engine: aws.String("aurora-postgresql"), GlobalClusterIdentifier: aws.String("ecommerce-global"),
+		}
+		if i == 0 {
+			in.MasterUsername, in.MasterUserPassword = aws.String("postgres"), aws.String("database-secret")
+		}
+		_, err := db.CreateDBCluster(ctx, in)
+		must(err)
+		_, err = db.CreateDBInstance(ctx, &rds.CreateDBInstanceInput{
+			DBInstanceIdentifier: aws.String(cluster + "-1"), DBClusterIdentifier: aws.String(cluster),
+			DBInstanceClass: aws.String("db.r6g.large"), Engine: aws.String("aurora-postgresql"),
+		})
+		must(err)
+
+		lb := elbv2.NewFromConfig(config(region))
+		vpc, subnets := network(ctx, t, config(region))
+		made, err := lb.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{
+			Name: aws.String("ecommerce-alb"), Type: elbtypes.LoadBalancerTypeEnumApplication, Subnets: subnets,
+		})
+		must(err)
+		group, err := lb.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
+			Name: aws.String("orders"), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(8080), VpcId: aws.String(vpc),
+		})
+		must(err)
+		_, err = lb.CreateListener(ctx, &elbv2.CreateListenerInput{
+			LoadBalancerArn: made.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80),
+			DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: group.TargetGroups[0].TargetGroupArn}},
+		})
+		must(err)
+		balancers[region] = aws.ToString(made.LoadBalancers[0].LoadBalancerArn)
+
+		bucket := &s3.CreateBucketInput{Bucket: aws.String("ecommerce-takeover-" + region)}
+		if region != "us-east-1" {
+			bucket.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(region)}
+		}
+		_, err = s3.NewFromConfig(config(region), func(o *s3.Options) { o.UsePathStyle = true }).CreateBucket(ctx, bucket)
+		must(err)
+	}
+
+	names := route53.NewFromConfig(config("us-east-1"))
+	check := func(c *r53types.HealthCheckConfig) string {
+		out, err := names.CreateHealthCheck(ctx, &route53.CreateHealthCheckInput{
+			CallerReference: aws.String(strconv.Itoa(len(checks))), HealthCheckConfig: c,
+		})
+		must(err)
+		checks = append(checks, aws.ToString(out.HealthCheck.Id))
+		return checks[len(checks)-1]
+	}
+	endpointCheck := check(&r53types.HealthCheckConfig{
+		Type: r53types.HealthCheckTypeHttps, FullyQualifiedDomainName: aws.String("us-east-1.api.ecommerce.com"), ResourcePath: aws.String("/health"),
+	})
+	takeoverCheck := check(&r53types.HealthCheckConfig{
+		Type: r53types.HealthCheckTypeHttps, Inverted: aws.Bool(true), ResourcePath: aws.String("/takeover"),
+		FullyQualifiedDomainName: aws.String("ecommerce-takeover-us-west-2.s3.us-west-2.amazonaws.com"),
+	})
+	calculated := check(&r53types.HealthCheckConfig{
+		Type: r53types.HealthCheckTypeCalculated, HealthThreshold: aws.Int32(2), ChildHealthChecks: []string{endpointCheck, takeoverCheck},
+	})
+	checks = []string{calculated, endpointCheck, takeoverCheck}
+	made, err := names.CreateHostedZone(ctx, &route53.CreateHostedZoneInput{Name: aws.String("ecommerce.com"), CallerReference: aws.String("zone")})
+	must(err)
+	zone = strings.TrimPrefix(aws.ToString(made.HostedZone.Id), "/hostedzone/")
+	var changes []r53types.Change
+	for i, region := range regions {
+		set := &r53types.ResourceRecordSet{
+			Name: aws.String("api.ecommerce.com"), Type: r53types.RRTypeA, SetIdentifier: aws.String(region),
+			Failover:    []r53types.ResourceRecordSetFailover{r53types.ResourceRecordSetFailoverPrimary, r53types.ResourceRecordSetFailoverSecondary}[i],
+			AliasTarget: &r53types.AliasTarget{DNSName: aws.String("ecommerce-alb." + region + ".elb.amazonaws.com"), EvaluateTargetHealth: true, HostedZoneId: aws.String("Z35SXDOTRQ7X7K")},
+		}
+		if i == 0 {
+			set.HealthCheckId = aws.String(calculated)
+		}
+		changes = append(changes, r53types.Change{Action: r53types.ChangeActionCreate, ResourceRecordSet: set})
+	}
+	_, err = names.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{
+		HostedZoneId: aws.String(zone), ChangeBatch: &r53types.ChangeBatch{Changes: changes},
+	})
+	must(err)
+	return balancers, checks, zone
+}
+
+// network is a network of the Region and its subnets, which moto has from the
+// start. One call is not worth another SDK client, so it is signed by hand.
+func network(ctx context.Context, t *testing.T, c aws.Config) (vpc string, subnets []string) {
+	t.Helper()
+	body := "Action=DescribeSubnets&Version=2016-11-15"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, aws.ToString(c.BaseEndpoint)+"/", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	who, err := c.Credentials.Retrieve(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(body))
+	if err := v4.NewSigner().SignHTTP(ctx, who, req, hex.EncodeToString(sum[:]), "ec2", c.Region, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	var out struct {
+		Subnets []struct {
+			ID  string `xml:"subnetId"`
+			VPC string `xml:"vpcId"`
+		} `xml:"subnetSet>item"`
+	}
+	if err := xml.NewDecoder(resp.Body).Decode(&out); err != nil || len(out.Subnets) < 2 {
+		t.Fatalf("moto tells no subnets of %s (%s): %v", c.Region, resp.Status, err)
+	}
+	for _, s := range out.Subnets {
+		subnets = append(subnets, s.ID)
+	}
+	return out.Subnets[0].VPC, subnets
+}
+
+// timeline is what Redis holds, read past the bot: the newest incident and its
+// events.
+func timeline(t *testing.T, address string) (incident.ID, []incident.Event) {
+	t.Helper()
+	record, err := redis.Open(t.Context(), redis.Options{URL: address}, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Disconnect() //nolint:errcheck // only read
+	ids, err := record.Incidents(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ids) == 0 {
+		return "", nil
+	}
+	id := ids[len(ids)-1]
+	events, err := record.Read(t.Context(), id, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, events
+}
+
+// kept says whether all of before is at the beginning of after.
+func kept(before, after []incident.Event) error {
+	if len(after) < len(before) {
+		return fmt.Errorf("%d events were there, %d are left", len(before), len(after))
+	}
+	for i := range before {
+		a, b := asJSON(before[i]), asJSON(after[i])
+		if a != b {
+			return fmt.Errorf("event %d was\n%s\nand is\n%s", i+1, a, b)
+		}
+	}
+	return nil
+}
+
+func asJSON(e incident.Event) string {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func secretless(t *testing.T, text string) {
+	t.Helper()
+	for _, s := range []string{"-secret", ":secret", "kube-secret", "hunter2"} {
+		if strings.Contains(text, s) {
+			t.Errorf("a secret (%s) is shown:\n%s", s, text)
+		}
+	}
+}
+
+// serve starts the bot on this platform.
+func (l *lab) serve(t *testing.T, redisURL string) *process {
+	t.Helper()
+	env := maps.Clone(l.env)
+	env["REDIS_URL"] = redisURL
+	p := program(t, env, "serve", "--config", l.config)
+	p.until(`ready: /failover help`)
+	return p
+}
+
+// found is what the answer to a check says about one of the steps.
+func found(t *testing.T, answer, title string) (verdict, text string) {
+	t.Helper()
+	m := regexp.MustCompile("`(\\w+) *` " + regexp.QuoteMeta(title) + `: (.*)`).FindStringSubmatch(answer)
+	if m == nil {
+		t.Fatalf("nothing is said about %q in\n%s", title, answer)
+	}
+	return m[1], m[2]
+}
+
+// The whole program on a real Redis, with Slack, AWS and DNS over the wire. What
+// AWS's stand-in knows is shown with its figures; what it does not know, and what
+// nobody answers, is unknown and not a yes.
+func TestServeOnRealEnds(t *testing.T) {
+	redisURL := redistest.Server(t)
+	l := newLab(t)
+	alice := &someone{t: t, url: l.slack.URL(), id: "U0AL1CE00"}
+	alice.begin()
+	p := l.serve(t, redisURL)
+	serves := regexp.MustCompile(`us-east-1 serves users now \(ecommerce-primary writes in us-east-1 \(instance ecommerce-primary-1\); .* us-east-1 for api\.ecommerce\.com\)`)
+
+	t.Run("check says what is known with its figures and what is not with the reason", func(t *testing.T) {
+		alice.t = t
+		answer := alice.ask("/failover check us-west-2")
+		if !serves.MatchString(answer) {
+			t.Errorf("it is not said which Region serves:\n%s", answer)
+		}
+		for _, c := range []struct{ title, verdict, says string }{
+			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group`},
+			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
+			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},
+			// It does not tell how the standby's replication does: never a yes.
+			{"ecommerce-secondary can be promoted", "failed|unknown", `ecommerce-secondary.*connected`},
+			{"Replication lag", "unknown", `ecommerce-secondary.*CloudWatch ListMetrics.*404`},
+			{"ecommerce-cache-us-west-2 can be promoted", "unknown", `ecommerce-cache in us-west-2.*ElastiCache DescribeGlobalReplicationGroups.*500`},
+			{"Nodes in each zone of us-west-2", "unknown", `list the nodes in us-west-2.*connection refused`},
+			{"All services exist in us-west-2", "unknown", `list the Deployments in us-west-2.*connection refused`},
+		} {
+			verdict, text := found(t, answer, c.title)
+			if !regexp.MustCompile(`^(`+c.verdict+`)$`).MatchString(verdict) || !regexp.MustCompile(c.says).MatchString(text) {
+				t.Errorf("%s is %s: %s\nwant %s: %s", c.title, verdict, text, c.verdict, c.says)
+			}
+		}
+		count := func(word string) int { return strings.Count(answer, "`"+fmt.Sprintf("%-7s", word)+"`") }
+		tally := fmt.Sprintf("%d ok, %d failed, %d unknown", count("ok"), count("failed"), count("unknown"))
+		if !strings.Contains(answer, tally) {
+			t.Errorf("the tally is not %q:\n%s", tally, answer)
+		}
+	})
+
+	t.Run("status says which Region serves and how that is known", func(t *testing.T) {
+		alice.t = t
+		answer := alice.ask("/failover status")
+		if !strings.Contains(answer, "No incident is open.") || !serves.MatchString(answer) {
+			t.Errorf("status says:\n%s", answer)
+		}
+		if id, events := timeline(t, redisURL); id != "" || len(events) > 0 {
+			t.Errorf("looking left %s with %d events", id, len(events))
+		}
+	})
+
+	var id incident.ID
+	var before []incident.Event
+	t.Run("a SIGTERM in the middle of a run ends it with 0 and loses nothing", func(t *testing.T) {
+		alice.t = t
+		answer := alice.ask("/failover start us-west-2 planned orders are slow")
+		m := regexp.MustCompile(`INC-\d{4}-\d{4}`).FindString(answer)
+		if m == "" {
+			t.Fatalf("start says:\n%s", answer)
+		}
+		alice.news("the card", func(n slacksim.News) bool {
+			return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), m)
+		})
+		_, before = timeline(t, redisURL)
+		p.signal(syscall.SIGTERM)
+		code, text := p.exit()
+		if code != 0 {
+			t.Errorf("exit code %d, it said:\n%s", code, text)
+		}
+		secretless(t, text)
+		var after []incident.Event
+		if id, after = timeline(t, redisURL); string(id) != m {
+			t.Errorf("the record has %s, Slack was told of %s", id, m)
+		}
+		if err := kept(before, after); err != nil {
+			t.Error(err)
+		}
+		before = after
+	})
+
+	for i, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		t.Run("started again on the same Redis it knows the run, then "+end.String(), func(t *testing.T) {
+			alice.t = t
+			p := l.serve(t, redisURL)
+			// Whoever was told to stop gives its lease back. One that was killed keeps
+			// the next from taking the run up until its lease runs out.
+			if i == 0 {
+				alice.news("that it is back", func(n slacksim.News) bool {
+					return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), "I am back, and carry "+string(id)+" on")
+				})
+			}
+			answer := alice.ask("/failover status")
+			for _, want := range []string{string(id), "us-east-1 -> us-west-2", "planned", "orders are slow", "<@U0AL1CE00>"} {
+				if !strings.Contains(answer, want) {
+					t.Errorf("status does not say %q:\n%s", want, answer)
+				}
+			}
+			p.signal(end)
+			code, text := p.exit()
+			if want := map[syscall.Signal]int{syscall.SIGTERM: 0, syscall.SIGKILL: -1}[end]; code != want {
+				t.Errorf("exit code %d, want %d; it said:\n%s", code, want, text)
+			}
+			_, after := timeline(t, redisURL)
+			if err := kept(before, after); err != nil {
+				t.Error(err)
+			}
+			before = after
+		})
+	}
+}
+
+func TestServeWantsARedisThatKeepsTheRecord(t *testing.T) {
+	redisURL := redistest.Server(t, redistest.Args("--appendonly", "no"))
+	slack := newSlack(t)
+	env := maps.Clone(tokens)
+	env["SLACK_BOT_TOKEN"], env["SLACK_APP_TOKEN"] = "xoxb-laboratory-secret", "xapp-laboratory-secret"
+	env["SLACK_API_URL"], env["REDIS_URL"] = slack.APIURL(), redisURL
+
+	t.Run("refuses one that forgets", func(t *testing.T) {
+		code, text := program(t, env, "serve", "--config", written(t, "", "")).exit()
+		if code != exitUsage {
+			t.Errorf("exit code %d", code)
+		}
+		for _, want := range []string{"no append-only file", "appendonly", "allow_volatile", "config.yaml"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("it does not say %q:\n%s", want, text)
+			}
+		}
+		secretless(t, text)
+		if n := slack.Connections(); n != 0 {
+			t.Errorf("%d connections to Slack are open", n)
+		}
+	})
+
+	t.Run("takes it with allow_volatile, and says what that means", func(t *testing.T) {
+		p := program(t, env, "serve", "--config", written(t, "allow_volatile: false", "allow_volatile: true"))
+		p.until(`ready: /failover help`)
+		dave := &someone{t: t, url: slack.URL(), id: "U0DAVE000"}
+		if answer := dave.ask("/failover help"); !strings.Contains(answer, "/failover start") {
+			t.Errorf("help says:\n%s", answer)
+		}
+		p.signal(syscall.SIGTERM)
+		code, text := p.exit()
+		if code != exitDone {
+			t.Errorf("exit code %d", code)
+		}
+		if !strings.Contains(text, "no append-only file") {
+			t.Errorf("it does not say how volatile the record is:\n%s", text)
+		}
+		secretless(t, text)
+	})
+}
