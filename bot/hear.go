@@ -137,8 +137,11 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 			defer close(result)
 			result <- b.do(ctx, ask)
 		})
+		// By both clocks: a pretend one may stand still until this is acknowledged.
 		soon, cancel := b.clock.WithTimeout(ctx, answerWithin, errSlow)
 		defer cancel()
+		soon, cancelReal := incident.RealClock{}.WithTimeout(soon, answerWithin, errSlow)
+		defer cancelReal()
 		a, ok := b.await(soon, result)
 		if !ok {
 			ack(slack.NewClearViewSubmissionResponse())

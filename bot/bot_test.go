@@ -1,0 +1,529 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+
+	"github.com/failoverbot/failoverbot/bot/slacksim"
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+func TestAnIncidentIsShownFromBeginningToEnd(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	s.sleep(3 * time.Second)
+	if n := s.keys(id); n["card"] != 1 || n["update/1"] != 1 {
+		t.Fatalf("after the declaration there is %v", n)
+	}
+	s.play(id, whole())
+	s.sleep(time.Minute)
+
+	n := s.keys(id)
+	for key, count := range n {
+		if count != 1 {
+			t.Errorf("%s was said %d times", key, count)
+		}
+	}
+	for _, key := range []string{"card", "volatile", "question/q1", "question/q2", "question/q3", "update/1", "update/2", "review"} {
+		if n[key] == 0 {
+			t.Errorf("%s is missing in %v", key, n)
+		}
+	}
+	card, _ := s.message("card")
+	if p := card.Metadata["event_payload"].(map[string]any); p["state"] != "resolved" {
+		t.Errorf("the card shows %v", p["state"])
+	}
+	q, _ := s.message("question/q2")
+	if strings.Contains(text(q), "fo.approve") || !strings.Contains(text(q), "Approved by") {
+		t.Errorf("the answered question still looks like %s", text(q))
+	}
+	if f := s.slack.Files(); len(f) != 1 || !strings.HasPrefix(f[0].Name, "review-INC-") {
+		t.Errorf("files: %+v", f)
+	}
+	for _, m := range s.slack.Messages(channel) {
+		if len(m.Files) == 0 && m.Metadata["event_type"] != "failoverbot" {
+			t.Errorf("no metadata: %s", m.Text)
+		}
+	}
+	var posted int
+	_ = incident.NewBook(s.log).View(s.ctx, id, func(st *incident.State) { posted = len(st.Posts) })
+	if posted != len(n)+1 { // the file has a key of its own
+		t.Errorf("%d posts on the record, %d keys in the channel", posted, len(n))
+	}
+}
+
+func TestTheCardIsReplacedAtMostEveryTwoSecondsAndShowsTheLastState(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	s.happen(id, incident.Bot, incident.RunTaken{Holder: "a", Token: 1})
+	for range 100 {
+		s.sleep(100 * time.Millisecond)
+		s.happen(id, "UALICE", incident.NoteAdded{Text: "a remark"})
+	}
+	s.happen(id, "UBOB", incident.RunPaused{Reason: "the last thing that happened"})
+	s.sleep(5 * time.Second)
+
+	var last time.Time
+	var updates int
+	for line := range strings.Lines(s.messages.String()) {
+		var m slacksim.MessageLine
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		p, _ := m.Metadata["event_payload"].(map[string]any)
+		if p["key"] != "card" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, m.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Op == "update" {
+			updates++
+		}
+		if d := at.Sub(last); !last.IsZero() && d < replaceEvery-10*time.Millisecond {
+			t.Errorf("the card was replaced after %s", d)
+		}
+		last = at
+	}
+	if updates < 4 || updates > 9 {
+		t.Errorf("%d updates in 15 s", updates)
+	}
+	card, _ := s.message("card")
+	if !strings.Contains(text(card), "the last thing that happened") {
+		t.Errorf("the card shows %s", text(card))
+	}
+}
+
+func TestTheRegularUpdateComesBackWhenNothingChanges(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	s.sleep(46 * time.Minute)
+	n := s.keys(id)
+	for _, key := range []string{"update/1", "update/1.1", "update/1.2", "update/1.3"} {
+		if n[key] != 1 {
+			t.Errorf("%s was said %d times; %v", key, n[key], n)
+		}
+	}
+	if n["update/1.4"] != 0 {
+		t.Errorf("too many updates: %v", n)
+	}
+}
+
+func TestNothingIsSaidTwiceWhenTheBotDiesAfterSayingIt(t *testing.T) {
+	for cut := range 8 {
+		s := newStage(t)
+		var kill func()
+		var once sync.Once
+		died := make(chan struct{})
+		d := &dying{Log: s.log, left: cut, die: func() { once.Do(func() { close(died) }) }}
+		kill = s.start(d)
+		id := s.open()
+		tell := newStory("unplanned").readiness().gone().scaleFails()
+		s.play(id, tell)
+		s.sleep(3 * time.Second)
+		select {
+		case <-died:
+		default:
+			t.Fatalf("cut %d: the bot never got so far: %v", cut, s.keys(id))
+		}
+		kill()
+		before := s.keys(id)
+		s.start(s.log)
+		s.happen(id, incident.Bot, incident.RunTaken{Holder: "b", Token: 2, Return: true})
+		s.sleep(time.Minute)
+		after := s.keys(id)
+		for key, n := range after {
+			if n != 1 {
+				t.Errorf("cut %d: %s was said %d times (before: %d)", cut, key, n, before[key])
+			}
+		}
+		for _, key := range []string{"card", "question/q1", "question/q3", "back/2", "volatile"} {
+			if key == "question/q1" && before[key] == 0 {
+				continue // answered before it was asked in the channel
+			}
+			if after[key] != 1 {
+				t.Errorf("cut %d: %s is missing: %v", cut, key, after)
+			}
+		}
+		var missing []string
+		_ = incident.NewBook(s.log).View(s.ctx, id, func(st *incident.State) {
+			for key := range after {
+				if st.Posts[key].TS == "" {
+					missing = append(missing, key)
+				}
+			}
+		})
+		if len(missing) > 0 {
+			t.Errorf("cut %d: not on the record: %v", cut, missing)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func TestALostAnswerIsNotSaidAgain(t *testing.T) {
+	s := newStage(t)
+	lost := 0
+	s.change = func(_ *Options, c *Client) {
+		m := &meddler{RoundTripper: c.http.Transport}
+		m.meddle = func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+			resp, err := send()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if err == nil && strings.HasSuffix(r.URL.Path, "/chat.postMessage") && lost < 2 {
+				lost++
+				_ = resp.Body.Close()
+				return nil, errors.New("the connection broke off")
+			}
+			return resp, err
+		}
+		c.http.Transport = m
+	}
+	s.start(s.log)
+	id := s.open()
+	s.sleep(time.Minute)
+	if n := s.keys(id); n["card"] != 1 || n["update/1"] != 1 {
+		t.Errorf("said: %v", n)
+	}
+	if lost != 2 {
+		t.Errorf("%d answers were lost", lost)
+	}
+}
+
+func TestAMessageThatSlackRefusesIsSaidPlainly(t *testing.T) {
+	s := newStage(t)
+	s.change = func(_ *Options, c *Client) {
+		m := &meddler{RoundTripper: c.http.Transport}
+		m.meddle = func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.Path, "/api/chat.") && r.GetBody != nil {
+				body, _ := r.GetBody()
+				var b strings.Builder
+				_, _ = copyTo(&b, body)
+				form, _ := url.ParseQuery(b.String())
+				if strings.Contains(form.Get("metadata"), `"key":"card"`) && form.Get("blocks") != "[]" && form.Get("blocks") != "" {
+					return says(r, `{"ok":false,"error":"invalid_blocks"}`), nil
+				}
+			}
+			return send()
+		}
+		c.http.Transport = m
+	}
+	s.start(s.log)
+	id := s.open()
+	s.sleep(10 * time.Second)
+	card, ok := s.message("card")
+	if !ok || len(card.Blocks) != 0 || !strings.Contains(card.Text, string(id)) {
+		t.Errorf("the card is %+v", card)
+	}
+	if n := s.keys(id); n["update/1"] != 1 {
+		t.Errorf("the rest did not go on: %v", n)
+	}
+	if !strings.Contains(s.logged.String(), "invalid_blocks") {
+		t.Error("the refusal was not logged")
+	}
+}
+
+func TestOnlyTheReplicaThatCarriesTheRunOutSpeaks(t *testing.T) {
+	s := newStage(t)
+	s.change = func(o *Options, _ *Client) { o.Holds = func(incident.ID) bool { return false } }
+	s.start(s.log)
+	id := s.open()
+	s.sleep(time.Minute)
+	if n := s.keys(id); len(n) != 0 {
+		t.Errorf("a bystander said %v", n)
+	}
+}
+
+func TestACommandIsAnsweredPrivately(t *testing.T) {
+	s := newStage(t)
+	s.answer = func(context.Context, commands.Ask) commands.Answer {
+		return commands.Answer{Text: "us-east-1 serves <@UBOB> <!channel>", Buttons: []commands.Button{{Verb: "remind", Label: "Remind", Incident: inc, On: "q1"}}}
+	}
+	s.start(s.log)
+	if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: "/failover status now"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	ask := s.next()
+	if ask.Person != "UALICE" || ask.Verb != "status" || ask.Text != "now" || ask.Request == "" || !ask.CanForm {
+		t.Errorf("asked %+v", ask)
+	}
+	got := s.slack.Ephemerals("UALICE")
+	if len(got) != 1 || !strings.Contains(text(got[0]), "us-east-1 serves") || strings.Contains(text(got[0]), `<!channel>`) {
+		t.Fatalf("answered %+v", got)
+	}
+	// The button under the answer is pressed.
+	if o := s.as("UALICE", "press", slacksim.Deed{Channel: channel, MessageTS: got[0].TS, ActionID: "fo.remind"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	ask = s.next()
+	if ask.Verb != "remind" || ask.On != "q1" || ask.Incident != inc || ask.Request == "" {
+		t.Errorf("asked %+v", ask)
+	}
+	if len(s.slack.Messages(channel)) != 0 {
+		t.Error("something private was said in the channel")
+	}
+}
+
+func TestAMentionIsACommandAndNothingMeansHelp(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	if o := s.as("UBOB", "say", slacksim.Deed{Channel: channel, Text: "@failoverbot status"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	if o := s.as("UBOB", "command", slacksim.Deed{Channel: channel, Text: "/failover"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	verbs := map[string]bool{s.next().Verb: true, s.next().Verb: true}
+	if !verbs["status"] || !verbs["help"] {
+		t.Errorf("asked %v", verbs)
+	}
+	if n := len(s.slack.Ephemerals("UBOB")); n != 2 {
+		t.Errorf("%d answers", n)
+	}
+}
+
+// form is a form with a field of each kind.
+func form() *commands.Form {
+	return &commands.Form{Verb: "approve", On: "q2", Incident: inc, Title: "Approve", Submit: "Approve", Text: "Type the Region.",
+		Fields: []commands.Field{{Name: "region", Label: "Region"}, {Name: "reason", Label: "Why", Lines: true, Optional: true}, {Name: "mode", Label: "Mode", Choices: []commands.Choice{{Value: "planned", Label: "Planned"}, {Value: "unplanned", Label: "Unplanned"}}, Value: "planned"}}}
+}
+
+// openForm has a person get a form and returns the id of its window.
+func (s *stage) openForm(person string) string {
+	s.t.Helper()
+	if o := s.as(person, "command", slacksim.Deed{Channel: channel, Text: "/failover approve"}); !o.OK {
+		s.t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	r, err := http.Get(s.slack.URL() + "rehearsal/state?as=" + person)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	var state struct {
+		Views []struct {
+			ID string `json:"id"`
+		} `json:"views"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&state); err != nil || len(state.Views) != 1 {
+		s.t.Fatalf("%d windows are open (%v); log %s", len(state.Views), err, s.logged)
+	}
+	return state.Views[0].ID
+}
+
+func typed(region string) map[string]map[string]any {
+	return map[string]map[string]any{"region": {"value": region}}
+}
+
+func TestAFormSaysWhatIsWrongWithAFieldAndStaysOpen(t *testing.T) {
+	s := newStage(t)
+	s.answer = func(_ context.Context, a commands.Ask) commands.Answer {
+		switch {
+		case a.Values == nil:
+			return commands.Answer{Form: form()}
+		case a.Values["region"] != "us-west-2":
+			return commands.Answer{Errors: map[string]string{"region": "Type us-west-2.", "elsewhere": "And this."}}
+		}
+		return commands.Answer{Text: "approved"}
+	}
+	s.start(s.log)
+	window := s.openForm("UBOB")
+	o := s.as("UBOB", "submit", slacksim.Deed{ViewID: window, Values: typed("us-east-1")})
+	if o.Action != "errors" || o.Errors["region"] != "Type us-west-2." {
+		t.Fatalf("%+v", o)
+	}
+	if o = s.as("UBOB", "submit", slacksim.Deed{ViewID: window, Values: typed("us-west-2")}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	s.next()
+	wrong, right := s.next(), s.next()
+	if right.Verb != "approve" || right.On != "q2" || right.Incident != inc || right.Values["mode"] != "planned" || right.Request == wrong.Request || right.Request == "" {
+		t.Errorf("asked %+v", right)
+	}
+	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 || !strings.Contains(text(got[0]), "approved") {
+		t.Errorf("answered %+v", got)
+	}
+}
+
+func TestAFormWhoseAnswerTakesLongClosesAndTheAnswerFollows(t *testing.T) {
+	s := newStage(t)
+	s.answer = func(ctx context.Context, a commands.Ask) commands.Answer {
+		if a.Values == nil {
+			return commands.Answer{Form: form()}
+		}
+		_ = s.clock.Sleep(ctx, 10*time.Second)
+		return commands.Answer{Errors: map[string]string{"region": "The lag has changed."}}
+	}
+	s.start(s.log)
+	window := s.openForm("UBOB")
+	if o := s.as("UBOB", "submit", slacksim.Deed{ViewID: window, Values: typed("us-west-2")}); !o.OK || o.Action != "clear" {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(15 * time.Second)
+	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 || !strings.Contains(text(got[0]), "The lag has changed.") {
+		t.Errorf("answered %+v", got)
+	}
+}
+
+func TestAPanicInACommandEndsNothingElse(t *testing.T) {
+	s := newStage(t)
+	s.answer = func(_ context.Context, a commands.Ask) commands.Answer {
+		if a.Verb == "status" {
+			panic("a bug")
+		}
+		return commands.Answer{Text: "still here"}
+	}
+	s.start(s.log)
+	for _, text := range []string{"/failover status", "/failover help"} {
+		if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: text}); !o.OK {
+			t.Fatalf("%+v", o)
+		}
+	}
+	s.sleep(time.Second)
+	got := s.slack.Ephemerals("UALICE")
+	if len(got) != 2 || !strings.Contains(text(got[0])+text(got[1]), "still here") || !strings.Contains(text(got[0])+text(got[1]), "error of its own") {
+		t.Errorf("answered %+v", got)
+	}
+}
+
+func TestAFileIsHandedToThePersonAlone(t *testing.T) {
+	s := newStage(t)
+	s.answer = func(context.Context, commands.Ask) commands.Answer {
+		return commands.Answer{File: &commands.File{Name: "timeline.txt", Title: "Timeline", Content: []byte("one line")}}
+	}
+	s.start(s.log)
+	if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: "/failover timeline"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	if f := s.slack.Files(); len(f) != 1 || f[0].Name != "timeline.txt" || f[0].Channel == channel {
+		t.Errorf("files: %+v", f)
+	}
+}
+
+func TestARepeatedEnvelopeIsHeardOnce(t *testing.T) {
+	s := newStage(t)
+	client, err := Dial(s.ctx, Settings{BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: s.slack.APIURL()}, s.clock, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(Options{Client: client, Channel: channel, Commands: s, Book: incident.NewBook(s.log), Clock: s.clock, Roster: roster}, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	smc := socketmode.New(client.api)
+	click := slack.InteractionCallback{
+		Type: slack.InteractionTypeBlockActions, User: slack.User{ID: "UBOB"}, Container: slack.Container{ChannelID: channel, MessageTs: "1.2"},
+		ActionCallback: slack.ActionCallbacks{BlockActions: []*slack.BlockAction{{ActionID: "fo.approve", BlockID: "q", Value: "INC-2026-0042|q2", ActionTs: "3.4"}}},
+	}
+	command := slack.SlashCommand{UserID: "UBOB", ChannelID: channel, Text: "status"}
+	for _, ev := range []socketmode.Event{
+		{Type: socketmode.EventTypeSlashCommand, Data: command, Request: &socketmode.Request{EnvelopeID: "e1"}},
+		{Type: socketmode.EventTypeSlashCommand, Data: command, Request: &socketmode.Request{EnvelopeID: "e1"}},
+		{Type: socketmode.EventTypeInteractive, Data: click, Request: &socketmode.Request{EnvelopeID: "e2"}},
+		{Type: socketmode.EventTypeInteractive, Data: click, Request: &socketmode.Request{EnvelopeID: "e3"}}, // the same click, delivered anew
+		{Type: socketmode.EventTypeSlashCommand, Data: command, Request: &socketmode.Request{EnvelopeID: "e4"}},
+	} {
+		b.receive(s.ctx, zerolog.Nop(), smc, ev)
+	}
+	resume := s.clock.Idle()
+	b.workers.Wait()
+	resume()
+	close(s.asked)
+	requests := map[string]int{}
+	n := 0
+	for ask := range s.asked {
+		requests[ask.Request]++
+		n++
+	}
+	if n != 3 || len(requests) != 3 {
+		t.Errorf("%d asks: %v", n, requests)
+	}
+}
+
+func TestTokensAreCheckedAtStart(t *testing.T) {
+	s := newStage(t)
+	for _, c := range []struct {
+		name     string
+		bot, app string
+		want     string
+	}{
+		{"swapped", "xapp-1", "xoxb-1", "SLACK_BOT_TOKEN holds an app-level token (xapp-…): swap it with SLACK_APP_TOKEN"},
+		{"none", "", "", "SLACK_APP_TOKEN is empty"},
+		{"something else", "xoxp-1", "xapp-1", "SLACK_BOT_TOKEN does not begin with xoxb-"},
+		{"an old bot token", "xoxb-old", "xapp-1", "SLACK_BOT_TOKEN is not a token that Slack knows"},
+		{"an old app token", "xoxb-1", "xapp-old", "SLACK_APP_TOKEN is not a token that Slack knows"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Dial(s.ctx, Settings{BotToken: c.bot, AppToken: c.app, APIURL: s.slack.APIURL()}, s.clock, zerolog.Nop())
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	_, err := Dial(s.ctx, Settings{BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: "http://127.0.0.1:1/api"}, s.clock, zerolog.Nop())
+	if err == nil || !strings.Contains(err.Error(), "reach Slack at http://127.0.0.1:1/api/") {
+		t.Errorf("unreachable: %v", err)
+	}
+}
+
+func TestATokenThatIsRevokedEndsTheBotWithTheReason(t *testing.T) {
+	s := newStage(t)
+	client, err := Dial(s.ctx, Settings{BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: s.slack.APIURL()}, s.clock, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &meddler{RoundTripper: client.http.Transport}
+	m.meddle = func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/apps.connections.open") {
+			return says(r, `{"ok":false,"error":"not_allowed_token_type"}`), nil
+		}
+		return send()
+	}
+	client.http.Transport = m
+	b, err := New(Options{Client: client, Channel: channel, Commands: s, Book: incident.NewBook(s.log), Clock: s.clock}, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resume := s.clock.Idle()
+	err = b.Run(s.ctx)
+	resume()
+	if err == nil || !strings.Contains(err.Error(), "SLACK_APP_TOKEN holds a token of the wrong kind") {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestTheConnectionComesBackWhenSlackRefreshesIt(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	s.slack.Refresh()
+	s.sleep(30 * time.Second)
+	if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: "/failover status"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(time.Second)
+	if n := len(s.slack.Ephemerals("UALICE")); n != 1 {
+		t.Errorf("%d answers", n)
+	}
+}
