@@ -1,0 +1,170 @@
+package providers_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// row is a step as docs/RUNBOOK.md tells it.
+type row struct{ file, id, marks, mode, source, action, where string }
+
+func rows(t *testing.T, doc string) []row {
+	t.Helper()
+	var out []row
+	file := ""
+	line := regexp.MustCompile("^\\| `([a-z0-9/<>-]+)`( \\([a-z]+\\))? \\| (.*?) \\| (.*?) \\| `([a-z.-]+)` \\| (.*?) \\|$")
+	for l := range strings.Lines(doc) {
+		l = strings.TrimSpace(l)
+		switch m := line.FindStringSubmatch(l); {
+		case strings.HasPrefix(l, "### `"):
+			file = strings.Trim(strings.TrimPrefix(l, "### "), "`")
+		case strings.HasPrefix(l, "## "):
+			file = ""
+		case file != "" && m != nil:
+			out = append(out, row{file, strings.TrimSuffix(m[1], "/<service>"), strings.Trim(m[2], " ()"), m[3], m[4], m[5], strings.Trim(m[6], "`")})
+		case file != "" && strings.HasPrefix(l, "| `"):
+			t.Errorf("a row that cannot be read: %s", l)
+		}
+	}
+	return out
+}
+
+func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
+	data, err := os.ReadFile("../docs/RUNBOOK.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(data)
+	cat := catalog()
+
+	type step struct {
+		runbook.Step
+		modes []string
+	}
+	steps := map[string]*step{}
+	var order []string
+	for _, mode := range []string{"planned", "unplanned"} {
+		for _, s := range compile(t, cat, runbook.RepresentativeFacts(mode)).Steps {
+			if steps[s.Group] == nil {
+				steps[s.Group] = &step{Step: s}
+				order = append(order, s.Group)
+			}
+			if m := &steps[s.Group].modes; !slices.Contains(*m, mode) {
+				*m = append(*m, mode)
+			}
+		}
+	}
+
+	told := map[string]bool{}
+	for _, r := range rows(t, doc) {
+		s := steps[r.id]
+		if s == nil {
+			t.Errorf("the page tells of step %q, which is in no plan", r.id)
+			continue
+		}
+		if told[r.id] {
+			t.Errorf("the page tells of step %q twice", r.id)
+		}
+		told[r.id] = true
+		mode := strings.Join(s.modes, "")
+		if len(s.modes) == 2 {
+			mode = "both"
+		}
+		said, _, _ := strings.Cut(r.mode, ",")
+		mark := map[bool]string{s.Gate == runbook.Advice: "advice", s.Locked: "locked"}[true]
+		where, _, _ := strings.Cut(s.Uses, ".")
+		where = "providers/" + where
+		if s.Kind == runbook.Ask {
+			where = "asked by the engine"
+		}
+		section := strings.TrimSuffix(filepath.Base(r.file), ".yaml")
+		got := []string{section, said, r.marks, r.source, r.action, r.where}
+		want := []string{s.Section, mode, mark, s.Source, s.Uses, where}
+		if !slices.Equal(got, want) {
+			t.Errorf("the page says of %s %q, the plan %q", r.id, got, want)
+		}
+	}
+	for _, id := range order {
+		if !told[id] {
+			t.Errorf("the page does not tell of step %q", id)
+		}
+	}
+	for id := range cat {
+		if !strings.Contains(doc, "`"+id+"`") {
+			t.Errorf("the page does not tell of action %q", id)
+		}
+	}
+}
+
+// Whatever the page names in its tables exists: files, packages, actions, steps.
+func TestWhatTheRunbookPageNamesExists(t *testing.T) {
+	data, err := os.ReadFile("../docs/RUNBOOK.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := map[string]bool{}
+	for _, mode := range []string{"planned", "unplanned"} {
+		for _, s := range compile(t, catalog(), runbook.RepresentativeFacts(mode)).Steps {
+			groups[s.Group] = true
+		}
+	}
+	cat := catalog()
+	systems := map[string]bool{}
+	for id := range cat {
+		system, _, _ := strings.Cut(id, ".")
+		systems[system] = true
+	}
+	files := 0
+	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(string(data), -1) {
+		word := m[1]
+		system, _, dotted := strings.Cut(word, ".")
+		switch {
+		case strings.HasPrefix(word, "templates/"), strings.HasPrefix(word, "providers/"):
+			files++
+			if _, err := os.Stat(filepath.Join("..", word)); err != nil {
+				t.Errorf("the page names %s: %v", word, err)
+			}
+		case dotted && systems[system]:
+			if _, ok := cat[word]; !ok {
+				t.Errorf("the page names the action %s, which is not in the catalogue", word)
+			}
+		}
+	}
+	sections, err := filepath.Glob("../templates/runbook/sections/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sections {
+		if !strings.Contains(string(data), strings.TrimPrefix(s, "../")) {
+			t.Errorf("the page does not name %s", s)
+		}
+	}
+	if files == 0 {
+		t.Error("no file was found on the page: the test is void")
+	}
+	// The departures name steps, at the start of what the bot does.
+	_, departures, _ := strings.Cut(string(data), "## Where the steps depart")
+	named := 0
+	for _, m := range regexp.MustCompile("`([a-z]+(?:-[a-z]+)*(?:/<service>)?)`").FindAllStringSubmatch(departures, -1) {
+		id := strings.TrimSuffix(m[1], "/<service>")
+		if !strings.Contains(id, "-") && !strings.Contains(m[1], "/") {
+			continue // a single word may be a command of the source document
+		}
+		if id == "remove-from-global-cluster" || id == "failover-global-cluster" || id == "describe-global-clusters" || id == "describe-network-interfaces" {
+			continue // commands of the source document
+		}
+		named++
+		if !groups[id] {
+			t.Errorf("the departures name %q, which is no step", id)
+		}
+	}
+	if named == 0 {
+		t.Error("no step was found among the departures: the test is void")
+	}
+}
