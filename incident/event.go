@@ -163,6 +163,9 @@ type StepStarted struct {
 	Step    string `json:"step"`
 	Action  string `json:"action"`
 	Attempt int    `json:"attempt"`
+	// Aside: no other step waits for it and its failure is only shown, so while
+	// it runs alone a person may well be what is waited for.
+	Aside bool `json:"aside,omitempty"`
 }
 
 // ChangeIntended is written right before a change leaves. From here until

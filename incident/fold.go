@@ -98,6 +98,8 @@ type StepState struct {
 	Retriers []string
 	// Changed: this run changed the world here.
 	Changed bool
+
+	aside bool
 }
 
 // Question is one that was put to people.
@@ -218,11 +220,11 @@ func (s *State) step(id, action string) *StepState {
 }
 
 func (s *State) status(st *StepState, to Status) {
-	if st.Status == Running {
+	if st.Status == Running && !st.aside {
 		s.running--
 	}
 	st.Status = to
-	if to == Running {
+	if to == Running && !st.aside {
 		s.running++
 	}
 }
@@ -240,7 +242,7 @@ func (s *State) answer(id, how, by string, at time.Time) *Question {
 // Apply takes one more event into account. Events come in order; an Unknown one
 // only moves Seq and Last.
 func (s *State) Apply(e Event) {
-	if s.running == 0 && len(s.Open) > 0 && s.MitigatedAt.IsZero() && e.Time.After(s.Last) {
+	if s.running == 0 && (len(s.Open) > 0 || s.Paused) && s.MitigatedAt.IsZero() && !s.Over() && e.Time.After(s.Last) {
 		s.Waited += e.Time.Sub(s.Last)
 	}
 	s.Seq, s.Last = e.Seq, e.Time
@@ -255,6 +257,8 @@ func (s *State) Apply(e Event) {
 		s.Run = b
 	case StepStarted:
 		st := s.step(b.Step, b.Action)
+		s.status(st, Pending)
+		st.aside = b.Aside
 		s.status(st, Running)
 		st.Attempt, st.Started, st.Ended = b.Attempt, e.Time, time.Time{}
 		if st.First.IsZero() {

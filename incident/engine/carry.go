@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -113,8 +114,23 @@ func (w *work) started(ctx context.Context) error {
 		if s.Over() != w.step.Closing || st.Status.Settled() || (s.Paused && st.Intended == nil && !w.step.Closing) {
 			return incident.Write{}, errStop
 		}
-		return w.write(incident.StepStarted{Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt}), nil
+		return w.write(incident.StepStarted{
+			Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt, Aside: w.aside(),
+		}), nil
 	})
+}
+
+// aside says that nothing waits for the step and that its failure is only shown.
+func (w *work) aside() bool {
+	if w.step.Gate != runbook.Advice && w.step.Kind != runbook.Tell {
+		return false
+	}
+	for _, s := range w.plan.Steps {
+		if slices.Contains(s.Needs, w.step.ID) {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *work) finish(ctx context.Context, o Outcome, changed, already bool) error {

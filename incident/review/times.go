@@ -25,8 +25,8 @@ type Times struct {
 	Mitigated bool
 	// Elapsed is To - From.
 	Elapsed time.Duration
-	// Human is the time in which no step was running and a person was waited for:
-	// a question was open or the run was paused.
+	// Human is the time in which no step was running that anything waits for, and a
+	// person was waited for: a question was open or the run was paused.
 	Human time.Duration
 	// Machine is Elapsed - Human.
 	Machine time.Duration
@@ -83,6 +83,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 	}
 
 	started := map[string]bool{} // between StepStarted and its end
+	aside := map[string]bool{}   // nothing waits for it
 	open := map[string]string{}  // open questions and the steps they are about
 	asked := map[string]int{}    // how many questions about a step are open
 	paused, over := false, false // over: nobody waits for anybody any more
@@ -98,7 +99,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 			if asks[step] || asked[step] > 0 {
 				continue
 			}
-			busy = true
+			busy = busy || !aside[step]
 			t.Own[step] += span
 		}
 		if !busy && !over && (len(open) > 0 || paused) {
@@ -115,7 +116,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 		account(e.Time)
 		switch b := e.Body.(type) {
 		case incident.StepStarted:
-			started[b.Step] = true
+			started[b.Step], aside[b.Step] = true, b.Aside
 			if _, ok := t.Own[b.Step]; !ok && !asks[b.Step] {
 				t.Own[b.Step] = 0
 			}
