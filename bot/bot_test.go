@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -525,5 +526,113 @@ func TestTheConnectionComesBackWhenSlackRefreshesIt(t *testing.T) {
 	s.sleep(time.Second)
 	if n := len(s.slack.Ephemerals("UALICE")); n != 1 {
 		t.Errorf("%d answers", n)
+	}
+}
+
+func TestSlackIsAskedAgainOnlyWhenItWantsToBe(t *testing.T) {
+	s := newStage(t)
+	var refusedAt, acceptedAt time.Time
+	s.change = func(_ *Options, c *Client) {
+		m := &meddler{RoundTripper: c.http.Transport}
+		m.meddle = func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
+				if refusedAt.IsZero() {
+					refusedAt = s.clock.Now()
+					resp := says(r, `{"ok":false,"error":"ratelimited"}`)
+					resp.StatusCode = http.StatusTooManyRequests
+					resp.Header.Set("Retry-After", "7")
+					return resp, nil
+				}
+				if acceptedAt.IsZero() {
+					acceptedAt = s.clock.Now()
+				}
+			}
+			return send()
+		}
+		c.http.Transport = m
+	}
+	s.start(s.log)
+	id := s.open()
+	s.sleep(20 * time.Second)
+	if d := acceptedAt.Sub(refusedAt); d < 7*time.Second || d > 9*time.Second {
+		t.Errorf("asked again after %s", d)
+	}
+	if n := s.keys(id); n["card"] != 1 {
+		t.Errorf("said: %v", n)
+	}
+}
+
+func TestWhatADeadReplicaLeftUnsaidIsSaidByAnother(t *testing.T) {
+	s := newStage(t)
+	id := s.open()
+	s.play(id, whole()) // nobody was there to say any of it
+	if err := s.log.Close(s.ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	s.change = func(o *Options, _ *Client) { o.Holds = func(incident.ID) bool { return false } }
+	s.start(s.log)
+	s.sleep(time.Minute)
+	n := s.keys(id)
+	for _, key := range []string{"card", "review"} {
+		if n[key] != 1 {
+			t.Errorf("%s was said %d times: %v", key, n[key], n)
+		}
+	}
+	if len(s.slack.Files()) != 1 {
+		t.Error("the review draft is missing")
+	}
+	for key := range n {
+		if strings.HasPrefix(key, "question/") {
+			t.Errorf("%s was asked although it was answered long ago", key)
+		}
+	}
+}
+
+func TestBadOptionsAreSaidAtOnce(t *testing.T) {
+	_, err := New(Options{UpdateEvery: -time.Second}, zerolog.Nop())
+	for _, want := range []string{"a Slack client", "incident channel", "-1s"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not mention %s", err, want)
+		}
+	}
+}
+
+// BenchmarkEnvelope measures, in real time, from the moment a person sends a
+// command until Slack has the acknowledgement, and until the person has the
+// answer, with so many at a time.
+func BenchmarkEnvelope(b *testing.B) {
+	for _, n := range []int{1, 10, 100} {
+		b.Run(fmt.Sprintf("at_a_time=%d", n), func(b *testing.B) {
+			s := newStageOn(b, incident.RealClock{})
+			s.start(s.log)
+			var acked, answered time.Duration
+			rounds := 0
+			for b.Loop() {
+				before := len(s.slack.Ephemerals("UALICE"))
+				begin := time.Now()
+				var all sync.WaitGroup
+				for range n {
+					all.Go(func() {
+						if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: "/failover status"}); !o.OK {
+							b.Errorf("%+v", o)
+						}
+					})
+				}
+				all.Wait()
+				acked += time.Since(begin)
+				for len(s.slack.Ephemerals("UALICE")) < before+n {
+					s.sleep(100 * time.Microsecond)
+				}
+				answered += time.Since(begin)
+				rounds++
+				for len(s.asked) > 0 {
+					<-s.asked
+				}
+			}
+			b.ReportMetric(float64(acked.Microseconds())/1000/float64(rounds), "ms/ack")
+			b.ReportMetric(float64(answered.Microseconds())/1000/float64(rounds), "ms/answer")
+		})
 	}
 }

@@ -209,7 +209,7 @@ func within(t *testing.T, m message) {
 // endless is a story in which every text is far too long and hostile, with many
 // sections, steps, failures and questions.
 func endless() *story {
-	text := strings.Repeat("<!channel> & *bold* `code` ünïcödé <@UEVIL>\n\n~ ", 400)
+	text := strings.Repeat("<!channel> & *bold* `code` ünïcödé <@UEVIL>\n\n~ ", 120)
 	p := smallPlan("unplanned")
 	p.Title, p.Topology.Platform, p.Digest = text, text, "x"
 	for i := range 200 {

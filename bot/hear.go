@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -240,7 +241,7 @@ func values(state *slack.ViewState) map[string]string {
 func (b *Bot) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			b.log.Error().Interface("panic", p).Str("verb", ask.Verb).Msg("a command met an error in the bot itself")
+			b.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Str("verb", ask.Verb).Msg("a command met an error in the bot itself")
 			a = commands.Answer{Refused: true, Text: "The bot met an error of its own, which is in its log. See `/failover status` for how things stand, then ask again."}
 		}
 	}()

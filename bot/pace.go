@@ -37,6 +37,7 @@ var (
 		"chat.postEphemeral":    tier4,
 		"views.open":            tier4,
 		"files.upload":          {18, 5},
+		"response_url":          {30000, 1000}, // only its five uses are limited
 	}
 )
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -211,7 +212,7 @@ func (b *Bot) spawn(done func(), do func()) {
 		defer done()
 		defer func() {
 			if p := recover(); p != nil {
-				b.log.Error().Interface("panic", p).Stack().Msg("a request met an error in the bot itself")
+				b.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("a request met an error in the bot itself")
 			}
 		}()
 		do()

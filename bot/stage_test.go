@@ -26,9 +26,9 @@ const channel = "C0INCIDENT"
 // stage is a Slack, a record and a clock at top speed. The test itself is busy,
 // so nothing moves but while it sleeps on the clock.
 type stage struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
-	clock    *sim.Clock
+	clock    incident.Clock
 	slack    *slacksim.Server
 	log      incident.Log
 	messages *lines
@@ -64,14 +64,19 @@ func (s *stage) Do(ctx context.Context, ask commands.Ask) commands.Answer {
 	return s.answer(ctx, ask)
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t testing.TB) *stage {
 	t.Helper()
 	clock := sim.NewClock(began.Add(9*time.Minute), sim.Max)
 	t.Cleanup(clock.Close)
+	return newStageOn(t, clock)
+}
+
+func newStageOn(t testing.TB, clock incident.Clock) *stage {
+	t.Helper()
 	busy := clock.Busy()
 	s := &stage{
 		t: t, clock: clock, log: enginetest.NewMemory(), messages: &lines{}, wire: &lines{}, logged: &lines{},
-		asked:  make(chan commands.Ask, 100),
+		asked:  make(chan commands.Ask, 10000),
 		answer: func(context.Context, commands.Ask) commands.Answer { return commands.Answer{Text: "noted"} },
 	}
 	// The guard is real time: a test that hangs says so.
