@@ -212,12 +212,3 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 		}
 	}
 }
-
-// looked carries out the looking of a step, bounded as the engine bounds it.
-func (w *world) looked(t *testing.T, step string) (engine.Outcome, bool, error) {
-	t.Helper()
-	a, c := w.call(t, step)
-	ctx, stop := w.clock.WithTimeout(t.Context(), c.Step.Timeout, context.DeadlineExceeded)
-	defer stop()
-	return a.Look(ctx, c)
-}

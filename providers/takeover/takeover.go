@@ -41,10 +41,9 @@ func New(config func(region string) aws.Config, reads *awserr.Reads) *Takeover {
 }
 
 func (t *Takeover) client(region string) *s3.Client {
-	cfg := t.config(region)
-	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+	return s3.NewFromConfig(t.config(region), func(o *s3.Options) {
 		// An endpoint given by hand rarely answers to bucket names as host names.
-		o.UsePathStyle = cfg.BaseEndpoint != nil
+		o.UsePathStyle = o.BaseEndpoint != nil
 	})
 }
 

@@ -1,0 +1,419 @@
+package providers_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
+
+// looked carries out the looking of a step, bounded as the engine bounds it.
+func (w *world) looked(t *testing.T, step string) (engine.Outcome, bool, error) {
+	t.Helper()
+	a, c := w.call(t, step)
+	ctx, stop := w.clock.WithTimeout(t.Context(), c.Step.Timeout, errors.New("the step's time is up"))
+	defer stop()
+	return a.Look(ctx, c)
+}
+
+func TestAReadyStandbyPassesEachCheck(t *testing.T) {
+	w := newWorld(t)
+	w.wait(t, time.Minute)
+	for _, step := range []string{
+		"nodes", "deployments", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "dns-guard", "targets-healthy",
+	} {
+		o, ok, err := w.looked(t, step)
+		if err != nil || !ok || len(o.Evidence) == 0 {
+			t.Errorf("%s: %t %q %v, evidence %v", step, ok, o.Summary, err, o.Evidence)
+		}
+	}
+}
+
+// Each check can fail, and says by name what it found.
+func TestEachCheckFindsWhatIsWrong(t *testing.T) {
+	primary := func(s *sim.State) *sim.HealthCheck {
+		for _, h := range s.DNS.Checks {
+			if h.Type == "CALCULATED" {
+				return h
+			}
+		}
+		return nil
+	}
+	takeoverCheck := func(s *sim.State, topology string) *sim.HealthCheck { return s.DNS.Checks[topology] }
+	for _, c := range []struct {
+		step, name string
+		wrong      func(w *world) func(s *sim.State)
+		says       []string
+	}{
+		{"nodes", "a zone has one ready node", func(*world) func(*sim.State) {
+			return func(s *sim.State) { s.Regions[west].Nodes[0].Ready = false }
+		}, []string{"2 of 3 zones", "is not ready"}},
+		{"nodes", "a node is cordoned", func(*world) func(*sim.State) {
+			return func(s *sim.State) { s.Regions[west].Nodes[0].Cordoned = true }
+		}, []string{"is cordoned"}},
+		{"deployments", "a service is scaled to nothing", func(*world) func(*sim.State) {
+			return func(s *sim.State) {
+				s.Regions[west].Deployments["user-service"].Spec.Replicas = new(int32)
+			}
+		}, []string{"user-service is scaled to 0"}},
+		{"standby-database", "no instance", func(*world) func(*sim.State) {
+			return func(s *sim.State) { member(s).Instances = 0 }
+		}, []string{"no instance"}},
+		{"standby-database", "not connected", func(*world) func(*sim.State) {
+			return func(s *sim.State) { member(s).Sync = "pending-resync" }
+		}, []string{"pending-resync"}},
+		{"standby-database", "not available", func(*world) func(*sim.State) {
+			return func(s *sim.State) { member(s).Status = "backing-up" }
+		}, []string{"backing-up"}},
+		{"standby-database", "a promotion is under way", func(*world) func(*sim.State) {
+			return func(s *sim.State) {
+				s.Database.Failover = &sim.Failover{Status: "switching-over", From: east, To: west, Due: s.At.Add(time.Hour)}
+			}
+		}, []string{"switching-over"}},
+		{"replication-lag", "the lag is above the limit", func(w *world) func(*sim.State) {
+			return func(s *sim.State) { s.Database.LagMS = 9200 }
+		}, []string{"replication lag is 9,", "above the limit of 5,000 ms"}},
+		{"standby-cache", "the group is busy", func(*world) func(*sim.State) {
+			return func(s *sim.State) { s.Cache.Status = "modifying" }
+		}, []string{"is modifying"}},
+		{"standby-cache", "the member is not associated", func(*world) func(*sim.State) {
+			return func(s *sim.State) {
+				for i := range s.Cache.Members {
+					s.Cache.Members[i].Status = "associating"
+				}
+			}
+		}, []string{"associating, not associated"}},
+		{"takeover-ready", "the object is there", func(*world) func(*sim.State) { return changes["takeover.put"].byHand },
+			[]string{"is there already"}},
+		{"targets-healthy", "no target is healthy", func(*world) func(*sim.State) {
+			return func(s *sim.State) { s.Regions[west].TargetsBroken = true }
+		}, []string{"1 of 1 target groups", "no healthy target"}},
+		{"dns-guard", "the primary's check is disabled", func(*world) func(*sim.State) {
+			return func(s *sim.State) { primary(s).Disabled = true }
+		}, []string{"disabled=true"}},
+		{"dns-guard", "one child is enough", func(*world) func(*sim.State) {
+			return func(s *sim.State) { primary(s).Threshold = 1 }
+		}, []string{"1 of its 2 children"}},
+		{"dns-guard", "the takeover check is not counted", func(w *world) func(*sim.State) {
+			return func(s *sim.State) { primary(s).Children = []string{w.Topology().DNS.EndpointCheck} }
+		}, []string{"does not count the takeover check"}},
+		{"dns-guard", "the takeover check is not inverted", func(w *world) func(*sim.State) {
+			return func(s *sim.State) { takeoverCheck(s, w.Topology().DNS.TakeoverCheck).Inverted = false }
+		}, []string{"is not inverted"}},
+		{"dns-guard", "the records hang on another check and do not look at their targets", func(w *world) func(*sim.State) {
+			return func(s *sim.State) {
+				for i := range s.DNS.Records {
+					r := &s.DNS.Records[i]
+					if r.AliasTarget != nil {
+						r.AliasTarget.EvaluateTargetHealth = false
+					}
+					if r.Failover == "PRIMARY" {
+						other := w.Topology().DNS.EndpointCheck
+						r.HealthCheckId = &other
+					}
+				}
+			}
+		}, []string{"does not evaluate its target's health", "not on"}},
+	} {
+		t.Run(c.step+": "+c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.wait(t, time.Second)
+			w.change(t, c.wrong(w))
+			if c.step == "replication-lag" {
+				w.wait(t, 2*time.Minute) // for the metric to show it
+			}
+			o, ok, err := w.looked(t, c.step)
+			if err != nil || ok {
+				t.Fatalf("%t %q %v", ok, o.Summary, err)
+			}
+			for _, s := range c.says {
+				if !strings.Contains(o.Summary, s) {
+					t.Errorf("it does not say %q: %s", s, o.Summary)
+				}
+			}
+		})
+	}
+}
+
+func TestAServiceThatIsMissingIsNamed(t *testing.T) {
+	w := newWorld(t)
+	a, c := w.call(t, "deployments")
+	c.Plan.Topology.Services = append(c.Plan.Topology.Services, runbook.Service{Name: "search-service", Replicas: 2})
+	if o, ok, err := a.Look(t.Context(), c); ok || err != nil || !strings.Contains(o.Summary, "search-service does not exist") {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+}
+
+func member(s *sim.State) *sim.DBMember {
+	for i := range s.Database.Members {
+		if s.Database.Members[i].Region == west {
+			return &s.Database.Members[i]
+		}
+	}
+	return nil
+}
+
+// What the API cannot be asked is unknown, and never passes.
+func TestACheckThatCannotSeePassesNothing(t *testing.T) {
+	for step, system := range map[string]string{
+		"nodes": "kubernetes", "deployments": "kubernetes", "load-balancer": "aws.elasticloadbalancing", "standby-database": "aws.rds",
+		"replication-lag": "aws.cloudwatch", "standby-cache": "aws.elasticache", "takeover-ready": "aws.s3", "dns-guard": "aws.route53",
+		"targets-healthy": "aws.elasticloadbalancing",
+	} {
+		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle} {
+			w := newWorld(t)
+			if err := w.Fault(sim.Fault{System: system, Kind: kind}); err != nil {
+				t.Fatal(err)
+			}
+			o, ok, err := w.looked(t, step)
+			if err == nil || ok {
+				t.Errorf("%s with %s: %t %q", step, kind, ok, o.Summary)
+				continue
+			}
+			f := incident.FaultOf(err)
+			if f.Maybe {
+				t.Errorf("%s with %s: a read that may have happened: %v", step, kind, err)
+			}
+			if kind == sim.Deny && (!f.Person || f.Hint == "") {
+				t.Errorf("%s denied: nobody is told what to do: %v", step, err)
+			}
+		}
+	}
+}
+
+// A read that is throttled once is asked again by itself.
+func TestAReadIsRetried(t *testing.T) {
+	w := newWorld(t)
+	for _, system := range []string{"aws.rds", "kubernetes"} {
+		if err := w.Fault(sim.Fault{System: system, Kind: sim.Throttle, Times: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []string{"standby-database", "nodes"} {
+		if o, ok, err := w.looked(t, step); err != nil || !ok {
+			t.Errorf("%s: %t %q %v", step, ok, o.Summary, err)
+		}
+	}
+}
+
+func TestALagThatIsNoLongerReportedIsUnknownAndNotNothing(t *testing.T) {
+	w := newWorld(t)
+	w.wait(t, 5*time.Minute)
+	if err := w.Happen(sim.Event{Replication: &sim.Replication{Stopped: true}}); err != nil {
+		t.Fatal(err)
+	}
+	a, c := w.call(t, "promote-database")
+	effect := func() incident.Effect {
+		t.Helper()
+		c.Impact = w.clock.Now().Add(-time.Minute)
+		e, err := a.Effect(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	fresh := effect()
+	w.wait(t, 10*time.Minute)
+	stale := effect()
+	if !strings.HasSuffix(fresh.Bound, "lag below 1,000 ms") || !strings.HasSuffix(stale.Bound, "lag unknown") {
+		t.Errorf("a yes was bound to %q, then to %q", fresh.Bound, stale.Bound)
+	}
+	for _, part := range []string{"last good value", "10 min ago", "the outage began", "whatever us-east-1 has taken since"} {
+		if !strings.Contains(stale.Lost, part) {
+			t.Errorf("what is lost does not say %q: %s", part, stale.Lost)
+		}
+	}
+	if o, ok, err := w.looked(t, "replication-lag"); ok || err != nil || !strings.Contains(o.Summary, "unknown") {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+	if o, ok, err := w.looked(t, "outage-at-standby"); !ok || err != nil {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+}
+
+func TestTheLagCrossesABand(t *testing.T) {
+	w := newWorld(t)
+	a, c := w.call(t, "promote-database")
+	bounds := map[string]bool{}
+	for _, ms := range []int{200, 3000, 12000, 45000} {
+		if err := w.Happen(sim.Event{Replication: &sim.Replication{LagMS: ms}}); err != nil {
+			t.Fatal(err)
+		}
+		w.wait(t, 2*time.Minute)
+		e, err := a.Effect(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bounds[e.Bound] = true
+	}
+	if len(bounds) != 4 {
+		t.Errorf("four bands of lag, but a yes is bound to %v", bounds)
+	}
+}
+
+func TestAMaximumThatIsTooLowIsSaidBeforeAnythingChanges(t *testing.T) {
+	w := newWorld(t)
+	w.change(t, func(s *sim.State) { s.Regions[west].HPAs["order-service"].Spec.MaxReplicas = 4 })
+	_, _, err := w.looked(t, "scale/order-service")
+	f := incident.FaultOf(err)
+	if err == nil || !f.Person || !strings.Contains(f.Hint, "maxReplicas") || !strings.Contains(err.Error(), "allows 4") {
+		t.Errorf("%v, hint %q", err, f.Hint)
+	}
+	if n := w.applied(); len(n) != 0 {
+		t.Errorf("changed %v", n)
+	}
+}
+
+func TestWhatRunsIsNeverReduced(t *testing.T) {
+	w := newWorld(t)
+	nine := int32(9)
+	w.change(t, func(s *sim.State) {
+		s.Regions[west].Deployments["order-service"].Spec.Replicas = &nine
+		s.Regions[west].HPAs["order-service"].Spec.MaxReplicas = 12
+	})
+	a, c := w.call(t, "scale/order-service")
+	if _, err := a.Do(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	s := w.Snapshot().Regions[west]
+	if got := *s.Deployments["order-service"].Spec.Replicas; got != 9 {
+		t.Errorf("%d replicas, had 9", got)
+	}
+	if got := *s.HPAs["order-service"].Spec.MinReplicas; got != 9 {
+		t.Errorf("the autoscaler may still go down to %d", got)
+	}
+}
+
+func TestPodsThatFindNoRoomAreExplained(t *testing.T) {
+	w := newWorld(t)
+	w.change(t, func(s *sim.State) {
+		for i := range s.Regions[west].Nodes {
+			s.Regions[west].Nodes[i].Cordoned = true
+		}
+	})
+	a, c := w.call(t, "scale/order-service")
+	if _, err := a.Do(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(t, 30*time.Second)
+	o, ok, err := w.looked(t, "rolled-out/order-service")
+	if ok || err != nil {
+		t.Fatalf("%t %q %v", ok, o.Summary, err)
+	}
+	for _, part := range []string{"2 of 6 available", "pods are pending", "FailedScheduling", "last event"} {
+		if !strings.Contains(o.Summary, part) {
+			t.Errorf("it does not say %q: %s", part, o.Summary)
+		}
+	}
+	w.wait(t, 11*time.Minute)
+	if _, _, err = w.looked(t, "rolled-out/order-service"); err == nil || !incident.FaultOf(err).Person {
+		t.Errorf("past its deadline it has to be a person's: %v", err)
+	}
+}
+
+// Somebody changed the check between the reading and the writing.
+func TestAVersionThatMovedIsShownToAPerson(t *testing.T) {
+	w := newWorld(t)
+	a, c := w.call(t, "shift-dns")
+	w.OnCall(func(call sim.Call, before bool) error {
+		if before && call.Operation == "UpdateHealthCheck" {
+			w.change(t, func(s *sim.State) { s.DNS.Checks[w.Topology().DNS.HealthCheck].Version++ })
+		}
+		return nil
+	})
+	_, err := a.Do(t.Context(), c)
+	if f := incident.FaultOf(err); err == nil || !f.Person || f.Maybe || f.Retry {
+		t.Errorf("%v: %+v", err, f)
+	}
+	if w.Applied("UpdateHealthCheck") != 0 {
+		t.Error("it was changed over somebody's head")
+	}
+}
+
+func TestAPromotionOfTheOtherKindOrToAnotherPlaceIsNotOurs(t *testing.T) {
+	for name, f := range map[string]*sim.Failover{
+		"other kind":  {Status: "failing-over", From: east, To: west, DataLoss: true},
+		"other place": {Status: "switching-over", From: west, To: east},
+		"cancelled":   {Status: "cancelling", From: east, To: west},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.change(t, func(s *sim.State) { f.Due = s.At.Add(time.Hour); s.Database.Failover = f })
+			o, there, err := w.looked(t, "switch-database")
+			if err == nil || there || !incident.FaultOf(err).Person {
+				t.Errorf("%t %q %v", there, o.Summary, err)
+			}
+		})
+	}
+}
+
+func TestAFenceGivesUpInTime(t *testing.T) {
+	w := newWorld(t)
+	if err := w.Fault(sim.Fault{System: "kubernetes", Region: east, Kind: sim.Hang}); err != nil {
+		t.Fatal(err)
+	}
+	began := w.clock.Now()
+	a, c := w.call(t, "fence-reachable-writers")
+	_, _, err := a.Look(context.Background(), c)
+	if took := w.clock.Now().Sub(began); err == nil || took > 11*time.Second {
+		t.Errorf("after %s: %v", took, err)
+	}
+	if err != nil && !strings.Contains(err.Error(), "did not answer within 10s") {
+		t.Errorf("it does not say what took too long: %v", err)
+	}
+}
+
+// While any part is missing an order fails, and the smoke test says why.
+func TestTheSmokeTestFailsUntilTheStandbyCanWrite(t *testing.T) {
+	w := newWorld(t)
+	o, ok, err := w.looked(t, "smoke-test")
+	if ok || err != nil || !strings.Contains(o.Summary, "status 503") {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+	if o, ok, err := w.looked(t, "synthetic-order"); ok || err != nil || !strings.Contains(o.Summary, "taken by us-east-1, not by us-west-2") {
+		t.Errorf("an order taken by the old Region passed: %t %q %v", ok, o.Summary, err)
+	}
+	for _, step := range []string{"traffic", "service-health/user-service", "watch", "dns-authoritative"} {
+		if o, ok, err := w.looked(t, step); ok || err != nil || o.Summary == "" {
+			t.Errorf("%s before anything moved: %t %q %v", step, ok, o.Summary, err)
+		}
+	}
+	for _, step := range []string{"outage-from-here", "outage-in-dns", "outage-at-standby"} {
+		if o, ok, err := w.looked(t, step); ok || err != nil || o.Summary == "" {
+			t.Errorf("%s sees an outage that is none: %t %q %v", step, ok, o.Summary, err)
+		}
+	}
+}
+
+func TestViewsAgreeOnlyWhenEnoughDo(t *testing.T) {
+	w := newWorld(t)
+	a, c := w.call(t, "outage-agreed")
+	for _, x := range []struct {
+		seen []string
+		want bool
+	}{{nil, false}, {[]string{"outage-in-dns"}, false}, {[]string{"outage-in-dns", "outage-from-here"}, true}} {
+		c.Result = func(step string) (engine.Outcome, bool) {
+			for _, s := range x.seen {
+				if s == step {
+					return engine.Outcome{Summary: "down by " + s}, true
+				}
+			}
+			return engine.Outcome{}, false
+		}
+		o, ok, err := a.Look(t.Context(), c)
+		if err != nil || ok != x.want {
+			t.Errorf("%v: %t %q %v", x.seen, ok, o.Summary, err)
+		}
+		for _, s := range x.seen {
+			if !strings.Contains(o.Summary, "down by "+s) {
+				t.Errorf("%v: the views are not told: %s", x.seen, o.Summary)
+			}
+		}
+	}
+}
