@@ -121,7 +121,7 @@ func TestAfterALossTheOldPrimaryIsResyncedWhenItIsBack(t *testing.T) {
 	if writerOf(s.global()) != clusterARN(west) {
 		t.Fatal("not promoted")
 	}
-	sync := func() string { return s.Snapshot().Database.member(east).Sync }
+	sync := func() string { return s.Snapshot().Database.Member(east).Sync }
 	s.wait(2 * resyncTime)
 	if got := sync(); got != "pending-resync" {
 		t.Errorf("while away: %s", got)

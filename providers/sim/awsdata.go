@@ -142,7 +142,7 @@ func describeGlobalClusters(r request, in *rds.DescribeGlobalClustersInput) (*rd
 }
 
 func describeDBClusters(r request, in *rds.DescribeDBClustersInput) (*rds.DescribeDBClustersOutput, error) {
-	m := r.Database.member(r.region)
+	m := r.Database.Member(r.region)
 	if id := deref(in.DBClusterIdentifier); m == nil || id != "" && id != m.Cluster && id != m.ARN {
 		return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + id + " not found.")}
 	}
@@ -325,7 +325,7 @@ func promoteCache(r request, in *elasticache.FailoverGlobalReplicationGroupInput
 	if err := r.isGroup(in.GlobalReplicationGroupId); err != nil {
 		return nil, err
 	}
-	m := r.Cache.member(deref(in.PrimaryRegion))
+	m := r.Cache.Member(deref(in.PrimaryRegion))
 	switch {
 	case m == nil || m.Group != deref(in.PrimaryReplicationGroupId):
 		return nil, &ec.InvalidParameterValueException{Message: ptr(fmt.Sprintf("Replication group %s is not a member in %s.", deref(in.PrimaryReplicationGroupId), deref(in.PrimaryRegion)))}
@@ -363,13 +363,13 @@ func (r request) series() []series {
 	}
 	var all []series
 	if lag := here(r.Database.Lag); len(lag) > 0 {
-		m := r.Database.member(r.region)
+		m := r.Database.Member(r.region)
 		all = append(all,
 			series{"AWS/RDS", "AuroraGlobalDBRPOLag", map[string]string{"DBClusterIdentifier": m.Cluster}, lag},
 			series{"AWS/RDS", "AuroraGlobalDBReplicationLag", map[string]string{"DBClusterIdentifier": m.Cluster}, lag})
 	}
 	if lag := here(r.Cache.Lag); len(lag) > 0 {
-		m := r.Cache.member(r.region)
+		m := r.Cache.Member(r.region)
 		all = append(all, series{"AWS/ElastiCache", "GlobalDatastoreReplicationLag", map[string]string{"ReplicationGroupId": m.Group}, lag})
 	}
 	if r.region == "us-east-1" { // the only Region that publishes these

@@ -22,7 +22,7 @@ func (w *World) Check() []string {
 		}
 	}
 	if e.Cache != "" {
-		if p := s.cachePrimary(); p != e.Cache || s.Cache.Status != "available" {
+		if p := s.CachePrimary(); p != e.Cache || s.Cache.Status != "available" {
 			say("the primary cache is in %s (%s), expected %s", p, s.Cache.Status, e.Cache)
 		}
 	}

@@ -137,12 +137,7 @@ func (w *World) callHTTP(ctx context.Context, c Call, do func(s *State) (bool, e
 	if err := w.asked(c, true); err != nil {
 		return &failure{Refuse, err}
 	}
-	w.mu.Lock()
-	key := c.System + " " + c.Operation + " " + c.Region
-	w.state.Counts[key]++
-	count := w.state.Counts[key]
-	w.mu.Unlock()
-	kind, err := w.arrive(&c, count, do)
+	kind, err := w.arrive(&c, do)
 	if kind == Hang {
 		return &failure{Hang, w.onBehalf(ctx, forever)}
 	}
@@ -307,16 +302,12 @@ func (w *World) connect(ctx context.Context, c Call) error {
 	case r.Lost || r.CutOff: // some connections are refused, others never answered
 		kind = []string{Refuse, Hang}[draw(w.state.Seed, 2, "connect", key, count)]
 	default:
-		if f := w.state.Faults; len(f) > 0 {
-			kind, used = w.state.broken(c, count)
-		}
+		// Only faults that name the connection: the others are for the request.
+		kind, used = w.state.takeFault(func(f Fault) bool { return f.Operation == c.Operation && f.Kind != LostAnswer })
 	}
 	var saveErr error
 	if used {
 		saveErr = w.save()
-	}
-	if kind == LostAnswer {
-		kind = ""
 	}
 	if kind != "" {
 		c.Error = (&failure{kind, nil}).Error()

@@ -39,9 +39,9 @@ func ready(st *State) {
 			st.newPod(r, r.Deployments[name], st.At).ReadyAt = st.At
 		}
 	}
-	st.Database.member(east).Writer, st.Database.member(west).Writer = false, true
+	st.Database.Member(east).Writer, st.Database.Member(west).Writer = false, true
 	st.Database.WritableSince = st.At
-	st.Cache.member(east).Primary, st.Cache.member(west).Primary = false, true
+	st.Cache.Member(east).Primary, st.Cache.Member(west).Primary = false, true
 }
 
 func deletePods(pods []*Pod, service string) (left []*Pod) {
@@ -60,7 +60,7 @@ func TestAnOrderNeedsEveryCondition(t *testing.T) {
 		want  string // in the answer; empty for an order that is written
 	}{
 		{"nothing is missing", func(*State) {}, ""},
-		{"the database is elsewhere", func(st *State) { st.Database.member(east).Writer, st.Database.member(west).Writer = true, false }, "read-only"},
+		{"the database is elsewhere", func(st *State) { st.Database.Member(east).Writer, st.Database.Member(west).Writer = true, false }, "read-only"},
 		{"the database is changing its writer", func(st *State) {
 			st.Database.Failover = &Failover{Status: "switching-over", From: west, To: east, Due: st.At.Add(time.Hour)}
 		}, "switching-over"},
@@ -72,12 +72,12 @@ func TestAnOrderNeedsEveryCondition(t *testing.T) {
 				}
 			}
 		}, "payment-service"},
-		{"the cache is not the primary", func(st *State) { st.Cache.member(west).Primary = false }, "cache"},
+		{"the cache is not the primary", func(st *State) { st.Cache.Member(west).Primary = false }, "cache"},
 		{"the service is fenced", func(st *State) { st.Regions[west].Deployments["user-service"].Spec.Replicas = ptr(int32(0)) }, "user-service is scaled to zero"},
 		{"too few pods", func(st *State) {
 			st.Regions[west].Pods = deletePods(st.Regions[west].Pods, "order-service")
 		}, "overloaded"},
-		{"the database has no instance", func(st *State) { st.Database.member(west).Instances = 0 }, "no instance"},
+		{"the database has no instance", func(st *State) { st.Database.Member(west).Instances = 0 }, "no instance"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := quiet(t)

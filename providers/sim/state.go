@@ -298,6 +298,30 @@ func draw(seed, n uint64, words ...any) uint64 {
 	return x % n
 }
 
+// Writer is the Region whose database accepts writes.
+func (s *State) Writer() string {
+	if m := s.writer(); m != nil {
+		return m.Region
+	}
+	return ""
+}
+
+// ZoneAnswer is the Region that the zone's own servers answer for the public name.
+func (s *State) ZoneAnswer() string { return s.resolve(recordName) }
+
+// CannotOrder says why an order that reaches a Region cannot be written; empty
+// when it can.
+func (s *State) CannotOrder(region string) string { return s.cannotOrder(region) }
+
+// ReadyPods are the ready pods of a service in a Region, and how many of them hold
+// connections to the present writer of the database.
+func (s *State) ReadyPods(region, service string) (ready, connected int) {
+	if r := s.Regions[region]; r != nil {
+		return s.readyPods(r, service)
+	}
+	return 0, 0
+}
+
 func (s *State) writer() *DBMember {
 	for i := range s.Database.Members {
 		if s.Database.Members[i].Writer {
@@ -307,7 +331,8 @@ func (s *State) writer() *DBMember {
 	return nil
 }
 
-func (d *Database) member(region string) *DBMember {
+// Member is the cluster in a Region; nil if there is none.
+func (d *Database) Member(region string) *DBMember {
 	for i := range d.Members {
 		if d.Members[i].Region == region {
 			return &d.Members[i]
@@ -316,7 +341,8 @@ func (d *Database) member(region string) *DBMember {
 	return nil
 }
 
-func (c *Cache) member(region string) *CacheMember {
+// Member is the replication group in a Region; nil if there is none.
+func (c *Cache) Member(region string) *CacheMember {
 	for i := range c.Members {
 		if c.Members[i].Region == region {
 			return &c.Members[i]
@@ -369,7 +395,7 @@ func (s *State) cannotOrder(region string) string {
 			return fmt.Sprintf("%d of %d pods of %s hold connections to the former database writer", ready-connected, ready, name)
 		}
 	}
-	if m := s.Cache.member(region); m == nil || !m.Primary || s.Cache.Due.After(s.At) {
+	if m := s.Cache.Member(region); m == nil || !m.Primary || s.Cache.Due.After(s.At) {
 		return "the cache refuses writes: it is not the primary"
 	}
 	return ""
@@ -551,7 +577,7 @@ func (s *State) happen(e Event) {
 
 // replicates says whether the database replicates into a Region at this moment.
 func (s *State) replicates(into string) bool {
-	w, m := s.writer(), s.Database.member(into)
+	w, m := s.writer(), s.Database.Member(into)
 	return w != nil && m != nil && !m.Writer && m.Sync == "connected" && !s.Database.Stopped &&
 		s.Database.Failover == nil && !s.Regions[w.Region].Lost && !s.Regions[into].Lost
 }
@@ -566,8 +592,8 @@ func (s *State) publish() {
 		if s.replicates(region) {
 			s.Database.Lag = append(s.Database.Lag, Point{s.At, region, s.Database.LagMS * jitter})
 		}
-		m := s.Cache.member(region)
-		from := s.cachePrimary()
+		m := s.Cache.Member(region)
+		from := s.CachePrimary()
 		if m != nil && !m.Primary && m.Status == "associated" && from != "" && !s.Regions[from].Lost && !s.Regions[region].Lost {
 			s.Cache.Lag = append(s.Cache.Lag, Point{s.At, region, s.Cache.LagMS / 1000 * jitter})
 		}
@@ -581,7 +607,8 @@ func (s *State) publish() {
 	}
 }
 
-func (s *State) cachePrimary() string {
+// CachePrimary is the Region whose cache takes writes.
+func (s *State) CachePrimary() string {
 	for _, m := range s.Cache.Members {
 		if m.Primary {
 			return m.Region
@@ -591,14 +618,14 @@ func (s *State) cachePrimary() string {
 }
 
 func (s *State) dbEvent(region, id, message string) {
-	m := s.Database.member(region)
+	m := s.Database.Member(region)
 	s.Database.Events = append(s.Database.Events, DBEvent{s.At, region, m.Cluster, "RDS-EVENT-" + id, message})
 }
 
 func (s *State) stepDatabase() {
 	d := &s.Database
 	if f := d.Failover; f != nil {
-		from, to := d.member(f.From), d.member(f.To)
+		from, to := d.Member(f.From), d.Member(f.To)
 		switch {
 		case !f.DataLoss && s.Regions[f.From].Lost && f.Due.After(s.At):
 			// A switchover waits for the last change; with its source gone it ends

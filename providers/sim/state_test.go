@@ -138,10 +138,10 @@ func TestTheTopologyAgreesWithTheWorld(t *testing.T) {
 	for _, name := range regionNames {
 		r := top.Regions[name]
 		st := s.Snapshot()
-		if m := st.Database.member(name); m.ARN != r.DBClusterARN || m.Cluster != r.DBCluster {
+		if m := st.Database.Member(name); m.ARN != r.DBClusterARN || m.Cluster != r.DBCluster {
 			t.Errorf("%s: database %+v", name, m)
 		}
-		if m := st.Cache.member(name); m.Group != r.CacheGroup {
+		if m := st.Cache.Member(name); m.Group != r.CacheGroup {
 			t.Errorf("%s: cache %+v", name, m)
 		}
 		if status, region, _, err := s.get(r.Endpoint + "/healthz"); err != nil || status != 200 || region != name {

@@ -206,7 +206,7 @@ func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do fu
 			return &failure{Hang, err} // given up before it got there
 		}
 	}
-	kind, err := w.arrive(&c, count, do)
+	kind, err := w.arrive(&c, do)
 	if kind == Hang {
 		return &failure{Hang, w.hang(ctx)}
 	}
@@ -223,14 +223,14 @@ func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do fu
 }
 
 // arrive is the moment at which a call reaches the world.
-func (w *World) arrive(c *Call, count uint64, do func(s *State) (bool, error)) (kind string, err error) {
+func (w *World) arrive(c *Call, do func(s *State) (bool, error)) (kind string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.state
 	now := w.clock.Now()
 	s.advance(w.scn, now)
 	c.Time = now
-	kind, keep := s.broken(*c, count)
+	kind, keep := s.broken(*c)
 	if kind == "" || kind == LostAnswer {
 		var changed bool
 		if changed, err = do(s); changed {
@@ -266,20 +266,29 @@ func (w *World) hang(ctx context.Context) error {
 	return err
 }
 
+// takeFault is the kind of the first fault that fits, and whether that used one of
+// its times up.
+func (s *State) takeFault(fits func(Fault) bool) (kind string, used bool) {
+	i := slices.IndexFunc(s.Faults, fits)
+	if i < 0 {
+		return "", false
+	}
+	f := &s.Faults[i]
+	kind = f.Kind
+	if f.Times == 0 {
+		return kind, false
+	}
+	if f.Times--; f.Times == 0 {
+		s.Faults = slices.Delete(s.Faults, i, i+1)
+	}
+	return kind, true
+}
+
 // broken says how a call fails, if it does, and whether that used up a fault.
-func (s *State) broken(c Call, count uint64) (kind string, used bool) {
-	for i := range s.Faults {
-		f := &s.Faults[i]
-		if f.System != "" && f.System != c.System || f.Operation != "" && f.Operation != c.Operation || f.Region != "" && f.Region != c.Region {
-			continue
-		}
-		kind = f.Kind
-		if f.Times > 0 {
-			used = true
-			if f.Times--; f.Times == 0 {
-				s.Faults = slices.Delete(s.Faults, i, i+1)
-			}
-		}
+func (s *State) broken(c Call) (kind string, used bool) {
+	if kind, used = s.takeFault(func(f Fault) bool {
+		return (f.System == "" || f.System == c.System) && (f.Operation == "" || f.Operation == c.Operation) && (f.Region == "" || f.Region == c.Region)
+	}); kind != "" {
 		return kind, used
 	}
 	r := s.Regions[c.Region]
