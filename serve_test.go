@@ -173,120 +173,125 @@ func (p *process) exit() (int, string) {
 	return p.cmd.ProcessState.ExitCode(), text
 }
 
-// someone is a person at the rehearsal Slack's page: it knows nothing but what
-// the page shows.
-type someone struct {
+// page is what people have of the rehearsal Slack: its page's own HTTP side, and
+// nothing else.
+type page struct {
 	t     *testing.T
 	url   string
-	id    string
+	as    []string // whose eyes it looks through
 	after int
-	// viewer makes the pretend clock wait for this reader; clock is that clock.
-	viewer string
-	clock  incident.Clock
+	// clock, if it is not nil, stands still while the test has something in hand,
+	// and waits for the test to have read what it shows.
+	clock incident.Clock
+	// loud are the messages for everybody that were passed over.
+	loud []string
 }
 
-// said is what the page shows after something was done.
-type said struct {
-	OK     bool              `json:"ok"`
-	Error  string            `json:"error"`
-	Reason string            `json:"reason"`
-	Errors map[string]string `json:"errors"`
-	View   *struct {
-		ID string `json:"id"`
-	} `json:"view"`
+func openPage(t *testing.T, url string, clock incident.Clock, as ...string) *page {
+	t.Helper()
+	p := &page{t: t, url: url, as: as, clock: clock}
+	var st struct {
+		Seq int `json:"seq"`
+	}
+	p.call(http.MethodGet, "state?as="+strings.Join(as, ","), nil, &st)
+	p.after = st.Seq
+	return p
 }
 
-func (s *someone) call(method, path string, body, into any) {
-	s.t.Helper()
-	ctx, stop := context.WithTimeout(s.t.Context(), patience)
+func (p *page) call(method, path string, body, into any) {
+	p.t.Helper()
+	ctx, stop := context.WithTimeout(p.t.Context(), patience)
 	defer stop()
 	var r io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			s.t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		r = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.url+"rehearsal/"+path, r)
+	req, err := http.NewRequestWithContext(ctx, method, p.url+"rehearsal/"+path, r)
 	if err != nil {
-		s.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		s.t.Fatalf("%s %s: %v", method, path, err)
+		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		s.t.Fatalf("%s %s: %s: %v", method, path, resp.Status, err)
+		p.t.Fatalf("%s %s: %s: %v", method, path, resp.Status, err)
 	}
 }
 
-// do is one deed of this person.
-func (s *someone) do(verb string, d slacksim.Deed) said {
-	s.t.Helper()
-	d.As, d.Paced = s.id, s.clock != nil
-	var out said
-	s.call(http.MethodPost, verb, d, &out)
+// do is one deed of a person.
+func (p *page) do(who, verb string, d slacksim.Deed) slacksim.Outcome {
+	p.t.Helper()
+	d.As, d.Paced = who, p.clock != nil
+	var out slacksim.Outcome
+	p.call(http.MethodPost, verb, d, &out)
 	return out
 }
 
-// news waits for the first thing that this person sees and that fits. What was
-// seen before is passed over.
-func (s *someone) news(what string, fits func(slacksim.News) bool) slacksim.News {
-	s.t.Helper()
+// news waits for the first thing that fits among what these people see. What
+// comes before it is passed over.
+func (p *page) news(what string, fits func(slacksim.News) bool) slacksim.News {
+	p.t.Helper()
 	var seen []string
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		q := url.Values{"as": {s.id}, "after": {strconv.Itoa(s.after)}}
+		q := url.Values{"as": {strings.Join(p.as, ",")}, "after": {strconv.Itoa(p.after)}}
 		resume := func() {}
-		if s.clock != nil {
-			q.Set("viewer", s.viewer)
+		if p.clock != nil {
+			q.Set("viewer", "test")
 			q.Set("paced", "1")
-			resume = s.clock.Idle()
+			resume = p.clock.Idle()
 		}
 		var got struct {
 			Events []slacksim.News `json:"events"`
 			Next   int             `json:"next"`
 		}
-		s.call(http.MethodGet, "events?"+q.Encode(), nil, &got)
+		p.call(http.MethodGet, "events?"+q.Encode(), nil, &got)
 		resume()
 		for _, n := range got.Events {
-			s.after = n.Seq
+			p.after = n.Seq
 			if fits(n) {
 				return n
 			}
 			if n.Message != nil {
-				seen = append(seen, n.Type+": "+shownText(n.Message))
+				seen = append(seen, n.Type+" for "+n.For+": "+shownText(n.Message))
+				if n.Type == "post" && n.Message.User == slacksim.BotUserID {
+					p.loud = append(p.loud, shownText(n.Message))
+				}
 			}
 		}
-		s.after = max(s.after, got.Next)
+		p.after = max(p.after, got.Next)
 	}
-	s.t.Fatalf("%s did not see %s; seen were:\n%s", s.id, what, strings.Join(seen, "\n"))
+	p.t.Fatalf("%s was not to be seen; this was:\n%s", what, strings.Join(seen, "\n"))
 	return slacksim.News{}
 }
 
 // ask types a command and returns the answer that this person alone sees. While
 // the bot is not connected it is typed again when that changes.
-func (s *someone) ask(command string) string {
-	s.t.Helper()
+func (p *page) ask(who, command string) string {
+	p.t.Helper()
 	for {
-		out := s.do("command", slacksim.Deed{Text: command})
+		out := p.do(who, "command", slacksim.Deed{Text: command})
 		if out.OK {
-			return s.told(command)
+			return p.told(who, command)
 		}
 		if out.Error != "not_delivered" {
-			s.t.Fatalf("%s: %s %s", command, out.Error, out.Reason)
+			p.t.Fatalf("%s: %s %s", command, out.Error, out.Reason)
 		}
-		s.news("the bot's connection", func(n slacksim.News) bool { return n.Type == "connections" && n.Connections > 0 })
+		p.news("the bot's connection", func(n slacksim.News) bool { return n.Type == "connections" && n.Connections > 0 })
 	}
 }
 
 // told is the next thing that the bot says to this person alone.
-func (s *someone) told(about string) string {
-	s.t.Helper()
-	n := s.news("an answer to "+about, func(n slacksim.News) bool {
-		return n.Type == "ephemeral" && n.For == s.id && n.Message.User == slacksim.BotUserID
+func (p *page) told(who, about string) string {
+	p.t.Helper()
+	n := p.news("an answer to "+about, func(n slacksim.News) bool {
+		return n.Type == "ephemeral" && n.For == who && n.Message.User == slacksim.BotUserID
 	})
 	return shownText(n.Message)
 }
@@ -317,16 +322,6 @@ func shownText(m *slacksim.Message) string {
 		parts = []string{m.Text}
 	}
 	return html.UnescapeString(strings.Join(parts, "\n"))
-}
-
-// begin makes this person see what happens from now on.
-func (s *someone) begin() {
-	s.t.Helper()
-	var st struct {
-		Seq int `json:"seq"`
-	}
-	s.call(http.MethodGet, "state?as="+s.id, nil, &st)
-	s.after = st.Seq
 }
 
 // ---- the laboratory: everything that serve needs, on loopback ----
@@ -444,7 +439,7 @@ contexts:
   - {name: us-east-1-ecommerce-prod, context: {cluster: gone, user: nobody}}
   - {name: us-west-2-ecommerce-prod, context: {cluster: gone, user: nobody}}
 `, closedPort(t))
-	write(t, filepath.Join(dir, "kubeconfig.yaml"), kube)
+	writeFile(t, filepath.Join(dir, "kubeconfig.yaml"), kube)
 	data, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
@@ -477,7 +472,7 @@ contexts:
 	between("    nameservers:", "    # Public resolvers", "    nameservers: [\""+servers+"\"]\n")
 	between("    resolvers:", "\n  probe:", "    resolvers: [{name: Local, addr: \""+servers+"\"}]\n")
 	l.config = filepath.Join(dir, "config.yaml")
-	write(t, l.config, text)
+	writeFile(t, l.config, text)
 	l.env = map[string]string{
 		"SLACK_BOT_TOKEN": "xoxb-laboratory-secret", "SLACK_APP_TOKEN": "xapp-laboratory-secret", "SLACK_API_URL": l.slack.APIURL(),
 		"AWS_ENDPOINT_URL": l.moto, "AWS_ACCESS_KEY_ID": "AKIDLABORATORY", "AWS_SECRET_ACCESS_KEY": "aws-secret",
@@ -485,7 +480,7 @@ contexts:
 	return l
 }
 
-func write(t *testing.T, file, text string) {
+func writeFile(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -720,14 +715,14 @@ func found(t *testing.T, answer, title string) (verdict, text string) {
 func TestServeOnRealEnds(t *testing.T) {
 	redisURL := redistest.Server(t)
 	l := newLab(t)
-	alice := &someone{t: t, url: l.slack.URL(), id: "U0AL1CE00"}
-	alice.begin()
+	const alice = "U0AL1CE00"
+	slack := openPage(t, l.slack.URL(), nil, alice)
 	p := l.serve(t, redisURL)
 	serves := regexp.MustCompile(`us-east-1 serves users now \(ecommerce-primary writes in us-east-1 \(instance ecommerce-primary-1\); .* us-east-1 for api\.ecommerce\.com\)`)
 
 	t.Run("check says what is known with its figures and what is not with the reason", func(t *testing.T) {
-		alice.t = t
-		answer := alice.ask("/failover check us-west-2")
+		slack.t = t
+		answer := slack.ask(alice, "/failover check us-west-2")
 		if !serves.MatchString(answer) {
 			t.Errorf("it is not said which Region serves:\n%s", answer)
 		}
@@ -755,8 +750,8 @@ func TestServeOnRealEnds(t *testing.T) {
 	})
 
 	t.Run("status says which Region serves and how that is known", func(t *testing.T) {
-		alice.t = t
-		answer := alice.ask("/failover status")
+		slack.t = t
+		answer := slack.ask(alice, "/failover status")
 		if !strings.Contains(answer, "No incident is open.") || !serves.MatchString(answer) {
 			t.Errorf("status says:\n%s", answer)
 		}
@@ -768,13 +763,13 @@ func TestServeOnRealEnds(t *testing.T) {
 	var id incident.ID
 	var before []incident.Event
 	t.Run("a SIGTERM in the middle of a run ends it with 0 and loses nothing", func(t *testing.T) {
-		alice.t = t
-		answer := alice.ask("/failover start us-west-2 planned orders are slow")
+		slack.t = t
+		answer := slack.ask(alice, "/failover start us-west-2 planned orders are slow")
 		m := regexp.MustCompile(`INC-\d{4}-\d{4}`).FindString(answer)
 		if m == "" {
 			t.Fatalf("start says:\n%s", answer)
 		}
-		alice.news("the card", func(n slacksim.News) bool {
+		slack.news("the card", func(n slacksim.News) bool {
 			return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), m)
 		})
 		_, before = timeline(t, redisURL)
@@ -796,16 +791,16 @@ func TestServeOnRealEnds(t *testing.T) {
 
 	for i, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		t.Run("started again on the same Redis it knows the run, then "+end.String(), func(t *testing.T) {
-			alice.t = t
+			slack.t = t
 			p := l.serve(t, redisURL)
 			// Whoever was told to stop gives its lease back. One that was killed keeps
 			// the next from taking the run up until its lease runs out.
 			if i == 0 {
-				alice.news("that it is back", func(n slacksim.News) bool {
+				slack.news("that it is back", func(n slacksim.News) bool {
 					return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), "I am back, and carry "+string(id)+" on")
 				})
 			}
-			answer := alice.ask("/failover status")
+			answer := slack.ask(alice, "/failover status")
 			for _, want := range []string{string(id), "us-east-1 -> us-west-2", "planned", "orders are slow", "<@U0AL1CE00>"} {
 				if !strings.Contains(answer, want) {
 					t.Errorf("status does not say %q:\n%s", want, answer)
@@ -851,8 +846,8 @@ func TestServeWantsARedisThatKeepsTheRecord(t *testing.T) {
 	t.Run("takes it with allow_volatile, and says what that means", func(t *testing.T) {
 		p := program(t, env, "serve", "--config", written(t, "allow_volatile: false", "allow_volatile: true"))
 		p.until(`ready: /failover help`)
-		dave := &someone{t: t, url: slack.URL(), id: "U0DAVE000"}
-		if answer := dave.ask("/failover help"); !strings.Contains(answer, "/failover start") {
+		const dave = "U0DAVE000"
+		if answer := openPage(t, slack.URL(), nil, dave).ask(dave, "/failover help"); !strings.Contains(answer, "/failover start") {
 			t.Errorf("help says:\n%s", answer)
 		}
 		p.signal(syscall.SIGTERM)
