@@ -42,6 +42,15 @@ func (s Speed) String() string {
 	return strconv.FormatFloat(float64(s), 'f', -1, 64)
 }
 
+// MarshalText writes what ParseSpeed reads, so that JSON can carry [Max].
+func (s Speed) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText is ParseSpeed.
+func (s *Speed) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSpeed(string(text))
+	return err
+}
+
 // errClosed is what a sleeper gets when its clock was closed.
 var errClosed = errors.New("the pretend clock was closed")
 

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -235,6 +236,13 @@ func TestParseSpeed(t *testing.T) {
 	for in, want := range map[string]Speed{"4": 4, "0.5": 0.5, "max": Max, "MAX": Max} {
 		if got, err := ParseSpeed(in); err != nil || got != want {
 			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+	for _, want := range []Speed{4, 0.5, Max} {
+		data, err := json.Marshal(want)
+		var got Speed
+		if err != nil || json.Unmarshal(data, &got) != nil || got != want {
+			t.Errorf("%v becomes %s, %v, %v", want, data, err, got)
 		}
 	}
 	for _, in := range []string{"", "0", "-1", "fast", "NaN", "inf", "1e9"} {
