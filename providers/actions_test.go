@@ -1,7 +1,6 @@
 package providers_test
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -90,7 +89,7 @@ func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 
 func (w *world) wait(t *testing.T, d time.Duration) {
 	t.Helper()
-	if err := w.clock.Sleep(context.Background(), d); err != nil {
+	if err := w.clock.Sleep(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 }

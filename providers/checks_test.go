@@ -1,8 +1,8 @@
 package providers_test
 
 import (
-	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +76,7 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 				s.Database.Failover = &sim.Failover{Status: "switching-over", From: east, To: west, Due: s.At.Add(time.Hour)}
 			}
 		}, []string{"switching-over"}},
-		{"replication-lag", "the lag is above the limit", func(w *world) func(*sim.State) {
+		{"replication-lag", "the lag is above the limit", func(*world) func(*sim.State) {
 			return func(s *sim.State) { s.Database.LagMS = 9200 }
 		}, []string{"replication lag is 9,", "above the limit of 5,000 ms"}},
 		{"standby-cache", "the group is busy", func(*world) func(*sim.State) {
@@ -360,7 +360,7 @@ func TestAFenceGivesUpInTime(t *testing.T) {
 	}
 	began := w.clock.Now()
 	a, c := w.call(t, "fence-reachable-writers")
-	_, _, err := a.Look(context.Background(), c)
+	_, _, err := a.Look(t.Context(), c)
 	if took := w.clock.Now().Sub(began); err == nil || took > 11*time.Second {
 		t.Errorf("after %s: %v", took, err)
 	}
@@ -399,12 +399,7 @@ func TestViewsAgreeOnlyWhenEnoughDo(t *testing.T) {
 		want bool
 	}{{nil, false}, {[]string{"outage-in-dns"}, false}, {[]string{"outage-in-dns", "outage-from-here"}, true}} {
 		c.Result = func(step string) (engine.Outcome, bool) {
-			for _, s := range x.seen {
-				if s == step {
-					return engine.Outcome{Summary: "down by " + s}, true
-				}
-			}
-			return engine.Outcome{}, false
+			return engine.Outcome{Summary: "down by " + step}, slices.Contains(x.seen, step)
 		}
 		o, ok, err := a.Look(t.Context(), c)
 		if err != nil || ok != x.want {

@@ -90,10 +90,10 @@ func (c *Client) exchange(ctx context.Context, network, server string, q *dns.Ms
 	if err != nil {
 		return nil, caused(ctx, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // nothing is lost by it
 	// The library looks at the deadline of a context only, and one on a pretend
 	// clock has none to look at.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	q.Id = dns.Id()
 	co := &dns.Conn{Conn: conn, UDPSize: 1232}

@@ -24,8 +24,8 @@ const ShiftUndo = "set Disabled and Inverted back to false, once the old primary
 
 // Shift makes the PRIMARY record's health check unhealthy for good: disabled and
 // inverted. Disabled alone would make it healthy for good; inverted alone would
-// turn healthy the moment the primary really fails.
-// https://docs.aws.amazon.com/Route53/latest/APIReference/API_UpdateHealthCheck.html
+// turn healthy the moment the primary really fails; see
+// https://docs.aws.amazon.com/Route53/latest/APIReference/API_UpdateHealthCheck.html .
 type Shift struct {
 	config func(region string) aws.Config
 	reads  *awserr.Reads

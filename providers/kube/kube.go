@@ -159,7 +159,7 @@ func decode[T any](u *unstructured.Unstructured) (*T, error) {
 // sorted answers what the engine asks of an error. Of a change nobody knows
 // whether it happened when the answer is missing or a 5xx; a conflict means that
 // it did not.
-// https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+// See https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions .
 func sorted(ctx context.Context, err error, change bool) error {
 	if err == nil {
 		return nil

@@ -120,8 +120,8 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 
 // sort answers what the engine asks of an error. A lost answer may be followed by
 // the same event: the dedup key makes it one. Rate limits and passing faults may
-// be tried again, anything else is an event that PagerDuty will never take.
-// https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic
+// be tried again, anything else is an event that PagerDuty will never take; see
+// https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic .
 func sort(ctx context.Context, err error) error {
 	var api pd.APIError
 	if errors.As(err, &api) {

@@ -103,7 +103,7 @@ func (p *Probe) send(ctx context.Context, t runbook.Topology, method, u string, 
 	if err != nil {
 		return reply{}, because(ctx, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it has been read
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return reply{}, because(ctx, err)
@@ -179,7 +179,7 @@ func hopeless(err error) bool {
 }
 
 // oneLine is an error as part of a sentence.
-func oneLine(err error) string { return strings.Join(strings.Split(err.Error(), "\n"), "; ") }
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 func (r reply) told() string {
 	by := r.region
