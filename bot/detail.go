@@ -113,3 +113,9 @@ func (v scene) review() reviewView {
 	}
 	return r
 }
+
+func (b *Bot) reviewMessage(id incident.ID, view reviewView, practice bool) message {
+	m := compose(b.words.say("review", view), practice)
+	m.meta = map[string]any{"incident": string(id), "key": keyReview, "kind": "review", "state": "resolved"}
+	return m
+}

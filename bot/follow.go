@@ -628,8 +628,7 @@ func (f *follower) review(ctx context.Context, o outlook) error {
 		view.Missing = line(err.Error())
 	}
 	view.File, view.Headings = line(file.Name), headings(file)
-	m := compose(f.b.words.say("review", view), o.practice)
-	m.meta = map[string]any{"incident": string(f.id), "key": keyReview, "kind": "review", "state": "resolved"}
+	m := f.b.reviewMessage(f.id, view, o.practice)
 	if f.known[keyReview] == "" {
 		if err := f.say(ctx, job{key: keyReview, m: m}); err != nil {
 			return err
@@ -675,7 +674,7 @@ func (f *follower) complete() bool {
 func headings(file commands.File) []string {
 	var out []string
 	for l := range strings.Lines(string(file.Content)) {
-		if h, ok := strings.CutPrefix(l, "## "); ok {
+		if h := strings.TrimLeft(l, "#"); strings.HasPrefix(h, " ") && (len(l)-len(h) == 2 || len(l)-len(h) == 3) {
 			out = append(out, lineOf(h, 100))
 		}
 		if len(out) == 15 {

@@ -119,6 +119,17 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 			f.questions(v, &o)
 			return o.jobs[0].m
 		}},
+		{"review", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), func(b *Bot, v scene) message {
+			r := v.review()
+			f := commands.File{Name: "inc-2026-0042-review.md", Content: []byte("# Review\n\n### Incident Summary\n\n## Timeline\n#### Data that may be lost\n")}
+			r.File, r.Headings = f.Name, headings(f)
+			return b.reviewMessage(v.ID, r, v.practice)
+		}},
+		{"review-missing", aborted().resolved(), func(b *Bot, v scene) message {
+			r := v.review()
+			r.Missing = "the timeline cannot be read"
+			return b.reviewMessage(v.ID, r, v.practice)
+		}},
 		{"thread", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), func(b *Bot, v scene) message {
 			var lines []detail
 			s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
@@ -139,6 +150,8 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 		})
 	}
 }
+
+func TestAFormLooksAsItDid(t *testing.T) { golden(t, "form", modal(form())) }
 
 func TestEveryMessageOfARehearsalSaysSo(t *testing.T) {
 	s := newStory("planned").readiness().gone().scaleFails().retried().asked(approveID, 0)

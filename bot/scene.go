@@ -211,6 +211,7 @@ type sectionLine struct {
 	Time        string
 	Note        string
 	Finished    bool
+	Busy        bool // something runs in it now
 	Changes     bool
 	Ended       time.Time
 }
@@ -252,7 +253,7 @@ func (v scene) chapters() []sectionLine {
 				asked = q
 			}
 		}
-		l.Finished = l.Done == l.Total && l.Total > 0
+		l.Finished, l.Busy = l.Done == l.Total && l.Total > 0, running > 0
 		l.Ended = last
 		switch {
 		case l.Finished:

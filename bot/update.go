@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/failoverbot/failoverbot/commands"
@@ -129,12 +130,22 @@ func (v scene) doing() string {
 	if q := v.open(); len(q) > 0 {
 		return "waiting for " + either(v.may(q[0])) + ": " + lineOf(q[0].Title, 150)
 	}
+	// What runs; between two steps, the furthest section that was begun.
+	var busy []string
+	begun := ""
 	for _, l := range v.chapters() {
-		if !l.Finished && l.Mark != "·" {
-			return l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
+		text := l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
+		switch {
+		case l.Busy:
+			busy = append(busy, text)
+		case !l.Finished && (l.Done > 0 || begun == ""):
+			begun = text
 		}
 	}
-	return ""
+	if len(busy) > 0 {
+		return strings.Join(busy[:min(len(busy), 4)], ", ")
+	}
+	return begun
 }
 
 func (b *Bot) updateMessage(v scene, key string, next time.Time) message {
