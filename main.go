@@ -227,6 +227,18 @@ func (p *parts) run(ctx context.Context) error {
 	return err
 }
 
+// connected waits a moment, in real time, for Slack to reach the bot. At top speed
+// the caller holds the pretend clock meanwhile, for connecting should take no
+// pretend time; if it does need some, the bot goes on connecting after this.
+func (p *parts) connected(ctx context.Context) {
+	const look, looks = 2 * time.Millisecond, 150
+	for range looks {
+		if p.bot.Connections() > 0 || (incident.RealClock{}).Sleep(ctx, look) != nil {
+			return
+		}
+	}
+}
+
 func (r replica) name(id string) string {
 	for _, p := range r.roster {
 		if p.ID == id {
@@ -963,12 +975,14 @@ func (r *rehearsal) play(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	if r.stage == "" {
 		busy := r.clock.Busy()
+		defer busy()
 		p, err := r.replica().assemble(ctx, r.log)
-		busy()
 		if err != nil {
 			return err
 		}
 		all.Go(func() error { return p.run(ctx) })
+		p.connected(ctx)
+		busy()
 	}
 	follower := r.clock.Busy()
 	all.Go(func() error {

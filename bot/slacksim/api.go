@@ -31,6 +31,7 @@ func refuse(code string, messages ...string) error { return &apiError{code: code
 type call struct {
 	method string
 	args   map[string]any
+	host   string // as the caller reached us
 }
 
 func (c *call) str(name string) string {
@@ -137,7 +138,7 @@ func (s *Server) api(table map[string]method) http.HandlerFunc {
 			answer(w, nil, err)
 			return
 		}
-		c := &call{method: name, args: args}
+		c := &call{method: name, args: args, host: r.Host}
 		if err := s.authorise(r, c, m.token); err != nil {
 			answer(w, nil, err)
 			return

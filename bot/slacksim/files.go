@@ -33,7 +33,7 @@ func (s *Server) uploadURL(c *call) (map[string]any, error) {
 	ticket := newID("")
 	s.uploads[ticket] = f.ID
 	// The same scheme and host as the API: slack-go sends its token nowhere else.
-	return map[string]any{"upload_url": s.URL() + "upload/" + ticket, "file_id": f.ID}, nil
+	return map[string]any{"upload_url": "http://" + c.host + "/upload/" + ticket, "file_id": f.ID}, nil
 }
 
 // upload takes the bytes of a file, bare or as multipart. slack-go's body ends

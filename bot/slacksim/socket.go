@@ -81,13 +81,13 @@ type grant struct {
 	done func()
 }
 
-func (s *Server) connectionsOpen(*call) (map[string]any, error) {
+func (s *Server) connectionsOpen(c *call) (map[string]any, error) {
 	ticket := newID("")
 	release := s.hold(ticketGuards) // connecting takes no pretend time
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tickets[ticket] = release
-	return map[string]any{"url": "ws://" + s.listener.Addr().String() + "/link?ticket=" + ticket + "&app_id=" + AppID}, nil
+	return map[string]any{"url": "ws://" + c.host + "/link?ticket=" + ticket + "&app_id=" + AppID}, nil
 }
 
 var upgrader = websocket.Upgrader{
