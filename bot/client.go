@@ -82,25 +82,14 @@ func Dial(ctx context.Context, s Settings, clock incident.Clock, log zerolog.Log
 	return c, nil
 }
 
-// tryApp opens a Socket Mode connection and closes it again: only so is it known
-// that the app token is good, that Socket Mode is on, and that it can be reached.
+// tryApp asks for the address of a Socket Mode connection and leaves it unused:
+// so it is known that the app token is good and that Socket Mode is on. It is not
+// opened, because Slack might hand a click to it, which would be lost.
 func (c *Client) tryApp(ctx context.Context) error {
-	var url string
-	err := c.call(ctx, "apps.connections.open", "", func(ctx context.Context) (err error) {
-		_, url, err = c.api.StartSocketModeContext(ctx)
+	return c.call(ctx, "apps.connections.open", "", func(ctx context.Context) error {
+		_, _, err := c.api.StartSocketModeContext(ctx)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	ws, answer, err := dialer().DialContext(ctx, url, nil)
-	if answer != nil && answer.Body != nil {
-		_ = answer.Body.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("open a Socket Mode connection: %w", err)
-	}
-	return ws.Close()
 }
 
 func (s Settings) check() error {

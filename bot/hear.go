@@ -115,6 +115,8 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 		return
 	}
 	b.spawn(done, func() {
+		ctx, cancel := parting(ctx)
+		defer cancel()
 		acked := false
 		ack := func(payload any) {
 			if !acked {

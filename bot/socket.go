@@ -202,8 +202,30 @@ func (b *Bot) once(ctx context.Context, done func(), e envelope, about string, d
 		done()
 		return
 	}
-	b.spawn(done, func() { do(ctx) })
+	b.spawn(done, func() {
+		ctx, cancel := parting(ctx)
+		defer cancel()
+		do(ctx)
+	})
 }
+
+// partWithin is how long, in real time, stopping waits for what people asked for.
+const partWithin = 3 * time.Second
+
+// parting is a context that outlives ctx for a moment, so that what a person was
+// told is under way is finished when the bot is asked to stop.
+func parting(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		last, done := incident.RealClock{}.WithTimeout(out, partWithin, errParted)
+		defer done()
+		<-last.Done()
+		cancel()
+	})
+	return out, func() { stop(); cancel() }
+}
+
+var errParted = errors.New("the bot has stopped")
 
 // spawn runs do in a goroutine that Run waits for. A panic is logged and ends
 // nothing but that.

@@ -30,7 +30,7 @@ const (
 	// that answers a form only after asking others needs pretend time to pass.
 	silentBot    = 50 * time.Millisecond
 	comeBack     = 3 * time.Second // and a connection that was asked to come back, this
-	ticketGuards = 5 * time.Second
+	ticketGuards = 50 * time.Millisecond
 )
 
 var (
