@@ -267,7 +267,10 @@ func (p *page) news(what string, fits func(slacksim.News) bool) slacksim.News {
 		}
 		p.after = max(p.after, got.Next)
 	}
-	p.t.Fatalf("%s was not to be seen; this was:\n%s", what, strings.Join(seen, "\n"))
+	if last := 10; len(seen) > last {
+		seen = seen[len(seen)-last:]
+	}
+	p.t.Fatalf("%s was not to be seen; the last of what was:\n%s", what, strings.Join(seen, "\n"))
 	return slacksim.News{}
 }
 
@@ -747,6 +750,26 @@ func TestServeOnRealEnds(t *testing.T) {
 		if !strings.Contains(answer, tally) {
 			t.Errorf("the tally is not %q:\n%s", tally, answer)
 		}
+	})
+
+	t.Run("the terminal's check says the same and ends with 1", func(t *testing.T) {
+		env := maps.Clone(l.env)
+		delete(env, "SLACK_BOT_TOKEN") // it needs neither Slack nor Redis
+		code, text := program(t, env, "check", "--config", l.config, "--region", "us-west-2").exit()
+		if code != exitFailed {
+			t.Errorf("exit code %d", code)
+		}
+		for _, want := range []string{
+			`(?m)^ok +The takeover object can be put: bucket ecommerce-takeover-us-west-2 in us-west-2 answers`,
+			`(?m)^unknown +Nodes in each zone of us-west-2: .*connection refused`,
+			`(?m)^unknown +ecommerce-cache-us-west-2 can be promoted: .*DescribeGlobalReplicationGroups`,
+			`us-west-2 is not ready to take over: \d required checks did not pass`,
+		} {
+			if !regexp.MustCompile(want).MatchString(text) {
+				t.Errorf("it does not say %s:\n%s", want, text)
+			}
+		}
+		secretless(t, text)
 	})
 
 	t.Run("status says which Region serves and how that is known", func(t *testing.T) {
