@@ -152,7 +152,7 @@ func TestWhatIsTypedWrong(t *testing.T) {
 		"speed of nothing":             {[]string{"rehearse", "--speed", "0"}, []string{`speed "0" is not usable`}},
 		"top speed by hand":            {[]string{"rehearse", "--speed", "max"}, []string{`--speed max is for --auto`, `use a number such as 4`}},
 		"no address":                   {[]string{"rehearse", "--listen", "nonsense"}, []string{`--listen "nonsense" is not host:port, such as 127\.0\.0\.1:8065`}},
-		"no port":                      {[]string{"rehearse", "--listen", "127.0.0.1:99999"}, []string{`99999`, `port`}},
+		"no port":                      {[]string{"rehearse", "--listen", "127.0.0.1:99999"}, []string{`--listen "127\.0\.0\.1:99999": the port is a number from 0 to 65535; 0 chooses a free one`}},
 		"an address that is taken":     {[]string{"rehearse", "--listen", taken.Addr().String()}, []string{`cannot listen on ` + regexp.QuoteMeta(taken.Addr().String()), `is a rehearsal running already\?`, `--listen 127\.0\.0\.1:0 chooses a free port`}},
 		"records where a file is":      {[]string{"rehearse", "--auto", "--out", in("file"), "--listen", "127.0.0.1:0"}, []string{`the folder for the records`, `file`}},
 		"records below a file":         {[]string{"rehearse", "--auto", "--out", in("file/out"), "--listen", "127.0.0.1:0"}, []string{`the folder for the records`}},
