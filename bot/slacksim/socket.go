@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +44,7 @@ var (
 type conn struct {
 	id   string
 	ws   *websocket.Conn
+	host string // under which the other side reached us
 	gone chan struct{}
 	once sync.Once
 
@@ -111,7 +114,7 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 		release()
 		return // Upgrade has answered
 	}
-	c := &conn{ws: ws, gone: make(chan struct{})}
+	c := &conn{ws: ws, host: r.Host, gone: make(chan struct{})}
 	if !s.enter() {
 		release()
 		c.close()
@@ -354,7 +357,12 @@ func (s *Server) deliver(e *envelope) (json.RawMessage, error) {
 }
 
 func (s *Server) attempt(e *envelope, c *conn, attempt int, retryReason string) (payload json.RawMessage, why string, ok bool) {
-	frame := map[string]any{"envelope_id": e.id, "type": e.kind, "payload": e.payload, "accepts_response_payload": e.accepts}
+	shown := e.payload
+	if hook, ok := e.payload["response_url"].(string); ok {
+		shown = maps.Clone(e.payload)
+		shown["response_url"] = strings.Replace(hook, s.URL(), "http://"+c.host+"/", 1)
+	}
+	frame := map[string]any{"envelope_id": e.id, "type": e.kind, "payload": shown, "accepts_response_payload": e.accepts}
 	line := e.about
 	line.EnvelopeID, line.Type, line.Attempt, line.Connection, line.Event = e.id, e.kind, attempt, c.id, "sent"
 	if attempt > 0 {
