@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -106,7 +107,11 @@ func verbs(env func(string) string) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%w; see failoverbot %s --help", err, strings.TrimPrefix(c.CommandPath(), "failoverbot "))
+		// A verb that does not exist leaves its flags to the one above.
+		if verb := noArgs(c, c.Flags().Args()); c.HasSubCommands() && verb != nil {
+			return verb
+		}
+		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(serveVerb(env), checkVerb(env), rehearseVerb(), runbookVerb(), scenarioVerb(), versionVerb())
 	return root
@@ -119,11 +124,20 @@ func noArgs(c *cobra.Command, args []string) error {
 	text := fmt.Sprintf("%q is not something that %s takes", args[0], c.CommandPath())
 	if c.HasSubCommands() {
 		text = fmt.Sprintf("%q is not a verb of %s", args[0], c.CommandPath())
+		c.SuggestionsMinimumDistance = 2 // letters; 0 would find nothing
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 			text += fmt.Sprintf(". Did you mean %s?", strings.Join(near, " or "))
 		}
 	}
 	return usagef("%s; see %s --help", text, c.CommandPath())
+}
+
+// oneFile takes one file at most.
+func oneFile(c *cobra.Command, args []string) error {
+	if len(args) < 2 {
+		return nil
+	}
+	return usagef("%s takes one file, not %d: what is %q? See %s --help", c.CommandPath(), len(args), args[1], c.CommandPath())
 }
 
 func versionVerb() *cobra.Command {
@@ -412,7 +426,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		channel: c.Slack.Channel, templates: c.files(), updateEvery: c.UpdateEvery,
 	}.assemble(ctx, log)
 	if err != nil {
-		return err
+		return quiet(ctx, err)
 	}
 	log.Info().Str("workspace", p.client.Team).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
 	err = p.run(ctx)
@@ -518,7 +532,7 @@ func runbookVerb() *cobra.Command {
 	}
 	var mode string
 	show := &cobra.Command{
-		Use: "show [FILE]", Short: "Print the plan it makes", Args: cobra.MaximumNArgs(1),
+		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			if mode != "planned" && mode != "unplanned" {
 				return usagef("--mode is planned or unplanned, not %q", mode)
@@ -538,7 +552,7 @@ func runbookVerb() *cobra.Command {
 	}
 	show.Flags().StringVar(&mode, "mode", "planned", "planned or unplanned")
 	lint := &cobra.Command{
-		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: cobra.MaximumNArgs(1),
+		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			files, path, dir := runbookFile(args)
 			faults, err := runbook.LintFile(files, path, catalog())
@@ -594,7 +608,7 @@ func scenarioVerb() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	lint := &cobra.Command{
-		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: cobra.MaximumNArgs(1),
+		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = sim.Scenarios()
@@ -817,16 +831,22 @@ func (r *rehearsal) raise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.stage, data, 0o600)
+	if err := os.WriteFile(r.stage, data, 0o600); err != nil {
+		return usageError{fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
+	}
+	return nil
 }
 
 func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
-	host, _, err := net.SplitHostPort(r.listen)
+	host, port, err := net.SplitHostPort(r.listen)
 	if err != nil {
 		return usagef("--listen %q is not host:port, such as 127.0.0.1:8065", r.listen)
 	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return usagef("--listen %q: the port is a number from 0 to 65535; 0 chooses a free one", r.listen)
+	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		_, _ = fmt.Fprintf(r.stdout, "Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.\n", host)
+		_, _ = fmt.Fprintf(r.stdout, "Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.\n", r.listen)
 	}
 	var people []slacksim.Person
 	for _, p := range r.scn.People {
@@ -977,6 +997,9 @@ func (r *rehearsal) play(ctx context.Context) error {
 		busy := r.clock.Busy()
 		defer busy()
 		p, err := r.replica().assemble(ctx, r.log)
+		if err != nil && !r.auto {
+			return quiet(ctx, err) // Ctrl-C, perhaps
+		}
 		if err != nil {
 			return err
 		}

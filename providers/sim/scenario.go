@@ -300,10 +300,11 @@ func ParseScenario(name string, data []byte) (*Scenario, error) {
 		return nil, faults
 	}
 	s := &Scenario{}
-	if err := yaml.Load(data, s, yaml.WithKnownFields()); err != nil {
+	if err := yaml.Load(data, s); err != nil {
 		faults.add(name, err)
 	}
 	lint := linter{file: name, root: &root, faults: &faults}
+	lint.keys(&root, reflect.TypeFor[Scenario]())
 	lint.scenario(s)
 	if len(faults) > 0 {
 		sort.SliceStable(faults, func(i, j int) bool {
@@ -339,6 +340,39 @@ type linter struct {
 	file   string
 	root   *yaml.Node
 	faults *Faults
+}
+
+// keys reports each key that has no meaning where it stands. The library would
+// name Go types to people who write YAML.
+func (l linter) keys(n *yaml.Node, t reflect.Type) {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+	case n.Kind == yaml.DocumentNode:
+		for _, c := range n.Content {
+			l.keys(c, t)
+		}
+	case t.Kind() == reflect.Pointer:
+		l.keys(n, t.Elem())
+	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
+		for _, c := range n.Content {
+			l.keys(c, t.Elem())
+		}
+	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
+		types := map[string]reflect.Type{}
+		var known []string
+		for i := range t.NumField() {
+			key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			types[key], known = t.Field(i).Type, append(known, key)
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			if types[k.Value] == nil {
+				*l.faults = append(*l.faults, Problem{l.file, k.Line, k.Column, fmt.Sprintf("unknown key %q: use one of %s", k.Value, strings.Join(known, ", "))})
+				continue
+			}
+			l.keys(n.Content[i+1], types[k.Value])
+		}
+	}
 }
 
 // fault reports what is wrong at a path of keys (string) and indices (int). When
