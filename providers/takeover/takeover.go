@@ -118,7 +118,7 @@ func (t *Takeover) Do(ctx context.Context, c engine.Call) (engine.Outcome, error
 		Bucket: aws.String(p.Target.TakeoverBucket), Key: aws.String(p.Topology.DNS.TakeoverKey),
 		Body:        strings.NewReader(fmt.Sprintf("%s: %s takes over from %s\n", c.Incident, p.Target.Name, p.Source.Name)),
 		ContentType: aws.String("text/plain"), IfNoneMatch: aws.String("*"),
-		Metadata:    map[string]string{"incident": string(c.Incident)},
+		Metadata: map[string]string{"incident": string(c.Incident)},
 	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
 	if awserr.Code(err) == "PreconditionFailed" {
 		o.Summary = fmt.Sprintf("%s was there already", object(p))
