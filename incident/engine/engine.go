@@ -42,7 +42,7 @@ const (
 	// leaseTTL is how long a dead holder keeps others waiting. It has to be longer
 	// than any call of a change may last, so that the lease that is renewed right
 	// before Do covers it.
-	leaseTTL = 45 * time.Second
+	leaseTTL = 30 * time.Second
 	// lookout is how often other replicas' incidents are looked for.
 	lookout = 3 * time.Second
 	// again is how long to wait before the record is tried again.

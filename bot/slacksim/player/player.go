@@ -272,7 +272,7 @@ func (p *Player) play(ctx context.Context, a *actor, act *Act, about *ask) {
 		a.turn.take(p.clock)
 		heard := p.heardSoFar(a)
 		if ctx.Err() == nil {
-			p.perform(ctx, a, act, about)
+			heard = p.perform(ctx, a, act, about, heard)
 		}
 		a.turn.give(p.clock)
 		if try == repeats || ctx.Err() != nil || act.Say != "" && !p.isCommand(act.Say) {
@@ -298,9 +298,10 @@ func (p *Player) heardSoFar(a *actor) int {
 	return p.heard[a.ID]
 }
 
-func (p *Player) perform(ctx context.Context, a *actor, act *Act, about *ask) {
+// perform types or clicks, and fills in what opens. It returns how much the
+// person had heard when they sent the last of it: what comes after is the effect.
+func (p *Player) perform(ctx context.Context, a *actor, act *Act, about *ask, heard int) int {
 	var form *formWait
-	heard := p.heardSoFar(a)
 	if len(act.Form) > 0 {
 		form = p.expectForm(a.ID)
 		defer p.forget(a.ID, form)
@@ -312,30 +313,29 @@ func (p *Player) perform(ctx context.Context, a *actor, act *Act, about *ask) {
 			if ctx.Err() == nil {
 				p.log(fmt.Sprintf("%s: %v", a.Name, err))
 			}
-			return
+			return heard
 		case out.Error == "no_answer" || out.Error == "not_delivered":
 			p.log(fmt.Sprintf("%s reads: %s", a.Name, out.Reason))
 		case !out.OK:
 			p.log(fmt.Sprintf("%s reads: %s", a.Name, out.Reason))
-			return
+			return heard
 		case form == nil:
-			return
+			return heard
 		default:
 			if v := p.awaitForm(ctx, form); v != nil {
-				p.fillIn(ctx, a, act, v)
-				return
+				return p.fillIn(ctx, a, act, v)
 			}
 			if ctx.Err() != nil {
-				return
+				return heard
 			}
 			// What was answered in another way is not done again at once.
 			if click >= repeats || p.heardSoFar(a) != heard {
 				p.log(fmt.Sprintf("%s waited for a form and none came", a.Name))
-				return
+				return heard
 			}
 		}
 		if click == clicksMax || p.clock.Sleep(ctx, tryAgain) != nil {
-			return
+			return heard
 		}
 	}
 }
@@ -364,30 +364,31 @@ func (p *Player) isCommand(text string) bool {
 }
 
 // fillIn fills the window that opened, and what it turns into.
-func (p *Player) fillIn(ctx context.Context, a *actor, act *Act, v *window) {
+func (p *Player) fillIn(ctx context.Context, a *actor, act *Act, v *window) (heard int) {
 	for page, click := 0, 1; page < 3; {
 		values, unused := v.values(act.Form)
 		if len(unused) > 0 && page == 0 {
 			p.log(fmt.Sprintf("%s finds no field %s in %q", a.Name, strings.Join(unused, ", "), v.title()))
 		}
 		p.log(fmt.Sprintf("%s fills in %q%s", a.Name, v.title(), told(values)))
+		heard = p.heardSoFar(a)
 		out, err := p.deed(ctx, "submit", deed{As: a.ID, ViewID: v.ID, Values: values})
 		switch {
 		case err != nil:
 			if ctx.Err() == nil {
 				p.log(fmt.Sprintf("%s: %v", a.Name, err))
 			}
-			return
+			return heard
 		case out.OK && out.View != nil:
 			v = out.View
 			page++
 			continue
 		case out.OK:
-			return
+			return heard
 		case out.Error == "no_answer" || out.Error == "not_delivered":
 			p.log(fmt.Sprintf("%s reads: %s", a.Name, out.Reason))
 			if click++; click > clicksMax || p.clock.Sleep(ctx, tryAgain) != nil {
-				return
+				return heard
 			}
 			continue
 		}
@@ -395,8 +396,9 @@ func (p *Player) fillIn(ctx context.Context, a *actor, act *Act, v *window) {
 		if _, err := p.deed(ctx, "close", deed{As: a.ID, ViewID: v.ID}); err != nil && ctx.Err() == nil {
 			p.log(fmt.Sprintf("%s: %v", a.Name, err))
 		}
-		return
+		return heard
 	}
+	return heard
 }
 
 // maybeFinish ends Run when nothing is left.
