@@ -229,11 +229,62 @@ func TestALagThatIsNoLongerReportedIsUnknownAndNotNothing(t *testing.T) {
 			t.Errorf("what is lost does not say %q: %s", part, stale.Lost)
 		}
 	}
-	if o, ok, err := w.looked(t, "replication-lag"); ok || err != nil || !strings.Contains(o.Summary, "unknown") {
-		t.Errorf("%t %q %v", ok, o.Summary, err)
+	_, ok, err := w.looked(t, "replication-lag")
+	if ok || err == nil || !incident.FaultOf(err).Person || incident.FaultOf(err).Hint == "" {
+		t.Fatalf("%t %v", ok, err)
+	}
+	for _, part := range []string{"unknown", "last good value", "10 min ago"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the gate does not say %q: %v", part, err)
+		}
 	}
 	if o, ok, err := w.looked(t, "outage-at-standby"); !ok || err != nil {
 		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+}
+
+// Why there is nothing newer decides whether the last value will do: an outage
+// that was declared explains it, and nothing else does.
+func TestTheLastLagIsToldWhenTheOutageMadeItOld(t *testing.T) {
+	w := newWorld(t)
+	w.wait(t, 5*time.Minute)
+	if err := w.Happen(sim.Event{Replication: &sim.Replication{Stopped: true}}); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(t, 10*time.Minute)
+	a, c := w.call(t, "last-lag")
+	if o, ok, err := a.Look(t.Context(), c); ok || err == nil || len(o.Evidence) == 0 {
+		t.Errorf("without an outage: %t %q %v, evidence %v", ok, o.Summary, err, o.Evidence)
+	}
+	c.Impact = w.clock.Now().Add(-9 * time.Minute)
+	o, ok, err := a.Look(t.Context(), c)
+	if !ok || err != nil {
+		t.Fatalf("%t %q %v", ok, o.Summary, err)
+	}
+	for _, part := range []string{"no longer reported", "last good value", " ms at ", "10 min ago", "the outage began 9 min ago"} {
+		if !strings.Contains(o.Summary, part) {
+			t.Errorf("it does not say %q: %s", part, o.Summary)
+		}
+	}
+	limit := &c.Plan.Topology.Policy.LagConfirmMS
+	*limit = 1
+	if o, ok, err := a.Look(t.Context(), c); ok || err == nil {
+		t.Errorf("a last value above the limit is no yes: %t %q %v", ok, o.Summary, err)
+	}
+}
+
+func TestALagThatWasNeverReportedIsUnknown(t *testing.T) {
+	for _, step := range []string{"replication-lag", "last-lag"} {
+		w := newWorld(t)
+		if err := w.Happen(sim.Event{Replication: &sim.Replication{Stopped: true}}); err != nil {
+			t.Fatal(err)
+		}
+		w.wait(t, 4*time.Hour)
+		a, c := w.call(t, step)
+		c.Impact = w.clock.Now().Add(-time.Minute)
+		if o, ok, err := a.Look(t.Context(), c); ok || err == nil || !strings.Contains(err.Error(), "no datapoint for 3 h") {
+			t.Errorf("%s: %t %q %v", step, ok, o.Summary, err)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/awserr"
@@ -153,8 +154,10 @@ func (l lag) evidence() map[string]string {
 	return e
 }
 
-// Lag checks the replication lag against the policy. No datapoint is not zero: it
-// is unknown, and said to be.
+// Lag checks the replication lag against the policy. No datapoint is not zero, and
+// neither is one that is no longer young: both are unknown, which is an error. In
+// an unplanned failover the outage itself is why there is nothing newer; then the
+// last value is all there ever will be, and it is told with its age.
 func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	l, err := a.lag(ctx, p)
@@ -166,12 +169,13 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	o.Evidence["warn_above"], o.Evidence["limit"] = ms(float64(policy.LagWarnMS)), ms(float64(policy.LagConfirmMS))
 	switch {
 	case len(l.points) == 0:
-		o.Summary = fmt.Sprintf("replication lag is unknown: %s has had no datapoint for %s", p.Target.DBCluster, since(history))
-		return o, false, nil
+		return o, false, unknownLag("%s has had no datapoint for %s", p.Target.DBCluster, since(history))
+	case !l.known() && p.Mode == "unplanned" && l.outage(c) != "" && !above(l.points[0].ms, policy.LagConfirmMS):
+		o.Summary = "replication lag is no longer reported: " + l.lost(c)
+		return o, true, nil
 	case !l.known():
-		o.Summary = fmt.Sprintf("replication lag is unknown: %s", l.lost(c))
-		return o, false, nil
-	case policy.LagConfirmMS > 0 && l.points[0].ms > float64(policy.LagConfirmMS):
+		return o, false, unknownLag("%s", l.lost(c))
+	case above(l.points[0].ms, policy.LagConfirmMS):
 		o.Summary = fmt.Sprintf("replication lag is %s, above the limit of %s (read %s ago, highest in the last hour %s)",
 			ms(l.points[0].ms), ms(float64(policy.LagConfirmMS)), since(l.age()), ms(l.high()))
 		if good, ok := l.lastGood(float64(policy.LagConfirmMS)); ok && p.Mode == "unplanned" {
@@ -181,10 +185,23 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	}
 	o.Summary = fmt.Sprintf("replication lag is %s (read %s ago, highest in the last hour %s, limit %s)",
 		ms(l.points[0].ms), since(l.age()), ms(l.high()), ms(float64(policy.LagConfirmMS)))
-	if policy.LagWarnMS > 0 && l.points[0].ms > float64(policy.LagWarnMS) {
+	if above(l.points[0].ms, policy.LagWarnMS) {
 		o.Summary += fmt.Sprintf("; above %s, where it deserves a second look", ms(float64(policy.LagWarnMS)))
 	}
 	return o, true, nil
+}
+
+// above says that a lag is over a limit of the policy; 0 is no limit.
+func above(lag float64, limit int) bool { return limit > 0 && lag > float64(limit) }
+
+// unknownLag is the answer when nobody can tell the lag. Asking again at once does
+// not help: CloudWatch has what it has.
+func unknownLag(format string, args ...any) error {
+	return &incident.Fault{
+		Err:    fmt.Errorf("replication lag is unknown: "+format, args...),
+		Person: true,
+		Hint:   fmt.Sprintf("a datapoint that is well comes within %s: look whether the standby still replicates, then check again", since(fresh)),
+	}
 }
 
 // lost tells the last value of a lag that is no longer reported.
