@@ -288,6 +288,26 @@ func TestALagThatWasNeverReportedIsUnknown(t *testing.T) {
 	}
 }
 
+// A planned switchover needs the connection; an unplanned one has lost it anyway.
+func TestAConnectionThatAWSDoesNotTellIsUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.change(t, func(s *sim.State) { member(s).Sync = "" })
+	a, c := w.call(t, "standby-database")
+	o, ok, err := a.Look(t.Context(), c)
+	if ok || err == nil || !strings.Contains(err.Error(), "AWS does not tell whether ecommerce-secondary in us-west-2 is connected") || incident.FaultOf(err).Hint == "" {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+	c.Plan.Mode = "unplanned"
+	if o, ok, err := a.Look(t.Context(), c); !ok || err != nil {
+		t.Errorf("unplanned: %t %q %v", ok, o.Summary, err)
+	}
+	w.change(t, func(s *sim.State) { member(s).Instances = 0 })
+	c.Plan.Mode = "planned"
+	if o, ok, err := a.Look(t.Context(), c); ok || err != nil || !strings.Contains(o.Summary, "no instance") {
+		t.Errorf("what is known to be wrong is a clear no: %t %q %v", ok, o.Summary, err)
+	}
+}
+
 func TestTheLagCrossesABand(t *testing.T) {
 	w := newWorld(t)
 	a, c := w.call(t, "promote-database")

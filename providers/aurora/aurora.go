@@ -107,8 +107,9 @@ func (g *global) evidence() map[string]string {
 }
 
 // Standby checks that the target's cluster can be promoted: available, with an
-// instance, connected, and nothing under way. An unplanned failover does not ask
-// for the connection: the other end of it is gone.
+// instance, connected, and nothing under way. AWS does not always tell whether it
+// is connected; that is unknown, never a yes. An unplanned failover does not ask for
+// the connection: the other end of it is gone.
 func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	g, err := a.global(ctx, p)
@@ -129,7 +130,7 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		wrong = append(wrong, fmt.Sprintf("it is no member of %s", g.id))
 	case g.writes():
 		wrong = append(wrong, "it is no standby: it writes already")
-	case p.Mode != "unplanned" && g.member.SynchronizationStatus != types.GlobalClusterMemberSynchronizationStatusConnected:
+	case p.Mode != "unplanned" && g.member.SynchronizationStatus != "" && g.member.SynchronizationStatus != types.GlobalClusterMemberSynchronizationStatusConnected:
 		wrong = append(wrong, fmt.Sprintf("it is %q, not connected", g.member.SynchronizationStatus))
 	}
 	if g.moving != nil {
@@ -145,6 +146,13 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		return engine.Outcome{Summary: fmt.Sprintf("%s in %s cannot take over: %s", p.Target.DBCluster, p.Target.Name, strings.Join(wrong, "; ")), Evidence: e}, false, nil
 	}
 	sync := string(g.member.SynchronizationStatus)
+	if sync == "" && p.Mode != "unplanned" {
+		return engine.Outcome{Evidence: e}, false, &incident.Fault{
+			Err:    fmt.Errorf("AWS does not tell whether %s in %s is connected to %s", p.Target.DBCluster, p.Target.Name, orNobody(name(g.writer))),
+			Person: true,
+			Hint:   fmt.Sprintf("SynchronizationStatus is missing for %s: aws rds describe-global-clusters --region %s --global-cluster-identifier %s", p.Target.DBCluster, p.Target.Name, g.id),
+		}
+	}
 	if sync == "" {
 		sync = "not told"
 	}
