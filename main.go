@@ -815,8 +815,9 @@ func (r *rehearsal) raise(ctx context.Context) error {
 	}
 	options := sim.Options{Calls: calls}
 	if r.stage != "" {
-		if options.Dir, err = os.MkdirTemp("", "failoverbot-world-"); err != nil {
-			return fmt.Errorf("make a folder for the world: %w", err)
+		options.Dir = r.stage + ".world"
+		if err := errors.Join(os.RemoveAll(options.Dir), os.MkdirAll(options.Dir, 0o700)); err != nil {
+			return usageError{fmt.Errorf("make a folder for the world: %w", err)}
 		}
 		r.ends.World = options.Dir
 	}
