@@ -87,7 +87,7 @@ func Sort(ctx context.Context, err error) error {
 	}
 
 	var api smithy.APIError
-	if errors.As(err, &api) {
+	if errors.As(err, &api) && !nameless(err) {
 		code := api.ErrorCode()
 		message := api.ErrorMessage()
 		if message == "" {
@@ -137,6 +137,17 @@ func Sort(ctx context.Context, err error) error {
 		return &incident.Fault{Err: said("the request is incomplete: %v", invalid), Person: true,
 			Hint: "a name is missing in the settings: compare them with the account"}
 	}
+	if throttled(err) {
+		return &incident.Fault{Err: said("throttled (HTTP %d)", status(err)), Retry: true}
+	}
+	if status := status(err); status != 0 {
+		// Something answered, and not as that service does.
+		return &incident.Fault{
+			Err: said("the answer (HTTP %d) could not be read: %s", status, unread(err)), Maybe: true,
+			Person: status >= 300 && status < 500,
+			Hint:   "something else than AWS may have answered: look at AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> and the proxy of the bot's environment",
+		}
+	}
 	return &incident.Fault{Err: said("%v", innermost(err)), Maybe: true}
 }
 
@@ -165,10 +176,34 @@ func Code(err error) string {
 	return ""
 }
 
-// Missing says that the thing asked about is not there.
+// Missing says that the thing asked about is not there. A 404 that names no reason
+// does not say so: it may be anybody's.
 func Missing(err error) bool {
 	code := Code(err)
-	return code == "NotFound" || strings.HasPrefix(code, "NoSuch") || status(err) == http.StatusNotFound
+	return code == "NotFound" || strings.HasPrefix(code, "NoSuch") ||
+		status(err) == http.StatusNotFound && code != "" && !nameless(err)
+}
+
+// nameless says that an answer was no success and gave no error that the SDK
+// could find; it then makes one up.
+func nameless(err error) bool {
+	return Code(err) == "UnknownError" && !throttled(err)
+}
+
+// unread is what the SDK stumbled over in an answer, without its words around it.
+func unread(err error) string {
+	var de *smithy.DeserializationError
+	if errors.As(err, &de) && de.Err != nil {
+		return de.Err.Error()
+	}
+	var r *smithyhttp.ResponseError
+	if errors.As(err, &r) && r.Err != nil && Code(err) == "" {
+		return r.Err.Error()
+	}
+	if code := Code(err); code != "" {
+		return code
+	}
+	return innermost(err).Error()
 }
 
 func throttled(err error) bool {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -185,6 +186,65 @@ func TestWhatAnErrorMeans(t *testing.T) {
 				t.Errorf("a read that may have happened: %v", read)
 			}
 		})
+	}
+}
+
+// page answers every request with the same status and body, as a web server does
+// that is no AWS.
+type page struct {
+	status int
+	body   string
+}
+
+func (p page) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: p.status, Header: http.Header{"Content-Type": {"text/html"}}, Body: io.NopCloser(strings.NewReader(p.body)), Request: r}, nil
+}
+
+// Each service's protocol stumbles over a foreign answer in its own way; people
+// read the same sentence.
+func TestAnAnswerThatCannotBeReadIsSaidToBe(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		page   page
+		person bool
+	}{
+		{"a web page", page{404, "<!doctype html><html><body>no such page"}, true},
+		{"a word", page{404, "not found"}, true},
+		{"nothing", page{404, ""}, true},
+		{"a redirect", page{301, "moved"}, true},
+		{"a gateway's page", page{502, "<html>bad gateway</html>"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := aws.Config{
+				Region: "us-west-2", HTTPClient: c.page, Retryer: awserr.Once,
+				Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+			}
+			_, query := rds.NewFromConfig(config).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{})
+			_, cbor := cloudwatch.NewFromConfig(config).ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{})
+			for operation, err := range map[string]error{"RDS DescribeGlobalClusters": query, "CloudWatch ListMetrics": cbor} {
+				var change, read *incident.Fault
+				if !errors.As(awserr.Sort(t.Context(), err), &change) || !errors.As(awserr.SortRead(t.Context(), err), &read) {
+					t.Fatalf("%v is not sorted", err)
+				}
+				want := fmt.Sprintf("%s: the answer (HTTP %d) could not be read: ", operation, c.page.status)
+				if !strings.HasPrefix(change.Error(), want) || len(change.Error()) == len(want) || !strings.Contains(change.Hint, "AWS_ENDPOINT_URL") {
+					t.Errorf("it says %q, hint %q", change, change.Hint)
+				}
+				if !change.Maybe || change.Retry || change.Person != c.person {
+					t.Errorf("a change: %+v", change)
+				}
+				if read.Maybe || read.Retry == c.person || read.Person != c.person {
+					t.Errorf("a read: %+v", read)
+				}
+				if awserr.Missing(err) {
+					t.Errorf("somebody's 404 was taken for the thing not being there: %v", err)
+				}
+			}
+		})
+	}
+	_, err := cloudwatch.NewFromConfig(aws.Config{Region: "us-west-2", HTTPClient: page{429, "slow down"}, Retryer: awserr.Once}).ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{})
+	if f := incident.FaultOf(awserr.SortRead(t.Context(), err)); f.Person || !f.Retry || !strings.Contains(f.Error(), "throttled") {
+		t.Errorf("a 429 is for waiting: %+v", f)
 	}
 }
 
