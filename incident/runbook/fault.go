@@ -2,7 +2,9 @@ package runbook
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -48,6 +50,44 @@ func (f Faults) Under(dir string) Faults {
 		out[i].File = path.Join(dir, out[i].File)
 	}
 	return out
+}
+
+// Unread is a runbook file that could not be opened at all.
+type Unread struct {
+	File string
+	Err  error
+}
+
+// Error names the file once: what the file system says names it again.
+func (u *Unread) Error() string {
+	err := u.Err
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Sprintf("read runbook %s: %v", u.File, err)
+}
+
+// Unwrap returns the file system's error.
+func (u *Unread) Unwrap() error { return u.Err }
+
+// Under returns the error with dir put before the file's name, as [Faults.Under].
+func (u *Unread) Under(dir string) *Unread {
+	return &Unread{File: path.Join(dir, u.File), Err: u.Err}
+}
+
+// Under puts dir before the names of files in an error of [Load], [LintFile] or
+// [Source.Compile]. Another error is returned as it is.
+func Under(err error, dir string) error {
+	var faults Faults
+	var unread *Unread
+	switch {
+	case errors.As(err, &faults):
+		return faults.Under(dir)
+	case errors.As(err, &unread):
+		return unread.Under(dir)
+	}
+	return err
 }
 
 // err is nil for no faults: a Faults of length zero in an error would not be.

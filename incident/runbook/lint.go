@@ -10,7 +10,7 @@ import (
 )
 
 // LintFile loads and lints, and returns everything that is wrong at once. Its
-// error says why the runbook file could not be read at all.
+// error is an [Unread]: the runbook file could not be read at all.
 func LintFile(fsys fs.FS, name string, cat Catalog) (Faults, error) {
 	s, err := Load(fsys, name)
 	if s == nil {

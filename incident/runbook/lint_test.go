@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -67,6 +68,29 @@ func TestFaultsCanBeToldUnderTheNameThatPeopleTyped(t *testing.T) {
 	want := "templates/runbook/sections/a.yaml:12:7: wrong\ntemplates/runbook/r.yaml: gone"
 	if got := f.Under("templates/runbook").Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// The file system is rooted in the folder that was typed, so nothing below knows
+// the folder; the caller puts it back.
+func TestAFileThatIsNotThereIsNamedAsItWasTyped(t *testing.T) {
+	dir := t.TempDir()
+	_, err := LintFile(os.DirFS(dir), "nope.yaml", catalogue)
+	if err == nil || err.Error() != "read runbook nope.yaml: "+syscall.ENOENT.Error() {
+		t.Errorf("error %v", err)
+	}
+	under := Under(err, dir)
+	if want := "read runbook " + filepath.Join(dir, "nope.yaml") + ": " + syscall.ENOENT.Error(); under.Error() != want {
+		t.Errorf("got  %v\nwant %s", under, want)
+	}
+	if !errors.Is(under, fs.ErrNotExist) {
+		t.Errorf("%v no longer says that it is not there", under)
+	}
+	if got := Under(Faults{{File: "r.yaml", Text: "gone"}}, "dir").Error(); got != "dir/r.yaml: gone" {
+		t.Errorf("faults: %s", got)
+	}
+	if other := errors.New("mode"); Under(other, "dir") != other {
+		t.Error("another error was changed")
 	}
 }
 

@@ -77,13 +77,13 @@ func (f *file) place(n *yaml.Node) place { return place{f.name, n.Line, n.Column
 // Load reads a runbook and the section files that it names, which lie in the
 // folder sections beside it.
 //
-// Its error is a [Faults] with all that is wrong in all of the files, or says why
-// the runbook file could not be opened. With Faults there still is a Source, good
+// Its error is a [Faults] with all that is wrong in all of the files, or an
+// [Unread] that says why the runbook file could not be opened. With Faults there still is a Source, good
 // for [Source.Lint] alone, so that a person sees everything at once.
 func Load(fsys fs.FS, name string) (*Source, error) {
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
-		return nil, fmt.Errorf("read runbook %s: %w", name, err)
+		return nil, &Unread{File: name, Err: err}
 	}
 	l := &loader{fsys: fsys, src: &Source{path: name, at: place{name, 1, 1}}}
 	l.runbook(data)
