@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -93,7 +94,7 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 			[]string{"is there already"}},
 		{"targets-healthy", "no target is healthy", func(*world) func(*sim.State) {
 			return func(s *sim.State) { s.Regions[west].TargetsBroken = true }
-		}, []string{"1 of 1 target groups", "no healthy target"}},
+		}, []string{"1 of 1 target group in us-west-2 is not healthy", "no healthy target"}},
 		{"dns-guard", "the primary's check is disabled", func(*world) func(*sim.State) {
 			return func(s *sim.State) { primary(s).Disabled = true }
 		}, []string{"disabled=true"}},
@@ -385,6 +386,46 @@ func TestPodsThatFindNoRoomAreExplained(t *testing.T) {
 	w.wait(t, 11*time.Minute)
 	if _, _, err = w.looked(t, "rolled-out/order-service"); err == nil || !incident.FaultOf(err).Person {
 		t.Errorf("past its deadline it has to be a person's: %v", err)
+	}
+}
+
+// A small platform has one of everything, and reads well too.
+func TestOneOfAKindIsNotManyOfThem(t *testing.T) {
+	w := newWorld(t)
+	w.wait(t, time.Minute)
+	one := int32(1)
+	w.change(t, func(s *sim.State) { // what is left out stays as it is
+		for _, d := range s.Regions[west].Deployments {
+			d.Spec.Replicas = &one
+		}
+		clear(s.Regions[west].HPAs) // they would have more
+	})
+	w.wait(t, time.Minute)
+	many := regexp.MustCompile(`\b1 (of the zone's|(ready |old |public )?(servers|services|replicas|target groups|targets|pods|nodes|zones|requests|times|resolvers))\b|\b1 [a-z' ]+ (are|do|give|write) `)
+	for step, want := range map[string]string{
+		"deployments":             "the one service exists in us-west-2 and is available",
+		"targets-healthy":         "the one target group in us-west-2 is healthy",
+		"load-balancer":           "is active with 1 target group",
+		"rolled-out/user-service": "1 of 1 replica available",
+		"scale/user-service":      "is set to 1 replica",
+		"dns-authoritative":       "the zone's one server does not give us-west-2",
+		"outage-in-dns":           "the zone's one server still gives us-east-1 out",
+		"fence-reachable-writers": "1 of 1 service that writes is running",
+		"nodes":                   "has ready nodes in",
+		"outage-from-here":        "requests to its own address",
+		"resolvers":               "0 of 1 public resolver gives only",
+	} {
+		a, c := w.call(t, step)
+		c.Plan.Topology.Services = c.Plan.Topology.Services[:1]
+		c.Plan.Topology.DNS.Nameservers = c.Plan.Topology.DNS.Nameservers[:1]
+		c.Plan.Topology.DNS.Resolvers = c.Plan.Topology.DNS.Resolvers[:1]
+		if strings.HasPrefix(step, "rolled-out") {
+			c.Step.With = []byte(`{"service":"user-service","replicas":1}`)
+		}
+		o, _, err := a.Look(t.Context(), c)
+		if err != nil || !strings.Contains(o.Summary, want) || many.MatchString(o.Summary) {
+			t.Errorf("%s: %q %v, want %q", step, o.Summary, err, want)
+		}
 	}
 }
 

@@ -100,10 +100,14 @@ func (v *Verify) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		return o, false, &incident.Fault{Retry: true,
 			Err: fmt.Errorf("ask the zone's servers for %s: %w", t.DNS.Record, errors.Join(append(faults, errors.New("none of them gave an address"))...))}
 	case given > 0:
-		o.Summary = fmt.Sprintf("%d of %d of the zone's servers still give %s out for %s: Route 53 sees it up", given, answered, p.Source.Name, t.DNS.Record)
+		o.Summary = fmt.Sprintf("%s still %s %s out for %s: Route 53 sees it up", some(given, answered), give(given), p.Source.Name, t.DNS.Record)
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("Route 53's checkers see %s down: none of the zone's %d servers gives it out for %s", p.Source.Name, answered, t.DNS.Record)
+	none := fmt.Sprintf("none of the zone's %d servers gives", answered)
+	if answered == 1 {
+		none = "the one server of the zone that answered does not give"
+	}
+	o.Summary = fmt.Sprintf("Route 53's checkers see %s down: %s it out for %s", p.Source.Name, none, t.DNS.Record)
 	return o, true, nil
 }
 
@@ -134,10 +138,19 @@ func (v *Verify) Moved(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		}
 	}
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("%d of the zone's %d servers do not give %s for %s yet: %s", len(wrong), len(t.DNS.Nameservers), p.Target.Name, t.DNS.Record, strings.Join(wrong, "; "))
+		do := "do"
+		if len(wrong) == 1 {
+			do = "does"
+		}
+		o.Summary = fmt.Sprintf("%s %s not give %s for %s yet: %s", some(len(wrong), len(t.DNS.Nameservers)), do, p.Target.Name, t.DNS.Record, strings.Join(wrong, "; "))
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("all %d of the zone's servers give only %s for %s", len(t.DNS.Nameservers), p.Target.Name, t.DNS.Record)
+	all := len(t.DNS.Nameservers)
+	which := fmt.Sprintf("all %d of the zone's servers", all)
+	if all == 1 {
+		which = "the zone's one server"
+	}
+	o.Summary = fmt.Sprintf("%s %s only %s for %s", which, give(all), p.Target.Name, t.DNS.Record)
 	return o, true, nil
 }
 
@@ -192,6 +205,26 @@ func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, 
 			moved++
 		}
 	}
-	o.Summary = fmt.Sprintf("%d of %d public resolvers give only %s: %s", moved, asked, p.Target.Name, strings.Join(parts, ", "))
+	resolvers := "public resolvers " + give(moved)
+	if asked == 1 {
+		resolvers = "public resolver gives"
+	}
+	o.Summary = fmt.Sprintf("%d of %d %s only %s: %s", moved, asked, resolvers, p.Target.Name, strings.Join(parts, ", "))
 	return o, asked > 0 && moved == asked, nil
+}
+
+// some is "1 of the zone's 2 servers".
+func some(n, all int) string {
+	if all == 1 {
+		return "the zone's one server"
+	}
+	return fmt.Sprintf("%d of the zone's %d servers", n, all)
+}
+
+// give is what so many servers do.
+func give(n int) string {
+	if n == 1 {
+		return "gives"
+	}
+	return "give"
 }

@@ -44,7 +44,7 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 		return nil, err
 	}
 	if in.Service == "" || in.Replicas < 1 {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("scale %q to %d replicas: that is no size", in.Service, in.Replicas),
+		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, count(in.Replicas, "replica")),
 			Hint: "give a service, and at least 1 replica"}
 	}
 	target := c.Plan.Target
@@ -78,7 +78,7 @@ func (z *size) minimumMissing() bool { return z.autoscaler != nil && minimum(z.a
 func (z *size) replicasMissing() bool { return replicas(z.deployment) < z.wanted }
 
 func (z *size) told() string {
-	s := fmt.Sprintf("%d replicas", replicas(z.deployment))
+	s := count(replicas(z.deployment), "replica")
 	if z.autoscaler != nil {
 		s += fmt.Sprintf(", autoscaler from %d to %d", minimum(z.autoscaler), z.autoscaler.Spec.MaxReplicas)
 	}
@@ -215,7 +215,7 @@ func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, [
 func sizes(all []*appsv1.Deployment) map[string]string {
 	e := map[string]string{}
 	for _, d := range all {
-		e[d.Name] = fmt.Sprintf("%d replicas, %d running", replicas(d), d.Status.Replicas)
+		e[d.Name] = fmt.Sprintf("%s, %d running", count(replicas(d), "replica"), d.Status.Replicas)
 	}
 	return e
 }
@@ -247,10 +247,10 @@ func (f Fence) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		}
 	}
 	if len(open) > 0 {
-		o.Summary = fmt.Sprintf("%d of %d services that write are running in %s: %s", len(open), len(all), c.Plan.Source.Name, strings.Join(open, ", "))
+		o.Summary = fmt.Sprintf("%d of %s that %s %s running in %s: %s", len(open), count(len(all), "service"), write(len(all)), are(len(open)), c.Plan.Source.Name, strings.Join(open, ", "))
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("the %d services that write are scaled to 0 in %s", len(all), c.Plan.Source.Name)
+	o.Summary = fmt.Sprintf("%s scaled to 0 in %s", stopped(len(all)), c.Plan.Source.Name)
 	return o, true, nil
 }
 
@@ -284,7 +284,7 @@ func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 		names := slices.Sorted(maps.Keys(failed))
 		return o, fmt.Errorf("scale %s in %s to 0: %w", strings.Join(names, ", "), source.Name, worst(failed))
 	}
-	o.Summary = fmt.Sprintf("the %d services that write are scaled to 0 in %s (before: %s)", len(all), source.Name, o.Before)
+	o.Summary = fmt.Sprintf("%s scaled to 0 in %s (before: %s)", stopped(len(all)), source.Name, o.Before)
 	return o, nil
 }
 
@@ -418,4 +418,16 @@ func patch(ctx context.Context, to dynamic.ResourceInterface, name, version stri
 	}
 	_, err = to.Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{FieldManager: fieldManager}, sub...)
 	return sorted(ctx, err, true)
+}
+
+// stopped is "the 3 services that write are".
+func stopped(n int) string {
+	return fmt.Sprintf("the %s that %s %s", count(n, "service"), write(n), are(n))
+}
+
+func write(n int) string {
+	if n == 1 {
+		return "writes"
+	}
+	return "write"
 }

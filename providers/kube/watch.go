@@ -62,13 +62,13 @@ func (k *Kube) Nodes(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		o.Evidence["not_counted"] = strings.Join(left, "; ")
 	}
 	if enough < max(1, r.MinZones) {
-		o.Summary = fmt.Sprintf("%s has %d of %d zones with at least %d ready nodes (%s)", r.Name, enough, max(1, r.MinZones), max(1, r.MinNodesPerZone), orNone(strings.Join(told, ", ")))
+		o.Summary = fmt.Sprintf("%s has %d of %s with at least %s (%s)", r.Name, enough, count(max(1, r.MinZones), "zone"), count(max(1, r.MinNodesPerZone), "ready node"), orNone(strings.Join(told, ", ")))
 		if len(left) > 0 {
 			o.Summary += ": " + strings.Join(left, "; ")
 		}
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("%s has ready nodes in %d zones: %s (at least %d in each of %d wanted)", r.Name, enough, strings.Join(told, ", "), max(1, r.MinNodesPerZone), max(1, r.MinZones))
+	o.Summary = fmt.Sprintf("%s has ready nodes in %s: %s (at least %d in each of %d wanted)", r.Name, count(enough, "zone"), strings.Join(told, ", "), max(1, r.MinNodesPerZone), max(1, r.MinZones))
 	return o, true, nil
 }
 
@@ -116,10 +116,13 @@ func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, 
 		o.Evidence[s.Name] = fmt.Sprintf("%d of %d available, image %s", d.Status.AvailableReplicas, replicas(d), images(d))
 	}
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("%d of %d services in %s are not as they should be: %s", len(wrong), len(c.Plan.Topology.Services), r.Name, strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("%d of %s in %s %s not as wanted: %s", len(wrong), count(len(c.Plan.Topology.Services), "service"), r.Name, are(len(wrong)), strings.Join(wrong, "; "))
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("all %d services exist in %s and are available as specified", len(c.Plan.Topology.Services), r.Name)
+	if len(c.Plan.Topology.Services) == 1 {
+		o.Summary = fmt.Sprintf("the one service exists in %s and is available as specified", r.Name)
+	}
 	return o, true, nil
 }
 
@@ -182,13 +185,14 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		}
 	}
 	var waiting string
+	old := int(st.Replicas - st.UpdatedReplicas)
 	switch {
 	case replicas(d) < in.Replicas:
 		waiting = fmt.Sprintf("specified %d, wanted %d: something scaled it back, perhaps its autoscaler", replicas(d), in.Replicas)
 	case int(st.UpdatedReplicas) < replicas(d):
-		waiting = fmt.Sprintf("%d of %d pods are of the new kind", st.UpdatedReplicas, replicas(d))
-	case st.Replicas > st.UpdatedReplicas:
-		waiting = fmt.Sprintf("%d old pods are still there", st.Replicas-st.UpdatedReplicas)
+		waiting = fmt.Sprintf("%d of %s %s of the new kind", st.UpdatedReplicas, count(replicas(d), "pod"), are(int(st.UpdatedReplicas)))
+	case old > 0:
+		waiting = fmt.Sprintf("%s %s still there", count(old, "old pod"), are(old))
 	case int(st.AvailableReplicas) < wanted:
 		waiting = fmt.Sprintf("%d of %d available", st.AvailableReplicas, wanted)
 	}
@@ -206,10 +210,14 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 			return o, false, nil
 		}
 		o.Evidence["pods"] = strings.Join(kinds, ", ")
-		o.Summary = fmt.Sprintf("%s in %s: all %d replicas are available and younger than the promotion", d.Name, r.Name, st.AvailableReplicas)
+		which := fmt.Sprintf("all %d replicas are", st.AvailableReplicas)
+		if st.AvailableReplicas == 1 {
+			which = "its one replica is"
+		}
+		o.Summary = fmt.Sprintf("%s in %s: %s available and younger than the promotion", d.Name, r.Name, which)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("%s in %s: %d of %d replicas available", d.Name, r.Name, st.AvailableReplicas, wanted)
+	o.Summary = fmt.Sprintf("%s in %s: %d of %s available", d.Name, r.Name, st.AvailableReplicas, count(wanted, "replica"))
 	return o, true, nil
 }
 
@@ -268,7 +276,7 @@ func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r runbook.Re
 	}
 	var parts []string
 	if len(pending) > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d pods are pending", len(pending), len(all)))
+		parts = append(parts, fmt.Sprintf("%d of %s %s pending", len(pending), count(len(all), "pod"), are(len(pending))))
 		evidence["pending"] = fmt.Sprint(len(pending))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
@@ -310,7 +318,7 @@ func (k *Kube) unscheduled(ctx context.Context, client dynamic.Interface, r runb
 		return ""
 	}
 	s := fmt.Sprintf("FailedScheduling, %s", strings.TrimSuffix(last.Message, "."))
-	evidence["failed_scheduling"] = fmt.Sprintf("%d times, last: %s", n, last.Message)
+	evidence["failed_scheduling"] = fmt.Sprintf("%s, last: %s", count(n, "time"), last.Message)
 	if !at.IsZero() {
 		s += fmt.Sprintf(" (last event %d s ago)", int(k.clock.Now().Sub(at)/time.Second))
 	}

@@ -257,11 +257,11 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		return o, false, &incident.Fault{Err: fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx)), Retry: true}
 	}
 	if up > 0 {
-		o.Summary = fmt.Sprintf("%s answers from here: %d of %d requests to its own address were served", source.Name, up, in.Tries)
+		o.Summary = fmt.Sprintf("%s answers from here: served %d of %s to its own address", source.Name, up, requests(in.Tries))
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("%s fails from here: %d of %d requests to its own address in %s (last: %s)",
-		source.Name, in.Tries, in.Tries, time.Duration(in.Tries-1)*in.Every, last)
+	o.Summary = fmt.Sprintf("%s fails from here: %d of %s to its own address in %s (last: %s)",
+		source.Name, in.Tries, requests(in.Tries), time.Duration(in.Tries-1)*in.Every, last)
 	return o, true, nil
 }
 
@@ -496,11 +496,22 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	o.Evidence["samples"], o.Evidence["over"] = fmt.Sprint(in.Samples), took.String()
 	o.Evidence["slowest"] = fmt.Sprintf("%d ms", slowest.Milliseconds())
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("%d of %d requests in %s were not well served by %s: %s", len(wrong), in.Samples, took, target.Name, strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("%d of %s in %s not well served by %s: %s", len(wrong), requests(in.Samples), took, target.Name, strings.Join(wrong, "; "))
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("all %d requests in %s were served by %s (slowest %d ms)", in.Samples, took, target.Name, slowest.Milliseconds())
+	which := fmt.Sprintf("all %d requests in %s were", in.Samples, took)
+	if in.Samples == 1 {
+		which = "the one request was"
+	}
+	o.Summary = fmt.Sprintf("%s served by %s (slowest %d ms)", which, target.Name, slowest.Milliseconds())
 	return o, true, nil
+}
+
+func requests(n int) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }
 
 func orUnknown(s string) string {
