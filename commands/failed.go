@@ -25,16 +25,35 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 		if rest != "" {
 			return nil, c.noSuchStep(s, p, rest, "retry")
 		}
-		say = fmt.Sprintf("“%s” is carried out again.", title(p, step))
-		if s.Paused {
-			say = fmt.Sprintf("“%s” is carried out again as soon as the pause ends: `/failover resume`.", title(p, step))
+		again := append([]string{step}, rerun(s, p, step)...)
+		say = "“" + title(p, step) + "” is carried out again"
+		if with := again[1:]; len(with) > 0 {
+			say += ", and with it " + titles(p, with)
 		}
-		return append(chosen(s, step, "retry", ""), incident.StepRetried{Step: step}), nil
+		if s.Paused {
+			say += " as soon as the pause ends: `/failover resume`"
+		}
+		say += "."
+		bodies := chosen(s, step, "retry", "")
+		for _, id := range again {
+			bodies = append(bodies, incident.StepRetried{Step: id})
+		}
+		return bodies, nil
 	})
 	if a != nil {
 		return *a
 	}
 	return Answer{Text: say}
+}
+
+// rerun are the steps that are carried out again with a retry of step. One that is
+// under way, or has not begun, finds out anyway.
+func rerun(s *incident.State, p *runbook.Plan, step string) []string {
+	st, _ := p.Step(step)
+	return slices.DeleteFunc(slices.Clone(st.Rerun), func(id string) bool {
+		status := s.Step(id).Status
+		return status != incident.Failed && !status.Settled()
+	})
 }
 
 // skip goes on without a step that stopped, with a reason. Never past a locked

@@ -116,6 +116,44 @@ func TestAStepThatStoppedIsRetried(t *testing.T) {
 	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "abort", On: "q7", Text: "x"}) }, "answered by <@UALICE>")
 }
 
+// A step that judges what others found is of no use with what they found before.
+func TestARetryCarriesOutAgainWhatTheStepJudges(t *testing.T) {
+	r := newRoom(t)
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		p, err := testPlan(f)
+		p.Steps[0].Rerun = []string{"lag-low", "backup-fresh", "targets-healthy", "warm-cache"}
+		return p, err
+	}
+	if a := r.say(alice, "start us-west-2 unplanned elevated 5xx"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	r.bot(finished("lag-low")...)
+	r.bot(incident.StepStarted{Step: "backup-fresh", Attempt: 1}, incident.StepFailed{Step: "backup-fresh", Error: "not so", Advice: true})
+	r.bot(incident.StepStarted{Step: "targets-healthy", Attempt: 1}) // under way; warm-cache has not begun
+	r.bot(failed("outage-seen")...)
+	before := len(r.events())
+	contains(t, r.say(bob, "retry outage-seen").Text,
+		"“See the outage from two views” is carried out again, and with it Lag is low (`lag-low`) and Backup is fresh (`backup-fresh`).")
+	var again []string
+	for _, e := range r.events()[before:] {
+		if b, ok := e.Body.(incident.StepRetried); ok && e.Actor == bob {
+			again = append(again, b.Step)
+		}
+	}
+	if want := []string{"outage-seen", "lag-low", "backup-fresh"}; !slices.Equal(again, want) {
+		t.Errorf("carried out again: %v, want %v", again, want)
+	}
+	s := r.state()
+	for step, want := range map[string]incident.Status{
+		"outage-seen": incident.Pending, "lag-low": incident.Pending, "backup-fresh": incident.Pending, "targets-healthy": incident.Running,
+	} {
+		if got := s.Step(step).Status; got != want {
+			t.Errorf("%s is %q, want %q", step, got, want)
+		}
+	}
+	r.refusedWith(func() Answer { return r.say(bob, "retry outage-seen") }, "is about to be carried out again")
+}
+
 func TestSeveralStoppedStepsAreListed(t *testing.T) {
 	r := gone(t)
 	r.bot(failed("warm-cache")...)

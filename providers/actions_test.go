@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/client-go/dynamic"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -28,6 +29,9 @@ type world struct {
 	catalog engine.Catalog
 	// mode of the run where it is not the scenario's own.
 	mode string
+	// disagreed is what the commander has to say when the views do not agree; the
+	// run is aborted without it.
+	disagreed func(plan *runbook.Plan) []incident.Body
 }
 
 func newWorld(t *testing.T) *world {

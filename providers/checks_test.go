@@ -517,6 +517,9 @@ func TestViewsAgreeOnlyWhenEnoughDo(t *testing.T) {
 		if err != nil || ok != x.want {
 			t.Errorf("%v: %t %q %v", x.seen, ok, o.Summary, err)
 		}
+		if !ok && !strings.Contains(o.Summary, "retry this step") {
+			t.Errorf("%v: it does not say what helps: %s", x.seen, o.Summary)
+		}
 		for _, s := range x.seen {
 			if !strings.Contains(o.Summary, "down by "+s) {
 				t.Errorf("%v: the views are not told: %s", x.seen, o.Summary)

@@ -89,10 +89,18 @@ func play(t *testing.T, scenario string, with ...func(*world)) *drill {
 			}
 			for _, open := range s.Open {
 				q := s.Questions[open]
-				d.asked = append(d.asked, q.ApprovalAsked)
+				if !slices.ContainsFunc(d.asked, func(a incident.ApprovalAsked) bool { return a.Question == q.Question }) {
+					d.asked = append(d.asked, q.ApprovalAsked)
+				}
 				switch q.Kind {
 				case incident.AskGo:
-					if slices.Contains(q.Failed, "outage-agreed") {
+					switch agreed := s.Step("outage-agreed").Status; {
+					case mode == "planned", agreed == incident.Done:
+					case agreed != incident.Failed: // retried, and still counting
+						return incident.Write{}, nil
+					case w.disagreed != nil:
+						return says("alice", w.disagreed(d.plan)...), nil
+					default:
 						return says("alice", incident.RunAborted{Reason: "the views do not agree"}), nil
 					}
 					return says("alice", incident.ApprovalGiven{Question: open, Kind: q.Kind, Step: q.Step, Choice: "go"}), nil
@@ -255,6 +263,42 @@ func TestABotThatIsCutOffPromotesNothing(t *testing.T) {
 	begin := d.asked[0]
 	if begin.Kind != incident.AskGo || !slices.Contains(begin.Failed, "outage-agreed") {
 		t.Errorf("Go was asked with %v failed", begin.Failed)
+	}
+}
+
+// The Region goes down only after the views have given up: the retry of the step
+// that counts them takes them anew, and the run goes on.
+func TestViewsThatWereTakenTooEarlyAreTakenAnew(t *testing.T) {
+	views := []string{"outage-from-here", "outage-in-dns", "outage-at-standby"}
+	retries := 0
+	d := play(t, "region-degraded", unplanned, func(w *world) {
+		w.disagreed = func(plan *runbook.Plan) []incident.Body {
+			retries++
+			if err := w.Happen(sim.Event{Lose: east}); err != nil {
+				t.Error(err)
+			}
+			agreed, _ := plan.Step("outage-agreed")
+			if !slices.Equal(agreed.Rerun, views) {
+				t.Errorf("a retry takes %v with it, want %v", agreed.Rerun, views)
+			}
+			bodies := []incident.Body{incident.StepRetried{Step: agreed.ID}}
+			for _, id := range agreed.Rerun {
+				bodies = append(bodies, incident.StepRetried{Step: id})
+			}
+			return bodies
+		}
+	})
+	if d.state.MitigatedAt.IsZero() || retries != 1 {
+		d.show(t)
+		t.Fatalf("%s after %d retries", d.state.Phase(), retries)
+	}
+	for _, view := range views {
+		if st := d.state.Step(view); st.Attempt != 2 || st.Status != incident.Done {
+			t.Errorf("%s is %s after %d attempts: %s", view, st.Status, st.Attempt, st.Failure.Error)
+		}
+	}
+	if n := d.Applied("FailoverGlobalCluster"); n != 1 {
+		t.Errorf("promoted %d times", n)
 	}
 }
 

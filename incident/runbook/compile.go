@@ -101,6 +101,7 @@ func (c *compiler) check() {
 	}
 	for _, s := range c.steps {
 		c.checkApproval(s)
+		c.checkRerun(s)
 	}
 }
 
@@ -201,6 +202,27 @@ func (c *compiler) checkApproval(s *step) {
 	}
 }
 
+// checkRerun finds steps that a retry could not, or must not, carry out again. What
+// changes something is asked about on its own.
+func (c *compiler) checkRerun(s *step) {
+	for _, t := range s.rerun {
+		other, ok := c.groups[t.value]
+		if !ok {
+			if !c.src.hole {
+				c.fault(t.at.fault("a retry would carry out the unknown step %q again%s", t.value, meant(t.value, slices.Collect(maps.Keys(c.groups)))))
+			}
+			continue
+		}
+		a, known := c.cat[other.uses.value]
+		switch {
+		case other == s:
+			c.fault(t.at.fault("a retry carries out its own step again anyway"))
+		case known && a.Kind != Check && a.Kind != Wait:
+			c.fault(t.at.fault("a retry may only carry out again what reads, and step %q does not (%s is a %s)", t.value, other.uses.value, a.Kind))
+		}
+	}
+}
+
 // instance is a step, or its copy for one service, whether it takes part or not.
 type instance struct {
 	*step
@@ -288,6 +310,7 @@ func (c *compiler) plan(f Facts) *Plan {
 		for _, n := range resolved[i] {
 			s.Needs = append(s.Needs, n.id)
 		}
+		s.Rerun = again(i, all)
 		p.Steps = append(p.Steps, *s)
 		seen[s.Section] = true
 	}
@@ -303,6 +326,19 @@ func (c *compiler) plan(f Facts) *Plan {
 	}
 	p.Digest = sum
 	return p
+}
+
+// again are the steps of the plan that a retry of i carries out with it.
+func again(i *instance, all []*instance) []string {
+	var ids []string
+	for _, t := range i.rerun {
+		for _, o := range all {
+			if o.in && o.step.id.value == t.value && !slices.Contains(ids, o.id) {
+				ids = append(ids, o.id)
+			}
+		}
+	}
+	return ids
 }
 
 // say fills in a text for people.

@@ -161,6 +161,28 @@ func TestAnApprovalCoversLaterSteps(t *testing.T) {
 	}
 }
 
+func TestARetryTakesTheStepsOfThePlanWithIt(t *testing.T) {
+	src := load(t, steps(`
+{id: a, title: A, runbook: x, uses: elb.healthy, when: mode == "planned"},
+{id: b, title: B, runbook: x, uses: probe.http, each: services, with: {url: u}},
+{id: c, title: C, runbook: x, uses: elb.healthy, rerun: [a, b, b]},
+{id: d, title: D, runbook: x, uses: elb.healthy, rerun: c}
+`), "r.yaml")
+	for mode, first := range map[string][]string{"planned": {"a"}, "unplanned": nil} {
+		f := RepresentativeFacts(mode)
+		p := compile(t, src, f)
+		want := first
+		for _, s := range f.Topology.Services {
+			want = append(want, "b/"+s.Name)
+		}
+		c, _ := p.Step("c")
+		d, _ := p.Step("d")
+		if !slices.Equal(c.Rerun, want) || !slices.Equal(d.Rerun, []string{"c"}) {
+			t.Errorf("%s: c takes %v, want %v; d takes %v", mode, c.Rerun, want, d.Rerun)
+		}
+	}
+}
+
 func TestTheDigestIsThatOfThePlan(t *testing.T) {
 	f := RepresentativeFacts("planned")
 	p := compile(t, whole(t), f)

@@ -43,7 +43,7 @@ type step struct {
 	id, title, runbook, uses text
 	when, each, where        text
 	gate, timeout            text
-	needs                    []text
+	needs, rerun             []text
 	with                     *yaml.Node
 	withAt                   place
 	approval                 *approval
@@ -228,6 +228,7 @@ func (l *loader) step(r reader, n *yaml.Node) *step {
 		"gate":    func(v *yaml.Node) { s.gate = r.text(v, "gate") },
 		"timeout": func(v *yaml.Node) { s.timeout = r.text(v, "timeout") },
 		"needs":   func(v *yaml.Node) { s.needs = r.texts(v, "needs") },
+		"rerun":   func(v *yaml.Node) { s.rerun = r.texts(v, "rerun") },
 		"locked":  func(v *yaml.Node) { s.locked = r.bool(v, "locked") },
 		"closing": func(v *yaml.Node) { s.closing = r.bool(v, "closing") },
 		"with": func(v *yaml.Node) {

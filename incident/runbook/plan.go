@@ -113,6 +113,9 @@ type Step struct {
 	Home      string        `json:"home,omitempty"`
 	// Locked steps are never skipped: a person may only retry or abort.
 	Locked bool `json:"locked,omitempty"`
+	// Rerun are ids of steps that are carried out again when a person retries this
+	// one: those that found what it judges. They only read.
+	Rerun []string `json:"rerun,omitempty"`
 	// Closing steps are carried out when the incident is resolved; no other step
 	// waits for them. They only tell.
 	Closing bool `json:"closing,omitempty"`

@@ -61,6 +61,9 @@ func showStep(b *strings.Builder, s Step) {
 	row("does", strings.Join(facts, " · "))
 	row("source", s.Source)
 	row("needs", strings.Join(s.Needs, ", "))
+	if len(s.Rerun) > 0 {
+		row("retried", "with "+strings.Join(s.Rerun, ", "))
+	}
 	if a := s.Approval; a != nil {
 		asks := a.By + ", asked again after " + span(a.Expires)
 		if a.Confirm != "" {

@@ -55,7 +55,7 @@ func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
 		o.Evidence[step] = found.Summary
 	}
 	if len(yes) < in.Least {
-		o.Summary = fmt.Sprintf("only %d of %d views see %s down, %d are needed; not seen by: %s; if it is down all the same, abort and start again, and they are taken anew",
+		o.Summary = fmt.Sprintf("%d of %d views see %s down and %d are needed; not seen by: %s; to have them taken anew, retry this step",
 			len(yes), len(in.Steps), c.Plan.Source.Name, in.Least, strings.Join(no, ", "))
 		if len(yes) > 0 {
 			o.Summary += "; seen: " + strings.Join(yes, "; ")
