@@ -196,7 +196,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 		return nil, usageError{err}
 	}
 	p.engine = engine.New(engine.Options{
-		Book: p.book, Catalog: catalog, Clock: r.clock, Holder: rand.Text(),
+		Book: p.book, Catalog: catalog, Clock: r.clock, Holder: holder(),
 	}, log)
 	answers := commands.New(commands.Options{
 		Book:      p.book,
@@ -226,6 +226,15 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 		return nil, usageError{err}
 	}
 	return p, nil
+}
+
+// holder names this process among all replicas, and among its own lives.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "replica"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), strings.ToLower(rand.Text()[:4]))
 }
 
 // run brings the parts to life until ctx ends or one of them cannot go on.
