@@ -604,8 +604,7 @@ func runbookFile(args []string) (files fs.FS, path, dir string) {
 }
 
 func under(err error, dir string) error {
-	var faults runbook.Faults
-	if errors.As(err, &faults) {
+	if faults, ok := errors.AsType[runbook.Faults](err); ok {
 		return faults.Under(dir)
 	}
 	return usageError{err}
@@ -719,7 +718,8 @@ type rehearsal struct {
 	ready    func(*rehearsal) error
 	redisURL string
 	catalog  func(engine.Catalog) engine.Catalog
-	patience time.Duration // pretend; longest when zero
+	change   func(*replica) // the bot's own settings and ends
+	patience time.Duration  // pretend; longest when zero
 
 	scn    *sim.Scenario
 	clock  *sim.Clock
@@ -926,7 +926,7 @@ func roster(people []sim.Person) []commands.Person {
 
 // replica is the bot on this stage: the same as serve's but for its ends.
 func (r *rehearsal) replica() replica {
-	return replica{
+	one := replica{
 		clock:  r.clock,
 		record: r.record,
 		ends: providers.Ends{
@@ -943,6 +943,10 @@ func (r *rehearsal) replica() replica {
 		rehearsal: true,
 		catalog:   r.catalog,
 	}
+	if r.change != nil {
+		r.change(&one)
+	}
+	return one
 }
 
 // runBot is the bot in a process of its own.
