@@ -308,7 +308,8 @@ func tick(ctx context.Context, clock incident.Clock) (stop func()) {
 	done := clock.Busy()
 	ended.Go(func() {
 		defer done()
-		for clock.Sleep(ctx, 100*time.Millisecond) == nil {
+		for ctx.Err() == nil {
+			_ = clock.Sleep(ctx, 100*time.Millisecond) // until it is stopped
 		}
 	})
 	return func() {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -222,9 +223,7 @@ func TestWhatIsSetWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{}
 			for _, from := range []map[string]string{good, c.env} {
-				for k, v := range from {
-					env[k] = v
-				}
+				maps.Copy(env, from)
 			}
 			code, stdout, stderr := typed(t, env, "serve", "--config", written(t, c.old, c.new))
 			if code != exitUsage {
@@ -442,7 +441,7 @@ func (d *drill) leftOver(buttons ...slacksim.Deed) []slacksim.Deed {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	var said struct {
 		TS    string `json:"ts"`
 		Error string `json:"error"`

@@ -219,7 +219,7 @@ func (p *page) call(method, path string, body, into any) {
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
 		p.t.Fatalf("%s %s: %s: %v", method, path, resp.Status, err)
 	}
@@ -621,7 +621,7 @@ func network(ctx context.Context, t *testing.T, c aws.Config) (vpc string, subne
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	var out struct {
 		Subnets []struct {
 			ID  string `xml:"subnetId"`

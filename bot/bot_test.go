@@ -305,8 +305,10 @@ func TestAMentionIsACommandAndNothingMeansHelp(t *testing.T) {
 
 // form is a form with a field of each kind.
 func form() *commands.Form {
-	return &commands.Form{Verb: "approve", On: "q2", Incident: inc, Title: "Approve", Submit: "Approve", Text: "Type the Region.",
-		Fields: []commands.Field{{Name: "region", Label: "Region"}, {Name: "reason", Label: "Why", Lines: true, Optional: true}, {Name: "mode", Label: "Mode", Choices: []commands.Choice{{Value: "planned", Label: "Planned"}, {Value: "unplanned", Label: "Unplanned"}}, Value: "planned"}}}
+	return &commands.Form{
+		Verb: "approve", On: "q2", Incident: inc, Title: "Approve", Submit: "Approve", Text: "Type the Region.",
+		Fields: []commands.Field{{Name: "region", Label: "Region"}, {Name: "reason", Label: "Why", Lines: true, Optional: true}, {Name: "mode", Label: "Mode", Choices: []commands.Choice{{Value: "planned", Label: "Planned"}, {Value: "unplanned", Label: "Unplanned"}}, Value: "planned"}},
+	}
 }
 
 // openForm has a person get a form and returns the id of its window.

@@ -146,8 +146,7 @@ func fatalAuth(err error) bool {
 
 // code is Slack's own word for an error, "" if it is not one of Slack's.
 func code(err error) string {
-	var e slack.SlackErrorResponse
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return e.Err
 	}
 	return ""

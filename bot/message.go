@@ -320,8 +320,7 @@ func (c *Client) replace(ctx context.Context, channel, ts string, m message) err
 
 // reasons are what Slack says about the form in detail.
 func reasons(err error) []string {
-	var e slack.SlackErrorResponse
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return e.ResponseMetadata.Messages
 	}
 	return nil

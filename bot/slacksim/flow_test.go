@@ -394,8 +394,12 @@ func TestAnEnvelopeOutlivesTheConnectionThatTookIt(t *testing.T) {
 	if err := ws.ReadJSON(&hello); err != nil || hello["type"] != "hello" {
 		t.Fatalf("%v %v", hello, err)
 	}
-	if _, _, err := websocket.DefaultDialer.Dial(url, nil); err == nil {
+	_, twice, err := websocket.DefaultDialer.Dial(url, nil)
+	if err == nil {
 		t.Error("a link worked twice")
+	}
+	if twice != nil {
+		twice.Body.Close()
 	}
 	answer := make(chan slacksim.Outcome, 1)
 	go func() { answer <- w.do("command", slacksim.Deed{As: "U1", Text: "/failover status"}) }()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -421,9 +422,7 @@ func actionOf(found placed, d Deed, ts string) (map[string]any, string) {
 		if fault != "" {
 			return nil, fault
 		}
-		for k, v := range state {
-			action[k] = v
-		}
+		maps.Copy(action, state)
 	}
 	return action, ""
 }
@@ -514,14 +513,14 @@ func (s *Server) dismiss(p Person, d Deed) Outcome {
 		s.mu.Unlock()
 		return no("refused", "This window is not open any more.")
 	}
-	clear, _ := v.Body["clear_on_close"].(bool)
-	if clear {
+	all, _ := v.Body["clear_on_close"].(bool)
+	if all {
 		s.forgetViews(p.ID)
 	} else {
 		s.closeView(v)
 	}
 	payload := s.interaction("view_closed", p)
-	payload["view"], payload["is_cleared"] = v.asJSON(nil), clear
+	payload["view"], payload["is_cleared"] = v.asJSON(nil), all
 	s.mu.Unlock()
 	if notify, _ := v.Body["notify_on_close"].(bool); notify {
 		s.goBusy(func() {

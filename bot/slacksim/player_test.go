@@ -137,7 +137,8 @@ func (b *miniBot) interaction(sm *socketmode.Client, e socketmode.Event, d slack
 	case a.ActionID == "fo.approve":
 		input := slack.NewInputBlock("region", plain("Type the Region"), nil, slack.NewPlainTextInputBlockElement(nil, "value"))
 		_, _ = b.w.api.OpenView(d.TriggerID, slack.ModalViewRequest{
-			Type: slack.VTModal, Title: plain("Approve"), Submit: plain("Approve"), Blocks: slack.Blocks{BlockSet: []slack.Block{input}}})
+			Type: slack.VTModal, Title: plain("Approve"), Submit: plain("Approve"), Blocks: slack.Blocks{BlockSet: []slack.Block{input}},
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -99,9 +100,7 @@ func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
 	}
 	actions := func(button map[string]any) string {
 		e := map[string]any{"type": "button", "action_id": "a", "text": map[string]any{"type": "plain_text", "text": "Go"}}
-		for k, v := range button {
-			e[k] = v
-		}
+		maps.Copy(e, button)
 		return jsonOf([]any{map[string]any{"type": "actions", "elements": []any{e}}})
 	}
 	confirm := func(title, text, yes, no int) map[string]any {
@@ -176,9 +175,7 @@ func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
 			if c.method == "conversations.open" {
 				delete(args, "channel") // it would mean another thing
 			}
-			for k, v := range c.args {
-				args[k] = v
-			}
+			maps.Copy(args, c.args)
 			got, messages := w.call(botToken, c.method, args)
 			if got != c.want {
 				t.Errorf("%q %v, want %q", got, messages, c.want)

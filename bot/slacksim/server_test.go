@@ -271,7 +271,8 @@ func TestACommandIsAcknowledgedAndAnsweredThroughTheWebAPI(t *testing.T) {
 		t.Errorf("the acknowledgement's text is for Alice alone, got %+v", e)
 	}
 	if _, _, err := w.api.PostMessage("C0INCIDENT", slack.MsgOptionText("started", false), slack.MsgOptionMetadata(slack.SlackMetadata{
-		EventType: "failoverbot", EventPayload: map[string]any{"key": "card"}})); err != nil {
+		EventType: "failoverbot", EventPayload: map[string]any{"key": "card"},
+	})); err != nil {
 		t.Fatal(err)
 	}
 	// The response URL works five times and for half an hour.

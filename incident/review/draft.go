@@ -267,8 +267,10 @@ func (b *builder) moments() {
 	add(toFill("not part of this incident's record"), "Failback initiated", "")
 	add(toFill("not part of this incident's record"), "Failback complete, normal operations resumed", "")
 	if !b.state.AbortedAt.IsZero() {
-		b.d.Moments = append(b.d.Moments, Moment{measured("%s", clock(b.state.AbortedAt)), "Run aborted",
-			"by " + b.who(b.state.AbortedBy) + ": " + b.state.Aborted.Reason})
+		b.d.Moments = append(b.d.Moments, Moment{
+			measured("%s", clock(b.state.AbortedAt)), "Run aborted",
+			"by " + b.who(b.state.AbortedBy) + ": " + b.state.Aborted.Reason,
+		})
 	}
 }
 

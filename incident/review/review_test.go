@@ -43,8 +43,11 @@ func testPlan(t *testing.T) *runbook.Plan {
 	p := &runbook.Plan{
 		Runbook: "regional-failover", Mode: "unplanned", Topology: facts.Topology, Source: facts.Source, Target: facts.Target,
 		Sections: []runbook.Section{
-			{ID: "01", Title: "Readiness"}, {ID: "03", Title: "Scale up"}, {ID: "04", Title: "Promote database"},
-			{ID: "06", Title: "Move DNS"}, {ID: "07", Title: "Verify"},
+			{ID: "01", Title: "Readiness"},
+			{ID: "03", Title: "Scale up"},
+			{ID: "04", Title: "Promote database"},
+			{ID: "06", Title: "Move DNS"},
+			{ID: "07", Title: "Verify"},
 		},
 		Steps: []runbook.Step{
 			{ID: "lag", Section: "01", Title: "Replication lag", Uses: "aurora.lag", Kind: runbook.Check},
@@ -87,8 +90,10 @@ func regionLoss(t *testing.T) []incident.Event {
 		incident.DurabilityFound{Durability: incident.Durability{Server: "miniredis", Volatile: true, Says: "kept in memory, lost with the process"}})
 	s.at(302, incident.Bot, incident.StepStarted{Step: "lag", Action: "aurora.lag", Attempt: 1},
 		incident.StepStarted{Step: "nodes", Action: "kube.nodes", Attempt: 1})
-	s.at(304, incident.Bot, incident.StepFailed{Step: "lag", Action: "aurora.lag", Attempt: 1, Advice: true, Unknown: true,
-		Error: "no data point for 9 min", Evidence: map[string]string{"last lag": "1,840 ms", "age": "9 min"}})
+	s.at(304, incident.Bot, incident.StepFailed{
+		Step: "lag", Action: "aurora.lag", Attempt: 1, Advice: true, Unknown: true,
+		Error: "no data point for 9 min", Evidence: map[string]string{"last lag": "1,840 ms", "age": "9 min"},
+	})
 	s.at(307, incident.Bot, incident.StepFinished{Step: "nodes", Action: "kube.nodes", Attempt: 1, Summary: "6 nodes in 3 zones"},
 		incident.ApprovalAsked{Question: "q1", Kind: incident.AskGo, Step: "go", Title: "Begin the failover", Role: "commander", Failed: []string{"lag"}})
 	s.at(327, "U1", incident.ApprovalGiven{Question: "q1", Kind: incident.AskGo, Step: "go", Choice: "go", Overridden: []string{"lag"}, Reason: "the primary is gone"},
@@ -101,11 +106,15 @@ func regionLoss(t *testing.T) []incident.Event {
 	s.at(342, "U1", incident.ApprovalGiven{Question: "q2", Kind: incident.AskFailed, Step: "fence", Choice: "skip", Reason: "unreachable"},
 		incident.StepSkipped{Step: "fence", Reason: "unreachable"})
 	s.at(387, incident.Bot, incident.StepFinished{Step: "scale/order-service", Action: "kube.scale", Attempt: 1, Changed: true, Summary: "6 of 6 pods are available"},
-		incident.ApprovalAsked{Question: "q3", Kind: incident.AskApprove, Step: "promote", Title: "Promote the database in us-west-2", Role: "approver", Confirm: "us-west-2",
-			Effects: []incident.Effect{{Step: "promote", What: "FailoverGlobalCluster, data loss allowed", Lost: "about 1.8 s of writes"}}})
+		incident.ApprovalAsked{
+			Question: "q3", Kind: incident.AskApprove, Step: "promote", Title: "Promote the database in us-west-2", Role: "approver", Confirm: "us-west-2",
+			Effects: []incident.Effect{{Step: "promote", What: "FailoverGlobalCluster, data loss allowed", Lost: "about 1.8 s of writes"}},
+		})
 	s.at(507, incident.Bot, incident.ApprovalExpired{Question: "q3", Step: "promote"},
-		incident.ApprovalAsked{Question: "q4", Kind: incident.AskApprove, Step: "promote", Title: "Promote the database in us-west-2", Role: "approver", Expired: 1, Again: "nobody answered",
-			Effects: []incident.Effect{{Step: "promote", What: "FailoverGlobalCluster, data loss allowed", Lost: "about 1.8 s of writes"}}})
+		incident.ApprovalAsked{
+			Question: "q4", Kind: incident.AskApprove, Step: "promote", Title: "Promote the database in us-west-2", Role: "approver", Expired: 1, Again: "nobody answered",
+			Effects: []incident.Effect{{Step: "promote", What: "FailoverGlobalCluster, data loss allowed", Lost: "about 1.8 s of writes"}},
+		})
 	s.at(548, "U2", incident.ApprovalGiven{Question: "q4", Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
 	s.at(548, incident.Bot, incident.StepStarted{Step: "promote", Action: "aurora.failover", Attempt: 1},
 		incident.ChangeIntended{Step: "promote", Action: "aurora.failover", Attempt: 1, Before: "ecommerce-primary writes"},

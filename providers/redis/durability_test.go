@@ -259,27 +259,33 @@ func TestSecuredAsks(t *testing.T) {
 		want     incident.Secured
 	}{
 		"on both disks": {
-			"7.2.4", "1", 1, counts(1, 1), 0, []string{"WAITAOF 1 1 " + second},
+			"7.2.4", "1", 1, counts(1, 1), 0,
+			[]string{"WAITAOF 1 1 " + second},
 			incident.Secured{Local: true, Replicas: 1, How: "WAITAOF: on the server's disk; on the disk of 1 of 1 replica"},
 		},
 		"alone": {
-			"10.0.1", "1", 0, counts(1, 0), 0, []string{"WAITAOF 1 0 " + second},
+			"10.0.1", "1", 0, counts(1, 0), 0,
+			[]string{"WAITAOF 1 0 " + second},
 			incident.Secured{Local: true, How: "WAITAOF: on the server's disk; no replica"},
 		},
 		"disk too slow, replica in memory": {
-			"8.2.0", "1", 2, counts(0, 0), 1, []string{"WAITAOF 1 2 " + second, "WAIT 2 " + second},
+			"8.2.0", "1", 2, counts(0, 0), 1,
+			[]string{"WAITAOF 1 2 " + second, "WAIT 2 " + second},
 			incident.Secured{Replicas: 1, How: "WAITAOF: not on the server's disk within 1s; on the disk of 0 of 2 replicas; WAIT: confirmed by 1 of 2 replicas"},
 		},
 		"refused": {
-			"7.2.4", "1", 0, refuses, 0, []string{"WAITAOF 1 0 " + second},
+			"7.2.4", "1", 0, refuses, 0,
+			[]string{"WAITAOF 1 0 " + second},
 			incident.Secured{How: "WAITAOF: ERR WAITAOF cannot be used now; no replica"},
 		},
 		"no file": {
-			"7.4.0", "0", 1, refuses, 1, []string{"WAIT 1 " + second},
+			"7.4.0", "0", 1, refuses, 1,
+			[]string{"WAIT 1 " + second},
 			incident.Secured{Replicas: 1, How: "no append-only file; WAIT: confirmed by 1 of 1 replica"},
 		},
 		"too old": {
-			"6.2.14", "1", 1, refuses, 0, []string{"WAIT 1 " + second},
+			"6.2.14", "1", 1, refuses, 0,
+			[]string{"WAIT 1 " + second},
 			incident.Secured{How: "appendfsync everysec: not known to be on disk; WAITAOF needs Redis 7.2; WAIT: confirmed by 0 of 1 replica"},
 		},
 	} {

@@ -48,6 +48,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -152,8 +153,8 @@ func (l *Log) Disconnect() error {
 	l.end()
 	l.mu.Unlock()
 	var errs []error
-	for i := len(l.owned) - 1; i >= 0; i-- {
-		errs = append(errs, l.owned[i]())
+	for _, v := range slices.Backward(l.owned) {
+		errs = append(errs, v())
 	}
 	l.feeding.Wait()
 	l.owned = nil

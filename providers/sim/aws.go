@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -74,8 +75,6 @@ type operation struct {
 	mutating bool
 	// home is where the API lives; empty for the Region of the client.
 	home string
-	// target names what the input is about.
-	target func(in any) string
 	// answer gives the typed output or one of the SDK's typed errors, and says
 	// whether the world changed.
 	answer func(r request, in any) (out any, changed bool, err error)
@@ -109,12 +108,10 @@ func changes[In, Out any](system, home string, f func(request, In) (Out, error))
 // awsOperations are all that the world can answer, by service id and operation.
 var awsOperations = func() map[string]map[string]operation {
 	all := map[string]map[string]operation{}
-	for id, ops := range map[string]map[string]operation{
+	maps.Copy(all, map[string]map[string]operation{
 		"RDS": rdsOperations, "ElastiCache": cacheOperations, "CloudWatch": cloudwatchOperations,
 		"Route 53": route53Operations, "S3": s3Operations, "Elastic Load Balancing v2": elbOperations, "STS": stsOperations,
-	} {
-		all[id] = ops
-	}
+	})
 	return all
 }()
 
@@ -180,8 +177,7 @@ func (w *World) answerAWS(ctx context.Context, region string) (out middleware.De
 func asSDK(ctx context.Context, err error) (status int, _ error) {
 	var f *failure
 	if !errors.As(err, &f) {
-		var api smithy.APIError
-		if errors.As(err, &api) {
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
 			switch api.ErrorCode() {
 			case "NotFound", "NoSuchKey", "NoSuchBucket":
 				return http.StatusNotFound, err

@@ -263,8 +263,7 @@ func TestRecordChangesArePendingBeforeTheyAreServed(t *testing.T) {
 		t.Errorf("unknown change: %v", err)
 	}
 	_, err = c.GetHealthCheckStatus(s.ctx, &route53.GetHealthCheckStatusInput{HealthCheckId: ptr(checkPrimary)})
-	var invalid *r53.InvalidInput
-	if !errors.As(err, &invalid) {
+	if _, ok := errors.AsType[*r53.InvalidInput](err); !ok {
 		t.Errorf("status of a CALCULATED check: %v", err)
 	}
 	zone, err := c.GetHostedZone(s.ctx, &route53.GetHostedZoneInput{Id: ptr(zoneID)})

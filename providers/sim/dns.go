@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,8 +72,8 @@ func (w *World) listen() error {
 }
 
 func (w *World) closeServers() {
-	for i := len(w.servers.close) - 1; i >= 0; i-- {
-		_ = w.servers.close[i]() // nothing is left to be lost
+	for _, v := range slices.Backward(w.servers.close) {
+		_ = v() // nothing is left to be lost
 	}
 	w.servers.close = nil
 	w.servers.wait.Wait()
@@ -217,8 +218,7 @@ func (w *World) answerDNS(server string, out dns.ResponseWriter, q *dns.Msg, aut
 		}
 		return false, nil
 	})
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		switch f.kind {
 		case Hang:
 			return // the client's patience is real time

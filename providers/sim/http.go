@@ -59,8 +59,10 @@ func reason(format string, args ...any) any {
 	return map[string]any{"error": fmt.Sprintf(format, args...)}
 }
 
-type regionKey struct{}
-type viaKey struct{}
+type (
+	regionKey struct{}
+	viaKey    struct{}
+)
 
 // serve wraps an answer into a call of the world.
 func (w *World) serve(region, via, path string, mutating bool, do answer) http.HandlerFunc {
@@ -97,8 +99,7 @@ func (w *World) serve(region, via, path string, mutating bool, do answer) http.H
 			}
 			return changed, nil
 		})
-		var f *failure
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[*failure](err); ok {
 			switch f.kind {
 			case ServerFail:
 				status, result = http.StatusServiceUnavailable, reason("the load balancer has no answer")

@@ -533,8 +533,9 @@ func patched(now runtime.Object, pt types.PatchType, patch []byte) ([]byte, erro
 		return json.Marshal(merge(doc, change))
 	case types.JSONPatchType:
 		return jsonPatch(before, patch)
+	default:
+		return nil, fmt.Errorf("the pretend cluster does not know patches of type %s", pt)
 	}
-	return nil, fmt.Errorf("the pretend cluster does not know patches of type %s", pt)
 }
 
 // merge is a JSON merge patch (RFC 7396).

@@ -94,12 +94,15 @@ func clusterName(region string) string {
 	}
 	return "ecommerce-secondary"
 }
+
 func clusterARN(region string) string {
 	return fmt.Sprintf("arn:aws:rds:%s:%s:cluster:%s", region, account, clusterName(region))
 }
+
 func albARN(region string) string {
 	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:loadbalancer/app/ecommerce-alb-%s/50dc6c495c0c9188", region, account, region)
 }
+
 func targetGroupARN(region string) string {
 	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:targetgroup/ecommerce-ingress/73e2d6bc24d8a067", region, account)
 }

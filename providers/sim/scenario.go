@@ -478,8 +478,12 @@ func (l linter) event(e Event, at ...any) {
 	}
 	n := 0
 	for _, r := range []struct{ key, region string }{
-		{"lose", e.Lose}, {"restore", e.Restore}, {"cut_off", e.CutOff}, {"reconnect", e.Reconnect},
-		{"break_targets", e.BreakTargets}, {"mend_targets", e.MendTargets},
+		{"lose", e.Lose},
+		{"restore", e.Restore},
+		{"cut_off", e.CutOff},
+		{"reconnect", e.Reconnect},
+		{"break_targets", e.BreakTargets},
+		{"mend_targets", e.MendTargets},
 	} {
 		if r.region != "" {
 			n++
@@ -570,8 +574,15 @@ func (l linter) expect(e Expect) {
 		l.fault([]any{"expect"}, "nothing is expected of the world at the end: name at least its writer")
 	}
 	for _, r := range []struct{ key, region string }{
-		{"writer", e.Writer}, {"cache", e.Cache}, {"scaled", e.Scaled}, {"connected", e.Connected}, {"fenced", e.Fenced},
-		{"dns", e.DNS}, {"takeover", e.Takeover}, {"smoke_order", e.SmokeOrder}, {"synthetic_order", e.SyntheticOrder},
+		{"writer", e.Writer},
+		{"cache", e.Cache},
+		{"scaled", e.Scaled},
+		{"connected", e.Connected},
+		{"fenced", e.Fenced},
+		{"dns", e.DNS},
+		{"takeover", e.Takeover},
+		{"smoke_order", e.SmokeOrder},
+		{"synthetic_order", e.SyntheticOrder},
 	} {
 		l.region(r.region, "expect", r.key)
 	}

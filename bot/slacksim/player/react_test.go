@@ -37,19 +37,22 @@ func TestWhoDoesWhatAboutAMessage(t *testing.T) {
 		},
 		"on the card and where it is asked": {
 			[]Act{{On: OnQuestion, Kind: "approval", Press: "approve"}},
-			[]*message{said("1", "", approval, both...), said("0", "", map[string]any{"incident": "I", "kind": "card", "question": "approval", "step": "promote"}, both...)}, []string{"approve"},
+			[]*message{said("1", "", approval, both...), said("0", "", map[string]any{"incident": "I", "kind": "card", "question": "approval", "step": "promote"}, both...)},
+			[]string{"approve"},
 		},
 		"nothing is asked by the card's other buttons": {[]Act{{On: OnQuestion, Press: "abort"}}, []*message{said("1", "", card, [2]string{"fo.abort", "I"})}, nil},
 		"what only somebody else sees":                 {[]Act{{On: OnQuestion, Press: "break-glass"}}, []*message{said("1", "U2", approval, [2]string{"fo.break_glass", "q1"})}, nil},
 		"the glass, after an approval that was not enough": {
 			[]Act{{On: OnQuestion, Press: "approve"}, {On: OnQuestion, Press: "break-glass"}},
-			[]*message{said("1", "", approval, both...), said("2", "U1", approval, [2]string{"fo.break_glass", "q1"})}, []string{"approve", "break-glass"},
+			[]*message{said("1", "", approval, both...), said("2", "U1", approval, [2]string{"fo.break_glass", "q1"})},
+			[]string{"approve", "break-glass"},
 		},
 		"mitigated": {[]Act{{On: OnMitigated, Say: "/failover resolve"}}, []*message{said("1", "", map[string]any{"incident": "I", "kind": "card", "state": "mitigated"})}, []string{"/failover resolve"}},
 		"not yet":   {[]Act{{On: OnMitigated, Say: "/failover resolve"}}, []*message{said("1", "", card)}, nil},
 		"a message of a kind, once": {
 			[]Act{{On: OnMessage, Kind: "update", Say: "thanks"}},
-			[]*message{said("1", "", map[string]any{"kind": "update"}), said("2", "", map[string]any{"kind": "update"})}, []string{"thanks"},
+			[]*message{said("1", "", map[string]any{"kind": "update"}), said("2", "", map[string]any{"kind": "update"})},
+			[]string{"thanks"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
