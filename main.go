@@ -566,7 +566,7 @@ func runbookVerb() *cobra.Command {
 			files, path, dir := runbookFile(args)
 			faults, err := runbook.LintFile(files, path, catalog())
 			if err != nil {
-				return usageError{err}
+				return under(err, dir)
 			}
 			if len(faults) > 0 {
 				return faults.Under(dir)
@@ -603,12 +603,7 @@ func runbookFile(args []string) (files fs.FS, path, dir string) {
 	return os.DirFS(dir), path, dir
 }
 
-func under(err error, dir string) error {
-	if faults, ok := errors.AsType[runbook.Faults](err); ok {
-		return faults.Under(dir)
-	}
-	return usageError{err}
-}
+func under(err error, dir string) error { return usageError{runbook.Under(err, dir)} }
 
 func scenarioVerb() *cobra.Command {
 	c := &cobra.Command{
