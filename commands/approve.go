@@ -47,7 +47,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		if err := c.mayConsent(s, found, who, glass); err != nil || glass || ask.Values != nil {
 			return err
 		}
-		for _, word := range strings.Fields(rest) {
+		for word := range strings.FieldsSeq(rest) {
 			if word != q.Confirm && len(strings.Fields(rest)) > 1 {
 				return c.noSuchStep(s, p, word, strings.TrimSpace("approve "+q.Confirm))
 			}
@@ -150,9 +150,9 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 		return nil
 	}
 	did := "started this incident"
-	switch {
-	case who.ID == s.DeclaredBy:
-	case who.ID == s.GoBy:
+	switch who.ID {
+	case s.DeclaredBy:
+	case s.GoBy:
 		did = "pressed Go"
 	default:
 		did = "retried this step"

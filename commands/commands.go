@@ -250,8 +250,7 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 	if err == nil {
 		return nil
 	}
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return &r.Answer
 	}
 	c.log.Warn().Err(err).Bool("append", tried).Msg("the record could not be used")

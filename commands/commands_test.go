@@ -173,8 +173,10 @@ func testPlan(f runbook.Facts) (*runbook.Plan, error) {
 			{ID: "backup-fresh", Section: "ready", Title: "Backup is fresh", Kind: runbook.Check, Gate: runbook.Required},
 			{ID: "begin", Section: "ready", Title: "Begin", Kind: runbook.Ask, Needs: []string{"outage-seen", "lag-low", "backup-fresh"}},
 			{ID: "scale-up", Section: "move", Title: "Scale up", Kind: runbook.Change, Needs: []string{"begin"}, Undo: "scale down again"},
-			{ID: "promote-database", Section: "move", Title: "Promote the database", Kind: runbook.Change, Needs: []string{"scale-up"}, NoReturn: true, Undo: "fail back once the other Region stands",
-				Approval: &runbook.Approval{By: Approver, Confirm: "region", Expires: 15 * time.Minute}},
+			{
+				ID: "promote-database", Section: "move", Title: "Promote the database", Kind: runbook.Change, Needs: []string{"scale-up"}, NoReturn: true, Undo: "fail back once the other Region stands",
+				Approval: &runbook.Approval{By: Approver, Confirm: "region", Expires: 15 * time.Minute},
+			},
 			{ID: "targets-healthy", Section: "move", Title: "Target groups are healthy", Kind: runbook.Wait, Needs: []string{"scale-up"}, Locked: true},
 			{ID: "warm-cache", Section: "move", Title: "Warm the cache", Kind: runbook.Change, Needs: []string{"begin"}, Undo: "nothing to undo"},
 			{ID: "move-dns", Section: "move", Title: "Move DNS", Kind: runbook.Change, Needs: []string{"promote-database", "targets-healthy", "warm-cache"}, Undo: "move it back"},

@@ -52,8 +52,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 	case reflect.Uint64:
 		v.SetUint(1<<63 + uint64(*n)) // more than a float holds
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(t, field, n)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))

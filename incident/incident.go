@@ -66,8 +66,7 @@ func (f *Fault) Unwrap() error { return f.Err }
 // FaultOf finds the Fault in err. An error that nobody sorted may have happened
 // and must be decided by a person: the careful answer.
 func FaultOf(err error) *Fault {
-	var f *Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
 	}
 	return &Fault{Err: err, Maybe: true, Person: true}

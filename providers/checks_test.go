@@ -90,8 +90,10 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 				}
 			}
 		}, []string{"associating, not associated"}},
-		{"takeover-ready", "the object is there", func(*world) func(*sim.State) { return changes["takeover.put"].byHand },
-			[]string{"is there already"}},
+		{
+			"takeover-ready", "the object is there", func(*world) func(*sim.State) { return changes["takeover.put"].byHand },
+			[]string{"is there already"},
+		},
 		{"targets-healthy", "no target is healthy", func(*world) func(*sim.State) {
 			return func(s *sim.State) { s.Regions[west].TargetsBroken = true }
 		}, []string{"1 of 1 target group in us-west-2 is not healthy", "no healthy target"}},

@@ -61,8 +61,7 @@ type Unread struct {
 // Error names the file once: what the file system says names it again.
 func (u *Unread) Error() string {
 	err := u.Err
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	return fmt.Sprintf("read runbook %s: %v", u.File, err)

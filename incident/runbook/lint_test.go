@@ -89,7 +89,7 @@ func TestAFileThatIsNotThereIsNamedAsItWasTyped(t *testing.T) {
 	if got := Under(Faults{{File: "r.yaml", Text: "gone"}}, "dir").Error(); got != "dir/r.yaml: gone" {
 		t.Errorf("faults: %s", got)
 	}
-	if other := errors.New("mode"); Under(other, "dir") != other {
+	if other := errors.New("mode"); !errors.Is(Under(other, "dir"), other) {
 		t.Error("another error was changed")
 	}
 }

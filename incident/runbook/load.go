@@ -307,12 +307,10 @@ func (l *loader) refuseAliases(f *file, n *yaml.Node) {
 
 // loadErrors takes the library's errors apart; each has its place.
 func loadErrors(err error) []*yaml.LoadError {
-	var many *yaml.LoadErrors
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		return many.Errors
 	}
-	var one *yaml.LoadError
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
 		return []*yaml.LoadError{one}
 	}
 	return []*yaml.LoadError{{Message: err.Error()}}

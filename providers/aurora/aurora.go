@@ -174,9 +174,11 @@ func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, b
 	e := g.evidence()
 	switch {
 	case g.moving != nil && aws.ToString(g.moving.ToDbClusterArn) != p.Target.DBClusterARN:
-		return engine.Outcome{Evidence: e}, false, &incident.Fault{Person: true,
-			Err:  fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), p.Target.DBCluster),
-			Hint: "somebody else started a promotion: find out who, before anything else"}
+		return engine.Outcome{Evidence: e}, false, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), p.Target.DBCluster),
+			Hint:   "somebody else started a promotion: find out who, before anything else",
+		}
 	case g.moving != nil:
 		return engine.Outcome{Summary: fmt.Sprintf("%s: promotion is %s", p.Target.DBCluster, g.moving.Status), Evidence: e}, false, nil
 	case !g.writes():

@@ -181,8 +181,7 @@ func kind(lossy bool) string {
 }
 
 func unreadable(err error) string {
-	var f *incident.Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*incident.Fault](err); ok {
 		return "it could not be read (" + f.Err.Error() + ")"
 	}
 	return "it could not be read"

@@ -78,8 +78,7 @@ func Sort(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *incident.Fault
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*incident.Fault](err); ok {
 		return err
 	}
 	said := func(format string, args ...any) *answer {
@@ -132,10 +131,11 @@ func Sort(ctx context.Context, err error) error {
 			Hint: "the endpoint could not be connected to, so nothing was asked",
 		}
 	}
-	var invalid smithy.InvalidParamsError
-	if errors.As(err, &invalid) {
-		return &incident.Fault{Err: said("the request is incomplete: %v", invalid), Person: true,
-			Hint: "a name is missing in the settings: compare them with the account"}
+	if invalid, ok := errors.AsType[smithy.InvalidParamsError](err); ok {
+		return &incident.Fault{
+			Err: said("the request is incomplete: %v", invalid), Person: true,
+			Hint: "a name is missing in the settings: compare them with the account",
+		}
 	}
 	if throttled(err) {
 		return &incident.Fault{Err: said("throttled (HTTP %d)", status(err)), Retry: true}
@@ -169,8 +169,7 @@ func SortRead(ctx context.Context, err error) error {
 
 // Code is the service's own name for the error, or empty.
 func Code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
@@ -214,12 +213,10 @@ func throttled(err error) bool {
 }
 
 func status(err error) int {
-	var r *awshttp.ResponseError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return r.HTTPStatusCode()
 	}
-	var s *smithyhttp.ResponseError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return s.HTTPStatusCode()
 	}
 	return 0
@@ -227,8 +224,7 @@ func status(err error) int {
 
 // unsent says that no connection came about, so the request never left.
 func unsent(err error) bool {
-	var name *net.DNSError
-	if errors.As(err, &name) {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return true
 	}
 	var op *net.OpError

@@ -251,8 +251,7 @@ func TestAnAnswerThatCannotBeReadIsSaidToBe(t *testing.T) {
 func TestATypedErrorStaysTyped(t *testing.T) {
 	w := &wire{answers: []string{"404 GlobalClusterNotFoundFault"}}
 	_, err := client(w).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{}, func(o *rds.Options) { o.Retryer = awserr.Once() })
-	var missing *types.GlobalClusterNotFoundFault
-	if !errors.As(awserr.SortRead(t.Context(), err), &missing) {
+	if _, ok := errors.AsType[*types.GlobalClusterNotFoundFault](awserr.SortRead(t.Context(), err)); !ok {
 		t.Errorf("%v", err)
 	}
 }

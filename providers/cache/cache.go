@@ -77,9 +77,11 @@ func (c *Cache) group(ctx context.Context, p *runbook.Plan) (*group, error) {
 		return nil, fmt.Errorf("describe %s in %s: %w", id, p.Target.Name, awserr.SortRead(ctx, err))
 	}
 	if len(out.GlobalReplicationGroups) != 1 {
-		return nil, &incident.Fault{Person: true,
-			Err:  fmt.Errorf("describe %s in %s: %d global datastores of that name", id, p.Target.Name, len(out.GlobalReplicationGroups)),
-			Hint: "compare cache.global_group in the settings with the account"}
+		return nil, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("describe %s in %s: %d global datastores of that name", id, p.Target.Name, len(out.GlobalReplicationGroups)),
+			Hint:   "compare cache.global_group in the settings with the account",
+		}
 	}
 	found := out.GlobalReplicationGroups[0]
 	g := &group{id: id, status: aws.ToString(found.Status)}
@@ -92,9 +94,11 @@ func (c *Cache) group(ctx context.Context, p *runbook.Plan) (*group, error) {
 		}
 	}
 	if g.member == nil {
-		return nil, &incident.Fault{Person: true,
-			Err:  fmt.Errorf("%s in %s is no member of %s", p.Target.CacheGroup, p.Target.Name, id),
-			Hint: "compare cache_group in the settings with the account"}
+		return nil, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("%s in %s is no member of %s", p.Target.CacheGroup, p.Target.Name, id),
+			Hint:   "compare cache_group in the settings with the account",
+		}
 	}
 	return g, nil
 }
@@ -117,11 +121,15 @@ func (c *Cache) Standby(ctx context.Context, call engine.Call) (engine.Outcome, 
 		wrong = append(wrong, "its role is "+r)
 	}
 	if len(wrong) > 0 {
-		return engine.Outcome{Evidence: g.evidence(),
-			Summary: fmt.Sprintf("cache %s in %s cannot take over: %s", p.Target.CacheGroup, p.Target.Name, strings.Join(wrong, "; "))}, false, nil
+		return engine.Outcome{
+			Evidence: g.evidence(),
+			Summary:  fmt.Sprintf("cache %s in %s cannot take over: %s", p.Target.CacheGroup, p.Target.Name, strings.Join(wrong, "; ")),
+		}, false, nil
 	}
-	return engine.Outcome{Evidence: g.evidence(),
-		Summary: fmt.Sprintf("cache %s in %s is associated with %s as its secondary", p.Target.CacheGroup, p.Target.Name, g.id)}, true, nil
+	return engine.Outcome{
+		Evidence: g.evidence(),
+		Summary:  fmt.Sprintf("cache %s in %s is associated with %s as its secondary", p.Target.CacheGroup, p.Target.Name, g.id),
+	}, true, nil
 }
 
 // Look reports whether the target's cache is the primary, or on its way there.

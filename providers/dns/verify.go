@@ -49,8 +49,10 @@ func (v *Verify) addressesOf(ctx context.Context, t runbook.Topology, r runbook.
 		}
 	}
 	if len(names) == 0 {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("%s has no address to compare with", r.Name),
-			Hint: "set the Region's endpoint in the settings"}
+		return nil, &incident.Fault{
+			Person: true, Err: fmt.Errorf("%s has no address to compare with", r.Name),
+			Hint: "set the Region's endpoint in the settings",
+		}
 	}
 	addrs, err := v.client.resolved(ctx, t, v.inVPC, names...)
 	if err != nil {
@@ -97,8 +99,10 @@ func (v *Verify) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	}
 	switch {
 	case answered == 0:
-		return o, false, &incident.Fault{Retry: true,
-			Err: fmt.Errorf("ask the zone's servers for %s: %w", t.DNS.Record, errors.Join(append(faults, errors.New("none of them gave an address"))...))}
+		return o, false, &incident.Fault{
+			Retry: true,
+			Err:   fmt.Errorf("ask the zone's servers for %s: %w", t.DNS.Record, errors.Join(append(faults, errors.New("none of them gave an address"))...)),
+		}
 	case given > 0:
 		o.Summary = fmt.Sprintf("%s still %s %s out for %s: Route 53 sees it up", some(given, answered), give(given), p.Source.Name, t.DNS.Record)
 		return o, false, nil

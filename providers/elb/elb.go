@@ -50,9 +50,11 @@ func (e *ELB) balancer(ctx context.Context, r runbook.Region) (*types.LoadBalanc
 		return nil, fmt.Errorf("describe the load balancer in %s: %w", r.Name, awserr.SortRead(ctx, err))
 	}
 	if len(out.LoadBalancers) != 1 {
-		return nil, &incident.Fault{Person: true,
-			Err:  fmt.Errorf("describe the load balancer in %s: %d of that ARN", r.Name, len(out.LoadBalancers)),
-			Hint: "compare load_balancer_arn in the settings with the account"}
+		return nil, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("describe the load balancer in %s: %d of that ARN", r.Name, len(out.LoadBalancers)),
+			Hint:   "compare load_balancer_arn in the settings with the account",
+		}
 	}
 	return &out.LoadBalancers[0], nil
 }

@@ -62,8 +62,10 @@ func New(cluster func(region string) (dynamic.Interface, error), clock incident.
 func (k *Kube) in(r runbook.Region) (dynamic.Interface, error) {
 	c, err := k.cluster(r.Name)
 	if err != nil {
-		return nil, &incident.Fault{Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), Person: true,
-			Hint: "check the Kubernetes settings of that Region"}
+		return nil, &incident.Fault{
+			Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), Person: true,
+			Hint: "check the Kubernetes settings of that Region",
+		}
 	}
 	return c, nil
 }
@@ -150,8 +152,10 @@ func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.G
 func decode[T any](u *unstructured.Unstructured) (*T, error) {
 	v := new(T)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, v); err != nil {
-		return nil, &incident.Fault{Err: fmt.Errorf("understand %s %s: %w", u.GetKind(), u.GetName(), err), Person: true,
-			Hint: "the cluster speaks another version of this object than the bot"}
+		return nil, &incident.Fault{
+			Err: fmt.Errorf("understand %s %s: %w", u.GetKind(), u.GetName(), err), Person: true,
+			Hint: "the cluster speaks another version of this object than the bot",
+		}
 	}
 	return v, nil
 }

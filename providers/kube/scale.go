@@ -44,8 +44,10 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 		return nil, err
 	}
 	if in.Service == "" || in.Replicas < 1 {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, count(in.Replicas, "replica")),
-			Hint: "give a service, and at least 1 replica"}
+		return nil, &incident.Fault{
+			Person: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, count(in.Replicas, "replica")),
+			Hint: "give a service, and at least 1 replica",
+		}
 	}
 	target := c.Plan.Target
 	client, err := s.in(target)
@@ -61,10 +63,12 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 	}
 	z.wanted = max(in.Replicas, replicas(z.deployment))
 	if h := z.autoscaler; h != nil && int(h.Spec.MaxReplicas) < in.Replicas {
-		return z, &incident.Fault{Person: true,
-			Err: fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, in.Replicas, h.Name, h.Spec.MaxReplicas),
+		return z, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, in.Replicas, h.Name, h.Spec.MaxReplicas),
 			Hint: fmt.Sprintf("raise maxReplicas of the HorizontalPodAutoscaler %s to at least %d, then retry: kubectl --context %s -n %s patch hpa %s --type merge -p '{\"spec\":{\"maxReplicas\":%d}}'",
-				h.Name, in.Replicas, target.Name, target.Namespace, h.Name, in.Replicas)}
+				h.Name, in.Replicas, target.Name, target.Namespace, h.Name, in.Replicas),
+		}
 	}
 	if h := z.autoscaler; h != nil {
 		// More than the autoscaler allows would be taken back at once.

@@ -168,9 +168,11 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		"updated": fmt.Sprint(st.UpdatedReplicas), "available": fmt.Sprint(st.AvailableReplicas),
 	}}
 	if in.Restarted && d.Spec.Template.Annotations[mark] != string(c.Incident) {
-		return o, false, &incident.Fault{Person: true,
-			Err:  fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
-			Hint: "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry"}
+		return o, false, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
+			Hint:   "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry",
+		}
 	}
 	if st.ObservedGeneration < d.Generation {
 		o.Summary = fmt.Sprintf("%s: its controller has not seen the change yet", d.Name)
@@ -179,9 +181,11 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	for _, cond := range st.Conditions {
 		if cond.Type == appsv1.DeploymentProgressing && cond.Reason == "ProgressDeadlineExceeded" {
 			why := k.stuck(ctx, client, r, d, o.Evidence)
-			return o, false, &incident.Fault{Person: true,
-				Err:  fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
-				Hint: "add capacity or mend the pods, then retry"}
+			return o, false, &incident.Fault{
+				Person: true,
+				Err:    fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
+				Hint:   "add capacity or mend the pods, then retry",
+			}
 		}
 	}
 	var waiting string

@@ -99,9 +99,11 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 	key := string(c.Incident)
 	o := engine.Outcome{Evidence: map[string]string{"dedup_key": key, "event": action}}
 	if p.settings == nil || p.settings.RoutingKey == "" {
-		return o, &incident.Fault{Person: true,
-			Err:  fmt.Errorf("%s the page of %s: no PagerDuty routing key is set", action, key),
-			Hint: "set pagerduty's routing key in the settings, and page by hand now"}
+		return o, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("%s the page of %s: no PagerDuty routing key is set", action, key),
+			Hint:   "set pagerduty's routing key in the settings, and page by hand now",
+		}
 	}
 	answer, err := p.client.ManageEventWithContext(ctx, &pd.V2Event{
 		RoutingKey: p.settings.RoutingKey, Action: action, DedupKey: key, Client: incident.Bot, Payload: payload,
@@ -123,8 +125,7 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 // be tried again, anything else is an event that PagerDuty will never take; see
 // https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic .
 func sort(ctx context.Context, err error) error {
-	var api pd.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[pd.APIError](err); ok {
 		f := &incident.Fault{Err: fmt.Errorf("PagerDuty answered %d: %w", api.StatusCode, err), Retry: api.Temporary(), Person: !api.Temporary()}
 		if f.Person {
 			f.Hint = "check the routing key, and page by hand now"

@@ -116,8 +116,7 @@ func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
@@ -391,8 +390,10 @@ func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, boo
 	id := placed(r.body)
 	switch {
 	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden:
-		return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("a synthetic order %s was refused with status %d", how, r.status),
-			Hint: "set the token for synthetic orders in the bot's settings"}
+		return o, false, &incident.Fault{
+			Person: true, Err: fmt.Errorf("a synthetic order %s was refused with status %d", how, r.status),
+			Hint: "set the token for synthetic orders in the bot's settings",
+		}
 	case r.status/100 != 2:
 		return no("was answered with status %d by %s%s", r.status, orUnknown(r.region), reason(r.body))
 	case r.region != target.Name:
