@@ -145,21 +145,30 @@ func (w *World) zoneServer(name string) dns.HandlerFunc {
 func (w *World) resolver(name string, i int) dns.HandlerFunc {
 	return func(out dns.ResponseWriter, q *dns.Msg) {
 		w.answerDNS(name, out, q, false, func(s *State, question string) (string, uint32) {
-			phase := time.Duration(7+19*i) * time.Second
-			fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
-			left := uint32(recordTTL - s.At.Sub(fetched)/time.Second)
+			region, left := s.cached(name, i)
 			if !sameName(question, recordName) {
-				return s.resolve(question), left
-			}
-			region := ""
-			for _, a := range s.DNS.History {
-				if !a.At.After(fetched) {
-					region = a.Region
-				}
+				region = s.resolve(question)
 			}
 			return region, left
 		})
 	}
+}
+
+// cached is the Region that a public resolver answers for the public name now,
+// and for how many seconds more.
+func (s *State) cached(resolver string, i int) (region string, left uint32) {
+	phase := time.Duration(7+19*i) * time.Second
+	fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
+	left = uint32(recordTTL - s.At.Sub(fetched)/time.Second)
+	if stale, ok := s.DNS.Stale[resolver]; ok {
+		return stale, left
+	}
+	for _, a := range s.DNS.History {
+		if !a.At.After(fetched) {
+			region = a.Region
+		}
+	}
+	return region, left
 }
 
 // answerDNS answers one question.

@@ -90,6 +90,12 @@ type Event struct {
 	BreakTargets string `yaml:"break_targets,omitempty" json:"break_targets,omitempty"`
 	// MendTargets ends a BreakTargets.
 	MendTargets string `yaml:"mend_targets,omitempty" json:"mend_targets,omitempty"`
+	// Promotion changes how long the database takes to change its writer.
+	Promotion *Promotion `yaml:"promotion,omitempty" json:"promotion,omitempty"`
+	// AddNodes gives a Region's cluster more nodes.
+	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
+	// Resolver makes a public resolver lie, or lets it tell the truth again.
+	Resolver *Resolver `yaml:"resolver,omitempty" json:"resolver,omitempty"`
 	// Fault breaks single calls.
 	Fault *Fault `yaml:"fault,omitempty" json:"fault,omitempty"`
 }
@@ -109,6 +115,28 @@ type Replication struct {
 	LagMS int `yaml:"lag_ms,omitempty" json:"lag_ms,omitempty"`
 	// Stopped ends replication: no lag is published any more.
 	Stopped bool `yaml:"stopped,omitempty" json:"stopped,omitempty"`
+}
+
+// Promotion is how long a switchover or failover of the database takes from now
+// on, the one under way included.
+type Promotion struct {
+	// Takes is how long in all; 0 is as long as usual.
+	Takes time.Duration `yaml:"takes" json:"takes"`
+}
+
+// AddNodes is capacity that comes to a Region's cluster.
+type AddNodes struct {
+	Region string `yaml:"region" json:"region"`
+	// PerZone is how many new nodes each zone gets; they are ready at once.
+	PerZone int `yaml:"per_zone" json:"per_zone"`
+}
+
+// Resolver is what a public resolver says of the platform's public name.
+type Resolver struct {
+	// Name of the resolver: Google, Cloudflare or OpenDNS.
+	Name string `yaml:"name" json:"name" jsonschema:"Google, Cloudflare or OpenDNS"`
+	// Answers is the Region it answers, whatever is true; empty is the truth again.
+	Answers string `yaml:"answers,omitempty" json:"answers,omitempty"`
 }
 
 // The kinds of [Fault].
@@ -154,8 +182,8 @@ type Person struct {
 // Deed is one thing a person does, and upon what.
 type Deed struct {
 	// On is what makes them do it: "start" (the rehearsal begins), "question" (the
-	// bot asks something), "mitigated" (service is restored) or "resolved".
-	On string `yaml:"on" json:"on" jsonschema:"start, question, mitigated or resolved"`
+	// bot asks something) or "mitigated" (service is restored).
+	On string `yaml:"on" json:"on" jsonschema:"start, question or mitigated"`
 	// Kind of the question: go, approval, failed. Empty is any.
 	Kind string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"go, approval or failed"`
 	// Step that the question is about, by its id. Empty is any.
@@ -164,11 +192,13 @@ type Deed struct {
 	After time.Duration `yaml:"after,omitempty" json:"after,omitempty"`
 	// Say is a slash command or a message: "/failover start us-west-2".
 	Say string `yaml:"say,omitempty" json:"say,omitempty"`
-	// Press is the button: approve, decline, go, retry, go-on, abort.
+	// Press is the button: approve, decline, break-glass, go,
+	// go-override, retry, go-on, abort.
 	Press string `yaml:"press,omitempty" json:"press,omitempty"`
 	// Form is what they fill into the modal that opens, field by field.
 	Form map[string]string `yaml:"form,omitempty" json:"form,omitempty"`
-	// Times they do it at most; 0 is once.
+	// Times they do it at most. 0 is once, but every time for a question and for
+	// "mitigated".
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
@@ -438,9 +468,9 @@ func (l linter) notNegative(n int, at ...any) {
 var (
 	marks     = []string{markStart, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
-	moments   = []string{"start", "question", "mitigated", "resolved"}
+	moments   = []string{"start", "question", "mitigated"}
 	questions = []string{"go", "approval", "failed"}
-	buttons   = []string{"approve", "decline", "go", "retry", "go-on", "abort"}
+	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort"}
 )
 
 func (l linter) scenario(s *Scenario) {
@@ -511,8 +541,26 @@ func (l linter) event(e Event, at ...any) {
 			l.oneOf("system", f.System, systems(), in("fault", "system")...)
 		}
 	}
+	if p := e.Promotion; p != nil {
+		n++
+		if p.Takes < 0 {
+			l.fault(in("promotion", "takes"), "%s is below zero", p.Takes)
+		}
+	}
+	if a := e.AddNodes; a != nil {
+		n++
+		l.oneOf("Region", a.Region, regionNames, in("add_nodes", "region")...)
+		if a.PerZone < 1 {
+			l.fault(in("add_nodes", "per_zone"), "%d is no capacity: use 1 or more", a.PerZone)
+		}
+	}
+	if r := e.Resolver; r != nil {
+		n++
+		l.oneOf("resolver", r.Name, resolverNames, in("resolver", "name")...)
+		l.region(r.Answers, in("resolver", "answers")...)
+	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, fault", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, add_nodes, resolver, fault", n)
 	}
 }
 

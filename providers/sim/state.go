@@ -133,10 +133,12 @@ type Database struct {
 	// WritableSince is since when the present writer has accepted writes.
 	WritableSince time.Time `json:"writable_since"`
 	Promotions    int       `json:"promotions"`
-	LagMS         float64   `json:"lag_ms"`
-	Stopped       bool      `json:"stopped"`
-	Lag           []Point   `json:"lag"`
-	Events        []DBEvent `json:"events"`
+	// Takes is how long a promotion takes; 0 is as long as usual.
+	Takes   time.Duration `json:"takes,omitempty"`
+	LagMS   float64       `json:"lag_ms"`
+	Stopped bool          `json:"stopped"`
+	Lag     []Point       `json:"lag"`
+	Events  []DBEvent     `json:"events"`
 }
 
 // DBMember is one cluster of the global database.
@@ -206,6 +208,8 @@ type DNS struct {
 	Changes []Change                `json:"changes"`
 	// History is which Region the zone's servers answered since when.
 	History []Answer `json:"history"`
+	// Lies are the Regions that public resolvers answer against the truth.
+	Lies map[string]string `json:"lies,omitempty"`
 }
 
 // HealthCheck is a Route 53 health check.
@@ -282,6 +286,8 @@ const (
 	hpaSync        = 15 * time.Second
 	hpaPatience    = 30 * time.Second // until an autoscaler takes replicas away
 	datapoint      = time.Minute
+
+	zonesPerRegion = 3
 )
 
 // draw is a number in [0, n) that depends on nothing but the seed and the words.
@@ -570,8 +576,50 @@ func (s *State) happen(e Event) {
 		s.Regions[e.BreakTargets].TargetsBroken = true
 	case e.MendTargets != "":
 		s.Regions[e.MendTargets].TargetsBroken = false
+	case e.Promotion != nil:
+		s.Database.Takes = e.Promotion.Takes
+		if f := s.Database.Failover; f != nil {
+			f.Due = s.promoted(f.Started, f.DataLoss)
+		}
+	case e.AddNodes != nil:
+		s.Regions[e.AddNodes.Region].addNodes(e.AddNodes.PerZone)
+	case e.Resolver != nil:
+		if s.DNS.Lies == nil {
+			s.DNS.Lies = map[string]string{}
+		}
+		s.DNS.Lies[e.Resolver.Name] = e.Resolver.Answers
+		if e.Resolver.Answers == "" {
+			delete(s.DNS.Lies, e.Resolver.Name)
+		}
 	case e.Fault != nil:
 		s.Faults = append(s.Faults, *e.Fault)
+	}
+}
+
+// promoted is when a promotion that began then will be over.
+func (s *State) promoted(began time.Time, loss bool) time.Time {
+	switch {
+	case s.Database.Takes > 0:
+		return began.Add(s.Database.Takes)
+	case loss:
+		return began.Add(failoverTime)
+	}
+	return began.Add(switchoverTime + time.Duration(s.Database.LagMS)*time.Millisecond)
+}
+
+// addNodes gives each zone of the Region that many new nodes.
+func (r *Region) addNodes(perZone int) {
+	for z := range zonesPerRegion {
+		zone := r.Name + string(rune('a'+z))
+		have := 0
+		for _, n := range r.Nodes {
+			if n.Zone == zone {
+				have++
+			}
+		}
+		for i := range perZone {
+			r.Nodes = append(r.Nodes, Node{Name: fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", len(regionNames), z, 10+have+i, r.Name), Zone: zone, Ready: true})
+		}
 	}
 }
 
@@ -802,12 +850,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 				perZone = 3
 			}
 		}
-		for z := range 3 {
-			zone := name + string(rune('a'+z))
-			for i := range perZone {
-				r.Nodes = append(r.Nodes, Node{Name: fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", len(regionNames), z, 10+i, name), Zone: zone, Ready: true})
-			}
-		}
+		r.addNodes(perZone)
 		for _, svc := range services {
 			n, top := svc.standby, int32(2*svc.topology.Replicas)
 			if home {
