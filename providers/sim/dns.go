@@ -160,8 +160,8 @@ func (s *State) cached(resolver string, i int) (region string, left uint32) {
 	phase := time.Duration(7+19*i) * time.Second
 	fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
 	left = uint32(recordTTL - s.At.Sub(fetched)/time.Second)
-	if stale, ok := s.DNS.Stale[resolver]; ok {
-		return stale, left
+	if lie, ok := s.DNS.Lies[resolver]; ok {
+		return lie, left
 	}
 	for _, a := range s.DNS.History {
 		if !a.At.After(fetched) {
