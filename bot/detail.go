@@ -48,6 +48,8 @@ func detailOf(e incident.Event) (detail, bool) {
 		if b.Hint != "" {
 			d.text += " · " + lineOf(b.Hint, 300)
 		}
+	case incident.ChangeMissed:
+		d.what, d.step, d.text = "not done", b.Step, "it is tried again: "+lineOf(b.Error, 300)
 	case incident.StepSkipped:
 		d.what, d.step, d.text = "skipped", b.Step, "by "+who(e.Actor)+because(b.Reason)
 	case incident.ApprovalGiven:

@@ -81,9 +81,16 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 	p := b.page(id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for {
+	const patience = 3 // a Log that refuses although nothing came has lost something
+	for refused, seen := 0, uint64(0); ; {
 		if err := p.catchUp(ctx, b.log, id); err != nil {
 			return Written{}, err
+		}
+		if refused > 0 && p.state.Seq > seen {
+			refused = 0
+		}
+		if seen = p.state.Seq; refused == patience {
+			return Written{}, fmt.Errorf("append to the timeline of %s after event %d: %w", id, seen, ErrLost)
 		}
 		w, err := decide(p.state)
 		if err != nil || len(w.Events) == 0 {
@@ -99,6 +106,7 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 		done, err := b.log.Append(ctx, w)
 		switch {
 		case errors.Is(err, ErrMoved):
+			refused++
 			continue
 		case err != nil:
 			return Written{}, fmt.Errorf("append to the timeline of %s: %w", id, err)

@@ -101,6 +101,7 @@ var bodies = map[string]func([]byte) (Body, error){
 	"RunTaken":           body[RunTaken],
 	"StepStarted":        body[StepStarted],
 	"ChangeIntended":     body[ChangeIntended],
+	"ChangeMissed":       body[ChangeMissed],
 	"DurabilityObtained": body[DurabilityObtained],
 	"StepFinished":       body[StepFinished],
 	"StepFailed":         body[StepFailed],
@@ -178,6 +179,15 @@ type ChangeIntended struct {
 	Until time.Time `json:"until"`
 	// Before is the value that the change replaces, for going back.
 	Before string `json:"before,omitempty"`
+}
+
+// ChangeMissed: the intended change surely did not happen, or was looked for and
+// is not there. Nothing is under way any more; it may be intended again.
+type ChangeMissed struct {
+	Step    string `json:"step"`
+	Action  string `json:"action"`
+	Attempt int    `json:"attempt"`
+	Error   string `json:"error"`
 }
 
 // DurabilityObtained says how safe the intention of a point of no return was
@@ -374,6 +384,9 @@ func (StepStarted) Type() string { return "StepStarted" }
 
 // Type names the event.
 func (ChangeIntended) Type() string { return "ChangeIntended" }
+
+// Type names the event.
+func (ChangeMissed) Type() string { return "ChangeMissed" }
 
 // Type names the event.
 func (DurabilityObtained) Type() string { return "DurabilityObtained" }

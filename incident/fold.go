@@ -187,7 +187,7 @@ func (s *State) OpenQuestion(step string) *Question {
 	return nil
 }
 
-// Changed are the steps whose changes this run made, in the order of their ends.
+// Changed are the steps whose changes this run made, in the order they were begun.
 func (s *State) Changed() []StepState {
 	var out []StepState
 	for _, st := range s.Steps {
@@ -245,7 +245,10 @@ func (s *State) Apply(e Event) {
 	if s.running == 0 && (len(s.Open) > 0 || s.Paused) && s.MitigatedAt.IsZero() && !s.Over() && e.Time.After(s.Last) {
 		s.Waited += e.Time.Sub(s.Last)
 	}
-	s.Seq, s.Last = e.Seq, e.Time
+	s.Seq = e.Seq
+	if e.Time.After(s.Last) { // the clocks of two replicas may differ
+		s.Last = e.Time
+	}
 	switch b := e.Body.(type) {
 	case IncidentDeclared:
 		s.ID, s.Declared, s.DeclaredBy, s.DeclaredAt = b.Incident, b, e.Actor, e.Time
@@ -267,6 +270,9 @@ func (s *State) Apply(e Event) {
 	case ChangeIntended:
 		st := s.step(b.Step, b.Action)
 		st.Intended, st.IntendedSeq, st.Attempt = &b, e.Seq, b.Attempt
+	case ChangeMissed:
+		st := s.step(b.Step, b.Action)
+		st.Intended, st.IntendedSeq = nil, 0
 	case StepFinished:
 		st := s.step(b.Step, b.Action)
 		s.status(st, Done)

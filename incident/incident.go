@@ -33,6 +33,9 @@ var (
 	ErrMoved = errors.New("the timeline has moved on")
 	// ErrFenced: the writer's lease has passed to somebody else. Stop.
 	ErrFenced = errors.New("another replica has taken over this incident")
+	// ErrLost: the Log no longer has events that were read from it. Nothing may be
+	// decided on what is left.
+	ErrLost = errors.New("the record has lost events that it had acknowledged")
 	// ErrOpen: an incident is open already; one at a time.
 	ErrOpen = errors.New("an incident is open already")
 	// ErrLeaseHeld: another replica holds the lease and it has not run out.

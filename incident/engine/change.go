@@ -57,10 +57,23 @@ func (w *work) attempt(ctx context.Context) error {
 		if !f.Retry || try == tries {
 			return w.keep(ctx, func(ctx context.Context) error { return w.fail(ctx, err, o, false) })
 		}
+		if err := w.missed(ctx, err); err != nil {
+			return err
+		}
 		if err := w.Clock.Sleep(ctx, backoff(try, f)); err != nil {
 			return err
 		}
 	}
+}
+
+// missed writes down that nothing is under way any more.
+func (w *work) missed(ctx context.Context, why error) error {
+	w.former = nil
+	return w.keep(ctx, func(ctx context.Context) error {
+		return w.append(ctx, incident.ChangeMissed{
+			Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt, Error: why.Error(),
+		})
+	})
 }
 
 // do lets the change leave, once. The lease is renewed right before it for
@@ -143,7 +156,12 @@ func (w *work) pickUp(ctx context.Context) error {
 	case w.call.Attempt >= tries:
 		return w.fail(ctx, fmt.Errorf("asked for %d times, and each time no answer came and it is not there", w.call.Attempt), o, false)
 	}
-	w.former = nil
+	if err == nil {
+		err = errors.New("it was looked for and is not there")
+	}
+	if err := w.missed(ctx, err); err != nil {
+		return err
+	}
 	if err := w.started(ctx); err != nil {
 		return err
 	}

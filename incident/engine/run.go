@@ -317,9 +317,10 @@ func (r *run) agenda(s *incident.State) agenda {
 		case step.Kind == runbook.Ask:
 			a.askGo(r, s, step)
 		case s.OpenQuestion(step.ID) != nil:
+		case s.Paused && st.Intended == nil && (step.Kind == runbook.Change || st.Status != incident.Running):
 		case st.Status == incident.Running, st.Intended != nil:
 			a.begin(r, step)
-		case !s.Paused && ready(s, step):
+		case ready(s, step):
 			a.begin(r, step)
 		}
 	}

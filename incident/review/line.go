@@ -78,6 +78,8 @@ func says(e incident.Event, who func(string) string) string {
 			s += "; until now: " + b.Before
 		}
 		return s
+	case incident.ChangeMissed:
+		return fmt.Sprintf("%s: nothing was changed%s: %s", b.Step, attempt(b.Attempt), b.Error)
 	case incident.DurabilityObtained:
 		return fmt.Sprintf("How safe the intention of %s was before its call left: %s", b.Step, b.How)
 	case incident.StepFinished:
