@@ -80,6 +80,8 @@ type Clock struct {
 	// patience is how long, in real time, a goroutine that would make the count
 	// negative waits for another one that is just about to count itself in.
 	patience time.Duration
+
+	echo *echo // used by the driver alone
 }
 
 // NewClock returns a running clock that shows start now. Close ends it.
@@ -96,6 +98,8 @@ func NewClockAt(start, instant time.Time, speed Speed) *Clock {
 		kick: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
 		patience: 2 * time.Second,
 	}
+	// Without pipes the clock only pauses before it jumps.
+	c.echo, _ = newEcho()
 	go c.drive()
 	return c
 }
@@ -326,6 +330,7 @@ func (c *Clock) poke() {
 // drive moves the clock until it is closed.
 func (c *Clock) drive() {
 	defer close(c.done)
+	defer c.echo.close()
 	real := time.NewTimer(time.Hour)
 	defer real.Stop()
 	for {
@@ -372,11 +377,12 @@ func (c *Clock) drive() {
 // settle gives handed-over work the time to count itself in, and says whether
 // nothing stirred meanwhile.
 func (c *Clock) settle(seen uint64) bool {
-	for range 2 {
+	for range 3 {
 		for range 8 {
 			runtime.Gosched()
 		}
-		pause(60 * time.Microsecond)
+		pause(50 * time.Microsecond)
+		c.echo.wait()
 		c.mu.Lock()
 		same := c.stir == seen && !c.closed
 		c.mu.Unlock()
