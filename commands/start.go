@@ -148,6 +148,9 @@ func (c *Commands) typedWish(text string) (wish, error) {
 		low := strings.ToLower(strings.Trim(word, "`,"))
 		region := c.region(low)
 		switch {
+		case region != "" && w.target != "" && region != w.target && w.mode != "":
+			w.reason = text // "us-west-2 unplanned us-east-1 does not answer"
+			return w, c.shortReason(w)
 		case region != "" && w.target != "" && region != w.target:
 			return w, refuse("Both %s and %s were named. Name the one that takes over: `/failover start %s`.", w.target, region, w.target)
 		case region != "":

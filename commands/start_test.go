@@ -86,6 +86,14 @@ func TestAFormOfStartStaysOpenWithItsFaults(t *testing.T) {
 	}
 }
 
+func TestAReasonMayNameTheRegionThatIsLeft(t *testing.T) {
+	r := newRoom(t)
+	r.say(alice, "start us-west-2 unplanned us-east-1 does not answer")
+	if d := r.state().Declared; d.Target != "us-west-2" || d.Reason != "us-east-1 does not answer" {
+		t.Errorf("declared %+v", d)
+	}
+}
+
 func TestStartRefusesWhatCannotBe(t *testing.T) {
 	r := newRoom(t)
 	for text, want := range map[string][]string{
