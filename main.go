@@ -17,6 +17,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -179,6 +180,8 @@ type parts struct {
 	engine *engine.Engine
 	bot    *bot.Bot
 	client *bot.Client
+
+	answers *commands.Commands
 }
 
 // assemble makes the parts and tries both Slack tokens.
@@ -198,7 +201,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 	p.engine = engine.New(engine.Options{
 		Book: p.book, Catalog: catalog, Clock: r.clock, Holder: holder(),
 	}, log)
-	answers := commands.New(commands.Options{
+	p.answers = commands.New(commands.Options{
 		Book:      p.book,
 		Engine:    p.engine,
 		Clock:     r.clock,
@@ -212,7 +215,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 	p.bot, err = bot.New(bot.Options{
 		Client:      p.client,
 		Channel:     r.channel,
-		Commands:    answers,
+		Commands:    p.answers,
 		Book:        p.book,
 		Clock:       r.clock,
 		Roster:      r.roster,
@@ -720,6 +723,8 @@ type rehearsal struct {
 	clock  *sim.Clock
 	slack  *slacksim.Server
 	world  *sim.World
+	beside *beside
+	extra  *http.ServeMux
 	record incident.Log
 	ends   stage
 	seen   []incident.Event
@@ -829,6 +834,8 @@ func (r *rehearsal) raise(ctx context.Context) error {
 		return fmt.Errorf("raise the pretend world: %w", err)
 	}
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
+	r.beside = newBeside(r)
+	r.beside.routes(r.extra)
 	if r.stage == "" {
 		return nil
 	}
@@ -857,8 +864,9 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 	for _, p := range r.scn.People {
 		people = append(people, slacksim.Person{ID: p.ID, Name: p.Name, Title: strings.Join(p.Roles, ", ")})
 	}
+	r.extra = http.NewServeMux() // filled once there is a world
 	r.slack, err = slacksim.New(slacksim.Options{
-		Listen: r.listen, Clock: r.clock, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
+		Extra: r.extra, Listen: r.listen, Clock: r.clock, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
 		Channels: []slacksim.Channel{{ID: channel, Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}},
 		Wire:     wire, Messages: messages,
 	})
@@ -1012,7 +1020,7 @@ func (r *rehearsal) play(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all.Go(func() error { return p.run(ctx) })
+		all.Go(func() error { return r.beside.live(ctx, p) })
 		p.connected(ctx)
 		busy()
 	}

@@ -102,6 +102,7 @@ func methods() map[string]method {
 		"conversations.info":           {botToken, tier3, (*Server).channelInfo},
 		"conversations.list":           {botToken, tier2, (*Server).channelList},
 		"conversations.join":           {botToken, tier3, (*Server).channelJoin},
+		"conversations.setTopic":       {botToken, tier2, (*Server).setTopic},
 		"conversations.members":        {botToken, tier4, (*Server).channelMembers},
 		"conversations.open":           {botToken, tier3, (*Server).openDirect},
 		"users.conversations":          {botToken, tier3, (*Server).channelList},
@@ -128,6 +129,28 @@ const maxBody = 1 << 20
 func (s *Server) api(table map[string]method) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/api/")
+		t := Trace{Kind: "api", Method: name, Status: http.StatusOK}
+		var c *call
+		began := s.real.Now()
+		defer func() {
+			t.Time, t.WallMS = stamp(s.clock.Now()), ms(s.real.Now().Sub(began))
+			if c == nil {
+				s.trace.add(t, nil)
+				return
+			}
+			s.trace.add(t, c.args)
+		}()
+		answer := func(w http.ResponseWriter, out map[string]any, err error) {
+			if err != nil {
+				t.Error = err.Error()
+			}
+			answer(w, out, err)
+		}
+		if s.Away() {
+			t.Status, t.Error = http.StatusServiceUnavailable, "Slack is away"
+			http.Error(w, "Slack is away", t.Status)
+			return
+		}
 		m, ok := table[name]
 		if !ok {
 			answer(w, nil, refuse("unknown_method"))
@@ -138,7 +161,7 @@ func (s *Server) api(table map[string]method) http.HandlerFunc {
 			answer(w, nil, err)
 			return
 		}
-		c := &call{method: name, args: args, host: r.Host}
+		c = &call{method: name, args: args, host: r.Host}
 		if err := s.authorise(r, c, m.token); err != nil {
 			answer(w, nil, err)
 			return
@@ -146,7 +169,8 @@ func (s *Server) api(table map[string]method) http.HandlerFunc {
 		if wait := s.limit(m.tier, c); wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(wait))
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			w.WriteHeader(http.StatusTooManyRequests)
+			t.Status, t.Error = http.StatusTooManyRequests, "ratelimited"
+			w.WriteHeader(t.Status)
 			_, _ = io.WriteString(w, `{"ok":false,"error":"ratelimited"}`)
 			return
 		}

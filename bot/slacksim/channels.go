@@ -69,10 +69,14 @@ func (s *Server) channelJSON(id string) map[string]any {
 	if person := s.directPerson(id); person != "" {
 		return map[string]any{"id": id, "is_im": true, "user": person, "created": 1700000000, "is_open": true}
 	}
+	topic := ""
+	if i := slices.IndexFunc(s.channels, func(c Channel) bool { return c.ID == id }); i >= 0 {
+		topic = s.channels[i].Topic
+	}
 	return map[string]any{
 		"id": id, "name": s.channelName(id), "name_normalized": s.channelName(id), "is_channel": true, "is_member": true,
 		"created": 1700000000, "creator": BotUserID, "num_members": len(s.opt.People) + 1,
-		"topic": map[string]any{"value": "", "creator": "", "last_set": 0}, "purpose": map[string]any{"value": "", "creator": "", "last_set": 0},
+		"topic": map[string]any{"value": topic, "creator": "", "last_set": 0}, "purpose": map[string]any{"value": "", "creator": "", "last_set": 0},
 	}
 }
 
@@ -108,6 +112,29 @@ func (s *Server) channelJoin(c *call) (map[string]any, error) {
 	out["warning"] = "already_in_channel"
 	out["response_metadata"] = map[string]any{"warnings": []string{"already_in_channel"}}
 	return out, nil
+}
+
+// topicMax is Slack's limit for a channel's topic, in characters.
+const topicMax = 250
+
+func (s *Server) setTopic(c *call) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.channels, func(o Channel) bool { return o.ID == c.str("channel") })
+	switch {
+	case i < 0 && s.directPerson(c.str("channel")) != "":
+		return nil, refuse("method_not_supported_for_channel_type")
+	case i < 0:
+		return nil, refuse("channel_not_found")
+	case len([]rune(c.str("topic"))) > topicMax:
+		return nil, refuse("too_long")
+	}
+	changed := s.channels[i]
+	changed.Topic = c.str("topic")
+	s.channels = slices.Clone(s.channels)
+	s.channels[i] = changed
+	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "channel", Channel: &changed})
+	return map[string]any{"channel": s.channelJSON(changed.ID)}, nil
 }
 
 func (s *Server) channelMembers(c *call) (map[string]any, error) {

@@ -14,8 +14,8 @@ type News struct {
 	Seq  int    `json:"seq"`
 	Time string `json:"time"`
 	// Type is post, update, delete, ephemeral, ephemeral_update,
-	// ephemeral_delete, file, view (opened or changed), view_closed, home, or
-	// connections.
+	// ephemeral_delete, file, view (opened or changed), view_closed, home,
+	// channel (its topic changed), away or connections.
 	Type        string   `json:"type"`
 	For         string   `json:"for,omitempty"` // empty: everybody
 	Message     *Message `json:"message,omitempty"`
@@ -23,6 +23,8 @@ type News struct {
 	ViewID      string   `json:"view_id,omitempty"`
 	File        *File    `json:"file,omitempty"`
 	Connections int      `json:"connections,omitempty"`
+	Channel     *Channel `json:"channel,omitempty"`
+	Away        bool     `json:"away,omitempty"`
 }
 
 const (

@@ -58,6 +58,8 @@ type Wire struct {
 	LatencyMS *float64 `json:"latency_ms,omitempty"`
 	WallMS    *float64 `json:"wall_ms,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
+
+	body any // what was sent, for the inspector
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -65,6 +67,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 func (s *Server) logWire(w Wire) {
 	w.Time = stamp(s.clock.Now())
 	s.wire.write(w)
+	s.trace.add(Trace{Time: w.Time, Kind: "wire", Wire: &w}, w.body)
 }
 
 // MessageLine is one line of messages.jsonl.

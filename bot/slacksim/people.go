@@ -21,6 +21,7 @@ import (
 //	     &viewer=NAME&paced=1                  and the clock waits for this reader
 //	     &wait=0                               answers at once
 //	POST /rehearsal/leave?viewer=NAME          this reader will not come back
+//	GET  /rehearsal/trace?after=N              what went over the wire since
 //	POST /rehearsal/command, say, press, submit, close, home    a Deed; answers an Outcome
 
 // Deed is what a person does: the body of a POST to /rehearsal/.
@@ -45,7 +46,7 @@ type Deed struct {
 }
 
 // Outcome is the answer. Reason is a sentence for the person; Error is a word
-// for a program: refused, confirm, invalid, no_answer or not_delivered.
+// for a program: refused, confirm, invalid, no_answer, not_delivered or away.
 type Outcome struct {
 	OK     bool              `json:"ok"`
 	Error  string            `json:"error,omitempty"`
@@ -73,6 +74,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /rehearsal/state", s.own(s.state))
 	mux.HandleFunc("GET /rehearsal/events", s.own(s.events))
 	mux.HandleFunc("POST /rehearsal/leave", s.own(s.leaveFeed))
+	mux.HandleFunc("GET /rehearsal/trace", s.own(s.traced))
 	for path, do := range map[string]func(*Server, Person, Deed) Outcome{
 		"command": (*Server).command, "press": (*Server).press, "submit": (*Server).submit,
 		"close": (*Server).dismiss, "say": (*Server).say, "home": (*Server).openHome,
@@ -81,7 +83,7 @@ func (s *Server) routes() http.Handler {
 	}
 	s.pageRoutes(mux)
 	if s.opt.Extra != nil {
-		mux.Handle("/", s.opt.Extra)
+		mux.HandleFunc("/", s.own(s.opt.Extra.ServeHTTP))
 	}
 	return mux
 }
@@ -130,6 +132,10 @@ func (s *Server) deed(do func(*Server, Person, Deed) Outcome) http.HandlerFunc {
 			writeJSON(w, http.StatusBadRequest, no("refused", "%q is nobody here; /rehearsal/state lists the people", d.As))
 			return
 		}
+		if s.Away() {
+			writeJSON(w, http.StatusOK, no("away", "Slack is away. Nothing was sent."))
+			return
+		}
 		// A paced caller's own busyness covers the call. For anybody else we are
 		// busy, so that deliver may call Idle either way.
 		if !d.Paced {
@@ -147,6 +153,7 @@ type State struct {
 	Bot         Person               `json:"bot"`
 	Command     string               `json:"command"`
 	Connections int                  `json:"connections"`
+	Away        bool                 `json:"away"`
 	People      []Person             `json:"people"`
 	Channels    []Channel            `json:"channels"`
 	Messages    map[string][]Message `json:"messages"`
@@ -164,7 +171,7 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := State{
 		Now: stamp(s.clock.Now()), Seq: s.feed.last(), Team: "Rehearsal", Bot: Person{ID: BotUserID, Name: s.opt.BotName},
-		Command: s.opt.Command, Connections: len(s.conns), People: s.opt.People, Channels: slices.Clone(s.channels),
+		Command: s.opt.Command, Connections: len(s.conns), Away: s.Away(), People: s.opt.People, Channels: slices.Clone(s.channels),
 		Messages: map[string][]Message{}, Ephemerals: []Message{}, Views: []view{}, Homes: []view{},
 	}
 	for person, id := range s.direct {

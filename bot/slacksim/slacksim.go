@@ -34,6 +34,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -86,14 +87,16 @@ type Options struct {
 	RefreshEvery time.Duration
 
 	// Extra handles paths of the page's address that are not Slack's, so that
-	// a rehearsal can show its world beside the channel. Nil means 404.
+	// a rehearsal can show its world beside the channel. Nil means 404. It is
+	// asked only by this address's own page, never by a foreign one.
 	Extra http.Handler
 }
 
 // Channel is a public channel.
 type Channel struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Topic string `json:"topic,omitempty"`
 }
 
 // Person is a member of the workspace. Title is shown beside the name.
@@ -146,6 +149,8 @@ type Server struct {
 	wire     *lineLog
 	msgLog   *lineLog
 	feed     *feed
+	trace    traceLog
+	away     atomic.Bool
 
 	stop context.CancelFunc
 	life context.Context // the server's own, ended by Close

@@ -100,6 +100,10 @@ var upgrader = websocket.Upgrader{
 }
 
 func (s *Server) link(w http.ResponseWriter, r *http.Request) {
+	if s.Away() {
+		http.Error(w, "Slack is away", http.StatusServiceUnavailable)
+		return
+	}
 	s.mu.Lock()
 	ticket := r.URL.Query().Get("ticket")
 	release, ok := s.tickets[ticket]
@@ -369,7 +373,9 @@ func (s *Server) attempt(e *envelope, c *conn, attempt int, retryReason string) 
 		frame["retry_attempt"], frame["retry_reason"] = attempt, retryReason
 		line.Event, line.Reason = "resent", retryReason
 	}
+	line.body = frame
 	s.logWire(line)
+	line.body = nil
 	sent, wall := s.clock.Now(), s.real.Now()
 	within, cancel := s.clock.WithTimeout(s.life, ackWithin, errNoAck)
 	defer cancel()
@@ -387,6 +393,9 @@ func (s *Server) attempt(e *envelope, c *conn, attempt int, retryReason string) 
 		case a := <-e.acks:
 			pretend, real := ms(s.clock.Now().Sub(sent)), ms(s.real.Now().Sub(wall))
 			line.Event, line.LatencyMS, line.WallMS, line.Connection, line.Reason = "acked", &pretend, &real, a.conn.id, ""
+			if len(a.payload) > 0 {
+				line.body = a.payload
+			}
 			s.logWire(line)
 			return a.payload, "", true
 		case <-c.gone:
