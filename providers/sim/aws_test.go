@@ -113,6 +113,45 @@ func TestASwitchoverPassesThroughSwitchingOver(t *testing.T) {
 	}
 }
 
+func TestAPromotionTakesAsLongAsIsSaidEvenWhileItRuns(t *testing.T) {
+	s := quiet(t)
+	s.must(s.Happen(Event{Promotion: &Promotion{Takes: 20 * time.Minute}}))
+	s.must(s.switchover(east))
+	s.wait(15 * time.Minute)
+	g := s.global()
+	if g.FailoverState == nil || string(g.FailoverState.Status) != "switching-over" || writerOf(g) != clusterARN(east) {
+		t.Fatalf("after 15 minutes: %+v", g)
+	}
+	if err := s.switchover(east); err == nil {
+		t.Error("a second switchover was taken")
+	}
+	s.must(s.Happen(Event{Promotion: &Promotion{Takes: 16 * time.Minute}}))
+	s.wait(59 * time.Second)
+	if g := s.global(); g.FailoverState == nil {
+		t.Error("over a second early")
+	}
+	s.wait(2 * time.Second)
+	if g := s.global(); g.FailoverState != nil || writerOf(g) != clusterARN(west) {
+		t.Errorf("after 16 minutes: %+v", g)
+	}
+	if n := s.Snapshot().Database.Promotions; n != 1 {
+		t.Errorf("%d promotions", n)
+	}
+	// With nothing more to say, it takes what it usually does; a loss as well.
+	s = quiet(t)
+	s.must(s.Happen(Event{Promotion: &Promotion{Takes: 20 * time.Minute}}))
+	s.must(s.Happen(Event{Lose: east}))
+	s.must(s.failover())
+	s.wait(failoverTime + time.Second)
+	if g := s.global(); g.FailoverState == nil {
+		t.Fatal("a failover was over as soon as usual")
+	}
+	s.must(s.Happen(Event{Promotion: &Promotion{}}))
+	if g := s.global(); g.FailoverState != nil || writerOf(g) != clusterARN(west) {
+		t.Errorf("as long as usual: %+v", g)
+	}
+}
+
 func TestAfterALossTheOldPrimaryIsResyncedWhenItIsBack(t *testing.T) {
 	s := quiet(t)
 	s.must(s.Happen(Event{Lose: east}))

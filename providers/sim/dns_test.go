@@ -154,6 +154,23 @@ func TestResolversMoveLateAndCountTheirTTLDown(t *testing.T) {
 	}
 }
 
+func TestAResolverThatLiesIsTheOnlyOne(t *testing.T) {
+	s := quiet(t)
+	s.must(s.Happen(Event{Resolver: &Resolver{Name: "Cloudflare", Answers: west}}))
+	for name, want := range map[string]string{"ns-1": east, "Google": east, "Cloudflare": west, "OpenDNS": east} {
+		if got, ttl := s.answered(name, recordName); got != want || ttl == 0 {
+			t.Errorf("%s answers %s with a TTL of %d, want %s", name, got, ttl, want)
+		}
+	}
+	if got, _ := s.answered("Cloudflare", endpointHost(east)); got != east {
+		t.Errorf("the lie is about the public name alone: %s", got)
+	}
+	s.must(s.Happen(Event{Resolver: &Resolver{Name: "Cloudflare"}}))
+	if got, _ := s.answered("Cloudflare", recordName); got != east {
+		t.Errorf("honest again, it answers %s", got)
+	}
+}
+
 func TestNamesAndTypes(t *testing.T) {
 	s := quiet(t)
 	for name, want := range map[string]string{endpointHost(west): west, endpointHost(east): east, albName(west): west, "API.ecommerce.com": east} {

@@ -182,6 +182,39 @@ func TestPodsWithoutANodeSayWhy(t *testing.T) {
 	}
 }
 
+func TestAddedNodesTakeThePodsThatWaited(t *testing.T) {
+	s := quiet(t)
+	s.must(s.Do(func(st *State) { st.PodsPerNode = 2 }))
+	for _, svc := range services {
+		s.scale(west, svc.topology.Name, svc.topology.Replicas)
+	}
+	s.wait(3 * time.Minute)
+	pending := func() (n int) {
+		for _, p := range s.Snapshot().Regions[west].Pods {
+			if p.Node == "" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := pending(); n != 23-12 {
+		t.Fatalf("%d pods wait for a node, want %d", n, 23-12)
+	}
+	s.must(s.Happen(Event{AddNodes: &AddNodes{Region: west, PerZone: 2}}))
+	s.wait(2 * time.Minute)
+	if n := pending(); n != 0 {
+		t.Errorf("%d pods still wait", n)
+	}
+	zones, names := map[string]int{}, map[string]bool{}
+	for _, n := range s.Snapshot().Regions[west].Nodes {
+		zones[n.Zone]++
+		names[n.Name] = true
+	}
+	if len(zones) != 3 || zones[west+"a"] != 4 || zones[west+"b"] != 4 || zones[west+"c"] != 4 || len(names) != 12 {
+		t.Errorf("nodes %v in %v", names, zones)
+	}
+}
+
 func TestNodesAreInZones(t *testing.T) {
 	s := quiet(t)
 	l, err := s.Kube(west).Resource(nodesGVR).List(s.ctx, metav1.ListOptions{})

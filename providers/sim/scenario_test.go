@@ -69,6 +69,10 @@ events:
   - at: 2s
     fault: {kind: explode, times: -1}
   - {at: 3s, since: lunch, lose: us-east-1}
+  - {at: 4s, promotion: {takes: -1m}}
+  - {at: 4s, add_nodes: {region: moon, per_zone: 0}}
+  - {at: 4s, resolver: {name: Quad9, answers: mars}}
+  - {at: 4s, resolver: {name: Google, lies: true}}
 people:
   - name: Zed
     id: U0ZED
@@ -76,6 +80,7 @@ people:
     does:
       - {on: start, press: approve}
       - {on: question}
+      - {on: resolved, say: hello}
 expect:
   writer: moon
   ready: {ghost-service: 2}
@@ -88,8 +93,11 @@ expect:
 	for _, want := range []string{
 		"bad.yaml:4:1: mode \"sideways\"", "bad.yaml:5:1: Region \"eu-west-1\"", "bad.yaml:6:", "bad.yaml:8:6: -5s",
 		"bad.yaml:9:14: Region \"mars\"", "bad.yaml:9:5: an event", "bad.yaml:11:13: fault kind \"explode\"", "bad.yaml:11:28: -1",
-		"bad.yaml:12:14: moment \"lunch\"", "bad.yaml:13:1: nobody can approve", "bad.yaml:16:13: role \"wizard\"",
-		"bad.yaml:18:", "bad.yaml:19:", "bad.yaml:21:3: Region \"moon\"", "bad.yaml:22:11: service \"ghost-service\"",
+		"bad.yaml:12:14: moment \"lunch\"", "bad.yaml:13:26: -1m0s is below zero", "bad.yaml:14:26: Region \"moon\"",
+		"bad.yaml:14:40: 0 is no capacity", "bad.yaml:15:25: resolver \"Quad9\"", "bad.yaml:15:38: Region \"mars\"", "bad.yaml:16:39: unknown key \"lies\"",
+		"bad.yaml:17:1: nobody can approve", "bad.yaml:20:13: role \"wizard\"",
+		"bad.yaml:22:", "bad.yaml:23:", "bad.yaml:24:10: moment \"resolved\"",
+		"bad.yaml:26:3: Region \"moon\"", "bad.yaml:27:11: service \"ghost-service\"",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)

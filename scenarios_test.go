@@ -1,0 +1,246 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
+
+// claims is what each scenario is there to show, beyond ending well. The first two
+// have tests of their own, TestRegionDegraded and TestRegionLoss.
+var claims = map[string]func(*testing.T, played){
+	"lag-too-high":    gateOverridden,
+	"approver-absent": glassBroken,
+	"aurora-stuck":    waitedForAgain,
+	"pods-pending":    retriedWithCapacity,
+	"dns-stale":       resolverNamed,
+	"throttled":       throttledAndOnce,
+}
+
+// Each built-in scenario is played by its own people to its end, and shows what
+// it says it shows.
+func TestEveryScenarioPlaysItself(t *testing.T) {
+	for name := range claims {
+		if !slices.Contains(sim.Scenarios(), name) {
+			t.Errorf("%s is claimed and not built in", name)
+		}
+	}
+	for _, name := range sim.Scenarios() {
+		if name == "region-degraded" || name == "region-loss" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			claim := claims[name]
+			if claim == nil {
+				t.Fatal("nothing is claimed of this scenario")
+			}
+			p := rehearsed(t, name)
+			if p.code != exitDone {
+				t.Fatalf("exit %d:\n%s", p.code, p.printed)
+			}
+			s := p.state()
+			if s.ResolvedAt.IsZero() || len(s.Open) > 0 {
+				t.Errorf("resolved at %v with %d questions open", s.ResolvedAt, len(s.Open))
+			}
+			claim(t, p)
+		})
+	}
+}
+
+// once says that each of these changed the world a single time.
+func (p played) once(t *testing.T, operations ...string) {
+	t.Helper()
+	for _, op := range operations {
+		if n := len(p.applied(op)); n != 1 {
+			t.Errorf("%s was applied %d times, want 1", op, n)
+		}
+	}
+}
+
+// bodies are the events of one type, in order.
+func bodies[T incident.Body](p played) (out []T) {
+	for _, e := range p.timeline {
+		if b, ok := e.Body.(T); ok {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// given is the answer to the one question of that kind that was answered so.
+func (p played) given(t *testing.T, kind incident.QuestionKind, choice string) (incident.ApprovalGiven, incident.Event) {
+	t.Helper()
+	var found []incident.Event
+	for _, e := range p.timeline {
+		if b, ok := e.Body.(incident.ApprovalGiven); ok && b.Kind == kind && b.Choice == choice {
+			found = append(found, e)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d answers %q to questions of kind %s, want 1", len(found), choice, kind)
+	}
+	return found[0].Body.(incident.ApprovalGiven), found[0]
+}
+
+func gateOverridden(t *testing.T, p played) {
+	const gate, reason = "replication-lag", "the switchover waits for the standby to catch up, so nothing is lost"
+	go1, e := p.given(t, incident.AskGo, "go")
+	if !slices.Equal(go1.Overridden, []string{gate}) || go1.Reason != reason || e.Actor != "U0ALICE" {
+		t.Errorf("%s overrode %v with the reason %q", e.Actor, go1.Overridden, go1.Reason)
+	}
+	st := p.state().Step(gate)
+	if st.Status != incident.Skipped || st.SkippedBy != "U0ALICE" || st.SkipReason != reason || st.Failure.Unknown {
+		t.Errorf("the gate stands as %+v", st)
+	}
+	if !strings.Contains(p.review, reason) {
+		t.Error("the review does not say why the gate was overridden")
+	}
+	p.once(t, "SwitchoverGlobalCluster")
+}
+
+func glassBroken(t *testing.T, p played) {
+	expired := p.at(t, "promote-database", "ApprovalExpired")
+	yes, e := p.given(t, incident.AskApprove, "approve")
+	if !yes.BrokeGlass || e.Actor != "U0CAROL" || yes.Reason == "" || yes.Step != "promote-database" {
+		t.Errorf("%s approved: %+v", e.Actor, yes)
+	}
+	asked := bodies[incident.ApprovalAsked](p)
+	n := 0
+	for _, q := range asked {
+		if q.Kind == incident.AskApprove {
+			n++
+		}
+	}
+	if n != 2 || len(bodies[incident.ApprovalExpired](p)) != 1 {
+		t.Errorf("asked %d times, %d expired", n, len(bodies[incident.ApprovalExpired](p)))
+	}
+	if !e.Time.After(expired) {
+		t.Errorf("the glass was broken at %s, the question expired at %s", e.Time, expired)
+	}
+	for _, c := range p.applied("FailoverGlobalCluster") {
+		if c.Time.Before(e.Time) {
+			t.Errorf("promoted at %s, before anybody agreed", c.Time)
+		}
+	}
+	p.once(t, "FailoverGlobalCluster")
+	if !strings.Contains(p.review, yes.Reason) {
+		t.Error("the review does not say why the glass was broken")
+	}
+}
+
+func waitedForAgain(t *testing.T, p played) {
+	st := p.state().Step("database-writable")
+	if st.Attempt != 2 || st.Status != incident.Done || !slices.Equal(st.Retriers, []string{"U0ALICE"}) {
+		t.Errorf("the wait for the database: %+v", st)
+	}
+	failed := bodies[incident.StepFailed](p)
+	at := slices.IndexFunc(failed, func(f incident.StepFailed) bool { return f.Step == "database-writable" })
+	if at < 0 || !strings.Contains(failed[at].Error, "switching-over") {
+		t.Errorf("what stopped does not say what the database is doing: %+v", failed)
+	}
+	asked := 0
+	for _, c := range p.calls {
+		if c.Operation == "SwitchoverGlobalCluster" || c.Operation == "FailoverGlobalCluster" {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("a promotion was asked for %d times, want 1", asked)
+	}
+	if took := st.Ended.Sub(p.at(t, "switch-database", "StepFinished")); took < 20*time.Minute {
+		t.Errorf("the switchover was over after %s: it was not stuck", took)
+	}
+}
+
+func retriedWithCapacity(t *testing.T, p played) {
+	retried := 0
+	s := p.state()
+	for _, f := range bodies[incident.StepFailed](p) {
+		if !strings.HasPrefix(f.Step, "rolled-out/") {
+			continue
+		}
+		if !strings.Contains(f.Error, "pending") || !strings.Contains(f.Error, "FailedScheduling") {
+			t.Errorf("%s does not say why: %s", f.Step, f.Error)
+		}
+		if st := s.Step(f.Step); st.Status != incident.Done || st.Attempt < 2 {
+			t.Errorf("%s: %+v", f.Step, st)
+		}
+		retried++
+	}
+	if retried == 0 {
+		t.Error("there was room for all pods from the start")
+	}
+	// Nothing that hurts users or cannot be taken back happened while pods were missing.
+	ready := p.at(t, "targets-healthy", "StepFinished")
+	for _, c := range p.calls {
+		if c.Applied && c.Region == "us-east-1" && c.Time.Before(ready) {
+			t.Errorf("%s %s in us-east-1 before the standby was at full size", c.Operation, c.Target)
+		}
+	}
+	p.once(t, "SwitchoverGlobalCluster", "UpdateHealthCheck")
+}
+
+func resolverNamed(t *testing.T, p played) {
+	failed := bodies[incident.StepFailed](p)
+	at := slices.IndexFunc(failed, func(f incident.StepFailed) bool { return f.Step == "resolvers" })
+	if at < 0 {
+		t.Fatalf("no report of the resolvers: %+v", failed)
+	}
+	if f := failed[at]; !f.Advice || !strings.Contains(f.Error, "OpenDNS primary") || !strings.Contains(f.Error, "2 of 3") {
+		t.Errorf("the report: %+v", f)
+	}
+	// Reported, not waited for: one look, and nobody was asked about it.
+	if st := p.state().Step("resolvers"); st.Attempt != 1 || st.Ended.Sub(st.Started) > 10*time.Second {
+		t.Errorf("it was waited for: %+v", st)
+	}
+	for _, q := range bodies[incident.ApprovalAsked](p) {
+		if q.Step == "resolvers" {
+			t.Errorf("somebody was asked about a resolver: %+v", q)
+		}
+	}
+	if !strings.Contains(p.review, "OpenDNS primary") {
+		t.Error("the review does not name the resolver")
+	}
+}
+
+func throttledAndOnce(t *testing.T, p played) {
+	type call struct{ operation, region, target string }
+	throttled, applied := map[string]int{}, map[call]int{}
+	for _, c := range p.calls {
+		if c.Error == "too many requests" {
+			throttled[c.Operation]++
+			if c.Applied {
+				t.Errorf("throttled and applied: %+v", c)
+			}
+		}
+		if c.Applied && c.System != "http" {
+			applied[call{c.Operation, c.Region, c.Target}]++
+		}
+	}
+	for _, op := range []string{
+		"DescribeGlobalClusters", "GetMetricData", "list pods",
+		"SwitchoverGlobalCluster", "FailoverGlobalReplicationGroup", "UpdateHealthCheck", "patch deployments/scale",
+	} {
+		if throttled[op] < 2 {
+			t.Errorf("%s was throttled %d times, want at least 2", op, throttled[op])
+		}
+	}
+	p.once(t, "SwitchoverGlobalCluster", "FailoverGlobalReplicationGroup", "UpdateHealthCheck")
+	// The restart is a patch of the Deployment itself, scaling another of its scale;
+	// neither is made twice to the same service.
+	for c, n := range applied {
+		if n != 1 {
+			t.Errorf("%s of %s in %s was applied %d times", c.operation, c.target, c.region, n)
+		}
+	}
+	// Nobody had to help.
+	for _, q := range bodies[incident.ApprovalAsked](p) {
+		if q.Kind == incident.AskFailed {
+			t.Errorf("somebody was asked about %s", q.Step)
+		}
+	}
+}
