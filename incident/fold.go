@@ -88,6 +88,10 @@ type StepState struct {
 	ApprovedSeq uint64
 	IntendedSeq uint64
 	ApprovedBy  string
+	ApprovedAt  time.Time
+	// VoidSeq is the newest event that made approvals before it void for this
+	// step: it was asked anew, declined, or retried.
+	VoidSeq uint64
 	// Approved is the question whose yes ApprovedSeq is.
 	Approved   string
 	Finished   StepFinished
@@ -301,13 +305,16 @@ func (s *State) Apply(e Event) {
 	case StepRetried:
 		st := s.step(b.Step, "")
 		s.status(st, Pending)
+		st.VoidSeq = e.Seq
 		st.Retriers = append(st.Retriers, e.Actor)
 	case ApprovalAsked:
 		b.Expired = max(b.Expired, s.Expiries[b.Step])
 		s.Questions[b.Question] = &Question{ApprovalAsked: b, AskedAt: e.Time, Open: true}
 		s.Open = append(s.Open, b.Question)
 		if b.Kind == AskApprove {
-			s.status(s.step(b.Step, ""), Pending)
+			st := s.step(b.Step, "")
+			st.VoidSeq = e.Seq
+			s.status(st, Pending)
 		}
 	case ApprovalGiven:
 		q := s.answer(b.Question, b.Choice, e.Actor, e.Time)
@@ -317,7 +324,7 @@ func (s *State) Apply(e Event) {
 			s.GoBy, s.GoAt = e.Actor, e.Time
 		case AskApprove:
 			st := s.step(b.Step, "")
-			st.ApprovedSeq, st.ApprovedBy, st.Approved = e.Seq, e.Actor, b.Question
+			st.ApprovedSeq, st.ApprovedBy, st.ApprovedAt, st.Approved = e.Seq, e.Actor, e.Time, b.Question
 		case AskFailed:
 		}
 	case ApprovalDeclined:
@@ -325,6 +332,7 @@ func (s *State) Apply(e Event) {
 		q.Reason = b.Reason
 		st := s.step(b.Step, "")
 		s.status(st, Failed)
+		st.VoidSeq = e.Seq
 		st.Ended, st.Failure = e.Time, StepFailed{Step: b.Step, Error: "declined"}
 		if b.Reason != "" {
 			st.Failure.Error += ": " + b.Reason

@@ -17,16 +17,16 @@ import (
 // yes is the approval that the step may go on with, "" if there is none left.
 func yes(s *incident.State, step runbook.Step) (question string) {
 	own := s.Step(step.ID)
-	seq, question := own.ApprovedSeq, own.Approved
+	best := own
 	if step.CoveredBy != "" {
-		if over := s.Step(step.CoveredBy); over.ApprovedSeq > seq {
-			seq, question = over.ApprovedSeq, over.Approved
+		if over := s.Step(step.CoveredBy); over.ApprovedSeq > own.ApprovedSeq && over.ApprovedSeq > over.VoidSeq {
+			best = over
 		}
 	}
-	if seq <= own.IntendedSeq {
+	if best.ApprovedSeq <= own.IntendedSeq || best.ApprovedSeq <= own.VoidSeq {
 		return ""
 	}
-	return question
+	return best.Approved
 }
 
 // approved returns nil when the step has an approval to go on with. Otherwise it
@@ -114,10 +114,16 @@ func (w *work) stillMeans(ctx context.Context) error {
 	if approved == nil {
 		return w.ask(ctx, "")
 	}
+	if age := w.Clock.Now().Sub(approved.At); approved.Step == w.step.ID && age > w.terms().Expires {
+		return w.ask(ctx, fmt.Sprintf("It was approved at %s and not begun since.", approved.At.UTC().Format("15:04:05 UTC")))
+	}
 	if approved.Digest != w.plan.Digest {
 		return w.ask(ctx, "The plan has changed.")
 	}
 	now, err := w.effect(ctx, w.step)
+	if err != nil && approvedUnread(approved, w.step.ID) {
+		return nil // it could not be read then either, and that was said
+	}
 	if err != nil {
 		return w.fail(ctx, fmt.Errorf("compare with what was approved: %w", err), Outcome{}, true)
 	}
@@ -127,6 +133,18 @@ func (w *work) stillMeans(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Unread is the Bound of an effect that could not be read when it was shown.
+const Unread = "unknown"
+
+func approvedUnread(q *incident.Question, step string) bool {
+	for _, e := range q.Effects {
+		if e.Step == step {
+			return e.Bound == Unread
+		}
+	}
+	return false
 }
 
 // Effects reads what a yes to the open question about that step would do now,

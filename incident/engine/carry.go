@@ -16,6 +16,9 @@ import (
 var errStop = errors.New("the step is not to be carried out now")
 
 func (r *run) launch(ctx context.Context, step runbook.Step) {
+	r.mu.Lock()
+	r.active[step.ID] = true
+	r.mu.Unlock()
 	done := r.Clock.Busy()
 	r.steps.Go(func() {
 		defer done()
@@ -42,6 +45,10 @@ type work struct {
 	// former is set when an earlier life of the bot, or an earlier attempt, left
 	// a change that may have happened.
 	former *incident.ChangeIntended
+	// sent counts the calls of this life; answer is what came of the last one
+	// that may have happened, nil if nobody is left who knows.
+	sent   int
+	answer error
 }
 
 func (r *run) carry(ctx context.Context, step runbook.Step) error {
@@ -166,7 +173,7 @@ func (w *work) callTime() time.Duration {
 	if d == 0 {
 		d = defaultCall
 	}
-	return min(d, w.step.Timeout)
+	return min(d, w.step.Timeout, longestCall)
 }
 
 func (w *work) look(ctx context.Context) (Outcome, bool, error) {
@@ -262,10 +269,10 @@ func (w *work) tell(ctx context.Context) error {
 	}
 }
 
-// backoff is what the other side asked for, or 1, 2, 4, ... seconds.
+// backoff is what the other side asked for, up to a minute, or 1, 2, 4, ... seconds.
 func backoff(try int, f *incident.Fault) time.Duration {
 	if f.After > 0 {
-		return f.After
+		return min(f.After, time.Minute)
 	}
 	return time.Second << (try - 1)
 }

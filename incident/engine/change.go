@@ -51,6 +51,7 @@ func (w *work) attempt(ctx context.Context) error {
 		f := incident.FaultOf(err)
 		if f.Maybe {
 			w.log.Warn().Err(err).Str("step", w.step.ID).Msg("the change may have happened; looking")
+			w.answer = err
 			return w.pickUp(ctx)
 		}
 		w.former = nil
@@ -80,13 +81,21 @@ func (w *work) missed(ctx context.Context, why error) error {
 // longer than the call may last. The call is not cut short when the process is
 // asked to leave: it is bounded, and its answer is worth having.
 func (w *work) do(ctx context.Context) (Outcome, error) {
+	w.sent++
 	if err := w.Book.Log().Renew(ctx, w.id, w.token, w.Clock.Now(), leaseTTL); err != nil {
 		return Outcome{}, &incident.Fault{
 			Err:   fmt.Errorf("renew the lease before the call: %w", err),
 			Retry: true,
 		}
 	}
-	bounded, stop := w.bounded(context.WithoutCancel(ctx))
+	left := w.former.Until.Sub(w.Clock.Now())
+	if left < w.callTime()/2 {
+		return Outcome{}, &incident.Fault{
+			Err:   errors.New("writing down the intention took too long, so nothing was sent"),
+			Retry: true,
+		}
+	}
+	bounded, stop := w.Clock.WithTimeout(context.WithoutCancel(ctx), left, fmt.Errorf("%s did not answer within %s", w.step.Uses, left))
 	defer stop()
 	return w.action.Do(bounded, w.call)
 }
@@ -149,15 +158,19 @@ func (w *work) pickUp(ctx context.Context) error {
 		if err != nil {
 			why = "it cannot be seen whether it is there: " + err.Error()
 		}
-		return w.ask(ctx, fmt.Sprintf("It was asked for at %s and no answer came; %s.",
-			w.former.Until.Add(-w.callTime()).UTC().Format("15:04:05 UTC"), why))
+		return w.ask(ctx, fmt.Sprintf("It was asked for at %s and %s; %s.",
+			w.former.Until.Add(-w.callTime()).UTC().Format("15:04:05 UTC"), w.answered(), why))
 	case err != nil:
 		return w.fail(ctx, err, o, true)
-	case w.call.Attempt >= tries:
-		return w.fail(ctx, fmt.Errorf("asked for %d times, and each time no answer came and it is not there", w.call.Attempt), o, false)
+	case w.answer != nil && incident.FaultOf(w.answer).Person:
+		w.former = nil
+		return w.fail(ctx, w.answer, o, false)
+	case w.sent >= tries:
+		w.former = nil
+		return w.fail(ctx, fmt.Errorf("asked for %d times and not there: %s", w.sent, w.answered()), o, false)
 	}
 	if err == nil {
-		err = errors.New("it was looked for and is not there")
+		err = errors.New("it was looked for and is not there: " + w.answered())
 	}
 	if err := w.missed(ctx, err); err != nil {
 		return err
@@ -166,6 +179,14 @@ func (w *work) pickUp(ctx context.Context) error {
 		return err
 	}
 	return w.attempt(ctx)
+}
+
+// answered is what came of the last call, in words.
+func (w *work) answered() string {
+	if w.answer == nil {
+		return "no answer came"
+	}
+	return "the answer was: " + w.answer.Error()
 }
 
 // approvedAgain says whether people agreed once more after the last intention.

@@ -42,7 +42,9 @@ const (
 	// leaseTTL is how long a dead holder keeps others waiting. It has to be longer
 	// than any call of a change may last, so that the lease that is renewed right
 	// before Do covers it.
-	leaseTTL = 30 * time.Second
+	leaseTTL = 45 * time.Second
+	// longestCall is the most that any call may last, whatever its action says.
+	longestCall = 30 * time.Second
 	// lookout is how often other replicas' incidents are looked for.
 	lookout = 3 * time.Second
 	// again is how long to wait before the record is tried again.
@@ -122,10 +124,25 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.log.Warn().Err(err).Msg("the record cannot be read; trying again")
 		case id != "":
 			e.take(ctx, id, &all)
+		default:
+			e.takeLast(ctx, &all)
 		}
 		if err := e.pause(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// takeLast takes up the newest incident although it is closed: something may have
+// been left to tell when it was resolved.
+func (e *Engine) takeLast(ctx context.Context, all *sync.WaitGroup) {
+	ids, err := e.Book.Log().Incidents(ctx)
+	if err != nil {
+		e.log.Warn().Err(err).Msg("the incidents cannot be listed; trying again")
+		return
+	}
+	if len(ids) > 0 {
+		e.take(ctx, ids[len(ids)-1], all)
 	}
 }
 
@@ -151,7 +168,7 @@ func (e *Engine) take(ctx context.Context, id incident.ID, all *sync.WaitGroup) 
 		return
 	}
 	for _, former := range e.runs {
-		former.retire()
+		former.retire() // only one is open at a time, so these are over
 	}
 	r := newRun(e, id)
 	e.runs[id] = r

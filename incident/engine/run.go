@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,8 +61,10 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
+	outer := ctx
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
+	defer context.AfterFunc(r.retired, func() { lost(errRetired) })()
 	r.holds.Store(true)
 
 	var keeper sync.WaitGroup
@@ -82,21 +85,21 @@ func (r *run) carryOut(ctx context.Context) error {
 		}
 	}()
 
-	if err := r.takeUp(ctx); err != nil {
-		return err
+	err := r.takeUp(ctx)
+	if err == nil {
+		err = r.loop(ctx)
 	}
-	if err := r.loop(ctx); err != nil {
-		return err
+	if err == nil {
+		// Over. The lease is kept, so that one replica has the last word in Slack.
+		resume := r.Clock.Idle()
+		<-ctx.Done()
+		resume()
+		err = context.Cause(ctx)
 	}
-	// Over. The lease is kept, so that one replica has the last word in Slack.
-	resume := r.Clock.Idle()
-	defer resume()
-	select {
-	case <-r.retired.Done():
+	if r.retired.Err() != nil && outer.Err() == nil {
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return err
 }
 
 func (r *run) acquire(ctx context.Context) error {
@@ -146,12 +149,12 @@ func (r *run) takeUp(ctx context.Context) error {
 	var plan json.RawMessage
 	err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
 		plan = s.Plan.Plan
-		if s.Over() || s.Seq == 0 {
+		if s.Seq == 0 || !s.ResolvedAt.IsZero() {
 			return incident.Write{}, nil
 		}
 		taken := incident.RunTaken{Holder: r.Holder, Token: r.token, Return: s.Run.Token != 0}
 		for _, st := range s.Steps {
-			if st.Intended != nil {
+			if st.Intended != nil && (st.Status == incident.Running || st.Status == incident.Pending) {
 				taken.Looking = append(taken.Looking, st.ID)
 			}
 		}
@@ -219,7 +222,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		for _, s := range todo.start {
 			if s.Closing {
-				r.launch(outer, s)
+				r.launch(outer, s) // it outlives the stop of the others
 			} else {
 				r.launch(ctx, s)
 			}
@@ -233,6 +236,8 @@ func (r *run) loop(ctx context.Context) error {
 var (
 	errOver = errors.New("the run is over")
 	errDue  = errors.New("a question ran out")
+
+	errRetired = errors.New("the next incident has begun")
 )
 
 // await returns when the timeline has gone on, a step has been let go, or the
@@ -283,7 +288,8 @@ func (r *run) poke() {
 	}
 }
 
-// agenda is what a State calls for.
+// agenda is what a State calls for. Making one changes nothing: it is made again
+// when somebody else appends first.
 type agenda struct {
 	seen   uint64
 	append []incident.Body
@@ -319,9 +325,9 @@ func (r *run) agenda(s *incident.State) agenda {
 		case s.OpenQuestion(step.ID) != nil:
 		case s.Paused && st.Intended == nil && (step.Kind == runbook.Change || st.Status != incident.Running):
 		case st.Status == incident.Running, st.Intended != nil:
-			a.begin(r, step)
+			a.start = append(a.start, step)
 		case ready(s, step):
-			a.begin(r, step)
+			a.start = append(a.start, step)
 		}
 	}
 	if settled && s.MitigatedAt.IsZero() {
@@ -340,7 +346,7 @@ func (a *agenda) close(r *run, s *incident.State) {
 		}
 		a.over = false
 		if !r.active[step.ID] {
-			a.begin(r, step)
+			a.start = append(a.start, step)
 		}
 	}
 }
@@ -358,11 +364,6 @@ func (r *run) summary(s *incident.State) string {
 		return text + ", verified."
 	}
 	return text + ". Somebody went on without: " + strings.Join(without, ", ") + "."
-}
-
-func (a *agenda) begin(r *run, step runbook.Step) {
-	r.active[step.ID] = true
-	a.start = append(a.start, step)
 }
 
 func ready(s *incident.State, step runbook.Step) bool {
@@ -419,10 +420,13 @@ func (a *agenda) askFailed(r *run, s *incident.State, step runbook.Step) {
 // askGo asks for Go as soon as every check has an answer, and finishes the step
 // when Go was pressed.
 func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
-	if s.GoBy != "" {
+	if s.GoBy != "" && ready(s, step) {
 		a.append = append(a.append, incident.StepFinished{
 			Step: step.ID, Action: step.Uses, Attempt: 1, Summary: "Go",
 		})
+		return
+	}
+	if s.GoBy != "" {
 		return
 	}
 	var failed []string
@@ -487,10 +491,12 @@ func (r *run) decide(ctx context.Context, d func(*incident.State) (incident.Writ
 
 func (r *run) record(ctx context.Context, d func(*incident.State) (incident.Write, error)) (incident.Written, error) {
 	var own error
+	request := rand.Text() // one decision, however often it has to be sent
 	for {
 		w, err := r.Book.Decide(ctx, r.id, func(s *incident.State) (incident.Write, error) {
 			var w incident.Write
 			w, own = d(s)
+			w.Request = request
 			return w, own
 		})
 		switch {
