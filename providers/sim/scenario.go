@@ -197,8 +197,7 @@ type Deed struct {
 	Press string `yaml:"press,omitempty" json:"press,omitempty"`
 	// Form is what they fill into the modal that opens, field by field.
 	Form map[string]string `yaml:"form,omitempty" json:"form,omitempty"`
-	// Times they do it at most. 0 is once, but every time for a question and for
-	// "mitigated".
+	// Times they do it at most. 0 is once for "start", and every time for the others.
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
