@@ -304,6 +304,8 @@ type ApprovalGiven struct {
 	Overridden []string `json:"overridden,omitempty"`
 	// BrokeGlass: alone, after nobody answered.
 	BrokeGlass bool `json:"broke_glass,omitempty"`
+	// Via is what it came by: the envelope or the click that carried it.
+	Via string `json:"via,omitempty"`
 }
 
 // ApprovalDeclined: a person said no.
@@ -311,6 +313,7 @@ type ApprovalDeclined struct {
 	Question string `json:"question"`
 	Step     string `json:"step"`
 	Reason   string `json:"reason,omitempty"`
+	Via      string `json:"via,omitempty"`
 }
 
 // ApprovalExpired: nobody answered in time.

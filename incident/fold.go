@@ -120,6 +120,17 @@ type Question struct {
 	BrokeGlass bool
 }
 
+// about are the steps that a yes would stand for: all whose effects were shown.
+func (a ApprovalAsked) about() []string {
+	ids := []string{a.Step}
+	for _, e := range a.Effects {
+		if e.Step != a.Step {
+			ids = append(ids, e.Step)
+		}
+	}
+	return ids
+}
+
 // Fold works out the State of a whole timeline.
 func Fold(events []Event) *State {
 	s := NewState()
@@ -137,6 +148,19 @@ func NewState() *State {
 		Posts:     map[string]MessagePosted{},
 		Expiries:  map[string]int{},
 	}
+}
+
+// Waiting is how long nothing but a person has been waited for, up to now.
+func (s *State) Waiting(now time.Time) time.Duration {
+	if s.idle() && now.After(s.Last) {
+		return s.Waited + now.Sub(s.Last)
+	}
+	return s.Waited
+}
+
+// idle says that nothing moves before a person does something.
+func (s *State) idle() bool {
+	return s.running == 0 && (len(s.Open) > 0 || s.Paused) && s.MitigatedAt.IsZero() && !s.Over()
 }
 
 // Step is how the step stands; a pending one if nobody has begun it.
@@ -246,9 +270,7 @@ func (s *State) answer(id, how, by string, at time.Time) *Question {
 // Apply takes one more event into account. Events come in order; an Unknown one
 // only moves Seq and Last.
 func (s *State) Apply(e Event) {
-	if s.running == 0 && (len(s.Open) > 0 || s.Paused) && s.MitigatedAt.IsZero() && !s.Over() && e.Time.After(s.Last) {
-		s.Waited += e.Time.Sub(s.Last)
-	}
+	s.Waited = s.Waiting(e.Time)
 	s.Seq = e.Seq
 	if e.Time.After(s.Last) { // the clocks of two replicas may differ
 		s.Last = e.Time
@@ -312,9 +334,10 @@ func (s *State) Apply(e Event) {
 		s.Questions[b.Question] = &Question{ApprovalAsked: b, AskedAt: e.Time, Open: true}
 		s.Open = append(s.Open, b.Question)
 		if b.Kind == AskApprove {
-			st := s.step(b.Step, "")
-			st.VoidSeq = e.Seq
-			s.status(st, Pending)
+			s.status(s.step(b.Step, ""), Pending)
+			for _, id := range b.about() {
+				s.step(id, "").VoidSeq = e.Seq
+			}
 		}
 	case ApprovalGiven:
 		q := s.answer(b.Question, b.Choice, e.Actor, e.Time)
@@ -323,8 +346,10 @@ func (s *State) Apply(e Event) {
 		case AskGo:
 			s.GoBy, s.GoAt = e.Actor, e.Time
 		case AskApprove:
-			st := s.step(b.Step, "")
-			st.ApprovedSeq, st.ApprovedBy, st.ApprovedAt, st.Approved = e.Seq, e.Actor, e.Time, b.Question
+			for _, id := range q.about() {
+				st := s.step(id, "")
+				st.ApprovedSeq, st.ApprovedBy, st.ApprovedAt, st.Approved = e.Seq, e.Actor, e.Time, b.Question
+			}
 		case AskFailed:
 		}
 	case ApprovalDeclined:

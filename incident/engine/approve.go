@@ -14,19 +14,20 @@ import (
 // An approval carries one intention of each step it covers. After ChangeIntended
 // the same step needs a new one.
 
-// yes is the approval that the step may go on with, "" if there is none left.
+// yes is the approval that the step may go on with, "" if there is none left. It
+// is one that showed the step's effect, whichever step it was asked for.
 func yes(s *incident.State, step runbook.Step) (question string) {
-	own := s.Step(step.ID)
-	best := own
-	if step.CoveredBy != "" {
-		if over := s.Step(step.CoveredBy); over.ApprovedSeq > own.ApprovedSeq && over.ApprovedSeq > over.VoidSeq {
-			best = over
-		}
-	}
-	if best.ApprovedSeq <= own.IntendedSeq || best.ApprovedSeq <= own.VoidSeq {
+	st := s.Step(step.ID)
+	if st.ApprovedSeq <= st.IntendedSeq || st.ApprovedSeq <= st.VoidSeq {
 		return ""
 	}
-	return best.Approved
+	return st.Approved
+}
+
+// covered says that the step waits for an approval that is asked for with
+// another one.
+func covered(s *incident.State, step runbook.Step) bool {
+	return step.CoveredBy != "" && yes(s, step) == "" && !s.Step(step.CoveredBy).Status.Settled()
 }
 
 // approved returns nil when the step has an approval to go on with. Otherwise it
@@ -64,7 +65,7 @@ func (w *work) ask(ctx context.Context, why string) error {
 			Question:    QuestionID(s, 0),
 			Kind:        incident.AskApprove,
 			Step:        w.step.ID,
-			Title:       w.step.Title,
+			Title:       w.title(effects),
 			Role:        terms.By,
 			Confirm:     w.confirm(terms),
 			Expires:     w.Clock.Now().Add(terms.Expires),
@@ -78,6 +79,17 @@ func (w *work) ask(ctx context.Context, why string) error {
 		return err
 	}
 	return errStop
+}
+
+// title names the question by the largest thing that happens on yes: the point of
+// no return, where there is one.
+func (w *work) title(effects []incident.Effect) string {
+	for _, e := range effects {
+		if p, ok := w.plan.Step(e.Step); ok && p.NoReturn {
+			return p.Title
+		}
+	}
+	return w.step.Title
 }
 
 // terms are the approval's own, or those of the step that covers this one.
@@ -169,7 +181,7 @@ func (r *run) effects(ctx context.Context, step runbook.Step) ([]incident.Effect
 	steps := []runbook.Step{step}
 	err := r.Book.View(ctx, r.id, func(s *incident.State) {
 		for _, p := range r.plan.Steps {
-			if p.CoveredBy == step.ID && !s.Step(p.ID).Status.Settled() {
+			if p.ID != step.ID && r.together(p, step) && !s.Step(p.ID).Status.Settled() {
 				steps = append(steps, p)
 			}
 		}
@@ -189,6 +201,15 @@ func (r *run) effects(ctx context.Context, step runbook.Step) ([]incident.Effect
 	}
 	sum := sha256.Sum256([]byte(strings.Join(bound, "\x00")))
 	return effects, hex.EncodeToString(sum[:8]), nil
+}
+
+// together says that p is asked for with step: step's approval covers it, or both
+// are covered by the same one and p comes later.
+func (r *run) together(p, step runbook.Step) bool {
+	if p.CoveredBy == step.ID {
+		return true
+	}
+	return step.CoveredBy != "" && p.CoveredBy == step.CoveredBy && r.plan.Needed(p.ID)[step.ID]
 }
 
 func (r *run) effect(ctx context.Context, step runbook.Step) (incident.Effect, error) {

@@ -326,7 +326,7 @@ func (r *run) agenda(s *incident.State) agenda {
 		case s.Paused && st.Intended == nil && (step.Kind == runbook.Change || st.Status != incident.Running):
 		case st.Status == incident.Running, st.Intended != nil:
 			a.start = append(a.start, step)
-		case ready(s, step):
+		case ready(s, step) && !covered(s, step):
 			a.start = append(a.start, step)
 		}
 	}

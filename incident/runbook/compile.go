@@ -457,8 +457,8 @@ func (c *compiler) cover(f Facts, all []*instance, needs map[*instance][]*instan
 				if !o.in || o.step != other {
 					continue
 				}
-				if !reaches(o, i, needs) {
-					c.fault(t.at.fault("step %q is covered by the approval of %q but does not need it, so it could start before anybody agreed", t.value, i.step.id.value))
+				if reaches(i, o, needs) {
+					c.fault(t.at.fault("step %q is covered by the approval of %q, which needs it: each would wait for the other", t.value, i.step.id.value))
 					break
 				}
 				if by := steps[o].CoveredBy; by != "" && by != i.id {

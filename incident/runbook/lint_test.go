@@ -113,7 +113,7 @@ func TestOneChangeMakesOneKindOfFault(t *testing.T) {
 		{"the Region being left is waited for", "gate: advice\n    with", "with", `in mode unplanned step "fence" would need the Region being left (kube.fence calls source)`},
 		{"a DNS change in us-east-1 while it is lost", "uses: takeover.put", "uses: dns.flip\n        with: {record: a}", `step "take-over" would need the Region being left (dns.flip calls us-east-1)`},
 		{"no approval before the cache", "expires: 15m, covers: [cache]}\n    timeout", "expires: 15m}\n    timeout", `cache.promote is a point of no return, and in mode unplanned no approval covers step "cache"`},
-		{"a covered step that could start first", "needs: [switch, promote]", "needs: [targets]", `step "cache" is covered by the approval of "switch" but does not need it`},
+		{"a covered step that has to come first", "needs: [fence]\n    approval: {by: approver, confirm: region, expires: 15m, covers: [cache]}", "needs: [fence]\n    approval: {by: approver, confirm: region, expires: 15m, covers: [cache, fence]}", `step "fence" is covered by the approval of "switch", which needs it`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fsys := archive(t, "testdata/whole.txt")

@@ -105,7 +105,8 @@ type Step struct {
 	Gate  Gate     `json:"gate"`
 	// Approval is asked for before the step is carried out.
 	Approval *Approval `json:"approval,omitempty"`
-	// CoveredBy is the id of the step whose approval also covers this one.
+	// CoveredBy is the id of the step whose approval also covers this one. It does
+	// not begin before that approval is given.
 	CoveredBy string        `json:"covered_by,omitempty"`
 	Timeout   time.Duration `json:"timeout"`
 	NoReturn  bool          `json:"no_return,omitempty"`
@@ -129,7 +130,7 @@ type Approval struct {
 	Confirm string `json:"confirm,omitempty" yaml:"confirm,omitempty"`
 	// Expires is how long the question stands before it is asked again.
 	Expires time.Duration `json:"expires" yaml:"expires"`
-	// Covers are ids of later steps that need no approval of their own.
+	// Covers are ids of other steps that need no approval of their own.
 	Covers []string `json:"covers,omitempty" yaml:"covers,omitempty"`
 }
 

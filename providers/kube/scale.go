@@ -316,6 +316,11 @@ func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, erro
 		What:  fmt.Sprintf("stop %s in %s", strings.Join(names, ", "), c.Plan.Source.Name),
 		Bound: "fence " + c.Plan.Source.Name + ": " + strings.Join(names, ","),
 	}
+	if c.Plan.Mode == "unplanned" {
+		// The Region may be gone: what is said to people does not wait for it.
+		e.What += ", if it can be reached; nothing waits for it"
+		return e, nil
+	}
 	ctx, cancel, err := f.bounded(ctx, c)
 	if err != nil {
 		return e, err
