@@ -298,36 +298,60 @@ func (r replica) draft(events []incident.Event) ([]byte, review.Stats, error) {
 	return review.Write(events, review.Options{Template: string(text), Name: r.name})
 }
 
-// active finds the Region that serves users now: the one whose database writes
-// and whose addresses the zone's own servers give.
+// serves says whether one Region serves users now: its database writes, and the
+// zone's own servers give its addresses alone. Neither asks another Region.
+func (r replica) serves(catalog engine.Catalog) func(context.Context, string) (bool, string, error) {
+	return func(ctx context.Context, region string) (bool, string, error) {
+		call := engine.Call{
+			Plan:  &runbook.Plan{Mode: "planned", Topology: r.topology, Target: r.topology.Regions[region]},
+			Began: r.clock.Now(), Impact: r.clock.Now(), Clock: r.clock,
+			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+		}
+		for name, other := range r.topology.Regions {
+			if name != region {
+				call.Plan.Source = other
+			}
+		}
+		writes, yes, err := catalog["aurora.writable"].Look(ctx, call)
+		if err != nil || !yes {
+			return false, writes.Summary, err
+		}
+		answers, yes, err := catalog["dns.authoritative"].Look(ctx, call)
+		return yes && err == nil, writes.Summary + "; " + answers.Summary, err
+	}
+}
+
+// active finds the Region that serves users now. All are asked at once, because
+// one of them may never answer.
 func (r replica) active(catalog engine.Catalog) func(context.Context) (string, string, error) {
 	const limit = 8 * time.Second
+	type found struct {
+		region, evidence string
+		yes              bool
+		err              error
+	}
+	serves := r.serves(catalog)
 	return func(ctx context.Context) (string, string, error) {
 		ctx, stop := r.clock.WithTimeout(ctx, limit, fmt.Errorf("not found out within %s", limit))
 		defer stop()
+		all := make(chan found, len(r.topology.Regions))
+		for region := range r.topology.Regions {
+			done := r.clock.Busy()
+			go func() { // ends with ctx at the latest
+				defer done()
+				yes, evidence, err := serves(ctx, region)
+				all <- found{region, evidence, yes, err}
+			}()
+		}
 		var unknown error
-		for _, target := range r.topology.Regions {
-			for _, source := range r.topology.Regions {
-				if source.Name == target.Name {
-					continue
-				}
-				call := engine.Call{
-					Plan:  &runbook.Plan{Mode: "planned", Topology: r.topology, Source: source, Target: target},
-					Began: r.clock.Now(), Impact: r.clock.Now(), Clock: r.clock,
-					Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
-				}
-				writes, yes, err := catalog["aurora.writable"].Look(ctx, call)
-				if err != nil || !yes {
-					unknown = errors.Join(unknown, err)
-					continue
-				}
-				answers, yes, err := catalog["dns.authoritative"].Look(ctx, call)
-				if err != nil || !yes {
-					unknown = errors.Join(unknown, err)
-					continue
-				}
-				return target.Name, writes.Summary + "; " + answers.Summary, nil
+		for range r.topology.Regions {
+			resume := r.clock.Idle()
+			f := <-all
+			resume()
+			if f.yes {
+				return f.region, f.evidence, nil
 			}
+			unknown = errors.Join(unknown, f.err)
 		}
 		if unknown == nil {
 			unknown = errors.New("no Region has both the writing database and the zone's answers")
