@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -300,6 +301,54 @@ func TestAMentionIsACommandAndNothingMeansHelp(t *testing.T) {
 	}
 	if n := len(s.slack.Ephemerals("UBOB")); n != 2 {
 		t.Errorf("%d answers", n)
+	}
+}
+
+func TestEveryLineOfHelpCanBeTypedAsItStands(t *testing.T) {
+	s := newStage(t)
+	real := commands.New(commands.Options{Book: incident.NewBook(s.log), Clock: s.clock, Roster: roster}, zerolog.Nop())
+	s.start(s.log)
+	help := real.Do(s.ctx, commands.Ask{Person: "UALICE", Verb: "help"}).Text
+	shown := regexp.MustCompile("`(/failover [^`]+)`").FindAllStringSubmatch(help, -1)
+	if len(shown) < 15 {
+		t.Fatalf("help shows %d lines: %s", len(shown), help)
+	}
+	typed := []string{"/failover failover status", "/failover note\tseen"}
+	for _, line := range shown {
+		typed = append(typed, line[1])
+	}
+	for _, line := range typed {
+		if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: line}); !o.OK {
+			t.Fatalf("%s: %+v", line, o)
+		}
+		s.sleep(time.Second)
+		ask := s.next()
+		// Nobody knows this person, so a known verb says no and an unknown one
+		// says what was meant.
+		ask.Person = "UNOBODY"
+		if a := real.Do(s.ctx, ask); strings.Contains(a.Text, "is not a command") {
+			t.Errorf("%s: heard %+v and answered %s", line, ask, a.Text)
+		}
+	}
+}
+
+func TestWhatIsTypedIsHeardAsItIsMeant(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	for line, want := range map[string]commands.Ask{
+		"/failover go override because":             {Verb: "go_override", Text: "because"},
+		"/failover go-override because":             {Verb: "go_override", Text: "because"},
+		"/failover go":                              {Verb: "go"},
+		"/failover /failover go\toverride  it  is ": {Verb: "go_override", Text: "it  is"},
+		"/failover Break-Glass us-west-2 nobody is": {Verb: "break_glass", Text: "us-west-2 nobody is"},
+	} {
+		if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: line}); !o.OK {
+			t.Fatalf("%s: %+v", line, o)
+		}
+		s.sleep(time.Second)
+		if ask := s.next(); ask.Verb != want.Verb || ask.Text != want.Text {
+			t.Errorf("%q is heard as %q %q, want %q %q", line, ask.Verb, ask.Text, want.Verb, want.Text)
+		}
 	}
 }
 

@@ -55,11 +55,8 @@ var (
 
 // said is what was typed, as an Ask.
 func said(text string) commands.Ask {
-	verb, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	if verb == "" {
-		verb = "help"
-	}
-	return commands.Ask{Verb: strings.ToLower(verb), Text: strings.TrimSpace(rest)}
+	verb, rest := commands.Parse(text)
+	return commands.Ask{Verb: verb, Text: rest}
 }
 
 const actionPrefix = "fo."
