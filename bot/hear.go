@@ -18,8 +18,9 @@ import (
 )
 
 // answerWithin is how long a form may wait for what commands say before it is
-// closed and the answer follows by itself. Slack gives up after three seconds.
-const answerWithin = 2 * time.Second
+// closed and the answer follows by itself. Slack gives up after three seconds, and
+// the way there and back takes some of them.
+const answerWithin = time.Second
 
 var errSlow = errors.New("the answer to a form takes long")
 
