@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -424,7 +426,7 @@ func TestAFormWhoseAnswerTakesLongClosesAndTheAnswerFollows(t *testing.T) {
 		if a.Values == nil {
 			return commands.Answer{Form: form()}
 		}
-		_ = s.clock.Sleep(ctx, 10*time.Second)
+		_ = s.clock.Sleep(ctx, 1500*time.Millisecond)
 		return commands.Answer{Errors: map[string]string{"region": "The lag has changed."}}
 	}
 	s.start(s.log)
@@ -532,11 +534,32 @@ func TestTokensAreCheckedAtStart(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
+			if !Refused(err) {
+				t.Error("trying again would be of no use, and it is not called refused")
+			}
 		})
 	}
 	_, err := Dial(s.ctx, Settings{BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: "http://127.0.0.1:1/api"}, s.clock, zerolog.Nop())
 	if err == nil || !strings.Contains(err.Error(), "reach Slack at http://127.0.0.1:1/api/") {
 		t.Errorf("unreachable: %v", err)
+	}
+	if Refused(err) {
+		t.Error("a Slack that cannot be reached is called one that refuses")
+	}
+}
+
+func TestASlackThatIsNotWellHasRefusedNothing(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"ok":false,"error":"internal_error"}`: false,
+		`{"ok":false,"error":"token_revoked"}`:  true,
+		`a page of a proxy`:                     false,
+	} {
+		slack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		_, err := Dial(t.Context(), Settings{BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: slack.URL}, incident.RealClock{}, zerolog.Nop())
+		slack.Close()
+		if err == nil || Refused(err) != want {
+			t.Errorf("%s: refused is %v for %v", body, Refused(err), err)
+		}
 	}
 }
 

@@ -92,6 +92,13 @@ func (c *Client) tryApp(ctx context.Context) error {
 	})
 }
 
+// Refused says that an error of Dial or Run is about a token, so that trying again
+// is of no use before somebody changes it: Slack answered and refused it, or it
+// cannot be one. When Slack could not be reached, or is not well, it is false.
+func Refused(err error) bool { return errors.Is(err, errToken) || fatalAuth(err) }
+
+var errToken = errors.New("the tokens cannot be what they should be")
+
 func (s Settings) check() error {
 	var faults []error
 	one := func(name, token, prefix, other, otherName string) {
@@ -106,8 +113,17 @@ func (s Settings) check() error {
 	}
 	one("SLACK_BOT_TOKEN", s.BotToken, "xoxb-", "xapp-", "SLACK_APP_TOKEN")
 	one("SLACK_APP_TOKEN", s.AppToken, "xapp-", "xoxb-", "SLACK_BOT_TOKEN")
-	return errors.Join(faults...)
+	if len(faults) == 0 {
+		return nil
+	}
+	return badTokens{errors.Join(faults...)}
 }
+
+// badTokens are faults of the settings that no call is needed to see.
+type badTokens struct{ error }
+
+// Is makes it one of errToken without changing what it says.
+func (badTokens) Is(target error) bool { return target == errToken }
 
 func kindOf(prefix string) string {
 	if prefix == "xapp-" {
