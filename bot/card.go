@@ -48,7 +48,7 @@ func (v scene) card() cardView {
 	c := cardView{
 		Incident: line(string(v.ID)), Severity: lineOf(d.Severity, 20), Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40),
 		Mode: lineOf(d.Mode, 20), Reason: lineOf(d.Reason, 500), By: who(v.DeclaredBy), Commander: who(d.Commander),
-		Phase: v.phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
+		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
 		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
 		Impact: span(v.impact()), Unprotected: v.unprotected(),
@@ -124,7 +124,7 @@ func (b *Bot) cardMessage(v scene) message {
 	}
 	id := v.ID
 	var run []commands.Button
-	switch v.phase() {
+	switch v.Phase() {
 	case "resolved":
 	case "mitigated", "aborted":
 		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve …", Incident: id, Style: "primary"})
@@ -139,7 +139,7 @@ func (b *Bot) cardMessage(v scene) message {
 	}
 	rows = append(rows, row("run", run...)...)
 	m := compose(b.words.say("card", v.card()), v.practice, rows...)
-	m.meta = map[string]any{"incident": string(id), "key": keyCard, "kind": "card", "state": v.phase()}
+	m.meta = map[string]any{"incident": string(id), "key": keyCard, "kind": "card", "state": v.Phase()}
 	return m
 }
 

@@ -151,6 +151,30 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 	}
 }
 
+func TestWaitingForPeopleIsCountedAsTheRecordCountsIt(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails()
+	for _, c := range []struct {
+		name string
+		add  func()
+		want time.Duration // of one more minute
+	}{
+		{"a question stands and nothing runs", func() {}, time.Minute},
+		{"a step runs that something waits for", func() { s.add(0, incident.Bot, incident.StepStarted{Step: "dns", Attempt: 1}) }, 0},
+		{"only a step runs that nothing waits for", func() {
+			s.add(0, incident.Bot, incident.StepFinished{Step: "dns", Attempt: 1}, incident.StepStarted{Step: "s3", Attempt: 2, Aside: true})
+		}, time.Minute},
+		{"no question stands", func() { s.retried() }, 0},
+		{"the run is paused", func() { s.add(0, "UALICE", incident.RunPaused{}) }, time.Minute},
+	} {
+		c.add()
+		b := sober(t, s.at.Add(time.Minute))
+		v := b.scene(incident.Fold(s.events))
+		if got := v.waited() - v.Waited; got != c.want {
+			t.Errorf("%s: %s more, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 func TestAFormLooksAsItDid(t *testing.T) { golden(t, "form", modal(form())) }
 
 func TestEveryMessageOfARehearsalSaysSo(t *testing.T) {

@@ -75,23 +75,6 @@ type scene struct {
 	practice bool
 }
 
-// phase is one word for how far the incident has come.
-func (v scene) phase() string {
-	switch {
-	case !v.ResolvedAt.IsZero():
-		return "resolved"
-	case !v.AbortedAt.IsZero():
-		return "aborted"
-	case !v.MitigatedAt.IsZero():
-		return "mitigated"
-	case v.Paused:
-		return "paused"
-	case v.GoAt.IsZero():
-		return "readiness"
-	}
-	return "running"
-}
-
 // over is when the run ended, or now.
 func (v scene) over() time.Time {
 	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
@@ -102,23 +85,8 @@ func (v scene) over() time.Time {
 	return v.now
 }
 
-func (v scene) running() bool {
-	for _, st := range v.Steps {
-		if st.Status == incident.Running {
-			return true
-		}
-	}
-	return false
-}
-
 // waited is how long nothing but people was waited for, up to now.
-func (v scene) waited() time.Duration {
-	d := v.Waited
-	if len(v.Open) > 0 && v.MitigatedAt.IsZero() && v.AbortedAt.IsZero() && v.now.After(v.Last) && !v.running() {
-		d += v.now.Sub(v.Last)
-	}
-	return d
-}
+func (v scene) waited() time.Duration { return v.Waiting(v.now) }
 
 // impact is how long users have been hurt, as far as is known.
 func (v scene) impact() time.Duration {

@@ -41,10 +41,10 @@ func (v scene) update(next time.Time) updateView {
 	if !d.Began.IsZero() {
 		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), span(v.impact()))
 	}
-	switch v.phase() {
+	switch v.Phase() {
 	case "running", "paused":
 		u.TargetIs = "TAKING OVER"
-		if v.phase() == "paused" {
+		if v.Phase() == "paused" {
 			u.Status = "IN PROGRESS (paused)"
 		}
 	case "mitigated":
@@ -119,7 +119,7 @@ func (v scene) actions() []string {
 
 // doing is what is going on now, in a few words.
 func (v scene) doing() string {
-	switch v.phase() {
+	switch v.Phase() {
 	case "resolved":
 		return ""
 	case "mitigated":
@@ -150,7 +150,7 @@ func (v scene) doing() string {
 
 func (b *Bot) updateMessage(v scene, key string, next time.Time) message {
 	m := compose(b.words.say("update", v.update(next)), v.practice)
-	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": "update", "state": v.phase()}
+	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": "update", "state": v.Phase()}
 	return m
 }
 
