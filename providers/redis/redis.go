@@ -28,11 +28,19 @@
 // A lease runs out by the clock of its callers, whose time is an argument of the
 // scripts; the server's clock and its key expiry are not used. In a rehearsal
 // time runs faster than life or stands still, and a lease must do the same. The
-// price is that replicas whose clocks differ may take a lease early. That is
-// harmless here: each lease has a token greater than all before it, and an append
-// with an older one is refused. The lease saves work, the token is the safety.
-// What neither can stop is a call to somebody else that is already under way;
-// that is the engine's part.
+// price is that replicas whose clocks differ may take a lease early. The record
+// stays right all the same: each lease has a token greater than all before it, and
+// an append with an older one is refused. The lease saves work, the token is the
+// safety.
+//
+// What neither can stop is a call to somebody else that is already under way. The
+// engine waits for it until [incident.ChangeIntended].Until, which is read by the
+// same clocks: a replica whose clock is ahead takes the lease early and is past
+// Until early too, looks while the other's call may still arrive, and may send it
+// again. So keep the clocks of all replicas synchronised by NTP (chrony,
+// systemd-timesyncd, or what the cloud provides) and alert when one is off by more
+// than a second; two replicas that disagree show in the timeline as events dated
+// before those that they follow.
 //
 // # When Redis is down
 //
@@ -161,8 +169,8 @@ func (l *Log) Disconnect() error {
 	return errors.Join(errs...)
 }
 
-// parse reads the URL. What the standard library says about a bad one may quote
-// a piece of the password, so it is not passed on.
+// parse reads the URL. What the libraries say about a bad one may quote a piece of
+// the password, so it is not passed on.
 func parse(raw string) (*goredis.Options, error) {
 	const want = "it looks like redis://user:password@host:6379/0 (rediss:// for TLS)"
 	if raw == "" {
@@ -173,7 +181,10 @@ func parse(raw string) (*goredis.Options, error) {
 	}
 	opt, err := goredis.ParseURL(raw)
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL cannot be used: %w; %s", err, want)
+		// Its text is left out: of redis://:12/secret@host:6379/0 it takes what
+		// stands behind the first slash for the database, and quotes it.
+		return nil, errors.New("REDIS_URL cannot be used: " + want +
+			"; the scheme is redis, rediss or unix, the database is a number, and special characters in the password, / too, have to be percent-encoded")
 	}
 	opt.MaxRetries = -1
 	opt.ContextTimeoutEnabled = true

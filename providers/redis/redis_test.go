@@ -461,3 +461,16 @@ func TestOpenSaysWhatToLookAt(t *testing.T) {
 		})
 	}
 }
+
+// The library takes such a password for a path and quotes it.
+func TestAURLAtFaultKeepsItsPassword(t *testing.T) {
+	for _, url := range []string{
+		"redis://:12/secret@host:6379/0", "redis://user:12/secret@host", "redis://:secret@host:6379/zero", "secret://host",
+		"redis://:secret%@host", "redis://:secret@host:6379/0?secret=1", "redis://:secret@host:port/0", "redis://:12/secret@host:6379/0?db=secret",
+	} {
+		_, err := redis.Open(t.Context(), redis.Options{URL: url}, zerolog.Nop())
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "percent-encoded") {
+			t.Errorf("%s: error is %v", url, err)
+		}
+	}
+}
