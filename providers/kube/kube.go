@@ -34,7 +34,7 @@ import (
 const (
 	ScaleUndo   = "set the autoscaler's minimum and the replicas back to the recorded values"
 	FenceUndo   = "scale the services in the Region that was left back to the recorded replicas"
-	RestartUndo = "nothing to take back: the pods are the same, only younger"
+	RestartUndo = "nothing to take back: the pods are new, of the same image and settings"
 )
 
 // fieldManager names us in the objects' managed fields.
