@@ -25,6 +25,9 @@ const (
 	fresh = 3 * time.Minute
 	// history is how far back the last good value is looked for.
 	history = 3 * time.Hour
+	// longest is how far back the value is looked for that a yes to losing data is
+	// bound to: the primary may be gone for a long time before somebody says yes.
+	longest = 24 * time.Hour
 )
 
 // lagMetrics in the order of preference: the first is the RPO of user
@@ -46,8 +49,8 @@ type lag struct {
 }
 
 // lag reads the replication lag as the standby sees it, from CloudWatch in the
-// standby's own Region.
-func (a *Aurora) lag(ctx context.Context, p *runbook.Plan) (lag, error) {
+// standby's own Region, as far back as that.
+func (a *Aurora) lag(ctx context.Context, p *runbook.Plan, back time.Duration) (lag, error) {
 	l := lag{now: a.clock.Now()}
 	client := a.watch(p.Target.Name)
 	reading := func(o *cloudwatch.Options) { o.Retryer = a.reads.Call() }
@@ -76,7 +79,7 @@ func (a *Aurora) lag(ctx context.Context, p *runbook.Plan) (lag, error) {
 		}
 		data, err := client.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
 			MetricDataQueries: queries,
-			StartTime:         aws.Time(l.now.Add(-history)), EndTime: aws.Time(l.now.Add(period)),
+			StartTime:         aws.Time(l.now.Add(-back)), EndTime: aws.Time(l.now.Add(period)),
 			ScanBy: types.ScanByTimestampDescending,
 		}, reading)
 		if err != nil {
@@ -124,9 +127,12 @@ func (l lag) lastGood(limit float64) (point, bool) {
 	return point{}, false
 }
 
-// band is the policy's band of the lag: an approval is bound to it.
-func (l lag) band(limits []int) string {
-	if !l.known() {
+// band is the policy's band of the lag: an approval is bound to it. Where data may
+// be lost the newest value counts however old it is: once the writer is gone there
+// is none to come, and that alone is no reason to ask anew. A newer value in
+// another band is.
+func (l lag) band(limits []int, lossy bool) string {
+	if len(l.points) == 0 || (!lossy && !l.known()) {
 		return "unknown"
 	}
 	limits = slices.Sorted(slices.Values(limits))
@@ -160,7 +166,7 @@ func (l lag) evidence() map[string]string {
 // last value is all there ever will be, and it is told with its age.
 func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
-	l, err := a.lag(ctx, p)
+	l, err := a.lag(ctx, p, history)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -170,7 +176,7 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	switch {
 	case len(l.points) == 0:
 		return o, false, unknownLag("%s has had no datapoint for %s", p.Target.DBCluster, since(history))
-	case !l.known() && p.Mode == "unplanned" && l.outage(c) != "" && !above(l.points[0].ms, policy.LagConfirmMS):
+	case !l.known() && p.Mode == "unplanned" && l.hurt(c) && !above(l.points[0].ms, policy.LagConfirmMS):
 		o.Summary = "replication lag is no longer reported: " + l.lost(c)
 		return o, true, nil
 	case !l.known():
@@ -210,9 +216,14 @@ func (l lag) lost(c engine.Call) string {
 	return fmt.Sprintf("last good value %s at %s, %s ago, nothing newer%s", ms(last.ms), clock(last.at), since(l.age()), l.outage(c))
 }
 
-// outage is how long users have been hurt, for the end of a sentence.
+// hurt says that by what was declared users are hurt already.
+func (l lag) hurt(c engine.Call) bool { return !c.Impact.IsZero() && l.now.After(c.Impact) }
+
+// outage is how long users have been hurt, for the end of a sentence. When nobody
+// said since when, what was declared is the moment of the declaration: within a
+// minute of it, or with a lag that fell silent well before it, it is not told.
 func (l lag) outage(c engine.Call) string {
-	if c.Impact.IsZero() || !l.now.After(c.Impact) {
+	if !l.hurt(c) || l.now.Sub(c.Impact) < period || (len(l.points) > 0 && c.Impact.Sub(l.points[0].at) > fresh) {
 		return ""
 	}
 	return fmt.Sprintf("; the outage began %s ago", since(l.now.Sub(c.Impact)))
@@ -241,7 +252,7 @@ func (a *Aurora) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		in.Above = time.Minute
 	}
 	p := c.Plan
-	l, err := a.lag(ctx, p)
+	l, err := a.lag(ctx, p, history)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}

@@ -104,10 +104,14 @@ func (m Promotion) Do(ctx context.Context, c engine.Call) (engine.Outcome, error
 }
 
 // Effect says what would happen now. Its Bound is the target, the mode and the
-// policy's band of the lag.
+// policy's band of the lag: of the last value there is for a failover.
 func (m Promotion) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
 	p := c.Plan
-	l, err := m.lag(ctx, p)
+	back := history
+	if m.lossy {
+		back = longest
+	}
+	l, err := m.lag(ctx, p, back)
 	if err != nil {
 		// An unreadable lag must not keep anybody from being asked: it is shown as
 		// what it is, unknown, which is a band of its own.
@@ -117,7 +121,7 @@ func (m Promotion) Effect(ctx context.Context, c engine.Call) (incident.Effect, 
 	id := p.Topology.Database.GlobalCluster
 	e := incident.Effect{
 		Step:  c.Step.ID,
-		Bound: fmt.Sprintf("%s %s, lag %s", kind(m.lossy), p.Target.DBClusterARN, l.band(p.Topology.Policy.LagBandsMS)),
+		Bound: fmt.Sprintf("%s %s, lag %s", kind(m.lossy), p.Target.DBClusterARN, l.band(p.Topology.Policy.LagBandsMS, m.lossy)),
 	}
 	if !m.lossy {
 		e.What = fmt.Sprintf("SwitchoverGlobalCluster: %s -> %s (%s); writes stop until the standby has everything (%s)",
@@ -139,7 +143,7 @@ func (l lag) told() string {
 	case len(l.points) == 0:
 		return "lag unknown: no datapoint"
 	case !l.known():
-		return fmt.Sprintf("lag unknown: last good value %s, %s ago", ms(l.points[0].ms), since(l.age()))
+		return fmt.Sprintf("lag unknown: last good value %s, %s ago, nothing newer", ms(l.points[0].ms), since(l.age()))
 	}
 	return fmt.Sprintf("RPO lag %s, read %s ago; highest in the last hour %s", ms(l.points[0].ms), since(l.age()), ms(l.high()))
 }
