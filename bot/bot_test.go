@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,6 +253,43 @@ func TestOnlyTheReplicaThatCarriesTheRunOutSpeaks(t *testing.T) {
 	s.sleep(time.Minute)
 	if n := s.keys(id); len(n) != 0 {
 		t.Errorf("a bystander said %v", n)
+	}
+}
+
+func TestAReplicaThatLostTheRunIsSilentAtOnce(t *testing.T) {
+	s := newStage(t)
+	var holds atomic.Bool
+	holds.Store(true)
+	s.change = func(o *Options, _ *Client) { o.Holds = func(incident.ID) bool { return holds.Load() } }
+	s.start(s.log)
+	id := s.open()
+	s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated())
+	s.sleep(10 * time.Second)
+	holds.Store(false) // fenced: another one has not said yet that it took over
+	before := len(s.slack.Messages(channel))
+	card, _ := s.message("card")
+	s.happen(id, "UALICE", incident.NoteAdded{Text: "said after the run was lost"})
+	s.sleep(time.Minute)
+	after, _ := s.message("card")
+	if n := len(s.slack.Messages(channel)); n != before || text(after) != text(card) {
+		t.Errorf("%d messages more, the card: %s", n-before, text(after))
+	}
+	holds.Store(true)
+	s.sleep(time.Minute)
+	if n := len(s.slack.Messages(channel)); n <= before {
+		t.Error("it has the run again and says nothing")
+	}
+}
+
+func TestTheLastStateOfTheCardSurvivesARecordThatBreaksOff(t *testing.T) {
+	s := newStage(t)
+	s.start(&breaking{Log: s.log, at: map[int]bool{2: true, 3: true, 4: true}})
+	id := s.open()
+	s.sleep(2 * time.Second)
+	s.happen(id, "UBOB", incident.RunPaused{Reason: "the last thing that happened"})
+	s.sleep(15 * time.Second)
+	if card, _ := s.message("card"); !strings.Contains(text(card), "the last thing that happened") {
+		t.Errorf("the card shows %s", text(card))
 	}
 }
 

@@ -50,8 +50,6 @@ type follower struct {
 	log zerolog.Logger
 
 	// Whose turn it is.
-	held  bool
-	token uint64
 	alone time.Time
 
 	// What is in the channel.
@@ -177,7 +175,6 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	}
 	for _, j := range o.jobs {
 		if err := f.say(ctx, j); err != nil {
-			f.dirty = f.dirty || j.key == keyCard
 			return 0, 0, false, err
 		}
 		f.said(j)
@@ -194,22 +191,18 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 }
 
 // ours says whether this replica speaks: the one that carries the run out, or
-// did to its end. What a finished run left unsaid is said by whoever finds it.
+// carried it to its end. One that lost it is silent at once. What a finished run
+// left unsaid is said by whoever finds it.
 func (f *follower) ours(s *incident.State) bool {
 	if f.b.opt.Holds(f.id) {
-		f.held, f.token, f.alone = true, s.Run.Token, time.Time{}
+		f.alone = time.Time{}
 		return true
 	}
-	over := !s.ResolvedAt.IsZero() || !s.AbortedAt.IsZero()
-	if f.held && f.token == s.Run.Token && (over || !s.MitigatedAt.IsZero()) {
-		return true
-	}
-	f.held = false
-	now := f.b.clock.Now()
-	if !over {
+	if !s.Over() {
 		f.alone = time.Time{}
 		return false
 	}
+	now := f.b.clock.Now()
 	if f.alone.IsZero() {
 		f.alone = now
 	}
@@ -264,8 +257,12 @@ func (f *follower) learn(key string, next time.Time) {
 	}
 }
 
-// said is learn for what has just been said.
+// said is learn for what has just been said. Only now the card shows the newest
+// state, or never will: what breaks off before leaves it to be shown.
 func (f *follower) said(j job) {
+	if j.key == keyCard {
+		f.dirty, f.cardAt = false, f.b.clock.Now()
+	}
 	if f.known[j.key] != "" {
 		f.learn(j.key, j.next)
 	}
@@ -395,7 +392,6 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	switch {
 	case f.known[keyCard] == "" || (f.dirty || stale) && due <= 0:
 		o.jobs = append(o.jobs, job{key: keyCard, m: b.cardMessage(v)})
-		f.dirty, f.cardAt = false, v.now
 	case f.dirty:
 		soon(due)
 	}

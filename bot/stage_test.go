@@ -297,6 +297,28 @@ func (d *dying) Append(ctx context.Context, w incident.Write) (incident.Written,
 	return d.Log.Append(ctx, w)
 }
 
+// breaking is a Log that breaks those appends of what was posted.
+type breaking struct {
+	incident.Log
+	mu sync.Mutex
+	n  int
+	at map[int]bool
+}
+
+// Append breaks when its time has come.
+func (b *breaking) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
+	if _, ok := w.Events[0].Body.(incident.MessagePosted); ok {
+		b.mu.Lock()
+		b.n++
+		broken := b.at[b.n]
+		b.mu.Unlock()
+		if broken {
+			return incident.Written{}, errDied
+		}
+	}
+	return b.Log.Append(ctx, w)
+}
+
 // meddler changes what comes back from Slack for one call.
 type meddler struct {
 	http.RoundTripper
