@@ -252,11 +252,8 @@ func (b *builder) moments() {
 	}
 	add(at(b.t4, "the failover was never begun"), "Failover initiated", note)
 
-	if step, when := b.lastDNS(); !when.IsZero() {
-		add(measured("%s", clock(when)), "DNS propagation complete", step+": "+b.finishes[step].Summary)
-	} else {
-		add(toFill("no finished DNS check is on the timeline"), "DNS propagation complete", "")
-	}
+	v, event, dnsNote := b.moved()
+	add(v, event, dnsNote)
 	note = b.state.Mitigated.Summary
 	add(at(b.t5, "the timeline does not say that users were served again"), "Services validated in secondary region", note)
 	note = ""
@@ -274,20 +271,36 @@ func (b *builder) moments() {
 	}
 }
 
-// lastDNS is the last step that looked at the names after the failover began.
-func (b *builder) lastDNS() (string, time.Time) {
+// moved is when the names led to the target: when the zone's own servers said so,
+// or else when requests arrived there. What public resolvers still hold runs out by
+// itself and is told beside it, never taken for it.
+func (b *builder) moved() (at Value, event, note string) {
+	event = "DNS: the zone's own servers moved"
+	step, when := b.lastDone("dns.authoritative")
+	if when.IsZero() {
+		if step, when = b.lastDone("probe.region"); !when.IsZero() {
+			event = "DNS: requests of users arrive in " + b.state.Declared.Target
+		}
+	}
+	if when.IsZero() {
+		return toFill("no finished check of the zone's own servers is on the timeline"), event, ""
+	}
+	note = step + ": " + b.finishes[step].Summary
+	for _, id := range slices.Sorted(maps.Keys(b.state.Steps)) {
+		if st := b.state.Steps[id]; st.Action == "dns.resolvers" && !st.Ended.IsZero() && st.Status.Settled() {
+			note += fmt.Sprintf("; public resolvers at %s: %s", clock(st.Ended), b.seen(*st))
+		}
+	}
+	return measured("%s", clock(when)), event, note
+}
+
+// lastDone is the last step of that action that was done after the failover began.
+func (b *builder) lastDone(action string) (string, time.Time) {
 	var step string
 	var when time.Time
 	for _, id := range slices.Sorted(maps.Keys(b.state.Steps)) {
 		st := b.state.Steps[id]
-		reads := true
-		if b.plan != nil {
-			if s, ok := b.plan.Step(id); ok {
-				reads = s.Kind == runbook.Check || s.Kind == runbook.Wait
-			}
-		}
-		if reads && st.Status == incident.Done && strings.HasPrefix(st.Action, "dns.") &&
-			!b.t4.IsZero() && st.Ended.After(b.t4) && st.Ended.After(when) {
+		if st.Status == incident.Done && st.Action == action && !b.t4.IsZero() && st.Ended.After(b.t4) && st.Ended.After(when) {
 			step, when = id, st.Ended
 		}
 	}
@@ -812,11 +825,14 @@ func (b *builder) judge() {
 	}
 	b.d.Actions = append(b.d.Actions, b.d.Unprotected...)
 	for _, c := range b.d.Changes {
-		if s, ok := b.planStep(c.Step); ok && !s.NoReturn {
+		if s, ok := b.planStep(c.Step); ok && !s.NoReturn && !strings.HasPrefix(c.Undo, nothingBack) {
 			b.d.Actions = append(b.d.Actions, fmt.Sprintf("Keep or take back the change of %s: %s", c.Step, c.Undo))
 		}
 	}
 }
+
+// nothingBack begins the way back of a change that leaves nothing behind.
+const nothingBack = "nothing to "
 
 func (b *builder) planStep(id string) (runbook.Step, bool) {
 	if b.plan == nil {

@@ -57,7 +57,9 @@ func testPlan(t *testing.T) *runbook.Plan {
 			{ID: "fence", Section: "04", Title: "Fence the writers of us-east-1", Uses: "kube.fence", Kind: runbook.Change, Needs: []string{"go"}, Undo: "scale them up again"},
 			{ID: "promote", Section: "04", Title: "Promote the database in us-west-2", Uses: "aurora.failover", Kind: runbook.Change, Needs: []string{"scale/order-service", "fence"}, NoReturn: true, Undo: "switch back once us-east-1 has rejoined"},
 			{ID: "dns", Section: "06", Title: "Put the takeover object", Uses: "takeover.put", Kind: runbook.Change, Needs: []string{"promote"}, Undo: "delete the object"},
-			{ID: "dns-answers", Section: "06", Title: "The zone answers us-west-2", Uses: "dns.verify", Kind: runbook.Wait, Needs: []string{"dns"}},
+			{ID: "dns-answers", Section: "06", Title: "The zone answers us-west-2", Uses: "dns.authoritative", Kind: runbook.Wait, Needs: []string{"dns"}},
+			{ID: "resolvers", Section: "06", Title: "Public resolvers", Uses: "dns.resolvers", Kind: runbook.Check, Needs: []string{"dns-answers"}},
+			{ID: "restart", Section: "07", Title: "Restart order-service", Uses: "kube.restart", Kind: runbook.Change, Needs: []string{"promote"}, Undo: "nothing to take back: the pods are new"},
 			{ID: "order", Section: "07", Title: "A synthetic order", Uses: "probe.order", Kind: runbook.Check, Needs: []string{"dns-answers"}},
 		},
 	}
@@ -123,7 +125,10 @@ func regionLoss(t *testing.T) []incident.Event {
 		incident.StepStarted{Step: "promote", Action: "aurora.failover", Attempt: 1})
 	s.at(638, incident.Bot, incident.StepFinished{Step: "promote", Action: "aurora.failover", Attempt: 1, Changed: true, Summary: "ecommerce-secondary writes in us-west-2"})
 	s.step("dns", "takeover.put", 638, 640, incident.StepFinished{Changed: true, Summary: "takeover is there"})
-	s.step("dns-answers", "dns.verify", 640, 700, incident.StepFinished{Summary: "4 of 4 name servers answer us-west-2"})
+	s.step("dns-answers", "dns.authoritative", 640, 700, incident.StepFinished{Summary: "4 of 4 name servers answer us-west-2"})
+	s.step("restart", "kube.restart", 700, 700, incident.StepFinished{Changed: true, Summary: "order-service in us-west-2 is restarting"})
+	s.at(700, incident.Bot, incident.StepStarted{Step: "resolvers", Action: "dns.resolvers", Attempt: 1},
+		incident.StepFailed{Step: "resolvers", Action: "dns.resolvers", Attempt: 1, Advice: true, Error: "0 of 3 public resolvers answer us-west-2"})
 	s.step("order", "probe.order", 700, 703, incident.StepFinished{Summary: "order 17 was read back"})
 	s.at(703, incident.Bot, incident.IncidentMitigated{Summary: "Users are served from us-west-2"})
 	s.at(704, incident.Bot, incident.MessagePosted{Key: "card", Channel: "C1", TS: "1.2"})
@@ -322,5 +327,37 @@ func TestABreakGlassApprovalIsLoud(t *testing.T) {
 	}
 	if strings.Contains(string(got), "was approved by somebody else") {
 		t.Error("a break-glass approval is praised as one by a second person")
+	}
+}
+
+func TestDNSIsTakenFromTheZonesOwnServersAndNotFromResolvers(t *testing.T) {
+	got, _, err := Write(regionLoss(t), Options{Template: ours(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "| 14:11:40 UTC | DNS: the zone's own servers moved (dns-answers: 4 of 4 name servers answer us-west-2; public resolvers at 14:11:40 UTC: 0 of 3 public resolvers answer us-west-2) |"
+	if !strings.Contains(string(got), want) || strings.Contains(string(got), "propagation complete") {
+		t.Errorf("the draft lacks %q", want)
+	}
+	// Without an answer of the zone's servers nothing else is taken for one.
+	events := slices.DeleteFunc(regionLoss(t), func(e incident.Event) bool {
+		f, ok := e.Body.(incident.StepFinished)
+		return ok && f.Step == "dns-answers"
+	})
+	if got, _, err = Write(events, Options{Template: ours(t)}); err != nil || !strings.Contains(string(got), "*to fill in: no finished check of the zone's own servers") {
+		t.Errorf("%v: a moment was taken from something else", err)
+	}
+}
+
+func TestWhatLeavesNothingBehindIsNoActionItem(t *testing.T) {
+	got, _, err := Write(regionLoss(t), Options{Template: ours(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(got), "Keep or take back the change of scale/order-service") {
+		t.Error("a change that stays is no action item")
+	}
+	if strings.Contains(string(got), "take back the change of restart") {
+		t.Error("there is an action item with nothing to take back")
 	}
 }
