@@ -89,6 +89,9 @@ type StepState struct {
 	IntendedSeq uint64
 	ApprovedBy  string
 	ApprovedAt  time.Time
+	// Again is why it was last asked about once more, while a change may be under
+	// way.
+	Again string
 	// VoidSeq is the newest event that made approvals before it void for this
 	// step: it was asked anew, declined, or retried.
 	VoidSeq uint64
@@ -295,7 +298,7 @@ func (s *State) Apply(e Event) {
 		}
 	case ChangeIntended:
 		st := s.step(b.Step, b.Action)
-		st.Intended, st.IntendedSeq, st.Attempt = &b, e.Seq, b.Attempt
+		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
 	case ChangeMissed:
 		st := s.step(b.Step, b.Action)
 		st.Intended, st.IntendedSeq = nil, 0
@@ -334,7 +337,11 @@ func (s *State) Apply(e Event) {
 		s.Questions[b.Question] = &Question{ApprovalAsked: b, AskedAt: e.Time, Open: true}
 		s.Open = append(s.Open, b.Question)
 		if b.Kind == AskApprove {
-			s.status(s.step(b.Step, ""), Pending)
+			st := s.step(b.Step, "")
+			s.status(st, Pending)
+			if b.Again != "" {
+				st.Again = b.Again
+			}
 			for _, id := range b.about() {
 				s.step(id, "").VoidSeq = e.Seq
 			}

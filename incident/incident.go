@@ -54,6 +54,9 @@ type Fault struct {
 	Maybe bool
 	// Person: trying again will not help; somebody has to do or decide something.
 	Person bool
+	// No: it is known how things are, and waiting will not make them so. Without
+	// it an error means that it could not be found out.
+	No bool
 	// After is how long the other side asked to wait; 0 when it did not.
 	After time.Duration
 	// Hint says what a person can do about it; may be empty.

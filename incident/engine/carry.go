@@ -49,6 +49,8 @@ type work struct {
 	// that may have happened, nil if nobody is left who knows.
 	sent   int
 	answer error
+	// again is why people were last asked about this change once more.
+	again string
 }
 
 func (r *run) carry(ctx context.Context, step runbook.Step) error {
@@ -65,7 +67,7 @@ func (r *run) carry(ctx context.Context, step runbook.Step) error {
 	if err != nil {
 		return err
 	}
-	w.former = st.Intended
+	w.former, w.again = st.Intended, st.Again
 	if !ok {
 		return w.fail(ctx, &incident.Fault{
 			Err:    fmt.Errorf("this version has no action %q", step.Uses),
@@ -219,7 +221,7 @@ func (w *work) wait(ctx context.Context) error {
 		case err == nil && ok:
 			return w.finish(ctx, o, false, false)
 		case err != nil && incident.FaultOf(err).Person && isFault(err):
-			return w.fail(ctx, err, o, true)
+			return w.fail(ctx, err, o, !incident.FaultOf(err).No)
 		case !w.Clock.Now().Add(every).Before(end):
 			if err != nil {
 				return w.fail(ctx, fmt.Errorf("not known after %s: %w", w.step.Timeout, err), o, true)
@@ -274,5 +276,5 @@ func backoff(try int, f *incident.Fault) time.Duration {
 	if f.After > 0 {
 		return min(f.After, time.Minute)
 	}
-	return time.Second << (try - 1)
+	return min(time.Second<<(try-1), 15*time.Second)
 }

@@ -55,7 +55,7 @@ func (w *work) attempt(ctx context.Context) error {
 			return w.pickUp(ctx)
 		}
 		w.former = nil
-		if !f.Retry || try == tries {
+		if !f.Retry || w.Clock.Now().Sub(w.call.Began) > w.step.Timeout {
 			return w.keep(ctx, func(ctx context.Context) error { return w.fail(ctx, err, o, false) })
 		}
 		if err := w.missed(ctx, err); err != nil {
@@ -157,6 +157,9 @@ func (w *work) pickUp(ctx context.Context) error {
 		why := "it is not there"
 		if err != nil {
 			why = "it cannot be seen whether it is there: " + err.Error()
+		}
+		if w.answer == nil && w.again != "" {
+			return w.ask(ctx, w.again) // what came of it was told then, and nobody knows more
 		}
 		return w.ask(ctx, fmt.Sprintf("It was asked for at %s and %s; %s.",
 			w.former.Until.Add(-w.callTime()).UTC().Format("15:04:05 UTC"), w.answered(), why))

@@ -170,6 +170,7 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	if in.Restarted && d.Spec.Template.Annotations[mark] != string(c.Incident) {
 		return o, false, &incident.Fault{
 			Person: true,
+			No:     true,
 			Err:    fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
 			Hint:   "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry",
 		}
@@ -179,10 +180,14 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		return o, false, nil
 	}
 	for _, cond := range st.Conditions {
-		if cond.Type == appsv1.DeploymentProgressing && cond.Reason == "ProgressDeadlineExceeded" {
+		// A verdict from before this attempt says nothing about it: somebody may
+		// have added capacity since, and asked to look again.
+		if cond.Type == appsv1.DeploymentProgressing && cond.Reason == "ProgressDeadlineExceeded" &&
+			!cond.LastUpdateTime.Time.Before(c.Began) {
 			why := k.stuck(ctx, client, r, d, o.Evidence)
 			return o, false, &incident.Fault{
 				Person: true,
+				No:     true,
 				Err:    fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
 				Hint:   "add capacity or mend the pods, then retry",
 			}
