@@ -27,8 +27,12 @@ func (s *Server) pageRoutes(mux *http.ServeMux) {
 			_, _ = w.Write(b)
 		}))
 	}
-	serve("/{$}", "index.html", "text/html; charset=utf-8")
-	serve("/archives/", "index.html", "text/html; charset=utf-8")
-	serve("/page.css", "page.css", "text/css; charset=utf-8")
-	serve("/page.js", "page.js", "text/javascript; charset=utf-8")
+	const html, css, js, svg = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"
+	serve("/{$}", "index.html", html)
+	serve("/archives/", "index.html", html)
+	serve("/page.css", "page.css", css)
+	for _, script := range []string{"blocks.js", "beside.js", "page.js"} {
+		serve("/"+script, script, js)
+	}
+	serve("/icon.svg", "icon.svg", svg)
 }
