@@ -214,7 +214,7 @@ func onIt(n int) string {
 func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) *Form {
 	f := &Form{
 		Verb: verb, On: q.Question, Incident: id, Title: "Approve", Submit: "Approve",
-		Text: fmt.Sprintf("*%s*\n%s", quoted(q.Title), effectList(q)),
+		Text: fmt.Sprintf("*%s*\n%s", escaped(q.Title), effectList(q)),
 	}
 	if glass {
 		f.Title, f.Submit = "Break glass", "Approve alone"
@@ -232,12 +232,12 @@ func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) 
 func effectList(q *incident.Question) string {
 	var lines []string
 	for _, e := range q.Effects {
-		lines = append(lines, "*What happens*  "+quoted(e.What))
+		lines = append(lines, "*What happens*  "+escaped(e.What))
 		if e.Lost != "" {
-			lines = append(lines, "*What may be lost*  "+quoted(e.Lost))
+			lines = append(lines, "*What may be lost*  "+escaped(e.Lost))
 		}
 		if e.Undo != "" {
-			lines = append(lines, "*How it is undone*  "+quoted(e.Undo))
+			lines = append(lines, "*How it is undone*  "+escaped(e.Undo))
 		}
 	}
 	return short(strings.Join(lines, "\n"), 2500)
@@ -370,7 +370,7 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 			}
 			f = &Form{
 				Verb: "decline", On: q.Question, Incident: s.ID, Title: "Decline", Submit: "Decline",
-				Text:   fmt.Sprintf("*%s* is not done.", quoted(q.Title)),
+				Text:   fmt.Sprintf("*%s* is not done.", escaped(q.Title)),
 				Fields: []Field{{Name: "reason", Label: "Why not", Hint: "Everybody will read it.", Lines: true, Optional: true}},
 			}
 			return nil

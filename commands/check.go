@@ -97,7 +97,7 @@ func findingLine(f engine.Finding, word string) string {
 	if f.Err != nil {
 		says = bare(f.Err)
 	}
-	line := fmt.Sprintf("%s `%-7s` %s", mark, word, quoted(f.Step.Title))
+	line := fmt.Sprintf("%s `%-7s` %s", mark, word, escaped(f.Step.Title))
 	if says != "" {
 		line += ": " + quoted(short(says, 300))
 	}
@@ -108,7 +108,7 @@ func findingLine(f engine.Finding, word string) string {
 		line += " (advice)"
 	}
 	if f.Hint != "" && word != "ok" {
-		line += "\n      " + quoted(short(f.Hint, 200))
+		line += "\n      " + escaped(short(f.Hint, 200))
 	}
 	return line + "\n"
 }

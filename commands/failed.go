@@ -91,7 +91,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 			on = q.Question
 		}
 		st := s.Step(step)
-		text := fmt.Sprintf("*%s* stopped: %s", quoted(title(p, step)), quoted(short(st.Failure.Error, 500)))
+		text := fmt.Sprintf("*%s* stopped: %s", escaped(title(p, step)), quoted(short(st.Failure.Error, 500)))
 		if st.Intended != nil || st.Failure.Maybe {
 			text += "\nIt may have happened all the same."
 		}

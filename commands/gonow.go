@@ -187,9 +187,9 @@ func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) string 
 		if f.Unknown {
 			word = "? unknown"
 		}
-		line := fmt.Sprintf("%s: %s (`%s`): %s", word, quoted(title(p, id)), id, quoted(short(f.Error, 200)))
+		line := fmt.Sprintf("%s: %s (`%s`): %s", word, escaped(title(p, id)), id, quoted(short(f.Error, 200)))
 		if f.Hint != "" {
-			line += " " + quoted(short(f.Hint, 200))
+			line += " " + escaped(short(f.Hint, 200))
 		}
 		lines = append(lines, line)
 	}

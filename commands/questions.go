@@ -74,7 +74,7 @@ func (c *Commands) stale(s *incident.State, q *incident.Question, person string)
 	case "expired":
 		say = fmt.Sprintf("This question ran out unanswered at %s.", clock(q.At))
 	case "withdrawn":
-		say = fmt.Sprintf("This question was withdrawn at %s: %s.", clock(q.At), strings.TrimRight(nonempty(q.Reason, "it no longer asked anything"), "."))
+		say = fmt.Sprintf("This question was withdrawn at %s: %s.", clock(q.At), quoted(strings.TrimRight(nonempty(q.Reason, "it no longer asked anything"), ".")))
 	case "declined":
 		say = fmt.Sprintf("This question was declined by %s at %s.", by, clock(q.At))
 	default:

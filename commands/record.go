@@ -95,7 +95,7 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 		line := c.line(e)
 		lines = append(lines, line)
 		if _, said := e.Body.(incident.MessagePosted); !said {
-			end = append(end, short(line, 180))
+			end = append(end, quoted(short(line, 180)))
 		}
 	}
 	end = end[max(0, len(end)-shownLines):]
@@ -109,7 +109,7 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 	}
 	return Answer{
-		Text: fmt.Sprintf("*%s*, %s; the last %d:\n```\n%s\n```", id, count(len(events), "event"), len(end), quoted(strings.ReplaceAll(strings.Join(end, "\n"), "```", "'''"))),
+		Text: fmt.Sprintf("*%s*, %s; the last %d:\n```\n%s\n```", id, count(len(events), "event"), len(end), strings.Join(end, "\n")),
 		File: &file,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/failoverbot/failoverbot/incident"
 )
@@ -116,9 +117,44 @@ func plain(text string) string {
 	return short(strings.TrimSpace(text), 80)
 }
 
-// quoted is a person's own words for others to read: their markup must neither
-// call people nor look like the bot's.
+// quoted is a person's own words for others to read, also where an error or a
+// decline carries them: their markup must neither call people nor look like the
+// bot's. They stand on one line, and what would be bold, italic, struck or code
+// stands as a look-alike, which no client takes for markup; a zero-width mark would
+// not do, markup may begin behind one. The record keeps what was typed.
 func quoted(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\n\v\f\r\u0085\u2028\u2029", r) })
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+	letters := []rune(strings.Join(lines, " / "))
+	var b strings.Builder
+	for i, r := range letters {
+		// Between two letters a line below is part of a name: order_service.
+		name := r == '_' && i > 0 && i < len(letters)-1 && inWord(letters[i-1]) && inWord(letters[i+1])
+		like, markup := lookAlikes[r]
+		switch {
+		case markup && !name:
+			b.WriteRune(like)
+		case r == '\t':
+			b.WriteByte(' ')
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return escaped(b.String())
+}
+
+// lookAlikes of what begins or ends markup.
+var lookAlikes = map[rune]rune{'*': '∗', '_': '＿', '~': '∼', '`': 'ˋ'}
+
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// escaped is text of the runbook or of a provider, which may have several lines and
+// commands to copy: it calls nobody.
+func escaped(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(strings.TrimSpace(text))
 }
 
@@ -140,7 +176,7 @@ func bare(err error) string {
 func sentence(err error) string { return quoted(bare(err)) }
 
 // faults are all that is wrong with a runbook, a line each.
-func faults(err error) string { return quoted(short(err.Error(), 2500)) }
+func faults(err error) string { return escaped(short(err.Error(), 2500)) }
 
 // count is "1 step" or "3 steps".
 func count(n int, one string) string {

@@ -138,12 +138,12 @@ func (c *Commands) remains(s *incident.State, p *runbook.Plan) string {
 	var final []string
 	for _, st := range changed {
 		step, _ := p.Step(st.ID)
-		line := fmt.Sprintf("• %s (`%s`)", quoted(title(p, st.ID)), st.ID)
+		line := fmt.Sprintf("• %s (`%s`)", escaped(title(p, st.ID)), st.ID)
 		if st.Intended != nil {
 			line += ", which may have happened"
 		}
 		if step.Undo != "" {
-			line += ". Taken back by: " + quoted(strings.TrimRight(step.Undo, "."))
+			line += ". Taken back by: " + escaped(strings.TrimRight(step.Undo, "."))
 		}
 		lines = append(lines, line+".")
 		if step.NoReturn {
