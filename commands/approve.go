@@ -72,7 +72,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	}
 	var why string
 	if glass {
-		if why, a = reason(ask, rest, strings.TrimSpace("break_glass "+q.Confirm)+" REASON"); a != nil {
+		if why, a = reason(ask, rest, strings.TrimSpace("break-glass "+q.Confirm)+" REASON"); a != nil {
 			return *a
 		}
 	}
@@ -255,7 +255,7 @@ func wrongRegion(ask Ask, q *incident.Question, typed, verb string) Answer {
 	if verb == "break_glass" {
 		more = " REASON"
 	}
-	return *refused("%s Nothing was approved. `/failover %s %s%s`", say, verb, q.Confirm, more)
+	return *refused("%s Nothing was approved. `/failover %s %s%s`", say, spoken(verb), q.Confirm, more)
 }
 
 // reading is what a yes would do now.

@@ -88,7 +88,7 @@ func New(o Options, log zerolog.Logger) *Commands {
 
 // verb is one thing that may be asked.
 type verb struct {
-	name  string
+	name  string // as buttons carry it; people read and type it as spoken has it
 	usage string // behind "/failover "; empty: only a button leads here
 	about string
 	// may are the roles that may ask; nil: everybody, on the roster or not.
@@ -108,10 +108,10 @@ func verbs() []verb {
 		{"check", "check [REGION]", "carry out the readiness checks now; changes nothing", roster, (*Commands).check},
 		{"status", "status", "where things stand, and who is waited for", nil, (*Commands).status},
 		{"go", "go", "begin to change things, once readiness is known", leaders, (*Commands).goNow},
-		{"go_override", "go_override REASON", "begin although a required check failed", leaders, (*Commands).goOverride},
+		{"go_override", "go-override REASON", "begin although a required check failed", leaders, (*Commands).goOverride},
 		{"approve", "approve REGION [STEP]", "agree to a point of no return", roster, (*Commands).approve},
 		{"decline", "decline [STEP] [REASON]", "say no to it", roster, (*Commands).decline},
-		{"break_glass", "break_glass REGION REASON", "approve alone, after nobody answered", roster, (*Commands).breakGlass},
+		{"break_glass", "break-glass REGION REASON", "approve alone, after nobody answered", roster, (*Commands).breakGlass},
 		{"remind", "", "remind those who can answer", roster, (*Commands).remind},
 		{"retry", "retry [STEP]", "carry a step that stopped out again", leaders, (*Commands).retry},
 		{"skip", "skip STEP REASON", "go on without a step that stopped", leaders, (*Commands).skip},
@@ -146,6 +146,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 	if ask.Verb == "" {
 		ask.Verb = "help"
 	}
+	ask.Verb = strings.ReplaceAll(ask.Verb, "-", "_")
 	ask.Text = strings.TrimSpace(ask.Text)
 	v, ok := findVerb(ask.Verb)
 	if !ok {
@@ -188,13 +189,13 @@ func (c *Commands) authorise(id string, v verb) (Person, *Answer) {
 	switch {
 	case id == "" || len(found) == 0:
 		return Person{}, refused("You are not on the roster of this bot, so you cannot `%s`. %s You can `/failover status` and `/failover help`.",
-			v.name, c.can(v.may, nil))
+			spoken(v.name), c.can(v.may, nil))
 	case len(found) > 1:
 		return Person{}, refused("You are on the roster %d times, so it is not clear what you may do. Whoever keeps the settings has to name you once. %s",
 			len(found), c.can(v.may, nil))
 	case !found[0].has(v.may...):
 		return Person{}, refused("To `%s` takes %s; you are %s. %s",
-			v.name, either(v.may), found[0].roles(), c.can(v.may, nil))
+			spoken(v.name), either(v.may), found[0].roles(), c.can(v.may, nil))
 	}
 	return found[0], nil
 }

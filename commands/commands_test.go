@@ -381,7 +381,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 			t.Run(person+"/"+v.name, func(t *testing.T) {
 				r := started(t)
 				a := r.ask(Ask{Person: person, Verb: v.name})
-				denied := strings.Contains(a.Text, "not on the roster of this bot") || strings.Contains(a.Text, "To `"+v.name+"` takes")
+				denied := strings.Contains(a.Text, "not on the roster of this bot") || strings.Contains(a.Text, "To `"+spoken(v.name)+"` takes")
 				if denied == may[person][v.name] {
 					t.Errorf("may = %v, but the answer is %q", may[person][v.name], a.Text)
 				}
@@ -409,6 +409,8 @@ func TestAnUnknownVerbIsAnsweredWithWhatWasMeant(t *testing.T) {
 		"satus":                      "Did you mean `/failover status`?",
 		"aprove us-west-2":           "Did you mean `/failover approve us-west-2`?",
 		"us-west-2":                  "Did you mean `/failover start us-west-2`?",
+		"break-glas us-west-2 x":     "`/failover break-glas` is not a command. Did you mean `/failover break-glass us-west-2 x`?",
+		"go_overide it burns":        "`/failover go-overide` is not a command. Did you mean `/failover go-override it burns`?",
 		"xylophone":                  "These are: start, check, status",
 		"<!channel>":                 "`/failover !channel` is not a command",
 	} {
@@ -426,6 +428,8 @@ func TestParse(t *testing.T) {
 		"go override it burns":    {"go_override", "it burns"},
 		"go-override it burns":    {"go_override", "it burns"},
 		"break-glass us-west-2 x": {"break_glass", "us-west-2 x"},
+		"Break_Glass us-west-2 x": {"break_glass", "us-west-2 x"},
+		"go_override it burns":    {"go_override", "it burns"},
 		"note\tline one\nline":    {"note", "line one\nline"},
 	} {
 		if name, rest := Parse(typed); name != want[0] || rest != want[1] {
@@ -502,4 +506,28 @@ func TestHelpNamesWhatWorksNowFirst(t *testing.T) {
 	if strings.Contains(now, "/failover start") || strings.Contains(now, "/failover break-glass") {
 		t.Errorf("this does not work now:\n%s", now)
 	}
+}
+
+// What a person reads can be typed as it stands, and has one spelling.
+func TestVerbsAreReadWithHyphens(t *testing.T) {
+	r := promoting(t)
+	r.expire("q1")
+	r.askPromotion("q2")
+	for name, a := range map[string]Answer{
+		"help":             r.say(erin, "help"),
+		"unknown":          r.say(erin, "xylophone"),
+		"not on it":        r.say(mallory, "break_glass us-west-2 x"),
+		"no role":          r.say(dave, "go_override x"),
+		"no Region":        r.say(erin, "break_glass"),
+		"no reason":        r.say(erin, "break_glass us-west-2"),
+		"not on the list":  r.say(bob, "break-glass us-west-2 x"),
+		"as a button's":    r.ask(Ask{Person: erin, Verb: "break-glass", Text: "us-east-1 x"}),
+		"no reason for Go": started(t).say(alice, "go-override"),
+	} {
+		if strings.Contains(a.Text, "break_glass") || strings.Contains(a.Text, "go_override") || a.Text == "" {
+			t.Errorf("%s: %q", name, a.Text)
+		}
+	}
+	contains(t, r.say(erin, "break_glass us-west-2").Text, "`/failover break-glass us-west-2 REASON`")
+	contains(t, r.say(mallory, "go_override x").Text, "so you cannot `go-override`")
 }

@@ -76,7 +76,7 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		return Answer{Form: f}
 	}
-	why, a := reason(ask, ask.Text, "go_override REASON")
+	why, a := reason(ask, ask.Text, "go-override REASON")
 	if a != nil {
 		return *a
 	}

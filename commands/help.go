@@ -32,7 +32,7 @@ func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 		if v.usage == "" {
 			continue
 		}
-		line := fmt.Sprintf("\n`/failover %s` %s", strings.ReplaceAll(v.usage, "_", "-"), v.about)
+		line := fmt.Sprintf("\n`/failover %s` %s", v.usage, v.about)
 		if v.may != nil && !who.has(v.may...) {
 			line += fmt.Sprintf(" (takes %s)", either(v.may))
 		}

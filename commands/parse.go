@@ -9,7 +9,8 @@ import (
 )
 
 // Parse takes what was typed behind the slash command apart: the verb and what
-// stands behind it, as it was typed. Nothing typed is help.
+// stands behind it, as it was typed. Nothing typed is help. Between the words of a
+// verb a hyphen is as good as a line below.
 func Parse(text string) (name, rest string) {
 	name, rest = cut(text)
 	if strings.EqualFold(strings.TrimPrefix(name, "/"), "failover") {
@@ -27,6 +28,9 @@ func Parse(text string) (name, rest string) {
 	return name, rest
 }
 
+// spoken is a verb as people read and type it; a line below within it works too.
+func spoken(name string) string { return strings.ReplaceAll(name, "_", "-") }
+
 // cut is the first word and what follows it.
 func cut(text string) (first, rest string) {
 	text = strings.TrimSpace(text)
@@ -41,11 +45,12 @@ func (c *Commands) unknownVerb(name, rest string) Answer {
 	var typed []string
 	for _, v := range verbs() {
 		if v.usage != "" {
-			typed = append(typed, v.name)
+			typed = append(typed, spoken(v.name))
 		}
 	}
-	shown := strings.ReplaceAll(plain(name), "_", "-")
-	if region := c.region(strings.ReplaceAll(name, "_", "-")); region != "" {
+	name = spoken(name)
+	shown := plain(name)
+	if region := c.region(name); region != "" {
 		return *refused("`/failover %s` is not a command. Did you mean `/failover start %s`?", shown, region)
 	}
 	meant := nearest(name, typed)

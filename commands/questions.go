@@ -156,7 +156,7 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 	}
 	var steps []string
 	for _, q := range open {
-		steps = append(steps, fmt.Sprintf("`/failover %s %s` (%s)", verb, q.Step, q.Title))
+		steps = append(steps, fmt.Sprintf("`/failover %s %s` (%s)", spoken(verb), q.Step, q.Title))
 	}
 	return nil, "", refuse("More than one waits. Say which: %s.", join(steps, "or"))
 }
