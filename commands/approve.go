@@ -96,7 +96,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		if now.fingerprint == still.Fingerprint && still.Digest == s.Plan.Digest {
 			return []incident.Body{incident.ApprovalGiven{
 				Question: still.Question, Kind: incident.AskApprove, Step: still.Step,
-				Choice: "approve", Reason: why, BrokeGlass: glass,
+				Choice: "approve", Reason: why, BrokeGlass: glass, Via: ask.Request,
 			}}, nil
 		}
 		changed = now.against(still, s)
@@ -391,7 +391,7 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 			why = strings.TrimSpace(ask.Values["reason"])
 		}
 		said, step = q.Title, q.Step
-		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: short(why, reasonMax)}}, nil
+		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: short(why, reasonMax), Via: ask.Request}}, nil
 	})
 	if a != nil {
 		return *a

@@ -284,3 +284,64 @@ func TestAnApprovalDuringAPauseSaysThatItWaits(t *testing.T) {
 	r.say(dave, "pause")
 	contains(t, r.ask(yes(bob, "q1")).Text, "as soon as the pause ends")
 }
+
+// What an answer came by is on the record beside it.
+func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
+	weighing := func(t *testing.T) *room {
+		r := started(t)
+		r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+		r.askGo()
+		return r
+	}
+	stopped := func(t *testing.T) *room {
+		r := gone(t)
+		r.bot(failed("warm-cache")...)
+		r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
+		return r
+	}
+	overriding := func(t *testing.T) *room {
+		r := started(t)
+		r.bot(finished("outage-seen", "lag-low")...)
+		r.bot(failed("backup-fresh")...)
+		r.askGo()
+		return r
+	}
+	expired := func(t *testing.T) *room {
+		r := promoting(t)
+		r.expire("q1")
+		r.askPromotion("q2")
+		return r
+	}
+	for name, c := range map[string]struct {
+		room func(*testing.T) *room
+		ask  Ask
+	}{
+		"go":          {weighing, Ask{Person: alice, Verb: "go"}},
+		"go_override": {overriding, Ask{Person: alice, Verb: "go_override", Text: "it burns"}},
+		"approve":     {promoting, yes(bob, "q1")},
+		"break_glass": {expired, Ask{Person: erin, Verb: "break_glass", Text: "us-west-2 nobody is awake"}},
+		"decline":     {promoting, Ask{Person: bob, Verb: "decline", Text: "not now"}},
+		"retry":       {stopped, Ask{Person: alice, Verb: "retry", On: "q7"}},
+		"go_on":       {stopped, Ask{Person: alice, Verb: "go_on", On: "q7", Text: "it warms"}},
+		"abort":       {stopped, Ask{Person: alice, Verb: "abort", On: "q7", Text: "enough"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := c.room(t)
+			before := len(r.events())
+			c.ask.Request = "envelope-7"
+			if a := r.ask(c.ask); a.Refused {
+				t.Fatal(a.Text)
+			}
+			via := ""
+			switch b := r.events()[before].Body.(type) {
+			case incident.ApprovalGiven:
+				via = b.Via
+			case incident.ApprovalDeclined:
+				via = b.Via
+			}
+			if via != "envelope-7" {
+				t.Errorf("it came by %q", via)
+			}
+		})
+	}
+}

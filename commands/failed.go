@@ -34,7 +34,7 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 			say += " as soon as the pause ends: `/failover resume`"
 		}
 		say += "."
-		bodies := chosen(s, step, "retry", "")
+		bodies := chosen(s, ask, step, "retry", "")
 		for _, id := range again {
 			bodies = append(bodies, incident.StepRetried{Step: id})
 		}
@@ -119,7 +119,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, err
 		}
 		say = fmt.Sprintf("Going on without “%s”.", title(p, step))
-		return append(chosen(s, step, "skip", why), incident.StepSkipped{Step: step, Reason: why}), nil
+		return append(chosen(s, ask, step, "skip", why), incident.StepSkipped{Step: step, Reason: why}), nil
 	})
 	if a != nil {
 		return *a
@@ -128,13 +128,13 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 }
 
 // chosen answers the open question about a step that stopped, if it was asked.
-func chosen(s *incident.State, step, choice, why string) []incident.Body {
+func chosen(s *incident.State, ask Ask, step, choice, why string) []incident.Body {
 	q := s.OpenQuestion(step)
 	if q == nil || q.Kind != incident.AskFailed {
 		return nil
 	}
 	return []incident.Body{incident.ApprovalGiven{
-		Question: q.Question, Kind: incident.AskFailed, Step: step, Choice: choice, Reason: why,
+		Question: q.Question, Kind: incident.AskFailed, Step: step, Choice: choice, Reason: why, Via: ask.Request,
 	}}
 }
 

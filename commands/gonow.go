@@ -29,7 +29,7 @@ func (c *Commands) goNow(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		alone = c.leavesNobody(s, p, ask.Person)
 		return []incident.Body{incident.ApprovalGiven{
-			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go",
+			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go", Via: ask.Request,
 		}}, nil
 	})
 	if a != nil {
@@ -101,7 +101,7 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 		alone = c.leavesNobody(s, p, ask.Person)
 		bodies := []incident.Body{incident.ApprovalGiven{
 			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go",
-			Reason: why, Overridden: gates.failed,
+			Reason: why, Overridden: gates.failed, Via: ask.Request,
 		}}
 		for _, g := range gates.failed {
 			bodies = append(bodies, incident.StepSkipped{Step: g, Reason: why})

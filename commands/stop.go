@@ -112,7 +112,7 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		var bodies []incident.Body
 		if q := s.Questions[ask.On]; q != nil && q.Kind == incident.AskFailed {
-			bodies = chosen(s, q.Step, "abort", why)
+			bodies = chosen(s, ask, q.Step, "abort", why)
 		}
 		aborted := incident.RunAborted{Reason: why}
 		for _, st := range s.Changed() {
