@@ -156,7 +156,8 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 }
 
 // standing is how the checks that Go needs stand: those that failed, unknown
-// included, and those that are under way or wanted again. What else is looked at
+// included, and those that are under way, wanted again, or still to begin. One that
+// cannot begin because another failed is not waited for, and what else is looked at
 // on the side holds nobody up.
 func standing(s *incident.State, p *runbook.Plan) gates {
 	var g gates
@@ -172,11 +173,27 @@ func standing(s *incident.State, p *runbook.Plan) gates {
 		case !weighed[step.ID]:
 		case st.Status == incident.Failed:
 			g.failed = append(g.failed, step.ID)
-		case st.Status == incident.Running, st.Status == incident.Pending && st.Attempt > 0:
+		case st.Status == incident.Running, st.Status == incident.Pending && (st.Attempt > 0 || begins(s, p, step)):
 			g.busy = append(g.busy, step.ID)
 		}
 	}
 	return g
+}
+
+// begins says that nothing but time keeps a step from beginning: nothing that it
+// needs failed, and no person is asked first.
+func begins(s *incident.State, p *runbook.Plan, step runbook.Step) bool {
+	if step.Kind == runbook.Ask {
+		return false
+	}
+	for id := range p.Needed(step.ID) {
+		need, _ := p.Step(id)
+		st := s.Step(id)
+		if st.Status == incident.Failed || (need.Kind == runbook.Ask && !st.Status.Settled()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) string {

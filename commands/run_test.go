@@ -14,11 +14,12 @@ import (
 
 func TestGoWaitsForReadiness(t *testing.T) {
 	r := started(t)
-	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Go is not asked for yet")
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: See the outage from two views (`outage-seen`), Lag is low")
+	r.bot(finished("outage-seen", "backup-fresh")...)
 	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1})
-	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: Lag is low (`lag-low`)")
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: Lag is low (`lag-low`). Go is")
 	r.bot(incident.StepFinished{Step: "lag-low", Attempt: 1})
-	r.bot(finished("outage-seen")...)
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Go is not asked for yet")
 	r.bot(failed("backup-fresh")...)
 	r.askGo()
 	if added := r.added(func() { r.say(bob, "retry backup-fresh") }); added != "StepRetried" {
@@ -387,4 +388,24 @@ func TestTheTimelineHasALineForEachEvent(t *testing.T) {
 	if a := r.say(dave, "timeline"); a.File == nil || !strings.Contains(a.File.Name, "INC-2026-0001") {
 		t.Errorf("after the end: %+v", a)
 	}
+}
+
+// Go asked for while a check has yet to begin is no Go without it; a check that
+// never will, because another failed, is not waited for.
+func TestGoWaitsForAChecksFirstBeginning(t *testing.T) {
+	r := newRoom(t)
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		p, err := testPlan(f)
+		p.Steps[1].Needs = []string{"outage-seen"} // lag-low comes after
+		return p, err
+	}
+	if a := r.say(alice, "start us-west-2 unplanned elevated 5xx"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	r.bot(finished("outage-seen", "backup-fresh")...)
+	r.askGo()
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "Still being checked: Lag is low (`lag-low`)")
+	r.refusedWith(func() Answer { return r.say(alice, "go-override it burns") }, "Still being checked: Lag is low (`lag-low`)")
+	r.bot(failed("outage-seen")...) // as a retry of it finds
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "1 required check is not well", "See the outage")
 }
