@@ -108,7 +108,7 @@ func (v scene) review() reviewView {
 		Unprotected: v.unprotected(),
 	}
 	if !v.MitigatedAt.IsZero() {
-		r.Mitigated = clockTime(v.MitigatedAt)
+		r.Mitigated = clockTime(v.served())
 	}
 	if !v.AbortedAt.IsZero() {
 		r.AbortedBy = who(v.AbortedBy)

@@ -175,6 +175,60 @@ func TestWaitingForPeopleIsCountedAsTheRecordCountsIt(t *testing.T) {
 	}
 }
 
+func TestTheUpdateSaysOnlyWhatWasMeasured(t *testing.T) {
+	started := func(mode string) *story {
+		s := newStory(mode)
+		return s.add(time.Second, incident.Bot, incident.StepStarted{Step: "agreed", Attempt: 1})
+	}
+	aborted := func(s *story) *story { return s.add(time.Second, "UALICE", incident.RunAborted{Reason: "x"}) }
+	for _, c := range []struct {
+		name           string
+		story          *story
+		source, target string
+	}{
+		{"a planned run", newStory("planned").readiness(), "DEGRADED", "STANDBY"},
+		{"nobody has looked", newStory("unplanned"), "reported down, not confirmed", "STANDBY"},
+		{"the views are asked", started("unplanned"), "reported down, not confirmed", "STANDBY"},
+		{"they did not agree", started("unplanned").add(time.Second, incident.Bot, incident.StepFailed{Step: "agreed", Attempt: 1, Error: "1 of 3"}), "not confirmed", "STANDBY"},
+		{"they agree", newStory("unplanned").readiness(), "DOWN", "STANDBY"},
+		{"it runs", newStory("unplanned").readiness().gone(), "DOWN", "TAKING OVER"},
+		{"the name is moved, the rest not verified", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), "DOWN", "TAKING OVER"},
+		{"mitigated", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), "DOWN", "ACTIVE"},
+		{"aborted before anything", aborted(newStory("unplanned")), "reported down, not confirmed", "NOT TAKING OVER"},
+		{"aborted after the promotion", aborted(newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()), "DOWN", "HAS THE DATABASE"},
+	} {
+		u := sober(t, c.story.at).scene(incident.Fold(c.story.events)).update(c.story.at)
+		if u.SourceIs != c.source || u.TargetIs != c.target {
+			t.Errorf("%s: %s, %s; want %s, %s", c.name, u.SourceIs, u.TargetIs, c.source, c.target)
+		}
+	}
+}
+
+func TestUsersAreServedSinceTheNameWasSeenToPointThere(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()
+	v := func() scene { return sober(t, s.at).scene(incident.Fold(s.events)) }
+	if got := v().served(); !got.IsZero() {
+		t.Errorf("served since %s before it was mitigated", got)
+	}
+	s.mitigated()
+	m := v()
+	if want := m.Step("traffic").Ended; !m.served().Equal(want) || !want.Before(m.MitigatedAt) {
+		t.Errorf("served since %s, the name was seen at %s, mitigated at %s", m.served(), want, m.MitigatedAt)
+	}
+	delete(m.Steps, "traffic") // a plan that does not look
+	if !m.served().Equal(m.MitigatedAt) {
+		t.Errorf("served since %s, mitigated at %s", m.served(), m.MitigatedAt)
+	}
+}
+
+func TestActionsTakenAreWhatThisRunChanged(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails().retried()
+	got := strings.Join(sober(t, s.at).scene(incident.Fold(s.events)).actions(), "\n")
+	if !strings.Contains(got, "order-service") || strings.Contains(got, "payment-service") || strings.Contains(got, "more like it") {
+		t.Errorf("payment-service was at full size already, and the actions are:\n%s", got)
+	}
+}
+
 func TestAFormLooksAsItDid(t *testing.T) { golden(t, "form", modal(form())) }
 
 func TestEveryMessageOfARehearsalSaysSo(t *testing.T) {

@@ -65,6 +65,17 @@ func (f *frozen) title(step string) string {
 	return lineOf(step, 120)
 }
 
+// using are the steps of an action.
+func (f *frozen) using(action string) []*runbook.Step {
+	var out []*runbook.Step
+	for i := range f.Steps {
+		if f.Steps[i].Uses == action {
+			out = append(out, &f.Steps[i])
+		}
+	}
+	return out
+}
+
 // scene is what there is to see of an incident at one moment. Making it costs as
 // much as the plan is long, however long the timeline is.
 type scene struct {
@@ -100,6 +111,24 @@ func (v scene) impact() time.Duration {
 		end = v.ResolvedAt
 	}
 	return end.Sub(v.Declared.Began)
+}
+
+// served is since when users are served by the target: when the public name was
+// seen to be, or, in a plan that does not look, when it was mitigated.
+func (v scene) served() time.Time {
+	if v.MitigatedAt.IsZero() {
+		return time.Time{}
+	}
+	var seen time.Time
+	for _, s := range v.plan.using("probe.region") {
+		if st := v.Step(s.ID); st.Status == incident.Done && st.Ended.After(seen) {
+			seen = st.Ended
+		}
+	}
+	if seen.IsZero() {
+		return v.MitigatedAt
+	}
+	return seen
 }
 
 // promoted says that a change was made that cannot be taken back at once.

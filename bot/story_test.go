@@ -41,14 +41,26 @@ func smallPlan(mode string) *runbook.Plan {
 			p.Steps = append(p.Steps, s)
 		}
 	}
+	before := []string{"nodes", "backup", "s3"}
+	if mode == "unplanned" {
+		before = append(before, "agreed")
+		with, _ := json.Marshal(map[string]any{"steps": []string{"view-here", "view-dns", "view-standby"}, "least": 2})
+		add("00", "Declare",
+			runbook.Step{ID: "view-here", Title: "us-east-1 fails from here", Uses: "probe.outage", Kind: runbook.Wait, Gate: runbook.Advice},
+			runbook.Step{ID: "view-dns", Title: "Route 53 sees us-east-1 down", Uses: "dns.outage", Kind: runbook.Wait, Gate: runbook.Advice},
+			runbook.Step{ID: "view-standby", Title: "The standby no longer hears from us-east-1", Uses: "aurora.outage", Kind: runbook.Wait, Gate: runbook.Advice},
+			runbook.Step{ID: "agreed", Title: "At least two views see us-east-1 down", Uses: "record.agree", Kind: runbook.Wait, Gate: runbook.Required, Locked: true, With: with},
+		)
+	}
 	add("01", "Readiness",
 		runbook.Step{ID: "nodes", Title: "Nodes per zone in us-west-2", Kind: runbook.Check, Gate: runbook.Required},
 		runbook.Step{ID: "backup", Title: "Velero backup", Kind: runbook.Check, Gate: runbook.Required},
 		runbook.Step{ID: "s3", Title: "S3 replication", Kind: runbook.Check, Gate: runbook.Advice},
+		runbook.Step{ID: "go", Title: "Begin to change things", Uses: "person.go", Kind: runbook.Ask, Needs: before},
 	)
 	add("03", "Scale up",
-		runbook.Step{ID: "scale/order-service", Group: "scale", Title: "Scale up order-service", Kind: runbook.Change, Needs: []string{"nodes"}},
-		runbook.Step{ID: "scale/payment-service", Group: "scale", Title: "Scale up payment-service", Kind: runbook.Change, Needs: []string{"nodes"}},
+		runbook.Step{ID: "scale/order-service", Group: "scale", Title: "Scale up order-service", Kind: runbook.Change, Needs: []string{"go"}},
+		runbook.Step{ID: "scale/payment-service", Group: "scale", Title: "Scale up payment-service", Kind: runbook.Change, Needs: []string{"go"}},
 		runbook.Step{ID: "healthy", Title: "Target groups healthy", Kind: runbook.Wait, Needs: []string{"scale/order-service", "scale/payment-service"}},
 	)
 	add("04", "Promote database",
@@ -59,7 +71,10 @@ func smallPlan(mode string) *runbook.Plan {
 		runbook.Step{ID: "writable", Title: "The database takes writes", Kind: runbook.Wait, Needs: []string{"promote"}},
 	)
 	add("05", "Move DNS", runbook.Step{ID: "dns", Title: "Put the takeover object in us-west-2", Kind: runbook.Change, Needs: []string{"writable"}})
-	add("06", "Verify", runbook.Step{ID: "order", Title: "One synthetic order", Kind: runbook.Check, Needs: []string{"dns"}})
+	add("06", "Verify",
+		runbook.Step{ID: "traffic", Title: "shop.example is served by us-west-2", Uses: "probe.region", Kind: runbook.Wait, Needs: []string{"dns"}},
+		runbook.Step{ID: "order", Title: "One synthetic order", Kind: runbook.Check, Needs: []string{"traffic"}},
+	)
 	return p
 }
 
@@ -67,6 +82,7 @@ func smallPlan(mode string) *runbook.Plan {
 type story struct {
 	events []incident.Event
 	at     time.Time
+	views  bool // the plan has views of the Region that is left
 }
 
 func (s *story) add(after time.Duration, actor string, bodies ...incident.Body) *story {
@@ -95,26 +111,39 @@ const goID, approveID, failedID = "q1", "q2", "q3"
 
 // chapters of the one story that most tests tell.
 func newStory(mode string) *story {
-	s := &story{at: began.Add(9 * time.Minute)}
+	s := &story{at: began.Add(9 * time.Minute), views: mode == "unplanned"}
 	return s.add(0, "UALICE", declared(mode, smallPlan(mode))...)
 }
 
 func (s *story) readiness() *story {
 	s.add(time.Second, incident.Bot, incident.DurabilityFound{Durability: incident.Durability{Server: "miniredis", Volatile: true, Says: "Kept in memory only."}},
 		incident.RunTaken{Holder: "a", Token: 1}, incident.StepStarted{Step: "nodes", Attempt: 1}, incident.StepStarted{Step: "backup", Attempt: 1}, incident.StepStarted{Step: "s3", Attempt: 1})
-	s.add(20*time.Second, incident.Bot, incident.StepFinished{Step: "nodes", Attempt: 1, Summary: "6 nodes in 3 zones"})
+	if s.views {
+		for _, id := range []string{"view-here", "view-dns", "view-standby", "agreed"} {
+			s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, Aside: id != "agreed"})
+		}
+		s.add(12*time.Second, incident.Bot,
+			incident.StepFinished{Step: "view-here", Attempt: 1, Summary: "6 of 6 requests got no answer"},
+			incident.StepFinished{Step: "view-standby", Attempt: 1, Summary: "nothing heard for 10 min"},
+			incident.StepFinished{Step: "agreed", Attempt: 1, Summary: "2 of 3 views see us-east-1 down"})
+	}
+	if s.views {
+		s.add(5*time.Second, incident.Bot, incident.StepFailed{Step: "view-dns", Attempt: 1, Error: "2 of 16 checkers see it down", Advice: true})
+	}
+	s.add(15*time.Second, incident.Bot, incident.StepFinished{Step: "nodes", Attempt: 1, Summary: "6 nodes in 3 zones"})
 	s.add(time.Second, incident.Bot,
 		incident.StepFailed{Step: "backup", Attempt: 1, Error: "Velero backup is 22 min old (limit 15): scheduled run at 13:45 failed validation"},
 		incident.StepFailed{Step: "s3", Attempt: 1, Error: "no data point for 9 min; last value 0 pending at 14:02 UTC", Unknown: true, Advice: true})
 	return s.add(0, incident.Bot, incident.ApprovalAsked{
-		Question: goID, Kind: incident.AskGo, Title: "Begin the failover to us-west-2", Role: "commander",
+		Question: goID, Kind: incident.AskGo, Step: "go", Title: "Begin the failover to us-west-2", Role: "commander",
 		Failed: []string{"backup"}, Digest: "7f3a9c0d11e2",
 	})
 }
 
 func (s *story) gone() *story {
-	s.add(41*time.Second, "UALICE", incident.ApprovalGiven{Question: goID, Kind: incident.AskGo, Choice: "go", Reason: "backup is not needed for this", Overridden: []string{"backup"}},
+	s.add(41*time.Second, "UALICE", incident.ApprovalGiven{Question: goID, Kind: incident.AskGo, Step: "go", Choice: "go", Reason: "backup is not needed for this", Overridden: []string{"backup"}},
 		incident.StepSkipped{Step: "backup", Reason: "overridden with Go"})
+	s.add(0, incident.Bot, incident.StepFinished{Step: "go", Attempt: 1, Summary: "Go"})
 	return s.add(0, incident.Bot, incident.StepStarted{Step: "scale/order-service", Attempt: 1}, incident.StepStarted{Step: "scale/payment-service", Attempt: 1})
 }
 
@@ -155,7 +184,8 @@ func (s *story) promoted() *story {
 func (s *story) mitigated() *story {
 	s.add(10*time.Second, incident.Bot, incident.StepFinished{Step: "writable", Attempt: 1, Summary: "a row was written and read back"})
 	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "dns", Attempt: 1}, incident.StepFinished{Step: "dns", Attempt: 1, Summary: "the zone answers us-west-2", Changed: true})
-	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "order", Attempt: 1}, incident.StepFinished{Step: "order", Attempt: 1, Summary: "order 8121 was read back"})
+	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "traffic", Attempt: 1}, incident.StepFinished{Step: "traffic", Attempt: 1, Summary: "shop.example is served by us-west-2"})
+	s.add(20*time.Second, incident.Bot, incident.StepStarted{Step: "order", Attempt: 1}, incident.StepFinished{Step: "order", Attempt: 1, Summary: "order 8121 was read back"})
 	return s.add(0, incident.Bot, incident.IncidentMitigated{Summary: "One order was placed and read back in us-west-2."})
 }
 

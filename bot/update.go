@@ -27,15 +27,12 @@ func (v scene) update(next time.Time) updateView {
 	u := updateView{
 		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.now),
 		Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40), Commander: who(d.Commander),
-		SourceIs: "DEGRADED", TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(string(v.ID)),
+		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(string(v.ID)),
 		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
 		Unprotected: v.unprotected(),
 	}
 	if u.Platform == "" {
 		u.Platform = "the platform"
-	}
-	if d.Mode == "unplanned" {
-		u.SourceIs = "DOWN"
 	}
 	u.Impact = lineOf(d.Reason, 400)
 	if !d.Began.IsZero() {
@@ -48,16 +45,16 @@ func (v scene) update(next time.Time) updateView {
 			u.Status = "IN PROGRESS (paused)"
 		}
 	case "mitigated":
-		u.Status, u.TargetIs = "IN PROGRESS (mitigated)", "ACTIVE"
+		u.Status = "IN PROGRESS (mitigated)"
 	case "aborted":
 		u.Status, u.TargetIs = "IN PROGRESS (failover aborted)", "NOT TAKING OVER"
 	case "resolved":
 		u.Status, u.TargetIs = "RESOLVED", "NOT TAKING OVER"
-		if !v.MitigatedAt.IsZero() {
-			u.TargetIs = "ACTIVE"
-		}
 	}
-	if u.TargetIs == "NOT TAKING OVER" && v.promoted() {
+	switch {
+	case !v.MitigatedAt.IsZero():
+		u.TargetIs = "ACTIVE"
+	case u.TargetIs == "NOT TAKING OVER" && v.promoted():
 		u.TargetIs = "HAS THE DATABASE"
 	}
 	u.Actions = v.actions()
@@ -68,11 +65,33 @@ func (v scene) update(next time.Time) updateView {
 	return u
 }
 
+// sourceIs says how the Region is that is left: down only once enough views have
+// found it so, for until then nobody has measured it.
+func (v scene) sourceIs() string {
+	if v.Declared.Mode != "unplanned" {
+		return "DEGRADED"
+	}
+	agreed, looked := 0, v.plan.using("record.agree")
+	for _, s := range looked {
+		switch st := v.Step(s.ID); st.Status {
+		case incident.Done:
+			agreed++
+		case incident.Failed, incident.Advised, incident.Skipped:
+			return "not confirmed"
+		default:
+		}
+	}
+	if agreed > 0 && agreed == len(looked) {
+		return "DOWN"
+	}
+	return "reported down, not confirmed"
+}
+
 // actionsMax is how many lines "Actions taken" may have.
 const actionsMax = 12
 
-// actions are the changes made so far: a line for each, or one for all the
-// copies of a step.
+// actions are the changes that this run made so far: a line for each, or one for
+// all the copies of a step. What was there already is none of them.
 func (v scene) actions() []string {
 	var out []string
 	type sum struct {
@@ -86,7 +105,7 @@ func (v scene) actions() []string {
 	for i := range v.plan.Steps {
 		s := &v.plan.Steps[i]
 		st := v.Step(s.ID)
-		if s.Kind != runbook.Change || st.Status != incident.Done {
+		if s.Kind != runbook.Change || st.Status != incident.Done || !st.Changed {
 			continue
 		}
 		j, ok := at[s.Group]
