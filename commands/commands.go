@@ -254,6 +254,10 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return &r.Answer
 	}
+	if errors.Is(err, incident.ErrLost) {
+		c.log.Error().Err(err).Msg("the record has lost events")
+		return refused("The record (Redis) has lost events that it had acknowledged, so nothing was done, and nothing is decided on what is left of it: %s. Asking again does not help. Whoever keeps Redis has to look whether it was restarted or restored without its append-only file, failed over to a replica that was behind, or evicts keys, and bring the lost part back. Whoever commands has to compare what really holds (the database's writer, DNS, the services' sizes) with the messages in this channel before anything else is changed.", sentence(err))
+	}
 	c.log.Warn().Err(err).Bool("append", tried).Msg("the record could not be used")
 	if tried {
 		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. `/failover status` shows what holds as soon as the record is back; doing it again is safe.", sentence(err))

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,7 @@ func (e *fakeEngine) Readiness(_ context.Context, p *runbook.Plan) []engine.Find
 type brokenLog struct {
 	incident.Log
 	fail map[string]bool
+	why  error // errDown if nil
 }
 
 var errDown = errors.New("dial tcp 127.0.0.1:6379: connection refused")
@@ -96,7 +98,7 @@ func (l *brokenLog) Read(ctx context.Context, id incident.ID, after uint64, limi
 
 func (l *brokenLog) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
 	if l.fail["Append"] {
-		return incident.Written{}, errDown
+		return incident.Written{}, cmp.Or(l.why, errDown)
 	}
 	return l.Log.Append(ctx, w)
 }
@@ -530,4 +532,18 @@ func TestVerbsAreReadWithHyphens(t *testing.T) {
 	}
 	contains(t, r.say(erin, "break_glass us-west-2").Text, "`/failover break-glass us-west-2 REASON`")
 	contains(t, r.say(mallory, "go_override x").Text, "so you cannot `go-override`")
+}
+
+// A record that lost what it had acknowledged is no record to try again on.
+func TestALostRecordIsSaidInItsOwnWords(t *testing.T) {
+	r := promoting(t)
+	r.log.why = incident.ErrMoved // though nothing came: the events before are gone
+	a := r.refusedWith(func() Answer {
+		r.log.fail["Append"] = true
+		defer delete(r.log.fail, "Append")
+		return r.say(alice, "pause")
+	}, "has lost events that it had acknowledged, so nothing was done", "Whoever keeps Redis has to look", "Whoever commands has to compare")
+	if strings.Contains(a.Text, "safe") || strings.Contains(a.Text, "Try again") {
+		t.Errorf("it is told to try again: %s", a.Text)
+	}
 }
