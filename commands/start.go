@@ -148,8 +148,8 @@ func (c *Commands) typedWish(text string) (wish, error) {
 		low := strings.ToLower(strings.Trim(word, "`,"))
 		region := c.region(low)
 		switch {
-		case region != "" && w.target != "" && region != w.target && w.mode != "":
-			w.reason = text // "us-west-2 unplanned us-east-1 does not answer"
+		case region != "" && w.target != "" && region != w.target && (w.mode != "" || c.tells(rest)):
+			w.reason = text // "us-west-2 us-east-1 does not answer"
 			return w, c.shortReason(w)
 		case region != "" && w.target != "" && region != w.target:
 			return w, refuse("Both %s and %s were named. Name the one that takes over: `/failover start %s`.", w.target, region, w.target)
@@ -187,6 +187,14 @@ func (c *Commands) typedWish(text string) (wish, error) {
 		text = rest
 	}
 	return w, nil
+}
+
+// tells says that what follows a Region goes on like a sentence, and is no mode, no
+// severity and no further Region.
+func (c *Commands) tells(rest string) bool {
+	word, _ := cut(rest)
+	word = strings.ToLower(strings.Trim(word, "`,"))
+	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && nearest(word, []string{planned, unplanned}) == ""
 }
 
 func (c *Commands) shortReason(w wish) error {

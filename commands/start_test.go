@@ -92,6 +92,18 @@ func TestAReasonMayNameTheRegionThatIsLeft(t *testing.T) {
 	if d := r.state().Declared; d.Target != "us-west-2" || d.Reason != "us-east-1 does not answer" {
 		t.Errorf("declared %+v", d)
 	}
+	// Without a mode too: it is asked for, and the sentence is kept.
+	r = newRoom(t)
+	a := r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2 us-east-1 is down", CanForm: true})
+	if a.Form == nil || a.Form.On != "us-west-2 us-east-1 is down" {
+		t.Fatalf("%+v", a)
+	}
+	r.ask(Ask{Person: alice, Verb: "start", On: a.Form.On, Values: map[string]string{"mode": unplanned}})
+	if d := r.state().Declared; d.Target != "us-west-2" || d.Source != "us-east-1" || d.Reason != "us-east-1 is down" {
+		t.Errorf("declared %+v", d)
+	}
+	r = newRoom(t)
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 us-east-1 is down") }, "What is missing: planned or unplanned.")
 }
 
 func TestStartRefusesWhatCannotBe(t *testing.T) {
@@ -103,6 +115,9 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 		"start us-west-2 unplaned x":            {"`unplaned` is not a mode", "`/failover start us-west-2 unplanned x`"},
 		"start us-west-2 planned unplanned x":   {"both planned and unplanned"},
 		"start us-west-2 us-east-1 planned x":   {"Both us-west-2 and us-east-1"},
+		"start us-west-2 us-east-1":             {"Both us-west-2 and us-east-1"},
+		"start us-west-2 us-east-1 unplaned x":  {"Both us-west-2 and us-east-1"},
+		"start us-west-2 us-east-1 sev1 x":      {"Both us-west-2 and us-east-1"},
 		"start us-west-2 sev9 planned x":        {"`sev9` is not a severity"},
 		"start us-east-1 planned back to home":  {"us-east-1 is the active Region already", "`/failover start us-west-2`"},
 		"start us-west-2 planned " + long(1000): {"The reason has 1000 letters"},
