@@ -409,3 +409,19 @@ func TestGoWaitsForAChecksFirstBeginning(t *testing.T) {
 	r.bot(failed("outage-seen")...) // as a retry of it finds
 	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "1 required check is not well", "See the outage")
 }
+
+func TestStatusOfAStoppedRunHasNothingUnderWay(t *testing.T) {
+	r := promoting(t)
+	r.bot(incident.StepStarted{Step: "warm-cache", Attempt: 1})
+	contains(t, r.say(mallory, "status").Text, "1 under way, waiting for a person", "Waiting: Approval")
+	if a := r.say(alice, "abort enough"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	status := r.say(mallory, "status").Text
+	contains(t, status, "1/5  1 cut off\n")
+	for _, no := range []string{"under way", "aiting", "Now:"} {
+		if strings.Contains(status, no) {
+			t.Errorf("a stopped run is %q:\n%s", no, status)
+		}
+	}
+}

@@ -88,6 +88,9 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) string {
 	}
 	b.WriteString("```")
 	for _, id := range s.Open {
+		if s.Over() {
+			break // it is about to be withdrawn
+		}
 		q := s.Questions[id]
 		fmt.Fprintf(&b, "\nWaiting: %s, for %s since %s (%s)", asks(q), c.waiting(s, q), span(now.Sub(q.AskedAt)), clock(q.AskedAt))
 		if !q.Expires.IsZero() {
@@ -122,7 +125,7 @@ func (c *Commands) phase(s *incident.State, now time.Time) string {
 
 // sectionLine is one section: a word where something is the matter.
 func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.Section) string {
-	var all, settled, failed, busy, advised, skipped int
+	var all, settled, failed, busy, closing, advised, skipped int
 	waits := false
 	for _, st := range p.Steps {
 		if st.Section != sec.ID {
@@ -144,7 +147,10 @@ func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.S
 			skipped++
 		case incident.Pending, incident.Done:
 		}
-		waits = waits || s.OpenQuestion(st.ID) != nil
+		waits = waits || (s.OpenQuestion(st.ID) != nil && !s.Over())
+		if st.Closing && stand.Status == incident.Running {
+			closing++
+		}
 	}
 	mark, words := " ", []string{}
 	add := func(n int, word string) {
@@ -152,7 +158,13 @@ func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.S
 			words = append(words, fmt.Sprintf("%d %s", n, word))
 		}
 	}
-	add(busy, "under way")
+	if s.Over() { // only closing steps are carried out in a run that stopped
+		busy -= closing
+		add(closing, "under way")
+		add(busy, "cut off")
+	} else {
+		add(busy, "under way")
+	}
 	add(failed, "failed")
 	add(advised, "advice")
 	add(skipped, "skipped")
