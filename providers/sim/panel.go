@@ -211,7 +211,7 @@ func (w *World) View() View {
 		asked[region]++
 	}
 	for _, name := range regionNames {
-		v.Regions = append(v.Regions, s.view(s.Regions[name], asked[name]*100/len(resolverNames)))
+		v.Regions = append(v.Regions, s.view(s.Regions[name], (asked[name]*100+len(resolverNames)/2)/len(resolverNames)))
 	}
 	for _, id := range []string{checkPrimary, checkEndpoint, checkTakeover} {
 		c := s.DNS.Checks[id]

@@ -113,7 +113,7 @@ function regionCard(w, r) {
   return card;
 }
 
-const speeds = ['0.5', '1', '2', '4', '10', '30', '100'];
+const speeds = ['0.5', '1', '2', '4', '10', '30', '60'];
 
 async function drawWorld() {
   const [w, s] = await Promise.all([ask('/beside/world'), ask('/beside/stage')]);
@@ -185,7 +185,6 @@ $('worldBody').addEventListener('click', async (e) => {
 $('worldBody').addEventListener('change', async (e) => {
   if (e.target.id !== 'speed') return;
   const v = e.target.value;
-  e.target.blur();
   await ask('/beside/stage', {do: 'speed', speed: v}).catch(() => notice('The rehearsal does not answer.'));
   tick('world');
 });
@@ -212,7 +211,7 @@ function words(l) {
 function showWire() {
   const want = $('wireFilter').value.toLowerCase().split(/\s+/).filter(Boolean);
   const fit = wireLines.filter((l) => { const t = JSON.stringify(l).toLowerCase(); return want.every((x) => t.includes(x)); }).slice(0, 300);
-  fill($('wireLines'), fit.map((l) => ({key: String(l.seq), sign: '', make: () => wireLine(l)})));
+  fill($('wireLines'), fit.map((l) => ({key: String(l.seq), sign: '', make: () => wireLine(l)})), false);
 }
 
 function wireLine(l) {

@@ -136,7 +136,7 @@ const marks = [
   [/(?<![\w_])_(?!\s)([^_\n]+?)(?<!\s)_(?![\w_])/, (m) => el('em', '', mark(m[1]))],
   [/~~([^~\n]+)~~/, (m) => el('s', '', mark(m[1]))],
 ];
-const mark = (text) => inline(text, marks, (t) => t);
+const mark = (text) => inline(text, marks, (t) => t.replace(/\\([\\`*_{}[\]()#+\-.!|~<>&])/g, '$1').replace(/<br ?\/?>/g, '\n'));
 const cells = (line) => line.trim().replace(/^\||\|$/g, '').split('|').map((c) => c.trim());
 
 function markdown(source) {

@@ -293,8 +293,7 @@ const toEnd = (list) => { list.scrollTop = list.scrollHeight; };
 
 // fill brings a list up to date and leaves alone what has not changed, so that a
 // button is not taken from under the finger that presses it.
-function fill(list, items) {
-  const end = atEnd(list);
+function fill(list, items, end = atEnd(list)) {
   const old = new Map([...list.children].map((n) => [n.dataset.key, n]));
   let at = list.firstChild, added = false;
   for (const {key, sign, make} of items) {
@@ -341,7 +340,8 @@ function items(messages, inThread) {
       out.push({key: 'day ' + day, sign: '', make: () => el('li', 'day', el('span', '', new Date(Number(m.ts) * 1000).toLocaleDateString([], {weekday: 'long', month: 'long', day: 'numeric'})))});
     }
     const only = !!m.for;
-    const cont = !!last && last.day === day && last.user === m.user && last.only === only && Number(m.ts) - last.ts < 300;
+    const short = (m.blocks || []).length < 2; // what is longer stands for itself
+    const cont = short && !!last && last.day === day && last.user === m.user && last.only === only && Number(m.ts) - last.ts < 300;
     last = {day, user: m.user, only, ts: Number(m.ts)};
     const replies = inThread ? [] : repliesTo(m);
     out.push({
@@ -399,7 +399,8 @@ function draw() {
     return {
       key: p.id, sign: [p.id === me, n].join(), make: () => {
         const b = pressable('person', '', () => become(p.id));
-        b.append(face(p.name, false), el('span', 'personName', p.name, el('small', '', p.title || '')), n ? el('span', 'asked', 'asked') : null);
+        b.append(face(p.name, false), el('span', 'personName', p.name, el('small', '', p.title || '')));
+        if (n) b.append(el('span', 'asked', 'asked'));
         b.setAttribute('aria-pressed', p.id === me);
         b.dataset.person = p.id;
         b.title = n ? 'The bot waits for ' + p.name : '';
@@ -635,7 +636,16 @@ $('menu').addEventListener('click', () => side(!document.body.classList.contains
 $('sideClose').addEventListener('click', () => { side(false); $('menu').focus(); });
 $('threadClose').addEventListener('click', closeThread);
 $('newer').addEventListener('click', () => { toEnd($('messages')); $('newer').hidden = true; });
-$('messages').addEventListener('scroll', () => { if (atEnd($('messages'))) $('newer').hidden = true; }, {passive: true});
+// Whoever reads the newest goes on doing so when the list becomes smaller.
+for (const id of ['messages', 'replies']) {
+  const list = $(id);
+  let stays = true;
+  list.addEventListener('scroll', () => {
+    stays = atEnd(list);
+    if (stays && id === 'messages') $('newer').hidden = true;
+  }, {passive: true});
+  new ResizeObserver(() => { if (stays) toEnd(list); }).observe(list);
+}
 document.addEventListener('keydown', (e) => {
   if (e.key !== 'Escape' || $('modal').open || $('confirm').open || e.defaultPrevented) return;
   if (document.body.classList.contains('sideOpen')) side(false);

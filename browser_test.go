@@ -1,0 +1,548 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/providers/sim"
+	"github.com/failoverbot/failoverbot/templates"
+)
+
+var screens = flag.String("out", "", "a folder for the screenshots of the browser test; a temporary one if empty")
+
+// chromium is Debian's, driven through its own debugging protocol.
+type chromium struct {
+	t    *testing.T
+	conn *websocket.Conn
+
+	write sync.Mutex
+	mu    sync.Mutex
+	last  int
+	calls map[int]chan reply
+	tabs  map[string]*tab
+	gone  error
+}
+
+type reply struct {
+	ID        int             `json:"id"`
+	SessionID string          `json:"sessionId"`
+	Method    string          `json:"method"`
+	Params    json.RawMessage `json:"params"`
+	Result    json.RawMessage `json:"result"`
+	Error     *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+func openChromium(t *testing.T) *chromium {
+	t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skipf("chromium is not installed: nothing of the page was tried in a browser (%v)", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c := exec.CommandContext(ctx, program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--remote-debugging-port=0", "--user-data-dir="+t.TempDir(), "--no-first-run", "--no-default-browser-check",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+		"--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
+		"--lang=en-US", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "about:blank")
+	c.Env = append(os.Environ(), "TZ=Europe/Berlin", "HOME="+t.TempDir())
+	said, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		stop()
+		t.Skipf("chromium is installed and does not start: nothing of the page was tried in a browser (%v)", err)
+	}
+	b := &chromium{t: t, calls: map[int]chan reply{}, tabs: map[string]*tab{}}
+	address := ""
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		if _, at, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
+			address = at
+			break
+		}
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for lines.Scan() { // or it would block
+		}
+	}()
+	t.Cleanup(func() {
+		if b.conn != nil {
+			_ = b.conn.Close()
+		}
+		stop()
+		<-drained
+		_ = c.Wait() // killed
+	})
+	if address == "" {
+		t.Fatal("chromium ended without a debugging address")
+	}
+	conn, resp, err := websocket.DefaultDialer.DialContext(t.Context(), address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	b.conn = conn
+	go b.read()
+	return b
+}
+
+func (b *chromium) read() {
+	for {
+		var r reply
+		if err := b.conn.ReadJSON(&r); err != nil {
+			b.mu.Lock()
+			b.gone = err
+			for _, c := range b.calls {
+				close(c)
+			}
+			b.calls = nil
+			b.mu.Unlock()
+			return
+		}
+		b.mu.Lock()
+		c, waits := b.calls[r.ID]
+		delete(b.calls, r.ID)
+		tab := b.tabs[r.SessionID]
+		b.mu.Unlock()
+		switch {
+		case r.ID != 0 && waits:
+			c <- r
+		case tab != nil:
+			tab.event(r)
+		}
+	}
+}
+
+// call calls a method of the protocol; longest is real time.
+func (b *chromium) call(session, method string, params, out any) error {
+	const longest = 60 * time.Second
+	if params == nil {
+		params = map[string]any{}
+	}
+	answer := make(chan reply, 1)
+	b.mu.Lock()
+	if b.gone != nil {
+		b.mu.Unlock()
+		return b.gone
+	}
+	b.last++
+	id := b.last
+	b.calls[id] = answer
+	b.mu.Unlock()
+	request := map[string]any{"id": id, "method": method, "params": params}
+	if session != "" {
+		request["sessionId"] = session
+	}
+	b.write.Lock()
+	err := b.conn.WriteJSON(request)
+	b.write.Unlock()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), longest)
+	defer cancel()
+	select {
+	case r, ok := <-answer:
+		switch {
+		case !ok:
+			return errors.New("chromium went away")
+		case r.Error != nil:
+			return errors.New(r.Error.Message)
+		case out != nil:
+			return json.Unmarshal(r.Result, out)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s was not answered: %w", method, ctx.Err())
+	}
+}
+
+// tab is one window, in which one person sits.
+type tab struct {
+	b       *chromium
+	session string
+	name    string
+	pics    string
+
+	mu     sync.Mutex
+	asked  []string // every address that was requested
+	faults []string // what went wrong in its scripts, or what its policy refused
+}
+
+func (b *chromium) open(name, pics string) *tab {
+	b.t.Helper()
+	var target struct {
+		ID string `json:"targetId"`
+	}
+	var attached struct {
+		Session string `json:"sessionId"`
+	}
+	b.must(b.call("", "Target.createTarget", map[string]any{"url": "about:blank"}, &target))
+	b.must(b.call("", "Target.attachToTarget", map[string]any{"targetId": target.ID, "flatten": true}, &attached))
+	t := &tab{b: b, session: attached.Session, name: name, pics: pics}
+	b.mu.Lock()
+	b.tabs[t.session] = t
+	b.mu.Unlock()
+	for _, domain := range []string{"Page", "Network", "Runtime", "Log"} {
+		t.do(domain+".enable", nil)
+	}
+	t.size(1440, 900)
+	return t
+}
+
+func (b *chromium) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (t *tab) event(r reply) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch r.Method {
+	case "Network.requestWillBeSent", "Network.webSocketCreated":
+		var p struct {
+			URL     string `json:"url"`
+			Request struct {
+				URL string `json:"url"`
+			} `json:"request"`
+		}
+		if json.Unmarshal(r.Params, &p) == nil {
+			t.asked = append(t.asked, p.URL+p.Request.URL)
+		}
+	case "Runtime.exceptionThrown":
+		t.faults = append(t.faults, string(r.Params))
+	case "Log.entryAdded":
+		var p struct {
+			Entry struct{ Level, Text, Source string }
+		}
+		if json.Unmarshal(r.Params, &p) == nil && p.Entry.Level == "error" && p.Entry.Source != "network" {
+			t.faults = append(t.faults, p.Entry.Text)
+		}
+	}
+}
+
+func (t *tab) do(method string, params any) {
+	t.b.t.Helper()
+	if err := t.b.call(t.session, method, params, nil); err != nil {
+		t.b.t.Fatalf("%s: %s: %v", t.name, method, err)
+	}
+}
+
+func (t *tab) size(width, height int) {
+	t.b.t.Helper()
+	t.do("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false})
+}
+
+// eval is what an expression, or the promise that it gives, is worth.
+func (t *tab) eval(expression string, out any) error {
+	var r struct {
+		Result struct {
+			Value json.RawMessage `json:"value"`
+		} `json:"result"`
+		Fault *struct {
+			Text      string `json:"text"`
+			Exception struct {
+				Description string `json:"description"`
+			} `json:"exception"`
+		} `json:"exceptionDetails"`
+	}
+	err := t.b.call(t.session, "Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &r)
+	if err == nil && r.Fault != nil {
+		err = errors.New(r.Fault.Text + " " + r.Fault.Exception.Description)
+	}
+	if err == nil && out != nil {
+		err = json.Unmarshal(r.Result.Value, out)
+	}
+	return err
+}
+
+// until waits until an expression holds; it is tried anew at every change of the
+// document.
+func (t *tab) until(what, expression string) {
+	t.b.t.Helper()
+	err := t.eval(`new Promise((ok, no) => {
+		const look = () => { let v; try { v = (`+expression+`); } catch (e) { v = false; } if (v) { clearTimeout(end); seen.disconnect(); ok(true); } };
+		const seen = new MutationObserver(look);
+		const end = setTimeout(() => { seen.disconnect(); no(new Error('not in 30 s')); }, 30000);
+		seen.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+		look();
+	})`, nil)
+	if err != nil {
+		t.picture("failed")
+		var notice string
+		_ = t.eval(`document.body.innerText.slice(-1500)`, &notice)
+		t.b.t.Fatalf("%s: waited for %s: %v\n%s", t.name, what, err, notice)
+	}
+}
+
+// click presses the mouse on the last of the elements that a selector finds and
+// whose text begins with words.
+func (t *tab) click(selector, words string) {
+	t.b.t.Helper()
+	find := fmt.Sprintf(`[...document.querySelectorAll(%q)].filter((e) => e.textContent.trim().startsWith(%q) && !e.disabled && e.getClientRects().length).pop()`, selector, words)
+	t.until(selector+" "+words, find)
+	var at struct{ X, Y float64 }
+	t.b.must(t.eval(`(() => { const e = `+find+`; e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect(); return {X: r.x + r.width / 2, Y: r.y + r.height / 2}; })()`, &at))
+	for _, kind := range []string{"mousePressed", "mouseReleased"} {
+		t.do("Input.dispatchMouseEvent", map[string]any{"type": kind, "x": at.X, "y": at.Y, "button": "left", "clickCount": 1})
+	}
+}
+
+func (t *tab) write(words string) {
+	t.b.t.Helper()
+	t.do("Input.insertText", map[string]any{"text": words})
+}
+
+// key presses a key; keys that write something carry it in text.
+func (t *tab) key(name string, code int, text string) {
+	t.b.t.Helper()
+	down := map[string]any{"type": "keyDown", "key": name, "code": name, "windowsVirtualKeyCode": code}
+	if text != "" {
+		down["text"] = text
+	}
+	t.do("Input.dispatchKeyEvent", down)
+	t.do("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": name, "code": name, "windowsVirtualKeyCode": code})
+}
+
+func (t *tab) enter()  { t.b.t.Helper(); t.key("Enter", 13, "\r") }
+func (t *tab) escape() { t.b.t.Helper(); t.key("Escape", 27, "") }
+
+// say types a message or a command, as somebody does.
+func (t *tab) say(words string) {
+	t.b.t.Helper()
+	t.click("#text", "")
+	t.write(words)
+	t.enter()
+}
+
+// choose picks an option of a select by its first letters.
+func (t *tab) choose(selector, letters string) {
+	t.b.t.Helper()
+	t.until(selector, fmt.Sprintf(`document.querySelector(%q)`, selector))
+	t.b.must(t.eval(fmt.Sprintf(`document.querySelector(%q).focus()`, selector), nil))
+	for _, r := range letters {
+		t.key(string(r), int(r), string(r))
+	}
+}
+
+// picture keeps what is to be seen, in light and in dark.
+func (t *tab) picture(name string) {
+	t.b.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		t.do("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]string{"name": "prefers-color-scheme", "value": scheme}}})
+		var shot struct{ Data string }
+		t.b.must(t.b.call(t.session, "Page.captureScreenshot", map[string]any{"format": "png", "optimizeForSpeed": true}, &shot))
+		data, err := base64.StdEncoding.DecodeString(shot.Data)
+		t.b.must(err)
+		t.b.must(os.WriteFile(filepath.Join(t.pics, name+"-"+scheme+".png"), data, 0o644))
+	}
+}
+
+func (t *tab) visit(address string) {
+	t.b.t.Helper()
+	t.do("Page.navigate", map[string]any{"url": address})
+	t.until("the page", `document.querySelectorAll('#who button').length > 1`)
+}
+
+// rehearsing runs a rehearsal by hand until the test ends.
+func rehearsing(t *testing.T, scenario string) *rehearsal {
+	t.Helper()
+	var printed bytes.Buffer
+	stands, over := make(chan struct{}), make(chan error, 1)
+	r := &rehearsal{
+		scenario: scenario, speed: 4, listen: "127.0.0.1:0",
+		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+	}
+	r.ready = func(*rehearsal) error { close(stands); return nil }
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { over <- r.run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-over; err != nil {
+			t.Errorf("%v\n%s", err, tail(printed.String(), 20))
+		}
+	})
+	select {
+	case <-stands:
+	case err := <-over:
+		over <- err
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser and about twenty seconds")
+	}
+	b := openChromium(t)
+	r := rehearsing(t, "region-degraded")
+	pics := *screens
+	if pics == "" {
+		pics = t.TempDir()
+	} else if err := os.MkdirAll(pics, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	alice, bob := b.open("Alice", pics), b.open("Bob", pics)
+	alice.visit(r.slack.URL())
+	paint := -1.0
+	b.must(alice.eval(`new Promise((ok) => new PerformanceObserver((l) => ok(l.getEntries()[0].startTime)).observe({type: 'paint', buffered: true}))`, &paint))
+	bob.visit(r.slack.URL())
+	bob.click("#who button", "BBob")
+	alice.until("the bot", `document.querySelector('#link.up')`)
+
+	// A command is completed from the bot's own help.
+	alice.click("#text", "")
+	alice.write("/fail")
+	alice.until("the command", `document.querySelector('#complete li')`)
+	alice.key("Tab", 9, "")
+	alice.write("st")
+	alice.until("the verbs", `[...document.querySelectorAll('#complete li')].some((o) => o.textContent.includes('begin a failover'))`)
+	alice.picture("1-completion")
+	alice.key("Tab", 9, "")
+	alice.write("us-west-2")
+	alice.enter()
+
+	// The form asks for what is missing, and says so.
+	alice.until("the form", `document.querySelector('#modal[open]')`)
+	alice.choose("#modal select", "pl")
+	alice.click("#modal .foot .primary", "")
+	alice.until("what is wrong with the form", `document.querySelector('#modal .fault')`)
+	alice.picture("2-form")
+	b.must(alice.eval(`document.querySelector('#modal [aria-invalid=true]').focus()`, nil))
+	alice.write("a third of the orders in us-east-1 fails")
+	if s := alice.severity(); s != "" {
+		alice.choose(s, "SEV-1")
+	}
+	alice.click("#modal .foot .primary", "")
+	alice.until("Go", `[...document.querySelectorAll('#messages .b')].some((e) => e.textContent === 'Go')`)
+	alice.until("the mark", `document.querySelector('[data-person=U0ALICE] .asked')`)
+	alice.click("#worldButton", "")
+	alice.until("the world", `document.querySelectorAll('#world .region').length === 2`)
+	alice.picture("3-go")
+	alice.click("#messages .b", "Go")
+
+	alice.choose("#speed", "30")
+	bob.until("a question for Bob", `document.querySelector('#waits .b')`)
+	alice.choose("#speed", "4×")
+	bob.picture("4-approval")
+	bob.click("#waits .b", "Show")
+	bob.click("#messages .b", "Approve")
+	bob.until("the form", `document.querySelector('#modal[open] input')`)
+	bob.click("#modal input", "")
+	bob.write("us-east-1")
+	bob.click("#modal .foot .primary", "")
+	bob.until("that this is not the Region", `document.querySelector('#modal .fault')`)
+	bob.picture("5-approve")
+	bob.key("a", 65, "")
+	b.must(bob.eval(`document.querySelector('#modal input').select()`, nil))
+	bob.write("us-west-2")
+	bob.click("#modal .foot .primary", "")
+	bob.until("the question to be answered", `!document.querySelector('#modal[open]') && !document.querySelector('#waits .b')`)
+
+	// The bot is killed in the middle, and another one goes on.
+	alice.click("#world .b", "Kill the bot")
+	alice.until("the bot to be dead", `document.querySelector('#link.down') && [...document.querySelectorAll('#world .b')].some((e) => e.textContent === 'Start the bot')`)
+	alice.picture("6-killed")
+	alice.click("#world .b", "Start the bot")
+	alice.until("another bot", `document.querySelector('#link.up')`)
+	alice.choose("#speed", "30")
+	bob.click("#wireButton", "")
+	bob.until("the wire", `document.querySelectorAll('#wireLines li').length > 5`)
+	alice.until("the database to move", `[...document.querySelectorAll('#world .region')].at(-1).textContent.includes('writer')`)
+	alice.picture("7-running")
+	bob.picture("8-inspector")
+	alice.until("mitigation", `[...document.querySelectorAll('#messages .message')].some((m) => /Traffic is served|mitigated/i.test(m.textContent)) && document.querySelector('#pinned summary').textContent.includes('mitigated')`)
+	alice.choose("#speed", "4×")
+	alice.say("/failover resolve")
+	alice.until("the review", `document.querySelector('#messages .file .preview .h')`)
+	alice.picture("9-resolved")
+	bob.escape()
+	bob.click("#messages .replies:not(.startThread)", "")
+	bob.until("the thread", `document.querySelectorAll('#replies .message').length > 5`)
+	bob.picture("10-thread")
+	bob.size(400, 800)
+	bob.escape()
+	bob.until("the channel alone", `document.querySelector('#thread').hidden`)
+	bob.picture("11-narrow")
+
+	// Hostile text is text, and a message is there within a moment.
+	var took float64
+	b.must(bob.eval(`new Promise((ok) => {
+		const words = '<img src=https://evil.example/x onerror=document.title="x">', began = performance.now();
+		const seen = new MutationObserver(() => { if ([...document.querySelectorAll('#messages .text')].some((e) => e.textContent === words)) { seen.disconnect(); ok(performance.now() - began); } });
+		seen.observe(document.querySelector('#messages'), {subtree: true, childList: true});
+		deed('say', {channel, text: words});
+	})`, &took))
+	t.Logf("first paint %.0f ms after the address; a message shown %.0f ms after it was sent; pictures in %s", paint, took, pics)
+	if paint < 0 {
+		t.Error("nothing was painted")
+	}
+
+	ctx := t.Context()
+	id, err := r.current(ctx)
+	b.must(err)
+	events, err := r.record.Read(ctx, id, 0, 0)
+	b.must(err)
+	if s := incident.Fold(events); s.ResolvedAt.IsZero() {
+		t.Errorf("%s is not resolved but %s", id, s.Phase())
+	}
+	if faults := r.world.Check(); len(faults) > 0 {
+		t.Errorf("the world is not as it should be: %s", strings.Join(faults, "; "))
+	}
+	if n := r.world.Applied("SwitchoverGlobalCluster"); n != 1 {
+		t.Errorf("the database was switched over %d times", n)
+	}
+	home, err := url.Parse(r.slack.URL())
+	b.must(err)
+	for _, one := range []*tab{alice, bob} {
+		one.mu.Lock()
+		for _, address := range one.asked {
+			if u, err := url.Parse(address); err != nil || u.Host != home.Host && u.Scheme != "about" {
+				t.Errorf("%s's page asked for %s", one.name, address)
+			}
+		}
+		if len(one.asked) < 10 {
+			t.Errorf("only %d requests of %s were seen", len(one.asked), one.name)
+		}
+		for _, fault := range one.faults {
+			t.Errorf("%s's page: %s", one.name, fault)
+		}
+		one.mu.Unlock()
+	}
+	if r.clock.Speed() == sim.Max {
+		t.Error("time ran at top speed")
+	}
+}
+
+// severity is the selector of the form's field for it, if it has one left to fill.
+func (t *tab) severity() (selector string) {
+	t.b.t.Helper()
+	t.b.must(t.eval(`(() => { const s = [...document.querySelectorAll('#modal select')].find((e) => !e.value); return s ? '#' + CSS.escape(s.id) : ''; })()`, &selector))
+	return selector
+}
