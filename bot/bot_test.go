@@ -293,6 +293,26 @@ func TestTheLastStateOfTheCardSurvivesARecordThatBreaksOff(t *testing.T) {
 	}
 }
 
+func TestTheQuestionOfGoFollowsWhatIsTriedAgain(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	s.play(id, disagreed())
+	s.sleep(5 * time.Second)
+	if q, _ := s.message("question/q1"); !strings.Contains(text(q), "fo.retry") || strings.Contains(text(q), "fo.go") {
+		t.Fatalf("locked, the question is %s", text(q))
+	}
+	s.happen(id, "UALICE", incident.StepRetried{Step: "agreed"}, incident.StepRetried{Step: "backup"})
+	s.happen(id, incident.Bot, incident.StepFinished{Step: "agreed", Attempt: 2}, incident.StepFinished{Step: "backup", Attempt: 2})
+	s.sleep(5 * time.Second)
+	if q, _ := s.message("question/q1"); strings.Contains(text(q), "fo.retry") || !strings.Contains(text(q), `"fo.go"`) {
+		t.Errorf("all is well again, the question is %s", text(q))
+	}
+	if n := s.keys(id); n["question/q1"] != 1 {
+		t.Errorf("the question was asked %d times", n["question/q1"])
+	}
+}
+
 func TestACommandIsAnsweredPrivately(t *testing.T) {
 	s := newStage(t)
 	s.answer = func(context.Context, commands.Ask) commands.Answer {

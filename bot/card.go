@@ -1,7 +1,9 @@
 package bot
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -24,7 +26,7 @@ type cardView struct {
 	Steps, Decisions                                 int
 	Before                                           bool // Go has not been given
 	OK, Failed, Unknown, Running, Left               int
-	Bad                                              []finding
+	Views, Bad                                       []finding
 	More                                             int
 	Sections                                         []sectionLine
 	Asking                                           []asking
@@ -57,15 +59,15 @@ func (v scene) card() cardView {
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}
-	if a := v.named(commands.Approver); len(a) > 0 {
-		c.Approvers = either(a)
-	}
+	c.Approvers = v.approvers()
 	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
 		c.Objective = strconv.Itoa(m) + " min"
 		c.Late = v.impact().Minutes() > float64(m)
 	}
 	if c.Before {
-		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = v.readiness()
+		r := v.readiness()
+		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.ok, r.failed, r.unknown, r.running, r.left, r.bad
+		c.Views = v.views()
 		if len(c.Bad) > badMax {
 			c.More = len(c.Bad) - badMax
 			c.Bad = c.Bad[:badMax]
@@ -109,6 +111,19 @@ func (v scene) card() cardView {
 	return c
 }
 
+// approvers says who may agree to a point of no return: never whoever asked.
+func (v scene) approvers() string {
+	if v.plan.approval == 0 {
+		return ""
+	}
+	asked := who(v.DeclaredBy)
+	others := slices.DeleteFunc(v.named(commands.Approver), func(p string) bool { return p == asked })
+	if len(others) == 0 {
+		return "nobody but " + asked + ", who asked and so may not"
+	}
+	return strings.Join(others, ", ") + " (one needed, not " + asked + ")"
+}
+
 // questionsOnCard is for how many open questions the card has buttons; the
 // others have their own messages below.
 const questionsOnCard = 4
@@ -143,18 +158,41 @@ func (b *Bot) cardMessage(v scene) message {
 	return m
 }
 
-// choices are the buttons of an open question.
+// retriesMax is for how many failed gates there is a button.
+const retriesMax = 4
+
+// choices are the buttons of an open question: what can be answered as things
+// stand now, whatever they were when it was asked.
 func (v scene) choices(q *incident.Question) []commands.Button {
 	b := func(verb, label, style string) commands.Button {
 		return commands.Button{Verb: verb, Label: label, On: q.Question, Incident: v.ID, Style: style}
 	}
 	switch q.Kind {
 	case incident.AskGo:
-		begin := b("go", "Go", "primary")
-		if n := len(q.Failed); n > 0 {
-			begin = b("go_override", "Go, overriding "+number(n, "failed gate")+" …", "danger")
+		r := v.readiness()
+		var out []commands.Button
+		switch {
+		case len(r.locked) > 0 || len(r.again) > 0: // Go would be refused
+		case len(r.stopped) > 0:
+			out = append(out, b("go_override", "Go, overriding "+number(len(r.stopped), "failed gate")+" …", "danger"))
+		default:
+			out = append(out, b("go", "Go", "primary"))
 		}
-		return []commands.Button{begin, b("abort", "Call it off …", "")}
+		retry := r.stopped
+		if len(r.locked) > 0 {
+			retry = r.locked // the others are of no use before
+		}
+		for i, s := range retry[:min(len(retry), retriesMax)] {
+			again := commands.Button{Verb: "retry", Label: "Retry", On: s.ID, Incident: v.ID}
+			if len(r.stopped)+len(r.again) > 1 {
+				again.Label = "Retry “" + cut(s.Title, 50) + "”"
+			}
+			if i == 0 && len(r.locked) > 0 {
+				again.Style = "primary"
+			}
+			out = append(out, again)
+		}
+		return append(out, b("abort", "Call it off …", ""))
 	case incident.AskApprove:
 		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
 		if v.Expiries[q.Step] >= 1 {

@@ -81,6 +81,7 @@ type job struct {
 	thread bool
 	next   time.Time
 	ts     string
+	as     string // of a question: how it looks
 }
 
 func newFollower(b *Bot, id incident.ID) *follower {
@@ -466,15 +467,12 @@ func (f *follower) questions(v scene, o *outlook) {
 				})})
 			}
 		}
-		open := "open"
-		if !v.asks(q) {
-			open = "closed"
-		}
+		looks := v.looks(q)
 		posted := f.known[key] != ""
-		if f.given[key] || f.shown[key+"/as"] == open || !posted && !v.asks(q) {
+		if f.given[key] || f.shown[key+"/as"] == looks || !posted && !v.asks(q) {
 			continue
 		}
-		j := job{key: key, m: f.b.questionMessage(v, q)}
+		j := job{key: key, m: f.b.questionMessage(v, q), as: looks}
 		if posted {
 			o.jobs = append(o.jobs, j)
 		} else {
@@ -493,6 +491,7 @@ func (f *follower) say(ctx context.Context, j job) error {
 	sum := j.m.sum()
 	if ts := f.known[j.key]; ts != "" {
 		if f.shown[j.key] == sum {
+			f.show(j, sum)
 			return nil
 		}
 		err := f.b.client.replace(ctx, f.b.opt.Channel, ts, j.m)
@@ -539,8 +538,8 @@ func (f *follower) say(ctx context.Context, j job) error {
 
 func (f *follower) show(j job, sum string) {
 	f.shown[j.key] = sum
-	if open, ok := j.m.meta["open"].(bool); ok {
-		f.shown[j.key+"/as"] = map[bool]string{true: "open", false: "closed"}[open]
+	if j.as != "" {
+		f.shown[j.key+"/as"] = j.as
 	}
 }
 

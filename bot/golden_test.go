@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,10 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 	}{
 		{"card-declared", newStory("unplanned"), card},
 		{"card-readiness", newStory("unplanned").readiness(), card},
+		{"card-views", watching(), card},
+		{"card-locked", disagreed(), card},
+		{"question-go-locked", disagreed(), question(goID)},
+		{"question-go-retried", disagreed().add(time.Second, "UALICE", incident.StepRetried{Step: "agreed"}), question(goID)},
 		{"card-running", newStory("unplanned").readiness().gone(), card},
 		{"card-failed-step", newStory("unplanned").readiness().gone().scaleFails(), card},
 		{"card-approval", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0), card},
@@ -171,6 +176,82 @@ func TestWaitingForPeopleIsCountedAsTheRecordCountsIt(t *testing.T) {
 		v := b.scene(incident.Fold(s.events))
 		if got := v.waited() - v.Waited; got != c.want {
 			t.Errorf("%s: %s more, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// watching is while the views of the Region that is left come in.
+func watching() *story {
+	s := newStory("unplanned")
+	for _, id := range []string{"view-here", "view-dns", "view-standby", "agreed", "nodes"} {
+		s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, Aside: strings.HasPrefix(id, "view")})
+	}
+	return s.add(6*time.Second, incident.Bot, incident.StepFinished{Step: "view-here", Attempt: 1, Summary: "6 of 6 requests got no answer"})
+}
+
+// disagreed is when they do not agree, which nobody may go past.
+func disagreed() *story {
+	s := watching()
+	s.add(4*time.Minute, incident.Bot,
+		incident.StepFailed{Step: "view-dns", Attempt: 1, Error: "0 of 16 checkers see it down", Advice: true},
+		incident.StepFailed{Step: "view-standby", Attempt: 1, Error: "no data point for 9 min", Unknown: true, Advice: true},
+		incident.StepFailed{Step: "agreed", Attempt: 1, Error: "1 of 3 views sees us-east-1 down", Hint: "see whether us-east-1 is down at all"},
+		incident.StepFinished{Step: "nodes", Attempt: 1, Summary: "6 nodes in 3 zones"},
+		incident.StepFailed{Step: "backup", Attempt: 1, Error: "22 min old (limit 15)"},
+		incident.StepFinished{Step: "s3", Attempt: 1, Summary: "0 pending"})
+	return s.add(0, incident.Bot, incident.ApprovalAsked{Question: goID, Kind: incident.AskGo, Step: "go", Title: "Begin to change things", Role: "commander", Failed: []string{"agreed", "backup"}})
+}
+
+// buttons are the actions of a message with what each is on.
+func buttons(m message) []string {
+	var out []string
+	for _, block := range m.blocks {
+		if a, ok := block.(*slack.ActionBlock); ok {
+			for _, e := range a.Elements.ElementSet {
+				b := e.(*slack.ButtonBlockElement)
+				_, on := split(b.Value)
+				out = append(out, strings.TrimSpace(strings.TrimPrefix(b.ActionID, "fo.")+" "+on))
+			}
+		}
+	}
+	return out
+}
+
+func TestGoIsOfferedAsThingsStandNow(t *testing.T) {
+	s := disagreed()
+	for _, c := range []struct {
+		name string
+		add  func()
+		want []string
+		says string
+	}{
+		{"a gate that nobody may go past", func() {}, []string{"retry agreed", "abort q1"}, "Nothing goes on without: At least two views"},
+		{"it is tried again", func() {
+			s.add(time.Second, "UALICE", incident.StepRetried{Step: "agreed"})
+		}, []string{"retry backup", "abort q1"}, "Still being checked: At least two views"},
+		{"it is under way again", func() {
+			s.add(time.Second, incident.Bot, incident.StepStarted{Step: "agreed", Attempt: 2})
+		}, []string{"retry backup", "abort q1"}, "Still being checked: At least two views"},
+		{"it passed, another one did not", func() {
+			s.add(time.Second, incident.Bot, incident.StepFinished{Step: "agreed", Attempt: 2, Summary: "2 of 3"})
+		}, []string{"go_override q1", "retry backup", "abort q1"}, "Go overrides: Velero backup"},
+		{"all passed", func() {
+			s.add(time.Second, "UALICE", incident.StepRetried{Step: "backup"})
+			s.add(time.Second, incident.Bot, incident.StepStarted{Step: "backup", Attempt: 2}, incident.StepFinished{Step: "backup", Attempt: 2, Summary: "4 min old"})
+		}, []string{"go q1", "abort q1"}, "say Go to begin"},
+	} {
+		c.add()
+		b := sober(t, s.at)
+		v := b.scene(incident.Fold(s.events))
+		m := b.questionMessage(v, v.Questions[goID])
+		if got := buttons(m); !slices.Equal(got, c.want) {
+			t.Errorf("%s: the question offers %q, want %q", c.name, got, c.want)
+		}
+		if got := buttons(b.cardMessage(v)); !slices.Equal(got[:len(c.want)], c.want) {
+			t.Errorf("%s: the card offers %q, want first %q", c.name, got, c.want)
+		}
+		if data, _ := json.Marshal(m.blocks); !strings.Contains(string(data), c.says) {
+			t.Errorf("%s: the question does not say %q: %s", c.name, c.says, data)
 		}
 	}
 }

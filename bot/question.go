@@ -25,11 +25,14 @@ type questionView struct {
 	Outcome                  string // empty while it is open
 	// go
 	OK, Failed, Unknown int
+	Running             int
 	Bad                 []finding
 	More                int
 	Steps, Decisions    int
 	NoReturn            string
-	Override            []string
+	// Override are the failed gates that Go would pass, or passed; Stuck those that
+	// nobody may go past; Checking those that are under way.
+	Override, Stuck, Checking []string
 	// failed
 	Step, Error, Hint, Evidence, SoFar string
 	Maybe, Missing, Locked             bool
@@ -67,18 +70,48 @@ func (v scene) question(q *incident.Question) questionView {
 	}
 	switch q.Kind {
 	case incident.AskGo:
-		w.OK, w.Failed, w.Unknown, _, _, w.Bad = v.readiness()
-		if len(w.Bad) > badMax {
-			w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
-		}
-		for _, id := range q.Failed {
-			w.Override = append(w.Override, v.plan.title(id))
-		}
+		v.gate(q, &w)
 	case incident.AskFailed:
 		v.failure(q, &w)
 	case incident.AskApprove:
 	}
 	return w
+}
+
+// gate says how what Go needs stands now; once Go was given, what it passed.
+func (v scene) gate(q *incident.Question, w *questionView) {
+	r := v.readiness()
+	w.OK, w.Failed, w.Unknown, w.Running, w.Bad = r.ok, r.failed, r.unknown, r.running+r.left, r.bad
+	if len(w.Bad) > badMax {
+		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
+	}
+	switch {
+	case !v.asks(q):
+		for _, id := range q.Failed {
+			if v.Step(id).Status == incident.Skipped {
+				w.Override = append(w.Override, v.plan.title(id))
+			}
+		}
+	case len(r.locked) > 0:
+		w.Stuck = v.titles(r.locked)
+	case len(r.again) > 0:
+		w.Checking = v.titles(r.again)
+	default:
+		w.Override = v.titles(r.stopped)
+	}
+}
+
+// looks is a word for how a question has to be shown: it is shown again when
+// that changes.
+func (v scene) looks(q *incident.Question) string {
+	switch {
+	case !v.asks(q):
+		return "closed"
+	case q.Kind == incident.AskGo:
+		r := v.readiness()
+		return fmt.Sprintf("open %v %v %v", v.titles(r.again), v.titles(r.locked), r.bad)
+	}
+	return "open"
 }
 
 func (v scene) failure(q *incident.Question, w *questionView) {

@@ -3,6 +3,7 @@ package bot
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +17,8 @@ type frozen struct {
 	*runbook.Plan
 	sections []chapter
 	steps    map[string]*runbook.Step
-	noReturn string // title of the first point of no return
+	gates    map[string]bool // what Go needs
+	noReturn string          // title of the first point of no return
 	approval int
 }
 
@@ -52,6 +54,12 @@ func thaw(p incident.PlanFrozen) (*frozen, error) {
 		}
 		if s.NoReturn && f.noReturn == "" {
 			f.noReturn = s.Title
+		}
+	}
+	f.gates = map[string]bool{}
+	for _, s := range f.Steps {
+		if s.Kind == runbook.Ask {
+			maps.Copy(f.gates, f.Needed(s.ID))
 		}
 	}
 	return f, nil
@@ -284,43 +292,119 @@ func (v scene) chapters() []sectionLine {
 	return out
 }
 
-// finding is one check that is not as it should be.
+// finding is one check and how it stands.
 type finding struct {
 	Mark, Title, Text string
 }
 
-// readiness counts the checks that have an outcome.
-func (v scene) readiness() (ok, failed, unknown, running, left int, bad []finding) {
+// readiness is how the steps stand that Go needs.
+type readiness struct {
+	ok, failed, unknown, running, left int
+	bad                                []finding
+	// stopped are required and failed; locked those of them that nobody may go
+	// past; again are under way, or wanted once more.
+	stopped, locked, again []*runbook.Step
+}
+
+func (v scene) readiness() readiness {
+	var r readiness
 	for i := range v.plan.Steps {
 		s := &v.plan.Steps[i]
-		if s.Kind != runbook.Check {
+		if !v.plan.gates[s.ID] || s.Kind == runbook.Ask {
 			continue
 		}
 		st := v.Step(s.ID)
+		if st.Status == incident.Running || st.Status == incident.Pending && st.Attempt > 0 {
+			r.again = append(r.again, s)
+		}
 		switch st.Status {
-		case incident.Done:
-			ok++
-		case incident.Skipped:
-			ok++
+		case incident.Done, incident.Skipped:
+			r.ok++
 		case incident.Running:
-			running++
+			r.running++
 		case incident.Pending:
-			left++
+			r.left++
 		case incident.Failed, incident.Advised:
-			f := finding{Mark: "✗", Title: v.plan.title(s.ID), Text: lineOf(st.Failure.Error, 300)}
+			f := v.finding(s)
 			if st.Failure.Unknown {
-				f.Mark = "?"
-				unknown++
+				r.unknown++
 			} else {
-				failed++
+				r.failed++
 			}
-			if st.Failure.Advice {
+			switch {
+			case st.Status == incident.Advised:
 				f.Text += " (advice: nothing waits for it)"
+			case s.Locked || s.NoReturn:
+				r.locked = append(r.locked, s)
+				f.Text += " (cannot be overridden)"
 			}
-			bad = append(bad, f)
+			if st.Status == incident.Failed {
+				r.stopped = append(r.stopped, s)
+			}
+			r.bad = append(r.bad, f)
 		}
 	}
-	return ok, failed, unknown, running, left, bad
+	return r
+}
+
+// finding says how a step stands.
+func (v scene) finding(s *runbook.Step) finding {
+	st := v.Step(s.ID)
+	f := finding{Mark: "·", Title: v.plan.title(s.ID)}
+	switch st.Status {
+	case incident.Pending:
+	case incident.Running:
+		f.Mark, f.Text = "▸", "under way since "+clockTime(st.Started)
+	case incident.Done:
+		f.Mark, f.Text = "✓", lineOf(st.Finished.Summary, 200)
+	case incident.Skipped:
+		f.Mark, f.Text = "–", "skipped by "+who(st.SkippedBy)
+	case incident.Failed, incident.Advised:
+		f.Mark, f.Text = "✗", lineOf(st.Failure.Error, 300)
+		if st.Failure.Unknown {
+			f.Mark = "?"
+		}
+		if st.Failure.Hint != "" {
+			f.Text += " · " + lineOf(st.Failure.Hint, 200)
+		}
+	}
+	return f
+}
+
+// views are what the Region that is left is judged by, and the judgement. It
+// counts the views, so they come one by one below it until it is done; when it
+// failed it is among what is not well.
+func (v scene) views() []finding {
+	var out []finding
+	for _, s := range v.plan.using("record.agree") {
+		if !v.plan.gates[s.ID] {
+			continue
+		}
+		if v.Step(s.ID).Status != incident.Failed {
+			out = append(out, v.finding(s))
+		}
+		var counts struct {
+			Steps []string `json:"steps"`
+		}
+		if v.Step(s.ID).Status == incident.Done || json.Unmarshal(s.With, &counts) != nil {
+			continue
+		}
+		for _, id := range counts.Steps {
+			if view := v.plan.steps[id]; view != nil {
+				out = append(out, v.finding(view))
+			}
+		}
+	}
+	return out
+}
+
+// titles of steps.
+func (v scene) titles(steps []*runbook.Step) []string {
+	var out []string
+	for _, s := range steps {
+		out = append(out, v.plan.title(s.ID))
+	}
+	return out
 }
 
 // passed counts what an update is due for: declared, Go, each section of changes
