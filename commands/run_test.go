@@ -232,7 +232,7 @@ func TestAbortBeforePromotionSaysHowChangesAreTakenBack(t *testing.T) {
 	}); added != "RunAborted" {
 		t.Errorf("appended %s", added)
 	}
-	contains(t, done.Text, "Scale up (`scale-up`). Taken back by: scale down again.")
+	contains(t, done.Text, "Scale up (`scale-up`). Way back: scale down again.\nTo close it: `/failover resolve`.")
 	if strings.Contains(done.Text, "failback") {
 		t.Errorf("nothing was promoted, yet:\n%s", done.Text)
 	}
@@ -256,11 +256,14 @@ func TestAbortAfterPromotionNamesTheWayOn(t *testing.T) {
 			r.ask(yes(bob, "q1"))
 			r.bot(bodies...)
 			a := r.say(alice, "abort enough")
-			contains(t, a.Text, "“Promote the database” cannot be taken back at once", "`/failover failback us-east-1`")
-			if name != "done" {
-				contains(t, a.Text, "which may have happened")
+			if strings.Contains(a.Text, "failback") {
+				t.Errorf("it is not carried out, yet:\n%s", a.Text)
 			}
-			contains(t, r.say(mallory, "status").Text, "aborted at 14:00 UTC by <@UALICE>: enough", "`/failover failback us-east-1`")
+			contains(t, a.Text, "“Promote the database” cannot be taken back at once", "`/failover start us-west-2 unplanned REASON`", "Moving back to us-east-1 is done by hand")
+			if name != "done" {
+				contains(t, a.Text, "which may have happened", "if it happened, writes belong to us-west-2")
+			}
+			contains(t, r.say(mallory, "status").Text, "aborted at 14:00 UTC by <@UALICE>: enough", "`/failover start us-west-2 unplanned REASON`")
 		})
 	}
 }
@@ -424,4 +427,25 @@ func TestStatusOfAStoppedRunHasNothingUnderWay(t *testing.T) {
 			t.Errorf("a stopped run is %q:\n%s", no, status)
 		}
 	}
+}
+
+func TestAbortNamesTheValuesThatWereReplaced(t *testing.T) {
+	r := gone(t)
+	r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1},
+		incident.ChangeIntended{Step: "scale-up", Action: "kube.scale", Attempt: 1, Before: "2 replicas, autoscaler from 2 to 10"},
+		incident.StepFailed{Step: "scale-up", Attempt: 1, Maybe: true, Error: "timeout"},
+		incident.StepStarted{Step: "scale-up", Attempt: 2},
+		incident.ChangeIntended{Step: "scale-up", Action: "kube.scale", Attempt: 2, Before: "2 replicas, autoscaler from 6 to 10"},
+		incident.StepFinished{Step: "scale-up", Attempt: 2, Changed: true})
+	want := "Scale up (`scale-up`). Before: 2 replicas, autoscaler from 2 to 10. Way back: scale down again."
+	contains(t, r.say(alice, "abort enough").Text, "INC-2026-0001 is stopped. What stays changed:\n• "+want+"\nTo close it: ")
+	contains(t, r.say(mallory, "status").Text, want+"\nNext: `/failover resolve`.")
+}
+
+func TestAbortWithNothingChangedIsOneSentenceAfterAnother(t *testing.T) {
+	r := started(t)
+	if got, want := r.say(alice, "abort false alarm").Text, "INC-2026-0001 is stopped. Nothing was changed. To close it: `/failover resolve`."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	contains(t, r.say(mallory, "status").Text, "Nothing was changed. Next: `/failover resolve`.")
 }

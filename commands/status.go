@@ -22,14 +22,22 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	var say string
 	if id != "" {
-		found := false
-		err := c.Book.View(ctx, id, func(s *incident.State) { found = s.Seq > 0 && s.ID != "" })
+		found, aborted := false, false
+		err := c.Book.View(ctx, id, func(s *incident.State) {
+			found, aborted = s.Seq > 0 && s.ID != "", !s.AbortedAt.IsZero()
+		})
+		var before map[string]string // what a run that stopped leaves to be taken back
+		if err == nil && aborted {
+			var events []incident.Event
+			events, err = c.Book.Log().Read(ctx, id, 0, 0)
+			before = befores(events)
+		}
 		if err != nil {
 			return *c.answerTo(err, false)
 		}
 		if found || ask.Incident != "" {
 			a := c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
-				say = c.standingOf(s, p)
+				say = c.standingOf(s, p, before)
 				return nil
 			})
 			if a != nil {
@@ -77,7 +85,7 @@ func (c *Commands) lastOne(ctx context.Context) (string, *Answer) {
 }
 
 // standingOf is the card in words.
-func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) string {
+func (c *Commands) standingOf(s *incident.State, p *runbook.Plan, before map[string]string) string {
 	d, now := s.Declared, c.Clock.Now()
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%s* · %s · %s -> %s · %s · %s", s.ID, d.Severity, d.Source, d.Target, d.Mode, c.phase(s, now))
@@ -98,7 +106,7 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) string {
 		}
 		b.WriteString(".")
 	}
-	b.WriteString("\n" + c.next(s, p, now))
+	b.WriteString("\n" + c.next(s, p, now, before))
 	return b.String()
 }
 
@@ -183,12 +191,12 @@ func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.S
 }
 
 // next is what happens from here.
-func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time) string {
+func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time, before map[string]string) string {
 	switch {
 	case !s.ResolvedAt.IsZero():
 		return "Nothing is left to do."
 	case !s.AbortedAt.IsZero():
-		return c.remains(s, p) + "Next: `/failover resolve`."
+		return then(remains(s, p, before), "Next: `/failover resolve`.")
 	case !s.MitigatedAt.IsZero():
 		return "Next: the commander resolves it, `/failover resolve`."
 	}

@@ -91,7 +91,7 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 			f = &Form{
 				Verb: "abort", On: ask.On, Incident: s.ID, Title: "Abort the run", Submit: "Abort",
-				Text:   short("The run stops for good. "+c.remains(s, p), 2800),
+				Text:   short("The run stops for good. "+remains(s, p, nil), 2800),
 				Fields: []Field{{Name: "reason", Label: "Why", Hint: "Everybody will read it.", Lines: true}},
 			}
 			return nil
@@ -105,7 +105,8 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var say string
+	var stays string
+	var plan *runbook.Plan
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		if err := may(s); err != nil {
 			return nil, err
@@ -118,32 +119,67 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 		for _, st := range s.Changed() {
 			aborted.Changed = append(aborted.Changed, st.ID)
 		}
-		say = fmt.Sprintf("%s is stopped. %s To close it: `/failover resolve`.", s.ID, c.remains(s, p))
+		stays, plan = remains(s, p, nil), p
 		return append(bodies, aborted), nil
 	})
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: say}
+	// What each change replaced is only on the timeline. An abort is rare, so it is
+	// read once more; without it the answer says less.
+	if events, err := c.Book.Log().Read(ctx, id, 0, 0); err != nil {
+		c.log.Warn().Err(err).Str("incident", string(id)).Msg("stopped; the recorded values are left out of the answer")
+	} else {
+		stays = remains(incident.Fold(events), plan, befores(events))
+	}
+	return Answer{Text: then(fmt.Sprintf("%s is stopped. %s", id, stays), "To close it: `/failover resolve`.")}
 }
 
-// remains is what stays changed when the run stops here, how each change is taken
-// back, and the way on past a point of no return.
-func (c *Commands) remains(s *incident.State, p *runbook.Plan) string {
+// befores are the values that stood there before this run first touched them, by
+// step, as far as they were recorded.
+func befores(events []incident.Event) map[string]string {
+	out := map[string]string{}
+	for _, e := range events {
+		if b, ok := e.Body.(incident.ChangeIntended); ok && out[b.Step] == "" && b.Before != "" {
+			out[b.Step] = b.Before
+		}
+	}
+	return out
+}
+
+// then is one sentence after others, or on a line of its own after a list.
+func then(say, next string) string {
+	if strings.Contains(say, "\n") {
+		return say + "\n" + next
+	}
+	return say + " " + next
+}
+
+// remains is what stays changed when the run stops here, what stood there before
+// as far as it is known, how each change is taken back, and the way on past a point
+// of no return.
+func remains(s *incident.State, p *runbook.Plan, before map[string]string) string {
 	changed := s.Changed()
 	if len(changed) == 0 {
 		return "Nothing was changed."
 	}
 	lines := []string{"What stays changed:"}
 	var final []string
+	sure := ""
 	for _, st := range changed {
 		step, _ := p.Step(st.ID)
 		line := fmt.Sprintf("• %s (`%s`)", escaped(title(p, st.ID)), st.ID)
 		if st.Intended != nil {
 			line += ", which may have happened"
+			if step.NoReturn {
+				sure = "if it happened, "
+			}
+		}
+		if was := before[st.ID]; was != "" {
+			line += ". Before: " + quoted(short(strings.TrimRight(was, "."), 300))
 		}
 		if step.Undo != "" {
-			line += ". Taken back by: " + escaped(strings.TrimRight(step.Undo, "."))
+			line += ". Way back: " + escaped(strings.TrimRight(step.Undo, "."))
 		}
 		lines = append(lines, line+".")
 		if step.NoReturn {
@@ -151,10 +187,11 @@ func (c *Commands) remains(s *incident.State, p *runbook.Plan) string {
 		}
 	}
 	if len(final) > 0 {
-		lines = append(lines, fmt.Sprintf("%s cannot be taken back at once: writes belong to %s from here. The way on: finish moving users to %s, or, when %s stands again, `/failover failback %s`.",
-			join(final, "and"), s.Declared.Target, s.Declared.Target, s.Declared.Source, s.Declared.Source))
+		d := s.Declared
+		lines = append(lines, fmt.Sprintf("%s cannot be taken back at once: %swrites belong to %s from here. The way on: `/failover start %s %s REASON` finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
+			join(final, "and"), sure, d.Target, d.Target, d.Mode, d.Target, d.Source))
 	}
-	return short(strings.Join(lines, "\n"), 6000) + "\n"
+	return short(strings.Join(lines, "\n"), 6000)
 }
 
 // resolve closes an incident whose run is over: verified, or stopped.
