@@ -285,6 +285,26 @@ func TestTheUpdateSaysOnlyWhatWasMeasured(t *testing.T) {
 	}
 }
 
+func TestTheUpdateNamesWhoIsWaitedFor(t *testing.T) {
+	asked := func() *story { return newStory("unplanned").readiness().gone().scaleFails().retried() }
+	for _, c := range []struct {
+		name  string
+		story *story
+		want  string
+	}{
+		{"Go is asked", newStory("unplanned").readiness(), "waiting for <@UALICE>: Begin the failover to us-west-2"},
+		{"right before the approval is asked", asked(), "waiting for <@UBOB> or <@UCAROL>: Promote the database in us-west-2"},
+		{"the approval is asked", asked().asked(approveID, 0), "waiting for <@UBOB> or <@UCAROL>: Promote the database in us-west-2"},
+		{"it was given", asked().asked(approveID, 0).add(time.Second, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"}), "Promote database (0 of 2)"},
+		{"it is paused as well", asked().asked(approveID, 0).add(time.Second, "UCAROL", incident.RunPaused{}), "waiting for whoever ends the pause; for <@UBOB> or <@UCAROL>: Promote the database in us-west-2"},
+		{"nobody is waited for", newStory("unplanned").readiness().gone(), "Scale up (0 of 3)"},
+	} {
+		if got := sober(t, c.story.at).scene(incident.Fold(c.story.events)).doing(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestUsersAreServedSinceTheNameWasSeenToPointThere(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()
 	v := func() scene { return sober(t, s.at).scene(incident.Fold(s.events)) }

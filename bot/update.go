@@ -146,8 +146,12 @@ func (v scene) doing() string {
 	case "aborted":
 		return "the run was stopped; the commander decides the way on"
 	}
-	if q := v.open(); len(q) > 0 {
-		return "waiting for " + either(v.may(q[0])) + ": " + lineOf(q[0].Title, 150)
+	if w := v.awaited(); len(w) > 0 {
+		text := "waiting for " + strings.Join(w[:min(len(w), 3)], "; for ")
+		if len(w) > 3 {
+			text += fmt.Sprintf("; and %d more", len(w)-3)
+		}
+		return text
 	}
 	// What runs; between two steps, the furthest section that was begun.
 	var busy []string
@@ -165,6 +169,49 @@ func (v scene) doing() string {
 		return strings.Join(busy[:min(len(busy), 4)], ", ")
 	}
 	return begun
+}
+
+// awaited are the people that are waited for and what they are to say: on the open
+// questions, and on those that are about to be asked, for everything before them
+// is done. A section that ends right before a question would otherwise have an
+// update that does not know of it.
+func (v scene) awaited() []string {
+	var out []string
+	if v.Paused {
+		out = append(out, "whoever ends the pause")
+	}
+	asked := map[string]bool{}
+	for _, q := range v.open() {
+		asked[q.Step] = true
+		out = append(out, either(v.may(q))+": "+lineOf(q.Title, 150))
+	}
+	for i := range v.plan.Steps {
+		s := &v.plan.Steps[i]
+		st := v.Step(s.ID)
+		soon := incident.Question{ApprovalAsked: incident.ApprovalAsked{Step: s.ID}}
+		switch {
+		case asked[s.ID], st.Status != incident.Pending, s.Closing != v.Over(), !v.begins(s):
+			continue
+		case s.Kind == runbook.Ask && v.GoAt.IsZero():
+			soon.Kind, soon.Role = incident.AskGo, commands.Commander
+		case s.Approval != nil && st.ApprovedSeq <= max(st.VoidSeq, st.IntendedSeq):
+			soon.Kind, soon.Role = incident.AskApprove, s.Approval.By
+		default:
+			continue
+		}
+		out = append(out, either(v.may(&soon))+": "+v.plan.title(s.ID))
+	}
+	return out
+}
+
+// begins says that all is settled that a step needs.
+func (v scene) begins(s *runbook.Step) bool {
+	for _, n := range s.Needs {
+		if !v.Step(n).Status.Settled() {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *Bot) updateMessage(v scene, key string, next time.Time) message {
