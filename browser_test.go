@@ -200,7 +200,7 @@ func (b *chromium) open(name, pics string) *tab {
 	var attached struct {
 		Session string `json:"sessionId"`
 	}
-	b.must(b.call("", "Target.createTarget", map[string]any{"url": "about:blank"}, &target))
+	b.must(b.call("", "Target.createTarget", map[string]any{"url": "about:blank", "newWindow": true}, &target))
 	b.must(b.call("", "Target.attachToTarget", map[string]any{"targetId": target.ID, "flatten": true}, &attached))
 	t := &tab{b: b, session: attached.Session, name: name, pics: pics}
 	b.mu.Lock()
@@ -411,7 +411,10 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 	alice, bob := b.open("Alice", pics), b.open("Bob", pics)
 	alice.visit(r.slack.URL())
 	paint := -1.0
-	b.must(alice.eval(`new Promise((ok) => new PerformanceObserver((l) => ok(l.getEntries()[0].startTime)).observe({type: 'paint', buffered: true}))`, &paint))
+	b.must(alice.eval(`new Promise((ok) => {
+		new PerformanceObserver((l) => ok(l.getEntries()[0].startTime)).observe({type: 'paint', buffered: true});
+		setTimeout(() => ok(-1), 5000);
+	})`, &paint))
 	bob.visit(r.slack.URL())
 	bob.click("#who button", "BBob")
 	alice.until("the bot", `document.querySelector('#link.up')`)
