@@ -345,6 +345,37 @@ func TestACommandIsAnsweredPrivately(t *testing.T) {
 	}
 }
 
+func TestABrokenGlassIsSaidOnceInTheChannel(t *testing.T) {
+	s := newStage(t)
+	id := s.open()
+	s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0))
+	s.answer = func(context.Context, commands.Ask) commands.Answer {
+		s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve", Reason: "nobody is awake", BrokeGlass: true})
+		return commands.Answer{Text: "<@UBOB> approved alone: nobody is awake", Public: true}
+	}
+	s.start(s.log)
+	s.sleep(5 * time.Second)
+	if o := s.as("UBOB", "command", slacksim.Deed{Channel: channel, Text: "/failover break-glass us-west-2 nobody is awake"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(10 * time.Second)
+	said := 0
+	for _, m := range s.slack.Messages(channel) {
+		p, _ := m.Metadata["event_payload"].(map[string]any)
+		key, _ := p["key"].(string)
+		inPlace := key == "question/"+approveID || strings.HasPrefix(key, "thread/") // the question's own answer, and the list of results
+		if !inPlace && strings.Contains(text(m), "nobody is awake") {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("the channel reads it %d times", said)
+	}
+	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 {
+		t.Errorf("Bob was answered %d times", len(got))
+	}
+}
+
 func TestAMentionIsACommandAndNothingMeansHelp(t *testing.T) {
 	s := newStage(t)
 	s.start(s.log)

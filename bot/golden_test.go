@@ -496,6 +496,16 @@ func TestTheButtonsSurviveAnyText(t *testing.T) {
 	}
 }
 
+func TestAnEllipsisLooksTheSameOnEveryButton(t *testing.T) {
+	for in, want := range map[string]string{
+		"Approve ...": "Approve …", "Approve …": "Approve …", "Go, overriding 1 ...": "Go, overriding 1 …", "Go": "Go",
+	} {
+		if got := button(commands.Button{Verb: "x", Label: in}).Text.Text; got != want {
+			t.Errorf("%q is shown as %q", in, got)
+		}
+	}
+}
+
 func TestWhatCommandsWriteMentionsPeopleAndNobodyElse(t *testing.T) {
 	for in, want := range map[string]string{
 		"<@UBOB> can":            "<@UBOB> can",

@@ -246,8 +246,12 @@ func (b *Bot) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 		}
 	}()
 	a = b.opt.Commands.Do(ctx, ask)
-	if ask.Verb == "start" {
+	switch {
+	case ask.Verb == "start":
 		b.look(ctx)
+	case ask.Verb == "break_glass" && !a.Refused:
+		// The channel reads it from the timeline, whichever surface it came by.
+		a.Public = false
 	}
 	return a
 }

@@ -172,8 +172,12 @@ func head(p string, n int) (first, rest string) {
 	return p[:end], p[end:]
 }
 
+// ellipsis is written in one way: it says that a form opens.
+var ellipsis = strings.NewReplacer(" ...", " …", "...", "…")
+
 // button carries what it is about and nothing else.
 func button(b commands.Button) *slack.ButtonBlockElement {
+	b.Label = ellipsis.Replace(b.Label)
 	e := slack.NewButtonBlockElement(actionPrefix+b.Verb, join(b.Incident, b.On),
 		slack.NewTextBlockObject(slack.PlainTextType, cut(b.Label, labelMax), false, false))
 	e.Style = slack.Style(b.Style)
