@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// beside asks a path of the page's address as the page does.
+func askBeside(t *testing.T, r *rehearsal, method, path, body string, change ...func(*http.Request)) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, r.slack.URL()+"beside/"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for _, f := range change {
+		f(req)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func stageOf(t *testing.T, r *rehearsal) (s Stage) {
+	t.Helper()
+	_, body := askBeside(t, r, http.MethodGet, "stage", "")
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return s
+}
+
+// comes waits for something that another part of the process is about to do.
+func comes(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	const look, longest = 5 * time.Millisecond, 20 * time.Second
+	for end := time.Now().Add(longest); !so(); {
+		if time.Now().After(end) {
+			t.Fatalf("%s did not come within %s", what, longest)
+		}
+		if err := (incident.RealClock{}).Sleep(t.Context(), look); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheBotOfARehearsalIsKilledAndStartedFromThePage(t *testing.T) {
+	r := rehearsing(t, "region-degraded")
+	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
+	if code, body := askBeside(t, r, http.MethodGet, "help?as=U0ALICE", ""); code != http.StatusOK || !strings.Contains(body, "/failover start REGION") {
+		t.Errorf("help: %d %s", code, body)
+	}
+	do := func(body string) {
+		t.Helper()
+		if code, answer := askBeside(t, r, http.MethodPost, "stage", body); code != http.StatusOK {
+			t.Fatalf("%s: %d %s", body, code, answer)
+		}
+	}
+	do(`{"do":"kill"}`)
+	comes(t, "the end of the bot", func() bool { return stageOf(t, r).Bot == "down" && r.slack.Connections() == 0 })
+	if code, _ := askBeside(t, r, http.MethodGet, "help?as=U0ALICE", ""); code != http.StatusServiceUnavailable {
+		t.Errorf("a dead bot helps: %d", code)
+	}
+
+	// One that starts while Slack is away says why it cannot, and can be started again.
+	do(`{"do":"away"}`)
+	do(`{"do":"start"}`)
+	comes(t, "the reason", func() bool { s := stageOf(t, r); return s.Away && s.Bot == "down" && s.Why != "" })
+	do(`{"do":"back"}`)
+	do(`{"do":"start"}`)
+	comes(t, "another bot", func() bool { s := stageOf(t, r); return s.Bot == "up" && s.Why == "" && r.slack.Connections() > 0 })
+
+	do(`{"do":"speed","speed":"30"}`)
+	if s := stageOf(t, r); s.Speed != "30" || s.Target != "us-west-2" {
+		t.Errorf("the stage is %+v", s)
+	}
+}
+
+func TestTheStageRefusesWhatItCannotDoAndWhoIsNotItsPage(t *testing.T) {
+	r := rehearsing(t, "region-degraded")
+	for body, says := range map[string]string{
+		`{"do":"speed","speed":"max"}`:  "use a number",
+		`{"do":"speed","speed":"fast"}`: "give a number",
+		`{"do":"explode"}`:              "kill, start, away, back or speed",
+		`{`:                             "not JSON",
+	} {
+		if code, answer := askBeside(t, r, http.MethodPost, "stage", body); code != http.StatusBadRequest || !strings.Contains(answer, says) {
+			t.Errorf("%s: %d %s", body, code, answer)
+		}
+	}
+	for who, change := range map[string]func(*http.Request){
+		"another origin":    func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"another host name": func(r *http.Request) { r.Host = "evil.example" },
+		"a form":            func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
+	} {
+		for path, body := range map[string]string{"stage": `{"do":"away"}`, "world": `{"do":"lose","what":"us-east-1","on":true}`} {
+			if code, answer := askBeside(t, r, http.MethodPost, path, body, change); code < 400 {
+				t.Errorf("%s at %s: %d %s", who, path, code, answer)
+			}
+		}
+	}
+	if s := stageOf(t, r); s.Away || r.world.Snapshot().Regions["us-east-1"].Lost {
+		t.Errorf("somebody else broke it: %+v", s)
+	}
+}
