@@ -439,7 +439,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	if _, err := c.Compile(facts); err != nil {
 		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", faults(err))
 	}
-	id, a := c.reserve(ctx, ask)
+	id, former, a := c.reserve(ctx, ask)
 	if a != nil {
 		return *a
 	}
@@ -484,6 +484,9 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	if active.err != nil {
 		say += " " + active.says() + fmt.Sprintf(" %s is taken to be the Region that is left.", declared.Source)
 	}
+	if former != "" {
+		say += fmt.Sprintf(" %s, which was stopped, is resolved by you with this.", former)
+	}
 	return Answer{Text: say}
 }
 
@@ -511,15 +514,15 @@ func (c *Commands) facts(w wish, active serving) (runbook.Facts, error) {
 }
 
 // reserve takes the id of a new incident. One that is current though its run is
-// over is closed first.
-func (c *Commands) reserve(ctx context.Context, ask Ask) (incident.ID, *Answer) {
+// over is resolved and closed first; former is its id if it was resolved by that.
+func (c *Commands) reserve(ctx context.Context, ask Ask) (id, former incident.ID, a *Answer) {
 	for again := true; ; again = false {
 		id, err := c.Book.Log().Open(ctx, c.Clock.Now(), ask.Request)
 		if !errors.Is(err, incident.ErrOpen) {
 			if err != nil {
-				return "", c.answerTo(fmt.Errorf("open an incident: %w", err), false)
+				return "", former, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
 			}
-			return id, nil
+			return id, former, nil
 		}
 		var over bool
 		var open error
@@ -540,12 +543,32 @@ func (c *Commands) reserve(ctx context.Context, ask Ask) (incident.ID, *Answer) 
 			err = refuse("%s is over but still holds its place on the record. Try again in a minute.", id)
 		}
 		if err != nil {
-			return "", c.answerTo(err, false)
+			return "", former, c.answerTo(err, false)
+		}
+		resolved, a := c.resolveStopped(ctx, ask, id)
+		if a != nil {
+			return "", former, a
+		}
+		if resolved {
+			former = id
 		}
 		if err := c.Book.Log().Close(ctx, id); err != nil {
-			return "", c.answerTo(fmt.Errorf("close %s, which is over: %w", id, err), false)
+			return "", former, c.answerTo(fmt.Errorf("close %s, which is over: %w", id, err), false)
 		}
 	}
+}
+
+// resolveStopped resolves an incident whose run was stopped, in the name of whoever
+// begins the next one: its closing steps are carried out once it is resolved, and
+// nobody would come back to it.
+func (c *Commands) resolveStopped(ctx context.Context, ask Ask, id incident.ID) (resolved bool, a *Answer) {
+	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+		if resolved = s.ResolvedAt.IsZero() && !s.AbortedAt.IsZero(); !resolved {
+			return nil, nil
+		}
+		return resolution(s, "the next incident begins"), nil
+	})
+	return resolved, a
 }
 
 // release gives an id back whose incident did not come to be.

@@ -201,15 +201,44 @@ func TestAReservationTakenOverIsNotDeclaredTwice(t *testing.T) {
 	r.refusedWith(func() Answer { return r.ask(ask) }, "INC-2026-0001 is open", "<@"+erin+">")
 }
 
-func TestAnIncidentThatIsOverDoesNotHinderTheNext(t *testing.T) {
+// A stopped incident is resolved by whoever begins the next: closing steps wait for
+// that, and the record must not keep an open one behind.
+func TestAnIncidentThatIsOverIsResolvedByTheNext(t *testing.T) {
 	r := started(t)
+	r.askGo()
 	if a := r.say(alice, "abort false alarm"); a.Refused {
 		t.Fatal(a.Text)
 	}
-	if a := r.say(erin, "start us-west-2 planned again"); a.Refused {
-		t.Fatal(a.Text)
-	}
+	contains(t, r.say(erin, "start us-west-2 planned again").Text, "INC-2026-0002 is open", "INC-2026-0001, which was stopped, is resolved by you with this.")
 	if id := r.current(); id != "INC-2026-0002" {
+		t.Errorf("current is %s", id)
+	}
+	events, err := r.log.Read(t.Context(), "INC-2026-0001", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := incident.Fold(events)
+	if s.Phase() != "resolved" || s.ResolvedBy != erin || len(s.Open) != 0 {
+		t.Errorf("the one before is %s by %q with open questions %v", s.Phase(), s.ResolvedBy, s.Open)
+	}
+	// Resolved in the ordinary way, it is not resolved again.
+	r = started(t)
+	r.say(alice, "abort false alarm")
+	r.say(alice, "resolve")
+	if a := r.say(erin, "start us-west-2 planned again"); a.Refused || strings.Contains(a.Text, "INC-2026-0001") {
+		t.Errorf("%q", a.Text)
+	}
+}
+
+func TestAStartThatCannotResolveTheOneBeforeBeginsNothing(t *testing.T) {
+	r := started(t)
+	r.say(alice, "abort false alarm")
+	r.refusedWith(func() Answer {
+		r.log.fail["Append"] = true
+		defer delete(r.log.fail, "Append")
+		return r.say(erin, "start us-west-2 planned again")
+	}, "not certain")
+	if id := r.current(); id != "INC-2026-0001" {
 		t.Errorf("current is %s", id)
 	}
 }

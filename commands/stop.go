@@ -220,11 +220,7 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: `/failover abort REASON`, then `/failover resolve`.",
 				s.ID, missing(s, p), c.waits(s))
 		}
-		bodies := []incident.Body{incident.IncidentResolved{Reason: short(why, reasonMax)}}
-		for _, open := range s.Open {
-			bodies = append(bodies, incident.ApprovalWithdrawn{Question: open, Step: s.Questions[open].Step, Why: "the incident is resolved"})
-		}
-		return bodies, nil
+		return resolution(s, short(why, reasonMax)), nil
 	})
 	if a != nil {
 		// Somebody else may have died between resolving and closing.
@@ -239,6 +235,15 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 	}
 	c.log.Info().Str("incident", string(id)).Msg("incident resolved")
 	return Answer{Text: fmt.Sprintf("%s is resolved.", id)}
+}
+
+// resolution closes an incident, and whatever it still asked.
+func resolution(s *incident.State, why string) []incident.Body {
+	bodies := []incident.Body{incident.IncidentResolved{Reason: why}}
+	for _, open := range s.Open {
+		bodies = append(bodies, incident.ApprovalWithdrawn{Question: open, Step: s.Questions[open].Step, Why: "the incident is resolved"})
+	}
+	return bodies
 }
 
 // closeIfResolved lets the next incident begin after one that is resolved.
