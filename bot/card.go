@@ -74,7 +74,7 @@ func (v scene) card() cardView {
 		}
 	}
 	for _, q := range v.open() {
-		c.Asking = append(c.Asking, asking{Title: lineOf(q.Title, 150), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
+		c.Asking = append(c.Asking, asking{Title: about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
 		if len(c.Asking) == questionsOnCard {
 			break
 		}

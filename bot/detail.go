@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 )
 
@@ -96,9 +97,11 @@ func (b *Bot) detailMessage(v scene, lines []detail) message {
 type reviewView struct {
 	Incident, Source, Target, AbortedBy      string
 	Mitigated, Impact, Machine, People, File string
-	Headings                                 []string
-	Unprotected                              bool
-	Missing                                  string
+	// Title says how much of the draft was measured and how much is to be filled in.
+	Title       string
+	Headings    []string
+	Unprotected bool
+	Missing     string
 }
 
 func (v scene) review() reviewView {
@@ -114,6 +117,14 @@ func (v scene) review() reviewView {
 		r.AbortedBy = who(v.AbortedBy)
 	}
 	return r
+}
+
+// fill is the part that the written draft brings.
+func (r *reviewView) fill(file commands.File) {
+	r.File, r.Title, r.Headings = line(file.Name), lineOf(file.Title, 200), headings(file)
+	if r.Title == "" {
+		r.Title = "Review draft of " + r.Incident
+	}
 }
 
 func (b *Bot) reviewMessage(id incident.ID, view reviewView, practice bool) message {

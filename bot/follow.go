@@ -462,7 +462,7 @@ func (f *follower) questions(v scene, o *outlook) {
 		if q.BrokeGlass {
 			if glass := keyGlass + q.Question; f.known[glass] == "" && !f.given[glass] {
 				o.jobs = append(o.jobs, job{key: glass, m: f.b.noticeMessage(v, glass, "notice", "glass", map[string]any{
-					"By": who(q.By), "Title": lineOf(q.Title, 200), "At": clockTime(q.At), "Reason": lineOf(q.Reason, 500),
+					"By": who(q.By), "Title": about(q), "At": clockTime(q.At), "Reason": lineOf(q.Reason, 500),
 					"Tell": strings.Join(v.named("commander"), " "),
 				})})
 			}
@@ -622,7 +622,7 @@ func (f *follower) review(ctx context.Context, o outlook) error {
 		f.log.Error().Err(err).Msg("the review draft could not be written")
 		view.Missing = line(err.Error())
 	}
-	view.File, view.Headings = line(file.Name), headings(file)
+	view.fill(file)
 	m := f.b.reviewMessage(f.id, view, o.practice)
 	if f.known[keyReview] == "" {
 		if err := f.say(ctx, job{key: keyReview, m: m}); err != nil {
@@ -665,15 +665,22 @@ func (f *follower) complete() bool {
 	return f.b.opt.Review == nil || f.known[keyFile] != "" || f.given[keyFile]
 }
 
-// headings are the headings of a Markdown file, for a glance.
+// sectionTen are the headings of the source document's review template.
+var sectionTen = []string{
+	"Incident Summary", "Timeline", "Root Cause Analysis", "What Went Well", "What Could Be Improved", "Action Items", "Metrics",
+}
+
+// headings are those of section 10 that a review has, for a glance; what it has
+// besides is in the file.
 func headings(file commands.File) []string {
 	var out []string
 	for l := range strings.Lines(string(file.Content)) {
-		if h := strings.TrimLeft(l, "#"); strings.HasPrefix(h, " ") && (len(l)-len(h) == 2 || len(l)-len(h) == 3) {
-			out = append(out, lineOf(h, 100))
+		h := strings.TrimLeft(l, "#")
+		if n := len(l) - len(h); n != 2 && n != 3 {
+			continue
 		}
-		if len(out) == 15 {
-			break
+		if h = strings.TrimSpace(h); slices.Contains(sectionTen, h) && !slices.Contains(out, h) {
+			out = append(out, h)
 		}
 	}
 	return out

@@ -126,8 +126,10 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 		}},
 		{"review", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), func(b *Bot, v scene) message {
 			r := v.review()
-			f := commands.File{Name: "inc-2026-0042-review.md", Content: []byte("# Review\n\n### Incident Summary\n\n## Timeline\n#### Data that may be lost\n")}
-			r.File, r.Headings = f.Name, headings(f)
+			r.fill(commands.File{
+				Name: "inc-2026-0042-review.md", Title: "Review draft of INC-2026-0042: 23 measured, 9 to fill in",
+				Content: []byte("# Review\n\n### Incident Summary\n\n### Timeline\n\n### Metrics\n\n#### Data that may be lost\n\n### Steps\n\n### Everything on the Timeline\n"),
+			})
 			return b.reviewMessage(v.ID, r, v.practice)
 		}},
 		{"review-missing", aborted().resolved(), func(b *Bot, v scene) message {
@@ -215,6 +217,26 @@ func buttons(m message) []string {
 		}
 	}
 	return out
+}
+
+func TestAQuestionIsCalledWhatItWasCalledWhenItWasAsked(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails().retried()
+	s.add(time.Second, incident.Bot,
+		incident.ApprovalAsked{Question: "q8", Kind: incident.AskApprove, Step: "promote", Title: "Promote ecommerce-secondary and 2 more", Role: "approver"},
+		incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: "dns", Title: "Move the name", Role: "commander"})
+	b := sober(t, s.at)
+	v := b.scene(incident.Fold(s.events))
+	for id, want := range map[string]string{"q8": "Promote ecommerce-secondary and 2 more", "q9": "Move the name stopped"} {
+		if m := b.questionMessage(v, v.Questions[id]); m.text != want {
+			t.Errorf("the question begins with %q, want %q", m.text, want)
+		}
+		if card, _ := json.Marshal(b.cardMessage(v).blocks); !strings.Contains(string(card), want) {
+			t.Errorf("the card does not name %q: %s", want, card)
+		}
+		if now := v.doing(); !strings.Contains(now, want) {
+			t.Errorf("the update does not name %q: %s", want, now)
+		}
+	}
 }
 
 func TestGoIsOfferedAsThingsStandNow(t *testing.T) {

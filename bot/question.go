@@ -34,13 +34,13 @@ type questionView struct {
 	// nobody may go past; Checking those that are under way.
 	Override, Stuck, Checking []string
 	// failed
-	Step, Error, Hint, Evidence, SoFar string
-	Maybe, Missing, Locked             bool
+	Error, Hint, Evidence, SoFar string
+	Maybe, Missing, Locked       bool
 }
 
 func (v scene) question(q *incident.Question) questionView {
 	w := questionView{
-		Title: lineOf(q.Title, 200), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
+		Title: about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
 		By: who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Declared.Target, 40), Locked: q.Locked,
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120),
@@ -76,6 +76,15 @@ func (v scene) question(q *incident.Question) questionView {
 	case incident.AskApprove:
 	}
 	return w
+}
+
+// about is what a question is about, as it was put.
+func about(q *incident.Question) string {
+	t := lineOf(q.Title, 200)
+	if q.Kind == incident.AskFailed && !strings.HasSuffix(t, " stopped") {
+		t += " stopped"
+	}
+	return t
 }
 
 // gate says how what Go needs stands now; once Go was given, what it passed.
@@ -117,7 +126,7 @@ func (v scene) looks(q *incident.Question) string {
 func (v scene) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
-	w.Step, w.Error, w.Hint = v.plan.title(q.Step), lineOf(f.Error, 800), lineOf(f.Hint, 400)
+	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
 	w.Maybe, w.Missing = f.Maybe, f.Unknown
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {

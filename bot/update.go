@@ -183,7 +183,7 @@ func (v scene) awaited() []string {
 	asked := map[string]bool{}
 	for _, q := range v.open() {
 		asked[q.Step] = true
-		out = append(out, either(v.may(q))+": "+lineOf(q.Title, 150))
+		out = append(out, either(v.may(q))+": "+about(q))
 	}
 	for i := range v.plan.Steps {
 		s := &v.plan.Steps[i]
