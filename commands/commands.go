@@ -49,6 +49,10 @@ type Options struct {
 	// Active finds out which Region serves users now, and how that is known. It
 	// may fail; then the answers say so. Nil always fails.
 	Active func(ctx context.Context) (region, evidence string, err error)
+	// Serves finds out whether that one Region serves users now, and how that is
+	// known; start asks it, and a Region that is down must not keep it waiting. Nil:
+	// Active is asked instead.
+	Serves func(ctx context.Context, region string) (yes bool, evidence string, err error)
 	// Rehearsal marks every incident as practice.
 	Rehearsal bool
 	// Timeline writes the record of an incident as a file. Nil: one line for each

@@ -21,6 +21,18 @@ const (
 	unplanned = "unplanned"
 )
 
+// anyway is what has to be said to start towards a Region that took over before
+// while nobody can tell which one serves now.
+const anyway = "anyway"
+
+// servesWithin is how long a start looks for which Region serves, formWithin how
+// long before a form is opened, which has to be within seconds of the click; then
+// the look is repeated when the form comes back.
+const (
+	servesWithin = 2 * time.Second
+	formWithin   = time.Second
+)
+
 // wish is what somebody said about the failover they want. Zero values were not
 // said.
 type wish struct {
@@ -29,6 +41,9 @@ type wish struct {
 	severity string
 	reason   string
 	began    time.Time
+	// anyway: begin although the record says that the target took over and nobody
+	// can tell which Region serves.
+	anyway bool
 }
 
 // start begins a failover: it asks for what is missing, refuses what cannot be,
@@ -45,10 +60,8 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		return *a
 	}
 	if w.missing() && ask.CanForm && ask.Values == nil {
-		// A form has to open within seconds, so the look is short here; it is
-		// repeated when the form comes back.
-		now := c.serving(ctx, time.Second)
-		if a := c.alreadyActive(ctx, w.target, now); a != nil {
+		now := c.towards(ctx, w.target, formWithin)
+		if a := c.alreadyActive(ctx, w, now); a != nil {
 			return *a
 		}
 		return Answer{Form: c.startForm(w, now)}
@@ -57,9 +70,15 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		return *refused("What is missing: %s. Say it in one line: `/failover start %s unplanned elevated 5xx, AWS status confirms`. Planned means that the database moves without loss, and needs the Region that is left to answer.",
 			join(w.lacks(), "and"), nonempty(w.target, c.standby("")))
 	}
-	now := c.serving(ctx, 5*time.Second)
-	if a := c.alreadyActive(ctx, w.target, now); a != nil {
+	now := c.towards(ctx, w.target, servesWithin)
+	if a := c.alreadyActive(ctx, w, now); a != nil {
 		return *a
+	}
+	if now.not != "" && c.other(w.target) == "" {
+		// Of several others one is left; the home Region if that cannot be found out.
+		if which := c.serving(ctx, servesWithin); which.err == nil && which.region != w.target {
+			now.region = which.region
+		}
 	}
 	return c.declare(ctx, ask, who, w, now)
 }
@@ -85,6 +104,9 @@ func (w wish) missing() bool { return len(w.lacks()) > 0 }
 // asks only for what is missing.
 func (w wish) words() string {
 	words := []string{w.target, w.mode, w.severity}
+	if w.anyway {
+		words = append(words, anyway)
+	}
 	if !w.began.IsZero() {
 		words = append(words, "since", w.began.UTC().Format("15:04"))
 	}
@@ -165,6 +187,8 @@ func (c *Commands) typedWish(text string) (wish, error) {
 			if w.severity = severity(low); w.severity == "" {
 				return w, refuse("`%s` is not a severity. They are SEV-1 to SEV-4.", plain(word))
 			}
+		case low == anyway && !first:
+			w.anyway = true
 		case low == "since":
 			at, after, ok := since(rest, c.Clock.Now())
 			if !ok {
@@ -277,6 +301,8 @@ type serving struct {
 	region   string
 	evidence string
 	err      error
+	// not is a Region that does not serve; which one does was not asked then.
+	not string
 }
 
 func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
@@ -292,9 +318,33 @@ func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
 	return serving{region: c.region(region), evidence: evidence}
 }
 
+// towards is what has to be known of who serves before a start towards target: only
+// whether it serves already, if that can be asked alone.
+func (c *Commands) towards(ctx context.Context, target string, within time.Duration) serving {
+	if c.Serves == nil || target == "" {
+		return c.serving(ctx, within)
+	}
+	asked, stop := c.bounded(ctx, within, "finding out whether "+target+" serves")
+	yes, evidence, err := c.Serves(asked, target)
+	stop()
+	now := serving{evidence: evidence, err: err}
+	switch {
+	case err != nil:
+	case yes:
+		now.region = target
+	default:
+		now.not = target
+	}
+	return now
+}
+
 // says is the sentence about it.
 func (s serving) says() string {
 	switch {
+	case s.not != "" && s.evidence != "":
+		return fmt.Sprintf("%s does not serve users now (%s).", s.not, s.evidence)
+	case s.not != "":
+		return s.not + " does not serve users now."
 	case s.err != nil:
 		return fmt.Sprintf("Which Region serves users now could not be found out: %s.", sentence(s.err))
 	case s.evidence != "":
@@ -303,24 +353,30 @@ func (s serving) says() string {
 	return s.region + " serves users now."
 }
 
-// alreadyActive refuses a target that serves already.
-func (c *Commands) alreadyActive(ctx context.Context, target string, now serving) *Answer {
-	if target == "" || target != now.region {
+// alreadyActive refuses a target that serves already. When that cannot be found
+// out the record decides: after a takeover by that Region it takes a word to go on.
+func (c *Commands) alreadyActive(ctx context.Context, w wish, now serving) *Answer {
+	if w.target == "" || now.not != "" || (now.err == nil && w.target != now.region) {
 		return nil
 	}
-	way := "To leave it: `/failover start " + c.standby(target) + "`."
-	past, err := c.tookOver(ctx, target)
-	if err != nil {
+	past, err := c.tookOver(ctx, w.target)
+	switch {
+	case err != nil:
 		return c.answerTo(err, false)
+	case now.err != nil && (past.at.IsZero() || w.anyway):
+		return nil
+	case now.err != nil:
+		return refused("%s has taken over since %s by %s; which Region serves now cannot be read: %s. If users are not served from %s any more, say so: `/failover start %s %s %s REASON`.",
+			w.target, c.at(past.at), past.id, sentence(now.err), w.target, w.target, nonempty(w.mode, unplanned), anyway)
+	case past.at.IsZero():
+		return refused("%s is the active Region already: %s To leave it: `/failover start %s`.", w.target, now.says(), c.standby(w.target))
 	}
-	if past.at.IsZero() {
-		return refused("%s is the active Region already: %s %s", target, now.says(), way)
-	}
-	return refused("%s has been the active Region since %s. To go back: /failover failback %s", target, c.at(past.at), past.source)
+	return refused("%s has been the active Region since %s. To go back: /failover failback %s", w.target, c.at(past.at), past.source)
 }
 
 // takeover is how a former incident made a Region the active one.
 type takeover struct {
+	id     incident.ID
 	source string
 	at     time.Time
 }
@@ -336,7 +392,7 @@ func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error
 		var last takeover
 		var target string
 		err := c.Book.View(ctx, id, func(s *incident.State) {
-			last, target = takeover{s.Declared.Source, s.MitigatedAt}, s.Declared.Target
+			last, target = takeover{s.ID, s.Declared.Source, s.MitigatedAt}, s.Declared.Target
 		})
 		switch {
 		case err != nil:
@@ -472,7 +528,11 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 			return incident.Write{}, c.open(s)
 		}
 		tried = true
-		return c.write(ask, declared, incident.PlanFrozen{Digest: plan.Digest, Plan: raw}), nil
+		bodies := []incident.Body{declared, incident.PlanFrozen{Digest: plan.Digest, Plan: raw}}
+		if w.anyway && active.err != nil {
+			bodies = append(bodies, incident.NoteAdded{Text: fmt.Sprintf("Started anyway, although it cannot be read which Region serves: %s.", bare(active.err))})
+		}
+		return c.write(ask, bodies...), nil
 	})
 	if a := c.answerTo(err, tried); a != nil {
 		return *a

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -278,4 +279,81 @@ func TestWhenItBegan(t *testing.T) {
 			t.Errorf("%q was read as %s", text, at)
 		}
 	}
+}
+
+// serves lets start ask about one Region alone; which one serves is not asked then.
+func (r *room) serves(yes bool, err error) {
+	r.Active = func(context.Context) (string, string, error) {
+		r.t.Error("start asked which Region serves, though it can ask about one")
+		return "", "", errors.New("asked")
+	}
+	r.Serves = func(ctx context.Context, region string) (bool, string, error) {
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) > 2*time.Second {
+			r.t.Errorf("%s may take until %s to answer", region, end)
+		}
+		return yes, "its database writes", err
+	}
+}
+
+func TestStartAsksOnlyWhetherTheTargetServes(t *testing.T) {
+	r := newRoom(t)
+	r.serves(true, nil)
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") },
+		"us-west-2 is the active Region already", "its database writes", "`/failover start us-east-1`")
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned anyway x") }, "is the active Region already")
+	r.serves(false, nil)
+	a := r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2", CanForm: true})
+	if a.Form == nil {
+		t.Fatalf("%+v", a)
+	}
+	contains(t, a.Form.Text, "us-west-2 does not serve users now (its database writes).")
+	a = r.say(alice, "start us-west-2 unplanned x")
+	contains(t, a.Text, "is open: us-east-1 -> us-west-2")
+	if strings.Contains(a.Text, "could not be found out") {
+		t.Errorf("it was found out: %s", a.Text)
+	}
+}
+
+func TestOfSeveralOthersTheOneThatServesIsLeft(t *testing.T) {
+	r := newRoom(t)
+	third := r.Topology.Regions["us-east-1"]
+	r.Topology.Regions["eu-west-1"] = third
+	r.Serves = func(context.Context, string) (bool, string, error) { return false, "", nil }
+	r.active = "eu-west-1"
+	contains(t, r.say(alice, "start us-west-2 unplanned x").Text, "is open: eu-west-1 -> us-west-2")
+	delete(r.Topology.Regions, "eu-west-1")
+}
+
+// When nobody can tell which Region serves, a takeover on the record takes a word.
+func TestWithoutAnAnswerTheRecordOfATakeoverDecides(t *testing.T) {
+	for name, asked := range map[string]func(*room){
+		"about one Region": func(r *room) { r.serves(false, errors.New("RDS: timeout")) },
+		"about all":        func(r *room) { r.down = errors.New("RDS: timeout") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := gone(t)
+			r.clock.turn(20 * time.Minute)
+			r.bot(incident.IncidentMitigated{Summary: "served from us-west-2"})
+			r.say(alice, "resolve")
+			asked(r)
+			r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned again") },
+				"us-west-2 has taken over since 14:20 UTC by INC-2026-0001; which Region serves now cannot be read: RDS: timeout.",
+				"`/failover start us-west-2 unplanned anyway REASON`")
+			r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2", CanForm: true}) }, "has taken over since 14:20 UTC")
+			if a := r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2 anyway", CanForm: true}); a.Form == nil || a.Form.On != "us-west-2 anyway" {
+				t.Errorf("%+v", a)
+			}
+			contains(t, r.say(alice, "start us-west-2 unplanned anyway it was moved by hand").Text, "INC-2026-0002 is open: us-east-1 -> us-west-2")
+			if d := r.state().Declared; d.Reason != "it was moved by hand" {
+				t.Errorf("reason %q", d.Reason)
+			}
+			if n, ok := r.events()[2].Body.(incident.NoteAdded); !ok || !strings.Contains(n.Text, "Started anyway") {
+				t.Errorf("%+v", r.events()[2])
+			}
+		})
+	}
+	// Where nothing is on the record there is nothing to hold it up.
+	r := newRoom(t)
+	r.serves(false, errors.New("RDS: timeout"))
+	contains(t, r.say(alice, "start us-west-2 unplanned lost").Text, "could not be found out: RDS: timeout", "us-east-1 is taken to be the Region that is left")
 }
