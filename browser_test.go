@@ -549,3 +549,128 @@ func (t *tab) severity() (selector string) {
 	t.b.must(t.eval(`(() => { const s = [...document.querySelectorAll('#modal select')].find((e) => !e.value); return s ? '#' + CSS.escape(s.id) : ''; })()`, &selector))
 	return selector
 }
+
+// axe is the source of axe-core, from npm; empty, and why, where it cannot be had.
+func axe(t *testing.T) string {
+	t.Helper()
+	const untested = "; the accessibility of the page was NOT TESTED"
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Skipf("npm is not installed%s", untested)
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"package.json", "package-lock.json", ".npmrc"} {
+		data, err := os.ReadFile(filepath.Join("bot/slacksim/web/axe", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	npm := exec.CommandContext(t.Context(), "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error",
+		"--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000")
+	npm.Dir = folder
+	if out, err := npm.CombinedOutput(); err != nil {
+		for _, sign := range []string{"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTCACHED", "ERR_SOCKET_TIMEOUT"} {
+			if bytes.Contains(out, []byte(sign)) {
+				t.Skipf("npm reaches no registry (%s)%s", sign, untested)
+			}
+		}
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	source, err := os.ReadFile(filepath.Join(folder, "node_modules/axe-core/axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
+}
+
+// accessible checks what is on the page now, in light and in dark.
+func (t *tab) accessible(stage string) {
+	t.b.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		t.do("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]string{"name": "prefers-color-scheme", "value": scheme}}})
+		t.until("the colours", `document.documentElement.dataset.theme === '`+scheme+`'`)
+		var found struct {
+			Violations []string
+			Passes     int
+		}
+		t.b.must(t.eval(`axe.run(document, {resultTypes: ['violations']}).then((r) => ({
+			Passes: r.passes.length,
+			Violations: r.violations.flatMap((v) => v.nodes.slice(0, 4).map((n) => v.id + ' (' + v.impact + '): ' + n.target.join(' ') + ': ' + (n.failureSummary || '').replace(/\s+/g, ' '))),
+		}))`, &found))
+		for _, v := range found.Violations {
+			t.b.t.Errorf("%s, %s: %s", stage, scheme, v)
+		}
+		if found.Passes < 10 {
+			t.b.t.Errorf("%s, %s: only %d rules were tried", stage, scheme, found.Passes)
+		}
+	}
+}
+
+func TestThePagePassesAnAccessibilityCheck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser")
+	}
+	b := openChromium(t)
+	check := axe(t)
+	r := rehearsing(t, "region-degraded")
+	alice := b.open("Alice", t.TempDir())
+	alice.visit(r.slack.URL())
+	b.must(alice.eval(check+";0", nil))
+	alice.until("the bot", `document.querySelector('#link.up')`)
+	alice.click("#text", "")
+	alice.write("/failover s")
+	alice.until("the verbs", `document.querySelector('#complete li')`)
+	alice.accessible("completion")
+	alice.write("tart us-west-2")
+	alice.enter()
+	alice.until("the form", `document.querySelector('#modal[open]')`)
+	alice.click("#modal .foot .primary", "")
+	alice.until("what is wrong with the form", `document.querySelector('#modal .fault')`)
+	alice.accessible("form")
+
+	// What stands in a form survives a reload of the page.
+	b.must(alice.eval(`document.querySelector('#modal textarea').focus()`, nil))
+	alice.write("orders fail")
+	alice.visit(r.slack.URL())
+	alice.until("the form again", `document.querySelector('#modal[open] textarea').value === 'orders fail'`)
+	b.must(alice.eval(check+";0", nil))
+	alice.choose("#modal select", "pl")
+	alice.click("#modal .foot .primary", "")
+	alice.until("Go", `[...document.querySelectorAll('#messages .b')].some((e) => e.textContent === 'Go')`)
+	alice.click("#worldButton", "")
+	alice.until("the world", `document.querySelectorAll('#world .region').length === 2`)
+	alice.accessible("the world")
+	alice.click("#wireButton", "")
+	alice.until("the wire", `document.querySelectorAll('#wireLines li').length > 5`)
+	alice.accessible("the inspector")
+	alice.click("#messages .replies:not(.startThread)", "")
+	alice.until("the thread", `document.querySelectorAll('#replies .message').length > 1`)
+	alice.accessible("a thread")
+
+	// Every kind of block is drawn, and one that is not known is shown as it is.
+	var drawn struct {
+		Known, Unknown string
+	}
+	b.must(alice.eval(`(() => {
+		const t = (text) => ({type: 'mrkdwn', text}), p = (text) => ({type: 'plain_text', text});
+		const draft = {values: {}, fields: [], where: {}};
+		const draw = (b) => block(b, {}, {}, draft);
+		const known = [
+			{type: 'header', text: p('A header')}, {type: 'divider'}, {type: 'section', text: t('*bold* <!date^1772546471^{time_secs}|14:01> <https://example.com|a link>'), fields: [t('one'), t('two')]},
+			{type: 'context', elements: [t('context')]}, {type: 'actions', elements: [{type: 'button', action_id: 'a', text: p('A button'), style: 'danger'}]},
+			{type: 'image', image_url: '/icon.svg', alt_text: 'a picture', title: p('a title')},
+			{type: 'rich_text', elements: [{type: 'rich_text_list', style: 'ordered', elements: [{type: 'rich_text_section', elements: [{type: 'text', text: 'rich', style: {bold: true}}]}]}]},
+			{type: 'input', block_id: 'i', label: p('An input'), element: {type: 'plain_text_input', action_id: 'x'}},
+			{type: 'markdown', text: '# Title\n\n| a | b |\n|---|---|\n| 1 | **2** |\n\n- item'},
+		].map(draw);
+		const holds = [['h3'], ['hr'], ['strong', 'time', 'a', '.fields'], ['.context'], ['button.danger'], ['img', 'figcaption'], ['ol li strong'], ['label', 'input'], ['.h1', 'table td strong', 'ul li']];
+		const lacks = known.flatMap((n, i) => holds[i].filter((s) => !n.matches(s) && !n.querySelector(s)).map((s) => i + ' lacks ' + s));
+		const unknown = [draw({type: 'galaxy', stars: 7}), draw({type: 'section', fields: 7})];
+		return {Known: lacks.join(', '), Unknown: unknown.map((n) => n.textContent).join(' ')};
+	})()`, &drawn))
+	if drawn.Known != "" || !strings.Contains(drawn.Unknown, `"stars": 7`) || !strings.Contains(drawn.Unknown, `"fields": 7`) {
+		t.Errorf("%+v", drawn)
+	}
+}

@@ -541,7 +541,6 @@ function complete() {
     return li;
   }));
   box.hidden = !offered.length;
-  field.setAttribute('aria-expanded', !!offered.length);
   if (chosen >= 0) {
     field.setAttribute('aria-activedescendant', 'option-' + chosen);
     box.children[chosen].scrollIntoView({block: 'nearest'});
@@ -561,7 +560,6 @@ function hush() {
   offered = [];
   chosen = -1;
   $('complete').hidden = true;
-  $('text').setAttribute('aria-expanded', 'false');
   $('text').removeAttribute('aria-activedescendant');
 }
 
