@@ -385,9 +385,14 @@ func TestPodsThatFindNoRoomAreExplained(t *testing.T) {
 			t.Errorf("it does not say %q: %s", part, o.Summary)
 		}
 	}
+	rolled, first := w.call(t, "rolled-out/order-service")
 	w.wait(t, 11*time.Minute)
-	if _, _, err = w.looked(t, "rolled-out/order-service"); err == nil || !incident.FaultOf(err).Person {
-		t.Errorf("past its deadline it has to be a person's: %v", err)
+	_, _, err = rolled.Look(t.Context(), first)
+	if f := incident.FaultOf(err); err == nil || !f.Person || !f.No {
+		t.Errorf("past its deadline it has to be a person's, and a clear no: %v", err)
+	}
+	if _, _, err = w.looked(t, "rolled-out/order-service"); err != nil {
+		t.Errorf("an attempt made since may still see new capacity: %v", err)
 	}
 }
 
