@@ -178,13 +178,19 @@ type parts struct {
 	replica
 	book   *incident.Book
 	engine *engine.Engine
+	// bot and client are nil until Slack has been reached; voice is what the bot
+	// is made from then.
 	bot    *bot.Bot
 	client *bot.Client
+	voice  bot.Options
+	log    zerolog.Logger
 
 	answers *commands.Commands
 }
 
-// assemble makes the parts and tries both Slack tokens.
+// assemble makes the parts and tries both Slack tokens. A run that is under way
+// must not wait for Slack, so outside rehearsals a Slack that cannot be reached is
+// tried again later; tokens that it refuses are a fault.
 func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, error) {
 	source, err := loadRunbook(r.templates)
 	if err != nil {
@@ -194,10 +200,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 	if r.catalog != nil {
 		catalog = r.catalog(catalog)
 	}
-	p := &parts{replica: r, book: incident.NewBook(r.record)}
-	if p.client, err = bot.Dial(ctx, r.slack, r.clock, log); err != nil {
-		return nil, usageError{err}
-	}
+	p := &parts{replica: r, book: incident.NewBook(r.record), log: log}
 	p.engine = engine.New(engine.Options{
 		Book: p.book, Catalog: catalog, Clock: r.clock, Holder: holder(),
 	}, log)
@@ -209,11 +212,11 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 		Topology:  r.topology,
 		Compile:   func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) },
 		Active:    r.active(catalog),
+		Serves:    r.serves(catalog),
 		Rehearsal: r.rehearsal,
 		Review:    p.review,
 	}, log)
-	p.bot, err = bot.New(bot.Options{
-		Client:      p.client,
+	p.voice = bot.Options{
 		Channel:     r.channel,
 		Commands:    p.answers,
 		Book:        p.book,
@@ -224,11 +227,61 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 		Review:      p.review,
 		UpdateEvery: r.updateEvery,
 		Templates:   r.templates,
-	}, log)
-	if err != nil {
+	}
+	switch err := p.speak(ctx); {
+	case err == nil:
+	case r.rehearsal, ctx.Err() != nil, !errors.As(err, new(unreached)):
 		return nil, usageError{err}
+	default:
+		log.Warn().Err(err).Msg("Slack cannot be reached; a run that is under way goes on without it")
 	}
 	return p, nil
+}
+
+// unreached is the error of a Slack that did not answer, as opposed to one that
+// refused.
+type unreached struct{ error }
+
+// speak makes the bot, if Slack can be reached.
+func (p *parts) speak(ctx context.Context) error {
+	client, err := bot.Dial(ctx, p.slack, p.clock, p.log)
+	switch {
+	case err != nil && bot.Refused(err):
+		return err
+	case err != nil:
+		return unreached{err}
+	}
+	voice := p.voice
+	voice.Client = client
+	if p.bot, err = bot.New(voice, p.log); err != nil {
+		client.Close()
+		return err
+	}
+	p.client = client
+	return nil
+}
+
+// talk runs the bot, and tries again to reach Slack until there is one.
+func (p *parts) talk(ctx context.Context) error {
+	const again = 10 * time.Second
+	for p.bot == nil {
+		busy := p.clock.Busy()
+		err := p.clock.Sleep(ctx, again)
+		busy()
+		if err != nil {
+			return err
+		}
+		switch err := p.speak(ctx); {
+		case err == nil:
+			p.log.Info().Str("workspace", p.client.Team).Msg("Slack is reached")
+		case errors.As(err, new(unreached)):
+			p.log.Warn().Err(err).Msg("Slack cannot be reached; trying again")
+		default:
+			return usageError{err}
+		}
+	}
+	defer p.client.Close()
+	return p.bot.Run(ctx)
 }
 
 // holder names this process among all replicas, and among its own lives.
@@ -242,10 +295,9 @@ func holder() string {
 
 // run brings the parts to life until ctx ends or one of them cannot go on.
 func (p *parts) run(ctx context.Context) error {
-	defer p.client.Close()
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return p.engine.Run(ctx) })
-	all.Go(func() error { return p.bot.Run(ctx) })
+	all.Go(func() error { return p.talk(ctx) })
 	err := all.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -464,7 +516,9 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 	if err != nil {
 		return quiet(ctx, err)
 	}
-	log.Info().Str("workspace", p.client.Team).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
+	if p.client != nil {
+		log.Info().Str("workspace", p.client.Team).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
+	}
 	err = p.run(ctx)
 	log.Info().Msg("stopped")
 	return err
@@ -1218,6 +1272,9 @@ func (r *rehearsal) keep() error {
 	world, err := json.MarshalIndent(r.world.Snapshot(), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write world.json: %w", err)
+	}
+	if err := r.keepResult(ctx); err != nil {
+		return err
 	}
 	files := map[string][]byte{"world.json": append(world, '\n'), "timeline.jsonl": nil, "review.md": nil}
 	if id != "" {

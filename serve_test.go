@@ -884,3 +884,30 @@ func TestServeWantsARedisThatKeepsTheRecord(t *testing.T) {
 		secretless(t, text)
 	})
 }
+
+// A process that starts while Slack is down with the Region must still carry a
+// run on.
+func TestServeDoesNotWaitForSlack(t *testing.T) {
+	redisURL := redistest.Server(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil { // nobody answers there from here on
+		t.Fatal(err)
+	}
+	env := maps.Clone(tokens)
+	env["SLACK_BOT_TOKEN"], env["SLACK_APP_TOKEN"] = "xoxb-laboratory-secret", "xapp-laboratory-secret"
+	env["SLACK_API_URL"], env["REDIS_URL"] = "http://"+l.Addr().String()+"/", redisURL
+	p := program(t, env, "serve", "--config", written(t, "", ""))
+	p.until(`Slack cannot be reached; a run that is under way goes on without it`)
+	p.signal(syscall.SIGTERM)
+	code, text := p.exit()
+	if code != exitDone {
+		t.Errorf("exit code %d:\n%s", code, text)
+	}
+	if !strings.Contains(text, "connection refused") {
+		t.Errorf("it does not say why:\n%s", text)
+	}
+	secretless(t, text)
+}

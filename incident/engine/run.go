@@ -61,10 +61,8 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	outer := ctx
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	defer context.AfterFunc(r.retired, func() { lost(errRetired) })()
 	r.holds.Store(true)
 
 	var keeper sync.WaitGroup
@@ -92,12 +90,12 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err == nil {
 		// Over. The lease is kept, so that one replica has the last word in Slack.
 		resume := r.Clock.Idle()
-		<-ctx.Done()
-		resume()
-		err = context.Cause(ctx)
-	}
-	if r.retired.Err() != nil && outer.Err() == nil {
-		return nil
+		defer resume()
+		select {
+		case <-r.retired.Done():
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 	}
 	return err
 }
@@ -236,8 +234,6 @@ func (r *run) loop(ctx context.Context) error {
 var (
 	errOver = errors.New("the run is over")
 	errDue  = errors.New("a question ran out")
-
-	errRetired = errors.New("the next incident has begun")
 )
 
 // await returns when the timeline has gone on, a step has been let go, or the
