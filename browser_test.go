@@ -26,7 +26,7 @@ import (
 	"github.com/failoverbot/failoverbot/templates"
 )
 
-var screens = flag.String("out", "", "a folder for the screenshots of the browser test; a temporary one if empty")
+var screens = flag.String("out", "", "a folder for the screenshots of the browser test; none are taken if empty")
 
 // chromium is Debian's, driven through its own debugging protocol.
 type chromium struct {
@@ -353,6 +353,9 @@ func (t *tab) choose(selector, letters string) {
 // picture keeps what is to be seen, in light and in dark.
 func (t *tab) picture(name string) {
 	t.b.t.Helper()
+	if t.pics == "" {
+		return
+	}
 	for _, scheme := range []string{"light", "dark"} {
 		t.do("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]string{"name": "prefers-color-scheme", "value": scheme}}})
 		var shot struct{ Data string }
@@ -400,13 +403,26 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a browser and about twenty seconds")
 	}
+	for _, c := range []struct {
+		scenario, mode, changes string // the mode by its first letters, and what moves the database
+	}{
+		{"region-degraded", "pl", "SwitchoverGlobalCluster"},
+		{"region-loss", "un", "FailoverGlobalCluster"},
+	} {
+		t.Run(c.scenario, func(t *testing.T) {
+			t.Parallel() // they mostly wait for pretend time
+			takeOut(t, c.scenario, c.mode, c.changes)
+		})
+	}
+}
+
+func takeOut(t *testing.T, scenario, mode, changes string) {
 	b := openChromium(t)
-	r := rehearsing(t, "region-degraded")
-	pics := *screens
-	if pics == "" {
-		pics = t.TempDir()
-	} else if err := os.MkdirAll(pics, 0o755); err != nil {
-		t.Fatal(err)
+	r := rehearsing(t, scenario)
+	pics := ""
+	if *screens != "" {
+		pics = filepath.Join(*screens, scenario)
+		b.must(os.MkdirAll(pics, 0o755))
 	}
 	alice, bob := b.open("Alice", pics), b.open("Bob", pics)
 	alice.visit(r.slack.URL())
@@ -433,7 +449,7 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 
 	// The form asks for what is missing, and says so.
 	alice.until("the form", `document.querySelector('#modal[open]')`)
-	alice.choose("#modal select", "pl")
+	alice.choose("#modal select", mode)
 	alice.click("#modal .foot .primary", "")
 	alice.until("what is wrong with the form", `document.querySelector('#modal .fault')`)
 	alice.picture("2-form")
@@ -484,6 +500,7 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 	alice.choose("#speed", "4×")
 	alice.say("/failover resolve")
 	alice.until("the review", `document.querySelector('#messages .file .preview .h')`)
+	alice.until("the result", `document.querySelector('#world .result .fate.good')`)
 	alice.picture("9-resolved")
 	bob.escape()
 	bob.click("#messages .replies:not(.startThread)", "")
@@ -502,7 +519,23 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 		seen.observe(document.querySelector('#messages'), {subtree: true, childList: true});
 		deed('say', {channel, text: words});
 	})`, &took))
-	t.Logf("first paint %.0f ms after the address; a message shown %.0f ms after it was sent; pictures in %s", paint, took, pics)
+	// A long channel stays quick: 500 messages at once, then one more, then scrolling.
+	var long struct{ Draw, One, Frame float64 }
+	b.must(alice.eval(`(async () => {
+		const post = (i) => apply({type: 'post', time: state.now, message: {channel: 'C0GENERAL', ts: '1772549000.' + String(i).padStart(6, '0'), user: 'U0EVE', text: 'Message *' + i + '* of many, with <@U0ALICE> and `+"`code`"+`'}});
+		go('C0GENERAL');
+		for (let i = 0; i < 500; i++) post(i);
+		const timed = (f) => { const began = performance.now(); f(); document.body.offsetHeight; return performance.now() - began; };
+		const Draw = timed(draw);
+		post(500);
+		const One = timed(draw);
+		const list = $('messages');
+		let Frame = 0;
+		for (let i = 0; i < 60; i++) Frame = Math.max(Frame, timed(() => { list.scrollTop = list.scrollHeight * i / 60; list.getBoundingClientRect(); }));
+		return {Draw, One, Frame};
+	})()`, &long))
+	t.Logf("first paint %.0f ms after the address; a message shown %.0f ms after it was sent; 500 messages drawn in %.0f ms, one more in %.0f ms, %.1f ms for the slowest step of scrolling",
+		paint, took, long.Draw, long.One, long.Frame)
 	if paint < 0 {
 		t.Error("nothing was painted")
 	}
@@ -518,8 +551,8 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 	if faults := r.world.Check(); len(faults) > 0 {
 		t.Errorf("the world is not as it should be: %s", strings.Join(faults, "; "))
 	}
-	if n := r.world.Applied("SwitchoverGlobalCluster"); n != 1 {
-		t.Errorf("the database was switched over %d times", n)
+	if n := r.world.Applied(changes); n != 1 {
+		t.Errorf("%s %d times", changes, n)
 	}
 	home, err := url.Parse(r.slack.URL())
 	b.must(err)
@@ -615,7 +648,7 @@ func TestThePagePassesAnAccessibilityCheck(t *testing.T) {
 	b := openChromium(t)
 	check := axe(t)
 	r := rehearsing(t, "region-degraded")
-	alice := b.open("Alice", t.TempDir())
+	alice := b.open("Alice", "")
 	alice.visit(r.slack.URL())
 	b.must(alice.eval(check+";0", nil))
 	alice.until("the bot", `document.querySelector('#link.up')`)

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -20,6 +21,7 @@ import (
 //	GET, POST /beside/world          the world; see sim.World.Panel
 //	GET, POST /beside/stage          a Stage; a StageDeed
 //	GET       /beside/help?as=U1     what that person may say to the bot
+//	GET       /beside/practice       a Practice
 type beside struct {
 	r      *rehearsal
 	starts chan struct{}
@@ -28,6 +30,9 @@ type beside struct {
 	bot  *parts
 	kill context.CancelFunc
 	why  string // it could not be started
+
+	killed bool // somebody tried that
+	broke  atomic.Bool
 }
 
 // Stage is how the rehearsal itself stands.
@@ -49,7 +54,14 @@ type StageDeed struct {
 func newBeside(r *rehearsal) *beside { return &beside{r: r, starts: make(chan struct{}, 1)} }
 
 func (b *beside) routes(mux *http.ServeMux) {
-	mux.Handle("/beside/world", b.r.world.Panel())
+	world := b.r.world.Panel()
+	mux.HandleFunc("/beside/world", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			b.broke.Store(true)
+		}
+		world.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /beside/practice", b.practice)
 	mux.HandleFunc("GET /beside/stage", func(w http.ResponseWriter, _ *http.Request) { besideJSON(w, http.StatusOK, b.stage()) })
 	mux.HandleFunc("POST /beside/stage", b.act)
 	mux.HandleFunc("GET /beside/help", b.help)
@@ -106,6 +118,7 @@ func (b *beside) do(d StageDeed) error {
 		defer b.mu.Unlock()
 		if d.Do == "kill" && b.kill != nil {
 			b.kill()
+			b.killed = true
 		}
 		if d.Do == "start" && b.bot == nil {
 			select {

@@ -113,15 +113,51 @@ function regionCard(w, r) {
   return card;
 }
 
+const span = (s) => (s < 90 ? Math.round(s) + ' s' : Math.floor(s / 60) + ' min ' + Math.round(s % 60) + ' s');
+
+// practice is what to try, and how it went once service is restored.
+function practice(p) {
+  const done = p.tried.filter((t) => t.done).length;
+  const box = el('details', 'practice', el('summary', '', 'What to try: ' + done + ' of ' + p.tried.length));
+  if (document.querySelector('#worldBody .practice[open]')) box.setAttribute('open', '');
+  const list = el('ul');
+  for (const t of p.tried) list.append(el('li', t.done ? 'done' : '', (t.done ? '✓ ' : '· ') + t.what));
+  box.append(list);
+  const r = p.result;
+  if (!r || !['mitigated', 'resolved'].includes(r.phase)) return box;
+  const all = el('section', 'result', el('h3', '', 'How it went'));
+  const table = el('table');
+  const heads = ['', 'now'].concat((p.before || []).map((b, i) => (i ? i + 1 : 'one') + ' before'));
+  const head = el('tr');
+  for (const h of heads) { const th = el(h ? 'th' : 'td', '', h); if (h) th.setAttribute('scope', 'col'); head.append(th); }
+  table.append(head);
+  const runs = [r].concat(p.before || []);
+  for (const [name, of] of [['Until Go', (x) => span(x.decide)], ['People', (x) => span(x.people)], ['Machine', (x) => span(x.machine)], ['Until service', (x) => span(x.total)],
+    ['Overridden', (x) => String((x.overridden || []).length + (x.skipped || []).length + (x.broke_glass || 0))]]) {
+    const th = el('th', '', name);
+    th.setAttribute('scope', 'row');
+    table.append(el('tr', '', th, ...runs.map((x) => el('td', '', of(x)))));
+  }
+  all.append(table);
+  const minutes = r.total / 60;
+  all.append(el('p', 'hint', 'The runbook expects 15-30 min. This took ' + span(r.total) + (minutes < 15 ? ', less than that.' : minutes <= 30 ? ', as expected.' : ', more than that.')));
+  const against = [].concat((r.overridden || []).map((t) => 'Gate overridden: ' + t), (r.skipped || []).map((t) => 'Gone on without: ' + t),
+    r.broke_glass ? ['Approved alone, with broken glass: ' + r.broke_glass] : [], r.unanswered ? ['Questions nobody answered in time: ' + r.unanswered] : [], (r.differs || []).map((t) => 'Not as the scenario expects: ' + t));
+  if (against.length) { const ul = el('ul'); for (const a of against) ul.append(el('li', '', a)); all.append(ul); }
+  if (r.phase === 'resolved' && !(r.differs || []).length) all.append(el('p', 'fate good', '✓ Resolved, and the world is as the scenario expects it.'));
+  return el('div', '', all, box);
+}
+
 const speeds = ['0.5', '1', '2', '4', '10', '30', '60'];
 
 async function drawWorld() {
-  const [w, s] = await Promise.all([ask('/beside/world'), ask('/beside/stage')]);
+  const [w, s, p] = await Promise.all([ask('/beside/world'), ask('/beside/stage'), ask('/beside/practice')]);
   if (w.error || s.error) return;
   const body = el('div');
   const about = el('details', 'about', el('summary', '', w.title), el('p', '', w.about));
   if (document.querySelector('#worldBody .about[open]')) about.setAttribute('open', '');
   body.append(about);
+  if (!p.error) body.append(practice(p));
 
   const stage = el('section', 'stage');
   const clock = el('time', 'clock', w.time.slice(11, 19) + ' UTC');

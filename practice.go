@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/review"
+)
+
+// resultsFile keeps one Result a line, so that runs into the same folder can be
+// compared.
+const resultsFile = "results.jsonl"
+
+// Result is how a rehearsal went. Durations are pretend, in seconds.
+type Result struct {
+	Scenario string      `json:"scenario"`
+	Incident incident.ID `json:"incident"`
+	Declared time.Time   `json:"declared"`
+	Phase    string      `json:"phase"`
+	// Decide is from the declaration to Go; Total from there to mitigation, or so
+	// far, of which Machine and People are the parts.
+	Decide  float64 `json:"decide"`
+	Total   float64 `json:"total"`
+	Machine float64 `json:"machine"`
+	People  float64 `json:"people"`
+	// What was decided against the plan's own advice.
+	Overridden []string `json:"overridden,omitempty"`
+	Skipped    []string `json:"skipped,omitempty"`
+	BrokeGlass int      `json:"broke_glass,omitempty"`
+	Unanswered int      `json:"unanswered,omitempty"` // questions that nobody answered in time
+	// Differs is how the world is not what the scenario expects at the end.
+	Differs []string `json:"differs,omitempty"`
+}
+
+// Tried is one thing worth trying in a rehearsal.
+type Tried struct {
+	What string `json:"what"`
+	Done bool   `json:"done"`
+}
+
+// Practice is what the page shows of both. Before are the last three results of
+// the same scenario in the folder of --out, the newest first.
+type Practice struct {
+	Tried  []Tried  `json:"tried"`
+	Result *Result  `json:"result,omitempty"`
+	Before []Result `json:"before,omitempty"`
+}
+
+// result is nil before an incident was declared.
+func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error) {
+	id, err := r.current(ctx)
+	if err != nil || id == "" {
+		return nil, nil, err
+	}
+	events, err := r.record.Read(ctx, id, 0, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the timeline for the result: %w", err)
+	}
+	plan, err := review.Plan(events)
+	if err != nil {
+		plan = nil // there is none yet
+	}
+	title := func(id string) string {
+		if plan != nil {
+			for _, s := range plan.Steps {
+				if s.ID == id {
+					return s.Title
+				}
+			}
+		}
+		return id
+	}
+	s, t := incident.Fold(events), review.Measure(events, plan)
+	out := &Result{
+		Scenario: r.scn.Name, Incident: s.ID, Declared: s.DeclaredAt, Phase: s.Phase(),
+		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
+	}
+	if !s.GoAt.IsZero() {
+		out.Decide = s.GoAt.Sub(s.DeclaredAt).Seconds()
+	}
+	for _, e := range events {
+		switch b := e.Body.(type) {
+		case incident.ApprovalGiven:
+			for _, id := range b.Overridden {
+				out.Overridden = append(out.Overridden, title(id))
+			}
+			if b.BrokeGlass {
+				out.BrokeGlass++
+			}
+		case incident.StepSkipped:
+			out.Skipped = append(out.Skipped, title(b.Step))
+		}
+	}
+	for _, n := range s.Expiries {
+		out.Unanswered += n
+	}
+	if !s.ResolvedAt.IsZero() {
+		out.Differs = r.world.Check()
+	}
+	return out, s, nil
+}
+
+// before are the last three results of this scenario, the newest first.
+func (r *rehearsal) before() ([]Result, error) {
+	if r.out == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(filepath.Join(r.out, resultsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the results of earlier rehearsals: %w", err)
+	}
+	var out []Result
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		var one Result
+		if json.Unmarshal(lines.Bytes(), &one) == nil && one.Scenario == r.scn.Name { // a torn line is none
+			out = append(out, one)
+		}
+	}
+	const most = 3
+	slices.Reverse(out)
+	return out[:min(len(out), most)], nil
+}
+
+// keepResult adds the result to those of earlier rehearsals.
+func (r *rehearsal) keepResult(ctx context.Context) error {
+	one, _, err := r.result(ctx)
+	if err != nil || one == nil {
+		return err
+	}
+	line, err := json.Marshal(one)
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(r.out, resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("keep the result: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// practice answers what was tried and how it went.
+func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
+	defer b.r.clock.Busy()()
+	one, s, err := b.r.result(req.Context())
+	if err != nil {
+		besideJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
+		return
+	}
+	before, err := b.r.before()
+	if err != nil {
+		besideJSON(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
+		return
+	}
+	if s == nil {
+		s = incident.Fold(nil)
+	}
+	approved := func() bool {
+		for _, q := range s.Questions {
+			if q.Kind == incident.AskApprove && q.Answer == "approve" && q.By != s.GoBy {
+				return true
+			}
+		}
+		return false
+	}
+	b.mu.Lock()
+	killed, broke := b.killed, b.broke.Load()
+	b.mu.Unlock()
+	besideJSON(w, http.StatusOK, Practice{Result: one, Before: before, Tried: []Tried{
+		{"As a commander: /failover start " + b.r.scn.Target, one != nil},
+		{"Read the readiness, then say Go", s.GoBy != ""},
+		{"As an approver: agree to the point of no return", approved()},
+		{"Kill the bot in the middle and start it again", killed},
+		{"Break something in the world and see what the bot says", broke},
+		{"Put a remark on the record: /failover note", s.Notes > 0},
+		{"Close it: /failover resolve, and read the review draft", !s.ResolvedAt.IsZero()},
+	}})
+}
