@@ -33,7 +33,7 @@ type Scenario struct {
 	// Target is the Region that is to take over.
 	Target string `yaml:"target" json:"target"`
 	// Start is the world at the start, where it differs from a healthy one.
-	Start Start `yaml:"start,omitempty" json:"start,omitempty"`
+	Start Start `yaml:"start,omitempty" json:"start,omitzero"`
 	// Events are what happens to the world.
 	Events []Event `yaml:"events,omitempty" json:"events,omitempty"`
 	// People are who is present. Without any, Alice, Bob, Carol, Dan and Eve are
@@ -46,7 +46,7 @@ type Scenario struct {
 // Start is the world at the start, where it differs from a healthy platform.
 type Start struct {
 	// Time of the start; 2026-03-03T14:00:00Z if not given.
-	Time time.Time `yaml:"time,omitempty" json:"time,omitempty"`
+	Time time.Time `yaml:"time,omitempty" json:"time,omitzero"`
 	// LagMS is the database's replication lag; 180 if not given.
 	LagMS int `yaml:"lag_ms,omitempty" json:"lag_ms,omitempty"`
 	// CacheLagMS is the cache's replication lag; 400 if not given.
@@ -389,9 +389,9 @@ func (l linter) keys(n *yaml.Node, t reflect.Type) {
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		types := map[string]reflect.Type{}
 		var known []string
-		for i := range t.NumField() {
-			key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-			types[key], known = t.Field(i).Type, append(known, key)
+		for f := range t.Fields() {
+			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			types[key], known = f.Type, append(known, key)
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
