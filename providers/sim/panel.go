@@ -127,8 +127,10 @@ type View struct {
 	Writer  string  `json:"writer"`
 	Moving  string  `json:"moving,omitempty"`
 	LagMS   float64 `json:"lag_ms"`
-	Stopped bool    `json:"stopped"` // the replication
-	Cache   string  `json:"cache"`
+	Stopped bool    `json:"stopped"` // the replication, by hand or by the scenario
+	// Replicates says whether the database follows its writer anywhere.
+	Replicates bool   `json:"replicates"`
+	Cache      string `json:"cache"`
 
 	Name      string         `json:"name"` // the public one
 	Zone      string         `json:"zone"` // the Region that the zone's servers answer
@@ -211,6 +213,7 @@ func (w *World) View() View {
 		asked[region]++
 	}
 	for _, name := range regionNames {
+		v.Replicates = v.Replicates || s.replicates(name)
 		v.Regions = append(v.Regions, s.view(s.Regions[name], (asked[name]*100+len(resolverNames)/2)/len(resolverNames)))
 	}
 	for _, id := range []string{checkPrimary, checkEndpoint, checkTakeover} {

@@ -65,9 +65,9 @@ func TestWhatIsBrokenByHandCanBeMended(t *testing.T) {
 		claim, what string
 		broken      func(View) bool
 	}{
-		{"a Region is lost", `"do":"lose","what":"us-east-1"`, func(v View) bool { return v.Regions[0].Lost }},
+		{"a Region is lost", `"do":"lose","what":"us-east-1"`, func(v View) bool { return v.Regions[0].Lost && !v.Replicates }},
 		{"a Region half works", `"do":"degrade","what":"us-west-2"`, func(v View) bool { return v.Regions[1].Degraded != "" }},
-		{"replication stops", `"do":"replication"`, func(v View) bool { return v.Stopped }},
+		{"replication stops", `"do":"replication"`, func(v View) bool { return v.Stopped && !v.Replicates }},
 		{"a resolver keeps its answer", `"do":"resolver","what":"Google"`, func(v View) bool { return v.Resolvers[0].Stale }},
 		{"an API throttles", `"do":"throttle","what":"aws.rds"`, func(v View) bool { return v.Throttled[0].On }},
 	} {

@@ -105,8 +105,8 @@ function regionCard(w, r) {
   const facts = el('dl');
   const fact = (k, ...v) => facts.append(el('dt', '', k), el('dd', '', ...v));
   fact('Cluster', r.nodes_ready + ' of ' + r.nodes + ' nodes, ' + r.pods + ' pods' + (r.pods_pending ? ', ' + r.pods_pending + ' pending' : ''));
-  fact('Database', pill(w.writer === r.name ? 'good' : 'idle', r.db_state));
-  fact('Cache', pill(w.cache === r.name ? 'good' : 'idle', r.cache_state));
+  fact('Database', pill(w.writer === r.name && !r.lost ? 'good' : 'idle', r.db_state));
+  fact('Cache', pill(w.cache === r.name && !r.lost ? 'good' : 'idle', r.cache_state));
   card.append(facts);
   card.append(el('div', 'row', r.lost ? breaks('Restore it', 'lose', r.name, false) : breaks('Lose it', 'lose', r.name, true, 'b small danger'),
     r.degraded ? breaks('Make it well', 'degrade', r.name, false) : breaks('Make it ill', 'degrade', r.name, true)));
@@ -181,7 +181,7 @@ async function drawWorld() {
 
   body.append(el('div', 'regions', ...w.regions.map((r) => regionCard(w, r))));
   const between = el('section', 'between', el('h3', '', 'Between them'));
-  between.append(el('div', 'row', w.stopped ? pill('bad', 'database replication stopped') : pill('good', 'database replicates, about ' + Math.round(w.lag_ms) + ' ms behind'),
+  between.append(el('div', 'row', w.stopped ? pill('bad', 'database replication stopped') : !w.replicates ? pill('warn', 'the database does not replicate now') : pill('good', 'database replicates, about ' + Math.round(w.lag_ms) + ' ms behind'),
     w.stopped ? breaks('Resume', 'replication', '', false) : breaks('Stop', 'replication', '', true)));
   between.append(el('p', 'hint', w.moving || 'Nothing is being moved.'));
   body.append(between);
