@@ -25,6 +25,7 @@ import (
 type beside struct {
 	r      *rehearsal
 	starts chan struct{}
+	others []Story
 
 	mu   sync.Mutex
 	bot  *parts
@@ -51,7 +52,9 @@ type StageDeed struct {
 	Speed string `json:"speed,omitempty"`
 }
 
-func newBeside(r *rehearsal) *beside { return &beside{r: r, starts: make(chan struct{}, 1)} }
+func newBeside(r *rehearsal) *beside {
+	return &beside{r: r, starts: make(chan struct{}, 1), others: r.stories()}
+}
 
 func (b *beside) routes(mux *http.ServeMux) {
 	world := b.r.world.Panel()

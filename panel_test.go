@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -8,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/providers/sim"
+	"github.com/failoverbot/failoverbot/templates"
 )
 
 // beside asks a path of the page's address as the page does.
@@ -114,5 +119,69 @@ func TestTheStageRefusesWhatItCannotDoAndWhoIsNotItsPage(t *testing.T) {
 	}
 	if s := stageOf(t, r); s.Away || r.world.Snapshot().Regions["us-east-1"].Lost {
 		t.Errorf("somebody else broke it: %+v", s)
+	}
+}
+
+func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
+	folder := t.TempDir()
+	var printed bytes.Buffer
+	for run := range 2 {
+		r := &rehearsal{
+			auto: true, scenario: "region-degraded", speed: sim.Max, listen: "127.0.0.1:0", out: folder,
+			stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		}
+		r.ready = func(r *rehearsal) error {
+			before, err := r.before()
+			if len(before) != run {
+				t.Errorf("before run %d there are %d results", run, len(before))
+			}
+			return err
+		}
+		if err := r.run(t.Context()); err != nil {
+			t.Fatalf("%v\n%s", err, tail(printed.String(), 20))
+		}
+		before, err := r.before()
+		if err != nil || len(before) != run+1 {
+			t.Fatalf("%v %+v", err, before)
+		}
+		one := before[0]
+		if one.Phase != "resolved" || one.Decide <= 0 || one.Machine <= 0 || one.Total < one.Machine || len(one.Differs) > 0 || len(one.Overridden) > 0 {
+			t.Errorf("the result is %+v", one)
+		}
+	}
+}
+
+func TestWhatWasTriedIsTickedOff(t *testing.T) {
+	r := rehearsing(t, "region-degraded")
+	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+	practice := func() (p Practice) {
+		code, body := askBeside(t, r, http.MethodGet, "practice", "")
+		if err := json.Unmarshal([]byte(body), &p); err != nil || code != http.StatusOK {
+			t.Fatalf("%d %v: %s", code, err, body)
+		}
+		return p
+	}
+	before := practice()
+	if len(before.Tried) < 5 || before.Result != nil || len(before.Others) != len(sim.Scenarios())-1 {
+		t.Errorf("%+v", before)
+	}
+	for _, one := range before.Tried {
+		if one.Done {
+			t.Errorf("%q is done before anybody did anything", one.What)
+		}
+	}
+	for path, body := range map[string]string{"world": `{"do":"resolver","what":"Google","on":true}`, "stage": `{"do":"kill"}`} {
+		if code, answer := askBeside(t, r, http.MethodPost, path, body); code != http.StatusOK {
+			t.Fatal(answer)
+		}
+	}
+	done := 0
+	for _, one := range practice().Tried {
+		if one.Done {
+			done++
+		}
+	}
+	if done != 2 {
+		t.Errorf("%d things are ticked off", done)
 	}
 }

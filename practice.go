@@ -12,10 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
 // resultsFile keeps one Result a line, so that runs into the same folder can be
@@ -49,12 +51,32 @@ type Tried struct {
 	Done bool   `json:"done"`
 }
 
+// Story is a scenario that could be rehearsed.
+type Story struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	About string `json:"about"`
+}
+
+// stories are the built-in scenarios but this one.
+func (r *rehearsal) stories() []Story {
+	var out []Story
+	for _, name := range sim.Scenarios() {
+		if s, err := sim.Load(name); err == nil && s.Name != r.scn.Name { // a test holds them to be readable
+			out = append(out, Story{s.Name, s.Title, strings.TrimSpace(s.About)})
+		}
+	}
+	return out
+}
+
 // Practice is what the page shows of both. Before are the last three results of
 // the same scenario in the folder of --out, the newest first.
 type Practice struct {
 	Tried  []Tried  `json:"tried"`
 	Result *Result  `json:"result,omitempty"`
 	Before []Result `json:"before,omitempty"`
+	// Others are scenarios for another time.
+	Others []Story `json:"others"`
 }
 
 // result is nil before an incident was declared.
@@ -180,7 +202,7 @@ func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
 	b.mu.Lock()
 	killed, broke := b.killed, b.broke.Load()
 	b.mu.Unlock()
-	besideJSON(w, http.StatusOK, Practice{Result: one, Before: before, Tried: []Tried{
+	besideJSON(w, http.StatusOK, Practice{Result: one, Before: before, Others: b.others, Tried: []Tried{
 		{"As a commander: /failover start " + b.r.scn.Target, one != nil},
 		{"Read the readiness, then say Go", s.GoBy != ""},
 		{"As an approver: agree to the point of no return", approved()},

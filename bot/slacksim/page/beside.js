@@ -123,6 +123,12 @@ function practice(p) {
   const list = el('ul');
   for (const t of p.tried) list.append(el('li', t.done ? 'done' : '', (t.done ? '✓ ' : '· ') + t.what));
   box.append(list);
+  const others = el('details', 'practice others', el('summary', '', 'Other scenarios'));
+  if (document.querySelector('#worldBody .others[open]')) others.setAttribute('open', '');
+  const stories = el('dl');
+  for (const o of p.others) stories.append(el('dt', '', o.title), el('dd', '', el('p', 'hint', o.about), el('code', '', 'failoverbot rehearse --scenario ' + o.name)));
+  others.append(stories);
+  box.append(others);
   const r = p.result;
   if (!r || !['mitigated', 'resolved'].includes(r.phase)) return box;
   const all = el('section', 'result', el('h3', '', 'How it went'));
