@@ -34,6 +34,8 @@ func (w *World) Check() []string {
 				have = deref(h.Spec.MinReplicas)
 			}
 			say("the autoscaler of %s in %s has a minimum of %d, expected %d", service, region, have, hpa)
+		} else if int(h.Spec.MaxReplicas) < hpa {
+			say("the autoscaler of %s in %s has a maximum of %d, below %d", service, region, h.Spec.MaxReplicas, hpa)
 		}
 		if n, _ := s.readyPods(r, service); n < ready {
 			say("%s has %d ready pods in %s, expected %d", service, n, region, ready)
@@ -70,6 +72,11 @@ func (w *World) Check() []string {
 	if e.DNS != "" {
 		if at := s.resolve(recordName); at != e.DNS {
 			say("the zone answers %s for %s, expected %s", at, recordName, e.DNS)
+		}
+	}
+	if e.NoTakeover != "" {
+		if _, ok := s.Regions[e.NoTakeover].Buckets[bucketName(e.NoTakeover)][takeoverKey]; ok {
+			say("the takeover object is in %s, expected none", bucketName(e.NoTakeover))
 		}
 	}
 	if e.Takeover != "" {

@@ -222,6 +222,8 @@ type Expect struct {
 	DNS string `yaml:"dns,omitempty" json:"dns,omitempty"`
 	// Takeover is the Region whose bucket holds the takeover object.
 	Takeover string `yaml:"takeover,omitempty" json:"takeover,omitempty"`
+	// NoTakeover is the Region whose bucket does not hold it.
+	NoTakeover string `yaml:"no_takeover,omitempty" json:"no_takeover,omitempty"`
 	// HealthCheck is how the PRIMARY record's check is set.
 	HealthCheck *ExpectCheck `yaml:"health_check,omitempty" json:"health_check,omitempty"`
 	// SmokeOrder is the Region in which an order was written through its own
@@ -628,6 +630,7 @@ func (l linter) expect(e Expect) {
 		{"fenced", e.Fenced},
 		{"dns", e.DNS},
 		{"takeover", e.Takeover},
+		{"no_takeover", e.NoTakeover},
 		{"smoke_order", e.SmokeOrder},
 		{"synthetic_order", e.SyntheticOrder},
 	} {
