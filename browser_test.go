@@ -463,7 +463,9 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 	alice.until("the mark", `document.querySelector('[data-person=U0ALICE] .asked')`)
 	alice.click("#worldButton", "")
 	alice.until("the world", `document.querySelectorAll('#world .region').length === 2`)
+	alice.click("#world .practice > summary", "What to try")
 	alice.picture("3-go")
+	alice.click("#world .practice > summary", "What to try")
 	alice.click("#messages .b", "Go")
 
 	alice.choose("#speed", "30")
@@ -510,6 +512,15 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 	bob.escape()
 	bob.until("the channel alone", `document.querySelector('#thread').hidden`)
 	bob.picture("11-narrow")
+	bob.click("#menu", "")
+	bob.until("the side", `document.querySelector('#menu').getAttribute('aria-expanded') === 'true'`)
+	bob.picture("12-narrow-side")
+	bob.escape()
+	bob.click("#worldButton", "")
+	bob.until("the world", `document.querySelectorAll('#world .region').length === 2`)
+	bob.picture("13-narrow-world")
+	bob.escape()
+	bob.until("the channel alone again", `document.querySelector('#world').hidden`)
 
 	// Hostile text is text, and a message is there within a moment.
 	var took float64
