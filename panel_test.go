@@ -185,3 +185,24 @@ func TestWhatWasTriedIsTickedOff(t *testing.T) {
 		t.Errorf("%d things are ticked off", done)
 	}
 }
+
+func TestABotOutlivesAnOutageOfSlack(t *testing.T) {
+	r := rehearsing(t, "region-degraded")
+	comes(t, "the bot", func() bool { return r.slack.Connections() > 0 })
+	for _, c := range []struct {
+		do        string
+		connected bool
+	}{{"away", false}, {"back", true}} {
+		if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"`+c.do+`"}`); code != http.StatusOK {
+			t.Fatal(answer)
+		}
+		comes(t, c.do, func() bool { return (r.slack.Connections() > 0) == c.connected })
+		if s := stageOf(t, r); s.Bot != "up" {
+			t.Errorf("%s: the bot is %+v", c.do, s)
+		}
+	}
+	code, answer := askBeside(t, r, http.MethodPost, "../rehearsal/command", `{"as":"U0ALICE","text":"/failover status"}`)
+	if code != http.StatusOK || !strings.Contains(answer, `"ok":true`) {
+		t.Errorf("it does not answer: %d %s", code, answer)
+	}
+}
