@@ -688,10 +688,21 @@ func TestThePagePassesAnAccessibilityCheck(t *testing.T) {
 	alice.accessible("the world")
 	alice.click("#wireButton", "")
 	alice.until("the wire", `document.querySelectorAll('#wireLines li').length > 5`)
+	alice.click("#wireLines summary", "")
+	alice.until("what went over it", `document.querySelector('#wireLines pre')`)
+	alice.click("#wireFilter", "")
+	alice.write("api chat.update")
+	alice.until("the filter", `[...document.querySelectorAll('#wireLines .what')].every((e) => e.textContent === 'chat.update')`)
 	alice.accessible("the inspector")
 	alice.click("#messages .replies:not(.startThread)", "")
 	alice.until("the thread", `document.querySelectorAll('#replies .message').length > 1`)
 	alice.accessible("a thread")
+
+	// A link to a message shows it.
+	var ts string
+	b.must(alice.eval(`questions()[0].m.ts`, &ts))
+	alice.visit(r.slack.URL() + "archives/C0INCIDENT/p" + strings.ReplaceAll(ts, ".", ""))
+	alice.until("the message that was linked to", `document.querySelector('#messages .found').dataset.ts === '`+ts+`'`)
 
 	// Every kind of block is drawn, and one that is not known is shown as it is.
 	var drawn struct {

@@ -354,13 +354,13 @@ func (c *Clock) drive() {
 			}
 			continue
 		default:
-			due := c.timers[0].at.Sub(c.nowLocked())
+			due, speed := c.timers[0].at.Sub(c.nowLocked()), c.speed
 			c.mu.Unlock()
 			if due <= 0 {
 				c.fireDue()
 				continue
 			}
-			if d := time.Duration(float64(due)/float64(c.speed)) + time.Microsecond; d < wait {
+			if d := time.Duration(float64(due)/float64(speed)) + time.Microsecond; d < wait {
 				wait = d
 			}
 		}

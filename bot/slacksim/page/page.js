@@ -67,6 +67,16 @@ async function load(signal) {
   if (!state.channels.some((c) => c.id === channel)) channel = state.channels[0].id;
   draw();
   showTopView();
+  arrive();
+}
+
+// arrive shows the message that the address names, once.
+function arrive() {
+  const at = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(location.pathname);
+  if (!at) return;
+  const m = (state.messages[at[1]] || []).find((o) => o.ts === at[2] + '.' + at[3]);
+  history.replaceState(null, '', '/' + location.search);
+  if (m) goTo(m); else notice('The message that this address names is not here.');
 }
 
 async function listen(signal) {
