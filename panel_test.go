@@ -16,7 +16,7 @@ import (
 	"github.com/failoverbot/failoverbot/templates"
 )
 
-// beside asks a path of the page's address as the page does.
+// askBeside asks a path of the page's address as the page does.
 func askBeside(t *testing.T, r *rehearsal, method, path, body string, change ...func(*http.Request)) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.slack.URL()+"beside/"+path, strings.NewReader(body))
