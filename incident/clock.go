@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -79,3 +80,31 @@ func (RealClock) Busy() func() { return func() {} }
 
 // Idle does nothing.
 func (RealClock) Idle() func() { return func() {} }
+
+// Together runs f for each of n things at once and returns when all are done. The
+// caller is busy, and so is each f. Nothing is in nobody's hands in between, where
+// a pretend clock could jump: each is counted before it starts, and the last one
+// stays counted until the caller has gone on.
+func Together(clock Clock, n int, f func(i int)) {
+	if n == 0 {
+		return
+	}
+	var left atomic.Int64
+	left.Store(int64(n))
+	last := make(chan func(), 1)
+	for i := range n {
+		done := clock.Busy()
+		go func() {
+			f(i)
+			if left.Add(-1) > 0 {
+				done()
+				return
+			}
+			last <- done
+		}()
+	}
+	resume := clock.Idle()
+	done := <-last
+	resume()
+	done()
+}

@@ -199,17 +199,7 @@ func (e *Engine) Readiness(ctx context.Context, plan *runbook.Plan) []Finding {
 		}
 	}
 	found := make([]Finding, len(steps))
-	var all sync.WaitGroup
-	for i, s := range steps {
-		done := e.Clock.Busy()
-		all.Go(func() {
-			defer done()
-			found[i] = e.find(ctx, plan, s)
-		})
-	}
-	resume := e.Clock.Idle()
-	all.Wait()
-	resume()
+	incident.Together(e.Clock, len(steps), func(i int) { found[i] = e.find(ctx, plan, steps[i]) })
 	return found
 }
 

@@ -174,7 +174,7 @@ type answer struct {
 // everywhere asks all servers at once.
 func (c *Client) everywhere(ctx context.Context, servers []string, name string, recurse bool) []answer {
 	out := make([]answer, len(servers))
-	together(c.clock, len(servers), func(i int) {
+	incident.Together(c.clock, len(servers), func(i int) {
 		addrs, err := c.addresses(ctx, servers[i], name, recurse)
 		out[i] = answer{servers[i], addrs, err}
 	})
@@ -223,7 +223,7 @@ func (c *Client) resolved(ctx context.Context, t runbook.Topology, inVPC bool, n
 	var mu sync.Mutex
 	var out []netip.Addr
 	var faults []error
-	together(c.clock, len(questions), func(i int) {
+	incident.Together(c.clock, len(questions), func(i int) {
 		addrs, err := c.addresses(ctx, questions[i].server, questions[i].name, true)
 		mu.Lock()
 		defer mu.Unlock()
@@ -238,22 +238,6 @@ func (c *Client) resolved(ctx context.Context, t runbook.Topology, inVPC bool, n
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out), nil
-}
-
-// together runs f for each of n things at once and waits for all of them. Each is
-// counted as busy before it starts, or a pretend clock could jump in between.
-func together(clock incident.Clock, n int, f func(i int)) {
-	var all sync.WaitGroup
-	for i := range n {
-		done := clock.Busy()
-		all.Go(func() {
-			defer done()
-			f(i)
-		})
-	}
-	resume := clock.Idle()
-	all.Wait()
-	resume()
 }
 
 // where says which Region a set of addresses belongs to.

@@ -171,7 +171,7 @@ func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, 
 	source, sourceErr := v.addressesOf(ctx, t, p.Source, "")
 	verdicts := make([]string, len(t.DNS.Resolvers))
 	details := make([]string, len(t.DNS.Resolvers))
-	together(v.client.clock, len(t.DNS.Resolvers), func(i int) {
+	incident.Together(v.client.clock, len(t.DNS.Resolvers), func(i int) {
 		r := t.DNS.Resolvers[i]
 		if r.VPCOnly && !v.inVPC {
 			verdicts[i], details[i] = "skipped", "only reachable inside a VPC"

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -205,22 +204,6 @@ func sorted(ctx context.Context, err error, change bool) error {
 		f.Person = true
 	}
 	return f
-}
-
-// together runs f for each of n things at once and waits for all of them. Each is
-// counted as busy before it starts, or a pretend clock could jump in between.
-func together(clock incident.Clock, n int, f func(i int)) {
-	var all sync.WaitGroup
-	for i := range n {
-		done := clock.Busy()
-		all.Go(func() {
-			defer done()
-			f(i)
-		})
-	}
-	resume := clock.Idle()
-	all.Wait()
-	resume()
 }
 
 func replicas(d *appsv1.Deployment) int {

@@ -205,7 +205,7 @@ func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, [
 	names := writers(c.Plan)
 	found := make([]*appsv1.Deployment, len(names))
 	faults := make([]error, len(names))
-	together(f.clock, len(names), func(i int) {
+	incident.Together(f.clock, len(names), func(i int) {
 		found[i], faults[i] = f.Kube.deployment(ctx, client, source, names[i])
 	})
 	for _, err := range faults {
@@ -273,7 +273,7 @@ func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	source := c.Plan.Source
 	o := engine.Outcome{Evidence: sizes(all), Before: before(all)}
 	faults := make([]error, len(all))
-	together(f.clock, len(all), func(i int) {
+	incident.Together(f.clock, len(all), func(i int) {
 		if replicas(all[i]) > 0 {
 			faults[i] = setReplicas(ctx, client, source, all[i], 0)
 		}

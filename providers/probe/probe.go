@@ -18,7 +18,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -228,7 +227,7 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	}
 	replies := make([]reply, in.Tries)
 	faults := make([]error, in.Tries)
-	together(p.clock, in.Tries, func(i int) {
+	incident.Together(p.clock, in.Tries, func(i int) {
 		if faults[i] = p.clock.Sleep(ctx, time.Duration(i)*in.Every); faults[i] == nil {
 			replies[i], faults[i] = p.direct(ctx, t, source, http.MethodGet, services[i%len(services)].Health, nil)
 		}
@@ -262,22 +261,6 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	o.Summary = fmt.Sprintf("%s fails from here: %d of %s to its own address in %s (last: %s)",
 		source.Name, in.Tries, requests(in.Tries), time.Duration(in.Tries-1)*in.Every, last)
 	return o, true, nil
-}
-
-// together runs f for each of n things at once and waits for all of them. Each is
-// counted as busy before it starts, or a pretend clock could jump in between.
-func together(clock incident.Clock, n int, f func(i int)) {
-	var all sync.WaitGroup
-	for i := range n {
-		done := clock.Busy()
-		all.Go(func() {
-			defer done()
-			f(i)
-		})
-	}
-	resume := clock.Idle()
-	all.Wait()
-	resume()
 }
 
 // HealthInput is the input of Health.

@@ -176,8 +176,12 @@ func parse(raw string) (*goredis.Options, error) {
 	if raw == "" {
 		return nil, errors.New("no Redis is named: set REDIS_URL; " + want)
 	}
-	if _, err := url.Parse(raw); err != nil {
+	u, err := url.Parse(raw)
+	if err != nil {
 		return nil, errors.New("REDIS_URL is not a URL: " + want + "; special characters in the password have to be percent-encoded")
+	}
+	if u.Scheme != "redis" && u.Scheme != "rediss" && u.Scheme != "unix" {
+		return nil, errors.New("REDIS_URL has to begin with redis://, rediss:// or unix://: " + want + "; special characters in the password have to be percent-encoded")
 	}
 	opt, err := goredis.ParseURL(raw)
 	if err != nil {

@@ -438,10 +438,10 @@ func TestOpenSaysWhatToLookAt(t *testing.T) {
 		"nobody there":    {redis.Options{URL: "redis://u:hunter2@" + nobody}, []string{"Redis at " + nobody + " cannot be reached", "refused", "check REDIS_URL"}},
 		"wrong password":  {redis.Options{URL: "redis://:hunter2@" + locked.Addr()}, []string{"Redis at " + locked.Addr(), "credentials", "REDIS_URL"}},
 		"no password":     {redis.Options{URL: "redis://" + locked.Addr()}, []string{"credentials"}},
-		"wrong scheme":    {redis.Options{URL: "http://u:hunter2@127.0.0.1"}, []string{"REDIS_URL", "http", "redis://"}},
+		"wrong scheme":    {redis.Options{URL: "http://u:hunter2@127.0.0.1"}, []string{"REDIS_URL has to begin with", "redis://"}},
 		"slash in it":     {redis.Options{URL: "redis://:hunter2/x@127.0.0.1:6379"}, []string{"REDIS_URL", "percent-encoded"}},
 		"control char":    {redis.Options{URL: "redis://:hunter2\n@127.0.0.1:6379"}, []string{"REDIS_URL", "percent-encoded"}},
-		"unknown option":  {redis.Options{URL: "redis://:hunter2@127.0.0.1?colour=red"}, []string{"REDIS_URL", "colour"}},
+		"unknown option":  {redis.Options{URL: "redis://:hunter2@127.0.0.1?colour=red"}, []string{"REDIS_URL cannot be used", "redis://"}},
 		"brace in prefix": {redis.Options{URL: "redis://" + nobody, Prefix: "{a}"}, []string{"{a}", "brace"}},
 	} {
 		t.Run(name, func(t *testing.T) {
