@@ -33,6 +33,7 @@ type played struct {
 	timeline []incident.Event
 	calls    []sim.Call
 	review   string
+	wire     string
 }
 
 func (p played) state() *incident.State { return incident.Fold(p.timeline) }
@@ -56,6 +57,10 @@ func rehearsed(t *testing.T, scenario string) played {
 		t.Error(err)
 	}
 	p.review = string(text)
+	if text, err = os.ReadFile(filepath.Join(out, "wire.jsonl")); err != nil {
+		t.Error(err)
+	}
+	p.wire = string(text)
 	for _, name := range []string{"messages.jsonl", "wire.jsonl", "world.json"} {
 		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s is missing or empty: %v", name, err)
@@ -170,6 +175,7 @@ func TestRegionLoss(t *testing.T) {
 			t.Errorf("%s was not finished before the DNS step", step.ID)
 		}
 	}
+	p.enveloped(t)
 	p.apartFrom(t, "us-east-1")
 
 	// us-east-1 flickers back and is lost again before the end; the zone's own
@@ -181,6 +187,35 @@ func TestRegionLoss(t *testing.T) {
 		}
 	}
 	p.measured(t)
+}
+
+// enveloped says that every decision came in an envelope that stands in the log of
+// the wire: nobody decided past Slack.
+func (p played) enveloped(t *testing.T) {
+	t.Helper()
+	decisions := 0
+	for _, e := range p.timeline {
+		b, ok := e.Body.(incident.ApprovalGiven)
+		if !ok {
+			continue
+		}
+		decisions++
+		// A form is known by its envelope, a click by what was clicked and by whom:
+		// the same click can come in two envelopes.
+		want := []string{`"envelope_id":"` + strings.TrimPrefix(b.Via, "slack/") + `"`}
+		if click := strings.Split(b.Via, "/"); click[0] == "click" && len(click) > 2 {
+			want = []string{`"user":"` + click[len(click)-1] + `"`, `"` + click[len(click)-2] + `"`, `"event":"acked"`}
+		}
+		found := slices.ContainsFunc(strings.Split(p.wire, "\n"), func(line string) bool {
+			return !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(line, w) })
+		})
+		if !found {
+			t.Errorf("%s of %s came by %q, which is not on the wire", b.Choice, b.Step, b.Via)
+		}
+	}
+	if decisions < 2 {
+		t.Errorf("%d decisions, want Go and the approval at least", decisions)
+	}
 }
 
 // apartFrom says that nothing on the critical path needed that Region: no call
