@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -15,7 +16,8 @@ import (
 // apiError is a refusal in Slack's words.
 type apiError struct {
 	code     string
-	messages []string // response_metadata.messages: what exactly is wrong
+	messages []string       // response_metadata.messages: what exactly is wrong
+	more     map[string]any // what else the answer says
 }
 
 func (e *apiError) Error() string {
@@ -78,48 +80,61 @@ const (
 type method struct {
 	token tokenKind
 	tier  tier
+	scope string // what the bot token needs, see needs; empty: nothing
 	do    func(*Server, *call) (map[string]any, error)
 }
 
-// methods are the Web API methods that exist here. The tiers are those of
-// Slack's reference, except where the comment says why not.
+// methods are the Web API methods that exist here. The tiers and scopes are those
+// of Slack's reference, except where the comment says why not.
 func methods() map[string]method {
 	return map[string]method{
 		// Slack says tier 1, which is one a minute. slack-go waits for a refusal
 		// in real time, which would stop a rehearsal at top speed, so reconnecting
 		// is allowed more often.
-		"apps.connections.open": {appToken, tierConnect, (*Server).connectionsOpen},
+		"apps.connections.open": {appToken, tierConnect, "", (*Server).connectionsOpen},
 
-		"auth.test":                    {botToken, tierSpecial, (*Server).authTest},
-		"api.test":                     {botToken, tierSpecial, (*Server).apiTest},
-		"chat.postMessage":             {botToken, tierPost, (*Server).postMessage},
-		"chat.postEphemeral":           {botToken, tier4, (*Server).postEphemeral},
-		"chat.update":                  {botToken, tier3, (*Server).updateMessage},
-		"chat.delete":                  {botToken, tier3, (*Server).deleteMessage},
-		"chat.getPermalink":            {botToken, tierSpecial, (*Server).permalink},
-		"conversations.history":        {botToken, tier3, (*Server).history},
-		"conversations.replies":        {botToken, tier3, (*Server).replies},
-		"conversations.info":           {botToken, tier3, (*Server).channelInfo},
-		"conversations.list":           {botToken, tier2, (*Server).channelList},
-		"conversations.join":           {botToken, tier3, (*Server).channelJoin},
-		"conversations.setTopic":       {botToken, tier2, (*Server).setTopic},
-		"conversations.members":        {botToken, tier4, (*Server).channelMembers},
-		"conversations.open":           {botToken, tier3, (*Server).openDirect},
-		"users.conversations":          {botToken, tier3, (*Server).channelList},
-		"users.info":                   {botToken, tier4, (*Server).userInfo},
-		"users.list":                   {botToken, tier2, (*Server).userList},
-		"users.lookupByEmail":          {botToken, tier3, (*Server).userByEmail},
-		"users.getPresence":            {botToken, tier3, (*Server).presence},
-		"views.open":                   {botToken, tier4, (*Server).viewsOpen},
-		"views.push":                   {botToken, tier4, (*Server).viewsPush},
-		"views.update":                 {botToken, tier4, (*Server).viewsUpdate},
-		"views.publish":                {botToken, tier4, (*Server).viewsPublish},
-		"files.getUploadURLExternal":   {botToken, tier4, (*Server).uploadURL},
-		"files.completeUploadExternal": {botToken, tier4, (*Server).completeUpload},
-		"files.info":                   {botToken, tier4, (*Server).fileInfo},
-		"pins.add":                     {botToken, tier2, (*Server).pinAdd},
-		"pins.remove":                  {botToken, tier2, (*Server).pinRemove},
-		"reactions.add":                {botToken, tier3, (*Server).reactionAdd},
+		"auth.test":                    {botToken, tierSpecial, "", (*Server).authTest},
+		"api.test":                     {botToken, tierSpecial, "", (*Server).apiTest},
+		"chat.postMessage":             {botToken, tierPost, "chat:write", (*Server).postMessage},
+		"chat.postEphemeral":           {botToken, tier4, "chat:write", (*Server).postEphemeral},
+		"chat.update":                  {botToken, tier3, "chat:write", (*Server).updateMessage},
+		"chat.delete":                  {botToken, tier3, "chat:write", (*Server).deleteMessage},
+		"chat.getPermalink":            {botToken, tierSpecial, "", (*Server).permalink},
+		"conversations.history":        {botToken, tier3, "channels:history", (*Server).history},
+		"conversations.replies":        {botToken, tier3, "channels:history", (*Server).replies},
+		"conversations.info":           {botToken, tier3, "channels:read", (*Server).channelInfo},
+		"conversations.list":           {botToken, tier2, "channels:read", (*Server).channelList},
+		"conversations.join":           {botToken, tier3, "channels:join", (*Server).channelJoin},
+		"conversations.setTopic":       {botToken, tier2, "channels:manage|channels:write.topic", (*Server).setTopic},
+		"conversations.create":         {botToken, tier2, "channels:manage", (*Server).channelCreate},
+		"conversations.invite":         {botToken, tier3, "channels:manage|channels:write.invites", (*Server).channelInvite},
+		"conversations.kick":           {botToken, tier3, "channels:manage", (*Server).channelKick},
+		"conversations.leave":          {botToken, tier3, "channels:manage", (*Server).channelLeave},
+		"conversations.archive":        {botToken, tier2, "channels:manage", (*Server).channelArchive},
+		"conversations.members":        {botToken, tier4, "channels:read", (*Server).channelMembers},
+		"conversations.open":           {botToken, tier3, "im:write", (*Server).openDirect},
+		"users.conversations":          {botToken, tier3, "channels:read", (*Server).userChannels},
+		"users.info":                   {botToken, tier4, "users:read", (*Server).userInfo},
+		"users.list":                   {botToken, tier2, "users:read", (*Server).userList},
+		"users.lookupByEmail":          {botToken, tier3, "users:read.email", (*Server).userByEmail},
+		"users.getPresence":            {botToken, tier3, "users:read", (*Server).presence},
+		"views.open":                   {botToken, tier4, "", (*Server).viewsOpen},
+		"views.push":                   {botToken, tier4, "", (*Server).viewsPush},
+		"views.update":                 {botToken, tier4, "", (*Server).viewsUpdate},
+		"views.publish":                {botToken, tier4, "", (*Server).viewsPublish},
+		"files.getUploadURLExternal":   {botToken, tier4, "files:write", (*Server).uploadURL},
+		"files.completeUploadExternal": {botToken, tier4, "files:write", (*Server).completeUpload},
+		"files.info":                   {botToken, tier4, "files:read", (*Server).fileInfo},
+		"pins.add":                     {botToken, tier2, "pins:write", (*Server).pinAdd},
+		"pins.remove":                  {botToken, tier2, "pins:write", (*Server).pinRemove},
+		"pins.list":                    {botToken, tier2, "pins:read", (*Server).pinList},
+		"bookmarks.add":                {botToken, tier2, "bookmarks:write", (*Server).bookmarkAdd},
+		"bookmarks.edit":               {botToken, tier2, "bookmarks:write", (*Server).bookmarkEdit},
+		"bookmarks.remove":             {botToken, tier2, "bookmarks:write", (*Server).bookmarkRemove},
+		"bookmarks.list":               {botToken, tier3, "bookmarks:read", (*Server).bookmarkList},
+		"usergroups.list":              {botToken, tier2, "usergroups:read", (*Server).groupList},
+		"usergroups.users.list":        {botToken, tier2, "usergroups:read", (*Server).groupUsers},
+		"reactions.add":                {botToken, tier3, "reactions:write", (*Server).reactionAdd},
 	}
 }
 
@@ -166,6 +181,10 @@ func (s *Server) api(table map[string]method) http.HandlerFunc {
 			answer(w, nil, err)
 			return
 		}
+		if err := s.permitted(m.scope, c); err != nil {
+			answer(w, nil, err)
+			return
+		}
 		if wait := s.limit(m.tier, c); wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(wait))
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -189,6 +208,7 @@ func answer(w http.ResponseWriter, out map[string]any, err error) {
 		if !ok {
 			refusal = &apiError{code: "invalid_arguments", messages: []string{"[ERROR] " + err.Error()}}
 		}
+		maps.Copy(out, refusal.more)
 		out["error"] = refusal.code
 		if len(refusal.messages) > 0 {
 			out["response_metadata"] = map[string]any{"messages": refusal.messages}

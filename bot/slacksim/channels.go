@@ -69,14 +69,13 @@ func (s *Server) channelJSON(id string) map[string]any {
 	if person := s.directPerson(id); person != "" {
 		return map[string]any{"id": id, "is_im": true, "user": person, "created": 1700000000, "is_open": true}
 	}
-	topic := ""
-	if i := slices.IndexFunc(s.channels, func(c Channel) bool { return c.ID == id }); i >= 0 {
-		topic = s.channels[i].Topic
-	}
+	ch, _ := s.channel(id)
+	topic := map[string]any{"value": ch.Topic, "creator": "", "last_set": 0}
 	return map[string]any{
-		"id": id, "name": s.channelName(id), "name_normalized": s.channelName(id), "is_channel": true, "is_member": true,
-		"created": 1700000000, "creator": BotUserID, "num_members": len(s.opt.People) + 1,
-		"topic": map[string]any{"value": topic, "creator": "", "last_set": 0}, "purpose": map[string]any{"value": "", "creator": "", "last_set": 0},
+		"id": id, "name": ch.Name, "name_normalized": ch.Name, "is_channel": true, "is_member": slices.Contains(ch.Members, BotUserID),
+		"is_general": ch.Name == general, "is_archived": ch.Archived,
+		"created": 1700000000, "creator": BotUserID, "num_members": len(ch.Members),
+		"topic": topic, "purpose": map[string]any{"value": "", "creator": "", "last_set": 0},
 	}
 }
 
@@ -91,66 +90,63 @@ func (s *Server) channelInfo(c *call) (map[string]any, error) {
 	return map[string]any{"channel": s.channelJSON(id)}, nil
 }
 
-func (s *Server) channelList(*call) (map[string]any, error) {
+func (s *Server) channelList(c *call) (map[string]any, error) {
+	return s.channelsOf(c, "")
+}
+
+func (s *Server) userChannels(c *call) (map[string]any, error) {
+	user := c.str("user")
+	if user == "" {
+		user = BotUserID
+	}
+	if _, ok := s.person(user); !ok && user != BotUserID {
+		return nil, refuse("user_not_found")
+	}
+	return s.channelsOf(c, user)
+}
+
+// channelsOf lists the channels of the types that are asked for, all or those that
+// somebody is in.
+func (s *Server) channelsOf(c *call, user string) (map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := []any{}
-	for _, c := range s.channels {
-		list = append(list, s.channelJSON(c.ID))
+	for _, kind := range c.types() {
+		switch kind {
+		case "public_channel":
+			for _, ch := range s.channels {
+				if (user == "" || slices.Contains(ch.Members, user)) && (!ch.Archived || !c.flag("exclude_archived")) {
+					list = append(list, s.channelJSON(ch.ID))
+				}
+			}
+		case "im":
+			for _, p := range s.opt.People {
+				if id, ok := s.direct[p.ID]; ok && (user == "" || s.isIn(id, user)) {
+					list = append(list, s.channelJSON(id))
+				}
+			}
+		case "private_channel", "mpim": // there are none
+		default:
+			return nil, refuse("invalid_types")
+		}
 	}
-	return map[string]any{"channels": list, "response_metadata": map[string]any{"next_cursor": ""}}, nil
-}
-
-func (s *Server) channelJoin(c *call) (map[string]any, error) {
-	out, err := s.channelInfo(c)
+	some, next, err := cut(c, list, 999)
 	if err != nil {
 		return nil, err
 	}
-	if im, _ := out["channel"].(map[string]any)["is_im"].(bool); im {
-		return nil, refuse("method_not_supported_for_channel_type")
-	}
-	out["warning"] = "already_in_channel"
-	out["response_metadata"] = map[string]any{"warnings": []string{"already_in_channel"}}
-	return out, nil
+	return map[string]any{"channels": some, "response_metadata": map[string]any{"next_cursor": next}}, nil
 }
 
-// topicMax is Slack's limit for a channel's topic, in characters.
-const topicMax = 250
-
-func (s *Server) setTopic(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.channels, func(o Channel) bool { return o.ID == c.str("channel") })
-	switch {
-	case i < 0 && s.directPerson(c.str("channel")) != "":
-		return nil, refuse("method_not_supported_for_channel_type")
-	case i < 0:
-		return nil, refuse("channel_not_found")
-	case len([]rune(c.str("topic"))) > topicMax:
-		return nil, refuse("too_long")
+// types are the kinds of channel that a list is asked for.
+func (c *call) types() []string {
+	if c.str("types") == "" {
+		return []string{"public_channel"}
 	}
-	changed := s.channels[i]
-	changed.Topic = c.str("topic")
-	s.channels = slices.Clone(s.channels)
-	s.channels[i] = changed
-	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "channel", Channel: &changed})
-	return map[string]any{"channel": s.channelJSON(changed.ID)}, nil
-}
-
-func (s *Server) channelMembers(c *call) (map[string]any, error) {
-	if _, err := s.channelInfo(c); err != nil {
-		return nil, err
+	types := strings.Split(c.str("types"), ",")
+	for i := range types {
+		types[i] = strings.TrimSpace(types[i])
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	members := []string{BotUserID}
-	only := s.directPerson(c.str("channel"))
-	for _, p := range s.opt.People {
-		if only == "" || only == p.ID {
-			members = append(members, p.ID)
-		}
-	}
-	return map[string]any{"members": members, "response_metadata": map[string]any{"next_cursor": ""}}, nil
+	return types
 }
 
 func (s *Server) openDirect(c *call) (map[string]any, error) {

@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 const (
 	postTextMax   = 40000
 	updateTextMax = 4000
+	pinsMax       = 100 // in one channel
 )
 
 // content reads and checks what a message says.
@@ -87,6 +89,9 @@ func (s *Server) postMessage(c *call) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.writable(channel, c.method == "chat.postMessage"); err != nil {
+		return nil, err
+	}
 	k, err := c.content(postTextMax)
 	if err != nil {
 		return nil, err
@@ -151,8 +156,11 @@ func (s *Server) postEphemeral(c *call) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.writable(channel, false); err != nil {
+		return nil, err
+	}
 	p, ok := s.person(c.str("user"))
-	if !ok {
+	if !ok || !s.isIn(channel, p.ID) {
 		return nil, refuse("user_not_in_channel")
 	}
 	k, err := c.content(postTextMax)
@@ -187,6 +195,8 @@ func (s *Server) updateMessage(c *call) (map[string]any, error) {
 		return nil, refuse("message_not_found")
 	case old.User != BotUserID:
 		return nil, refuse("cant_update_message")
+	case s.archived(channel):
+		return nil, refuse("is_inactive")
 	}
 	k, err := c.content(updateTextMax)
 	if err != nil {
@@ -260,8 +270,11 @@ func (s *Server) history(c *call) (map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	channel, ok := s.channelID(c.str("channel"))
-	if !ok || channel != c.str("channel") {
+	switch {
+	case !ok || channel != c.str("channel"):
 		return nil, refuse("channel_not_found")
+	case !s.isIn(channel, BotUserID):
+		return nil, refuse("not_in_channel")
 	}
 	var all []*Message
 	for _, m := range slices.Backward(s.messages[channel]) {
@@ -269,15 +282,18 @@ func (s *Server) history(c *call) (map[string]any, error) {
 			all = append(all, m)
 		}
 	}
-	return s.listing(c, all, false)
+	return s.listing(c, channel, all, false)
 }
 
 func (s *Server) replies(c *call) (map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	channel, ok := s.channelID(c.str("channel"))
-	if !ok || channel != c.str("channel") {
+	switch {
+	case !ok || channel != c.str("channel"):
 		return nil, refuse("channel_not_found")
+	case !s.isIn(channel, BotUserID):
+		return nil, refuse("not_in_channel")
 	}
 	root := s.find(channel, s.thread(channel, c.str("ts")))
 	if root == nil {
@@ -289,12 +305,12 @@ func (s *Server) replies(c *call) (map[string]any, error) {
 			all = append(all, m)
 		}
 	}
-	return s.listing(c, all, true)
+	return s.listing(c, channel, all, true)
 }
 
 // listing answers with the messages between oldest and latest. The root of a
 // thread is always there.
-func (s *Server) listing(c *call, all []*Message, thread bool) (map[string]any, error) {
+func (s *Server) listing(c *call, channel string, all []*Message, thread bool) (map[string]any, error) {
 	oldest, latest, inclusive := c.str("oldest"), c.str("latest"), c.flag("inclusive")
 	for _, ts := range []string{oldest, latest} {
 		if ts != "" && !tsShape.MatchString(ts) {
@@ -321,7 +337,7 @@ func (s *Server) listing(c *call, all []*Message, thread bool) (map[string]any, 
 	for _, m := range some {
 		list = append(list, s.messageJSON(m, c.flag("include_all_metadata")))
 	}
-	return map[string]any{"messages": list, "has_more": next != "", "pin_count": 0, "response_metadata": map[string]any{"next_cursor": next}}, nil
+	return map[string]any{"messages": list, "has_more": next != "", "pin_count": len(s.pins(channel)), "response_metadata": map[string]any{"next_cursor": next}}, nil
 }
 
 var tsShape = regexp.MustCompile(`^\d+(\.\d{1,6})?$`)
@@ -356,6 +372,9 @@ func (s *Server) messageJSON(m *Message, metadata bool) map[string]any {
 	if m.ThreadTS != "" {
 		j["thread_ts"] = m.ThreadTS
 	}
+	if m.Pinned {
+		j["pinned_to"] = []string{m.Channel}
+	}
 	if m.Broadcast {
 		j["subtype"] = "thread_broadcast"
 	}
@@ -388,8 +407,13 @@ func (s *Server) pin(c *call, on bool) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.writable(channel, false); err != nil {
+		return nil, err
+	}
 	m := s.find(channel, c.str("timestamp"))
 	switch {
+	case c.str("timestamp") == "":
+		return nil, refuse("no_item_specified")
 	case m == nil:
 		return nil, refuse("message_not_found")
 	case m.Pinned && on:
@@ -397,17 +421,43 @@ func (s *Server) pin(c *call, on bool) (map[string]any, error) {
 	case !m.Pinned && !on:
 		return nil, refuse("no_pin")
 	}
-	pins := 0
-	for _, other := range s.messages[channel] {
-		if other.Pinned {
-			pins++
-		}
-	}
-	if on && pins >= 100 {
+	if on && len(s.pins(channel)) >= pinsMax {
 		return nil, refuse("too_many_pins")
 	}
-	s.replace(channel, m.TS, func(m *Message) { m.Pinned = on })
+	s.replace(channel, m.TS, func(m *Message) { m.Pinned, m.pinnedAt = on, s.clock.Now().Unix() })
 	return nil, nil
+}
+
+// pins are the pinned messages of a channel, the one pinned last first. Called
+// with mu held.
+func (s *Server) pins(channel string) (list []*Message) {
+	for _, m := range slices.Backward(s.messages[channel]) {
+		if m.Pinned {
+			list = append(list, m)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *Message) int { return cmp.Compare(b.pinnedAt, a.pinnedAt) })
+	return list
+}
+
+func (s *Server) pinList(c *call) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	channel, ok := s.channelID(c.str("channel"))
+	switch {
+	case !ok || channel != c.str("channel"):
+		return nil, refuse("channel_not_found")
+	case !s.isIn(channel, BotUserID):
+		return nil, refuse("not_in_channel")
+	}
+	items := []any{}
+	for _, m := range s.pins(channel) {
+		items = append(items, map[string]any{
+			"type": "message", "channel": channel, "message": s.messageJSON(m, true),
+			"created": m.pinnedAt, "created_by": BotUserID,
+		})
+	}
+	return map[string]any{"items": items}, nil
 }
 
 func (s *Server) reactionAdd(c *call) (map[string]any, error) {
@@ -420,6 +470,9 @@ func (s *Server) reactionAdd(c *call) (map[string]any, error) {
 	name := strings.Trim(c.str("name"), ":")
 	if name == "" {
 		return nil, refuse("invalid_name")
+	}
+	if err := s.writable(channel, false); err != nil {
+		return nil, err
 	}
 	m := s.find(channel, c.str("timestamp"))
 	if m == nil {

@@ -15,7 +15,8 @@ type News struct {
 	Time string `json:"time"`
 	// Type is post, update, delete, ephemeral, ephemeral_update,
 	// ephemeral_delete, file, view (opened or changed), view_closed, home,
-	// channel (its topic changed), away or connections.
+	// channel (new, or its topic, members or bookmarks changed, or it was
+	// archived), away or connections.
 	Type        string   `json:"type"`
 	For         string   `json:"for,omitempty"` // empty: everybody
 	Message     *Message `json:"message,omitempty"`

@@ -112,6 +112,9 @@ func (s *Server) completeUpload(c *call) (map[string]any, error) {
 		if channel, err = s.target(name); err != nil {
 			return nil, err
 		}
+		if err := s.writable(channel, false); err != nil {
+			return nil, err
+		}
 	}
 	var done []*File
 	for _, v := range list {

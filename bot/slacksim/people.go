@@ -155,6 +155,7 @@ type State struct {
 	Connections int                  `json:"connections"`
 	Away        bool                 `json:"away"`
 	People      []Person             `json:"people"`
+	Groups      []Group              `json:"groups"`
 	Channels    []Channel            `json:"channels"`
 	Messages    map[string][]Message `json:"messages"`
 	Ephemerals  []Message            `json:"ephemerals"`
@@ -171,7 +172,7 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := State{
 		Now: stamp(s.clock.Now()), Seq: s.feed.last(), Team: "Rehearsal", Bot: Person{ID: BotUserID, Name: s.opt.BotName},
-		Command: s.opt.Command, Connections: len(s.conns), Away: s.Away(), People: s.opt.People, Channels: slices.Clone(s.channels),
+		Command: s.opt.Command, Connections: len(s.conns), Away: s.Away(), People: s.opt.People, Groups: append([]Group{}, s.opt.Groups...), Channels: slices.Clone(s.channels),
 		Messages: map[string][]Message{}, Ephemerals: []Message{}, Views: []view{}, Homes: []view{},
 	}
 	for person, id := range s.direct {
@@ -558,6 +559,14 @@ func (s *Server) say(p Person, d Deed) Outcome {
 		s.mu.Unlock()
 		return no("refused", "There is no channel %q.", d.Channel)
 	}
+	if s.archived(channel) {
+		s.mu.Unlock()
+		return no("refused", "#%s is archived. Nothing can be said in it any more.", s.channelName(channel))
+	}
+	if !s.isIn(channel, p.ID) { // a public channel: one joins it to speak
+		s.alter(channel, func(c *Channel) { c.Members = append(c.Members, p.ID) })
+	}
+	hears := s.isIn(channel, BotUserID)
 	text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 	mention := "<@" + BotUserID + ">"
 	text = strings.ReplaceAll(text, "@"+s.opt.BotName, mention)
@@ -571,6 +580,9 @@ func (s *Server) say(p Person, d Deed) Outcome {
 		event["channel_type"] = "im"
 	}
 	s.mu.Unlock()
+	if !hears { // Slack tells an app of the channels it is in
+		return Outcome{OK: true, TS: m.TS}
+	}
 	s.event(p, event)
 	if strings.Contains(text, mention) && event["channel_type"] != "im" {
 		app := map[string]any{"type": "app_mention"}

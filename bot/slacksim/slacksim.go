@@ -4,8 +4,9 @@
 // forms.
 //
 // It promises to be no kinder than Slack. It refuses a wrong token or the wrong
-// kind of token, a message over the limits, a trigger that is used or older than
-// three seconds, and posting faster than Slack allows, each with Slack's own
+// kind of token, a scope that the token lacks, a channel that the bot is not in or
+// that is archived, a message over the limits, a trigger that is used or older than
+// three seconds, and calling faster than Slack allows, each with Slack's own
 // error name. An envelope goes to exactly one connection and comes again, with
 // the same id, when it is not acknowledged or its connection is lost.
 //
@@ -67,12 +68,19 @@ type Options struct {
 	// BotName is what the bot is called on the page; failoverbot when empty.
 	BotName string
 
-	// Channels exist from the start with the bot and everybody in them;
-	// #incident-response and #general when empty.
+	// Channels exist from the start, with everybody and the bot in those that name
+	// no Members; #incident-response and #general when empty.
 	Channels []Channel
 
 	// People are the members of the workspace.
 	People []Person
+
+	// Groups are the user groups of the workspace.
+	Groups []Group
+
+	// Scopes are what the bot token may do. Nil is all that the methods here ask
+	// for, but not chat:write.public: the bot posts where it is a member.
+	Scopes []string
 
 	// Command is the app's slash command; /failover when empty.
 	Command string
@@ -92,11 +100,34 @@ type Options struct {
 	Extra http.Handler
 }
 
-// Channel is a public channel.
+// Channel is a public channel. Members are ids of people, and of the bot when it
+// is in the channel.
 type Channel struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	Topic string `json:"topic,omitempty"`
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Topic     string     `json:"topic,omitempty"`
+	Members   []string   `json:"members,omitempty"`
+	Archived  bool       `json:"archived,omitempty"`
+	Bookmarks []Bookmark `json:"bookmarks,omitempty"`
+}
+
+// Bookmark is a link at the top of a channel.
+type Bookmark struct {
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Link    string `json:"link"`
+	Emoji   string `json:"emoji,omitempty"`
+	Created int64  `json:"created"`
+	Updated int64  `json:"updated,omitempty"`
+}
+
+// Group is a user group. People mention it by its handle, without the @.
+type Group struct {
+	ID          string   `json:"id"`
+	Handle      string   `json:"handle"`
+	Name        string   `json:"name"`
+	Description string   `json:"description,omitempty"`
+	Users       []string `json:"users"`
 }
 
 // Person is a member of the workspace. Title is shown beside the name.
@@ -125,6 +156,8 @@ type Message struct {
 	Broadcast bool           `json:"broadcast,omitempty"`
 	Pinned    bool           `json:"pinned,omitempty"`
 	Reactions []string       `json:"reactions,omitempty"`
+
+	pinnedAt int64 // in seconds
 }
 
 // File is an uploaded file. It is shared once Channel is set.
@@ -216,6 +249,26 @@ func New(o Options) (*Server, error) {
 		}
 		seen[p.ID] = true
 	}
+	channels := slices.Clone(o.Channels)
+	for i := range channels {
+		if channels[i].Members == nil {
+			channels[i].Members = append(channels[i].Members, BotUserID)
+			for _, p := range o.People {
+				channels[i].Members = append(channels[i].Members, p.ID)
+			}
+		}
+	}
+	for _, g := range o.Groups {
+		if g.ID == "" || seen[g.ID] {
+			return nil, fmt.Errorf("the rehearsal Slack: the user group id %q is empty or given twice", g.ID)
+		}
+		seen[g.ID] = true
+		for _, user := range g.Users {
+			if !slices.ContainsFunc(o.People, func(p Person) bool { return p.ID == user }) {
+				return nil, fmt.Errorf("the rehearsal Slack: the user group %q has the member %q, who is nobody here", g.ID, user)
+			}
+		}
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {
@@ -226,7 +279,7 @@ func New(o Options) (*Server, error) {
 		opt: o, clock: o.Clock, listener: l, life: life, stop: stop,
 		wire: &lineLog{w: o.Wire}, msgLog: &lineLog{w: o.Messages},
 		feed:      newFeed(o.Clock),
-		channels:  slices.Clone(o.Channels),
+		channels:  channels,
 		direct:    map[string]string{},
 		messages:  map[string][]*Message{},
 		ephemeral: map[string][]*Message{},

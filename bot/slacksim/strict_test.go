@@ -113,7 +113,7 @@ func (w *world) heardAll() <-chan map[string]json.RawMessage {
 }
 
 func TestSlackGoHasAPlaceForAllThatIsAnswered(t *testing.T) {
-	w := start(t)
+	w := start(t, func(o *slacksim.Options) { o.Groups = groups })
 	frames := w.heardAll()
 	next := func(kind string) json.RawMessage {
 		t.Helper()
@@ -150,6 +150,12 @@ func TestSlackGoHasAPlaceForAllThatIsAnswered(t *testing.T) {
 	}
 	strictly[slack.Channel](t, "conversations.info", w.asked("conversations.info", url.Values{"channel": {"C0INCIDENT"}})["channel"])
 	strictly[[]slack.Channel](t, "conversations.list", w.asked("conversations.list", nil)["channels"])
+	created := strictly[slack.Channel](t, "conversations.create", w.asked("conversations.create", url.Values{"name": {"inc-1"}})["channel"])
+	strictly[slack.Channel](t, "conversations.invite", w.asked("conversations.invite", url.Values{"channel": {created.ID}, "users": {"U1,U2"}})["channel"])
+	strictly[[]slack.Channel](t, "users.conversations", w.asked("users.conversations", url.Values{"user": {"U1"}})["channels"])
+	strictly[slack.Bookmark](t, "bookmarks.add", w.asked("bookmarks.add", url.Values{"channel_id": {created.ID}, "title": {"Runbook"}, "type": {"link"}, "link": {"https://wiki.example/dr"}})["bookmark"])
+	strictly[[]slack.Bookmark](t, "bookmarks.list", w.asked("bookmarks.list", url.Values{"channel_id": {created.ID}})["bookmarks"])
+	strictly[[]slack.UserGroup](t, "usergroups.list", w.asked("usergroups.list", url.Values{"include_users": {"1"}, "include_count": {"1"}})["usergroups"])
 	strictly[slack.User](t, "users.info", w.asked("users.info", url.Values{"user": {"U1"}})["user"])
 	strictly[[]slack.User](t, "users.list", w.asked("users.list", nil)["members"])
 
