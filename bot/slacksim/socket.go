@@ -199,7 +199,9 @@ func (s *Server) join(c *conn) {
 }
 
 func (s *Server) leave(c *conn, reason string) {
-	c.close()
+	// Afterwards: whoever waits on c sends again as soon as it is closed, and must
+	// not find it here.
+	defer c.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.conns, c)
