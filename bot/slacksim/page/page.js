@@ -128,7 +128,11 @@ function apply(e) {
       kept.set('draft ' + e.view_id, '');
       break;
     case 'home': state.homes = [e.view]; break;
-    case 'channel': state.channels = state.channels.map((c) => (c.id === e.channel.id ? e.channel : c)); break;
+    case 'channel': {
+      const i = state.channels.findIndex((c) => c.id === e.channel.id);
+      if (i < 0) state.channels.push(e.channel); else state.channels[i] = e.channel;
+      break;
+    }
     case 'connections': state.connections = e.connections || 0; break;
     case 'away': state.away = !!e.away; break;
   }
