@@ -486,7 +486,9 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 	bob.click("#modal .foot .primary", "")
 	bob.until("the question to be answered", `!document.querySelector('#modal[open]') && !document.querySelector('#waits .b')`)
 
-	// The bot is killed in the middle, and another one goes on.
+	// The bot is killed in the middle, and another one goes on. The database is
+	// already being moved: killed just before that, the bot would ask Bob again.
+	alice.until("the database to be on its way", `[...document.querySelectorAll('#world .region')].length === 2 && !document.querySelector('#world').textContent.includes('Nothing is being moved')`)
 	alice.click("#world .b", "Kill the bot")
 	alice.until("the bot to be dead", `document.querySelector('#link.down') && [...document.querySelectorAll('#world .b')].some((e) => e.textContent === 'Start the bot')`)
 	alice.picture("6-killed")
