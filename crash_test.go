@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -40,9 +37,6 @@ type reaper struct {
 	dead    bool
 	killing func() // ends the present life
 }
-
-// errKilled makes whatever is left of a killed bot stop at once.
-var errKilled = fmt.Errorf("the bot was killed: %w", incident.ErrFenced)
 
 // moment says whether the bot is dead from here on. The n-th moment of a name is
 // told apart from the first.
@@ -86,13 +80,13 @@ func (r *reaper) gone() error {
 	return nil
 }
 
-// mortal is a Log that a dead bot cannot write to.
-type mortal struct {
+// eventful is a Log in which every append is two moments.
+type eventful struct {
 	incident.Log
 	reaper *reaper
 }
 
-func (m mortal) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
+func (m eventful) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
 	var what []string
 	for _, e := range w.Events {
 		what = append(what, naming(e))
@@ -109,20 +103,6 @@ func (m mortal) Append(ctx context.Context, w incident.Write) (incident.Written,
 		return incident.Written{}, err
 	}
 	return done, nil
-}
-
-func (m mortal) Renew(ctx context.Context, id incident.ID, token uint64, now time.Time, ttl time.Duration) error {
-	if err := m.reaper.gone(); err != nil {
-		return err
-	}
-	return m.Log.Renew(ctx, id, token, now, ttl)
-}
-
-func (m mortal) Release(ctx context.Context, id incident.ID, token uint64) error {
-	if err := m.reaper.gone(); err != nil {
-		return err // a killed process lets nothing go
-	}
-	return m.Log.Release(ctx, id, token)
 }
 
 // naming is an event's type and what it is about, without what differs from run
@@ -198,87 +178,21 @@ func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World,
 	return end, r.world, r.seen
 }
 
-// wire is one life's way to Slack. Cut, it says nothing more, as a process that
-// was killed says nothing more.
-type wire struct {
-	net.Listener
-	to    string
-	mu    sync.Mutex
-	cut   bool
-	conns []net.Conn
-	ends  sync.WaitGroup
-}
-
-func newWire(to string) (*wire, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w := &wire{Listener: l, to: to}
-	w.ends.Go(w.serve)
-	return w, nil
-}
-
-func (w *wire) serve() {
-	for {
-		near, err := w.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", w.to)
-		if err != nil {
-			_ = near.Close()
-			continue
-		}
-		w.mu.Lock()
-		if w.conns = append(w.conns, near, far); w.cut {
-			_, _ = near.Close(), far.Close()
-		}
-		w.mu.Unlock()
-		w.ends.Go(func() { _, _ = io.Copy(near, far); _ = near.Close() })
-		w.ends.Go(func() { _, _ = io.Copy(far, near); _ = far.Close() })
-	}
-}
-
-func (w *wire) sever() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = true
-	_ = w.Listener.Close()
-	for _, c := range w.conns {
-		_ = c.Close()
-	}
-}
-
 // lives starts the bot again whenever it was killed.
-//
-// Dying takes real time, in which nobody may be busy: a metronome keeps the
-// pretend clock from leaping to the end of the rehearsal meanwhile.
 func lives(ctx context.Context, r *rehearsal, end *reaper) error {
-	slack, err := url.Parse(r.ends.SlackAPI)
-	if err != nil {
-		return err
-	}
-	metronome := func() {}
+	before := func() {}
 	for ctx.Err() == nil {
-		living, kill := context.WithCancel(ctx)
-		way, err := newWire(slack.Host)
+		living, l, err := r.live(ctx)
 		if err != nil {
-			kill()
 			return err
 		}
 		end.mu.Lock()
-		end.dead, end.killing = false, func() {
-			metronome = tick(living, r.clock)
-			way.sever()
-			kill()
-		}
+		end.dead, end.killing = false, l.kill
 		end.mu.Unlock()
-		one := r.replica()
-		one.slack.APIURL = strings.Replace(r.ends.SlackAPI, slack.Host, way.Addr().String(), 1)
-		one.record = mortal{r.record, end}
+		one := l.replica()
+		one.record = eventful{one.record, end}
 		begun := r.clock.Busy()
-		metronome()
+		before() // from here on the clock waits for this life
 		p, err := one.assemble(living, r.log)
 		if err == nil {
 			ended := make(chan error, 1)
@@ -288,32 +202,14 @@ func lives(ctx context.Context, r *rehearsal, end *reaper) error {
 			err = <-ended
 		}
 		begun()
-		kill()
-		way.sever()
-		way.ends.Wait()
-		if end.gone() == nil && ctx.Err() == nil {
+		before = l.over
+		if l.gone() == nil && ctx.Err() == nil {
+			l.over()
 			return fmt.Errorf("the bot ended by itself: %w", err)
 		}
 	}
-	metronome()
+	before()
 	return nil
-}
-
-// tick makes the pretend clock go in small steps until it is stopped.
-func tick(ctx context.Context, clock incident.Clock) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var ended sync.WaitGroup
-	done := clock.Busy()
-	ended.Go(func() {
-		defer done()
-		for ctx.Err() == nil {
-			_ = clock.Sleep(ctx, 100*time.Millisecond) // until it is stopped
-		}
-	})
-	return func() {
-		cancel()
-		ended.Wait()
-	}
 }
 
 func tail(s string, n int) string {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +18,7 @@ import (
 
 // beside is what the page of a rehearsal shows beside the channel, and what can
 // be done there to the stage: the bot killed and started, Slack taken away, the
-// speed changed.
+// speed changed, another scenario begun.
 //
 //	GET, POST /beside/world          the world; see sim.World.Panel
 //	GET, POST /beside/stage          a Stage; a StageDeed
@@ -27,29 +29,43 @@ type beside struct {
 	starts chan struct{}
 	others []Story
 
-	mu   sync.Mutex
-	bot  *parts
-	kill context.CancelFunc
-	why  string // it could not be started
+	mu    sync.Mutex
+	alive *alive // nil while the bot is dead
+	why   string // it could not be started
+	next  string // the scenario that was asked for
 
 	killed bool // somebody tried that
 	broke  atomic.Bool
 }
 
+// alive is a bot and the life that it leads.
+type alive struct {
+	bot  *parts
+	life *life
+	ctx  context.Context //nolint:containedctx // it is the life
+}
+
 // Stage is how the rehearsal itself stands.
 type Stage struct {
-	Speed string `json:"speed"`
+	// Scenario is the one that is played, and Life counts the rehearsals that this
+	// address has seen, this one included.
+	Scenario string `json:"scenario"`
+	Life     int    `json:"life"`
+	Speed    string `json:"speed"`
 	// Bot is up, down, or elsewhere: in a process of its own.
 	Bot    string `json:"bot"`
 	Why    string `json:"why,omitempty"`
 	Away   bool   `json:"away"` // Slack is
 	Target string `json:"target"`
+	// Fixed says why no other scenario can be begun here; empty when one can.
+	Fixed string `json:"fixed,omitempty"`
 }
 
-// StageDeed changes it: kill, start, away, back or speed.
+// StageDeed changes it: kill, start, away, back, speed or scenario.
 type StageDeed struct {
-	Do    string `json:"do"`
-	Speed string `json:"speed,omitempty"`
+	Do       string `json:"do"`
+	Speed    string `json:"speed,omitempty"`
+	Scenario string `json:"scenario,omitempty"`
 }
 
 func newBeside(r *rehearsal) *beside {
@@ -78,17 +94,33 @@ func besideJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func (b *beside) stage() Stage {
-	s := Stage{Speed: b.r.clock.Speed().String(), Bot: "down", Away: b.r.slack.Away(), Target: b.r.scn.Target}
+	s := Stage{
+		Scenario: b.r.scn.Name, Life: b.r.nth, Speed: b.r.clock.Speed().String(), Bot: "down", Away: b.r.slack.Away(),
+		Target: b.r.scn.Target, Fixed: b.fixed(),
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.Why = b.why
 	switch {
 	case b.r.stage != "":
 		s.Bot = "elsewhere"
-	case b.bot != nil:
+	case b.alive != nil:
 		s.Bot = "up"
 	}
 	return s
+}
+
+// fixed is why this rehearsal cannot give way to another.
+func (b *beside) fixed() string {
+	switch {
+	case b.r.auto:
+		return "the people of this rehearsal play themselves: it ends by itself"
+	case b.r.stage != "":
+		return "the bot is a process of its own here: end the rehearsal in its terminal and start another one"
+	case b.r.nth == 0:
+		return "this rehearsal stands alone"
+	}
+	return ""
 }
 
 func (b *beside) act(w http.ResponseWriter, r *http.Request) {
@@ -109,6 +141,13 @@ func (b *beside) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	besideJSON(w, http.StatusOK, b.stage())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next != "" {
+		_ = http.NewResponseController(w).Flush() // the answer leaves before the address goes
+		b.r.next = b.next
+		b.r.finish()
+	}
 }
 
 func (b *beside) do(d StageDeed) error {
@@ -119,16 +158,18 @@ func (b *beside) do(d StageDeed) error {
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if d.Do == "kill" && b.kill != nil {
-			b.kill()
-			b.killed = true
+		if d.Do == "kill" && b.alive != nil {
+			b.alive.life.kill()
+			b.alive, b.killed = nil, true
 		}
-		if d.Do == "start" && b.bot == nil {
+		if d.Do == "start" && b.alive == nil {
 			select {
 			case b.starts <- struct{}{}:
 			default: // it is starting already
 			}
 		}
+	case "scenario":
+		return b.another(d.Scenario)
 	case "away", "back":
 		b.r.slack.SetAway(d.Do == "away")
 	case "speed":
@@ -141,52 +182,81 @@ func (b *beside) do(d StageDeed) error {
 		}
 		b.r.clock.SetSpeed(speed)
 	default:
-		return fmt.Errorf("%q is not something that can be done here: use kill, start, away, back or speed", d.Do)
+		return fmt.Errorf("%q is not something that can be done here: use kill, start, away, back, speed or scenario", d.Do)
 	}
+	return nil
+}
+
+// another ends this rehearsal and has that scenario begin at the same address.
+func (b *beside) another(scenario string) error {
+	known := append(sim.Scenarios(), b.r.scn.Name)
+	switch {
+	case b.fixed() != "":
+		return errors.New(b.fixed())
+	case !slices.Contains(known, scenario):
+		return fmt.Errorf("there is no scenario %q to begin here: use one of %s", scenario, strings.Join(known, ", "))
+	case scenario == b.r.scn.Name:
+		scenario = b.r.scenario // which may be a file
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.next = scenario
 	return nil
 }
 
 // help answers what the bot itself says of its commands, for the composer.
 func (b *beside) help(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
-	p := b.bot
+	one := b.alive
 	b.mu.Unlock()
-	if p == nil {
+	if one == nil {
 		besideJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the bot is not here"})
 		return
 	}
 	defer b.r.clock.Busy()()
-	a := p.answers.Do(r.Context(), commands.Ask{Person: r.URL.Query().Get("as"), Verb: "help"})
+	a := one.bot.answers.Do(r.Context(), commands.Ask{Person: r.URL.Query().Get("as"), Verb: "help"})
 	besideJSON(w, http.StatusOK, map[string]string{"text": a.Text})
 }
 
-func (b *beside) holds(p *parts, kill context.CancelFunc, why string) {
+// begin starts a bot, with nothing but the record, Slack and the world to go by.
+func (b *beside) begin(ctx context.Context) (*alive, error) {
+	one := &alive{}
+	var err error
+	if one.ctx, one.life, err = b.r.live(ctx); err != nil {
+		return nil, err
+	}
+	if one.bot, err = one.life.replica().assemble(one.ctx, b.r.log); err != nil {
+		one.life.over()
+		return nil, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.bot, b.kill, b.why = p, kill, why
+	b.alive, b.why = one, ""
+	return one, nil
 }
 
-// live runs a bot. One that is killed stays away until it is started again, as
-// one with nothing but the record, Slack and the world to go by.
-func (b *beside) live(ctx context.Context, p *parts) error {
+// lives runs a bot. One that is killed stays away until it is started again.
+func (b *beside) lives(ctx context.Context, one *alive) error {
 	for {
-		life, kill := context.WithCancel(ctx)
-		b.holds(p, kill, "")
-		err := p.run(life)
-		killed := life.Err() != nil
-		kill()
-		b.holds(nil, nil, "")
+		err := one.bot.run(one.ctx)
+		killed := one.life.gone() != nil
+		one.life.over()
+		b.mu.Lock()
+		if b.alive == one {
+			b.alive = nil
+		}
+		b.mu.Unlock()
 		if !killed || ctx.Err() != nil {
 			return err
 		}
-		if p = b.again(ctx); p == nil {
+		if one = b.again(ctx); one == nil {
 			return nil
 		}
 	}
 }
 
 // again waits until somebody starts the bot; nil when ctx ends first.
-func (b *beside) again(ctx context.Context) *parts {
+func (b *beside) again(ctx context.Context) *alive {
 	for {
 		select {
 		case <-ctx.Done():
@@ -194,11 +264,13 @@ func (b *beside) again(ctx context.Context) *parts {
 		case <-b.starts:
 		}
 		busy := b.r.clock.Busy()
-		p, err := b.r.replica().assemble(ctx, b.r.log)
+		one, err := b.begin(ctx)
 		busy()
 		if err == nil {
-			return p
+			return one
 		}
-		b.holds(nil, nil, err.Error())
+		b.mu.Lock()
+		b.why = err.Error()
+		b.mu.Unlock()
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,10 +136,11 @@ func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error
 
 // before are the last three results of this scenario, the newest first.
 func (r *rehearsal) before() ([]Result, error) {
-	if r.out == "" {
+	folder := cmp.Or(r.results, r.out)
+	if folder == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(filepath.Join(r.out, resultsFile))
+	data, err := os.ReadFile(filepath.Join(folder, resultsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -167,7 +169,7 @@ func (r *rehearsal) keepResult(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(r.out, resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(filepath.Join(cmp.Or(r.results, r.out), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("keep the result: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -47,7 +48,7 @@ const byHand = "4"
 const longest = time.Hour
 
 func rehearseVerb() *cobra.Command {
-	o := rehearsal{stdout: io.Discard}
+	o := &rehearsal{stdout: io.Discard}
 	var speed string
 	c := &cobra.Command{
 		Use:   "rehearse",
@@ -75,7 +76,7 @@ func rehearseVerb() *cobra.Command {
 				o.log = newLog(c.ErrOrStderr())
 			}
 			o.templates = templates.FS
-			return o.run(c.Context())
+			return o.series(c.Context())
 		},
 	}
 	f := c.Flags()
@@ -114,11 +115,19 @@ type rehearsal struct {
 	change   func(*replica) // the bot's own settings and ends
 	patience time.Duration  // pretend; longest when zero
 
+	// One rehearsal may follow another at the same address: the how-manieth this
+	// is, the scenario that was asked for next, and what ends this one.
+	nth     int
+	results string // folder of all their results
+	next    string
+	finish  context.CancelFunc
+
 	scn    *sim.Scenario
 	clock  *sim.Clock
 	slack  *slacksim.Server
 	world  *sim.World
 	beside *beside
+	living atomic.Pointer[life]
 	extra  *http.ServeMux
 	record incident.Log
 	ends   stage
@@ -142,6 +151,24 @@ type stage struct {
 
 const channel = "C0INCIDENT"
 
+// series runs a rehearsal, and then whichever the page asked for next, at the same
+// address and with records of its own.
+func (r *rehearsal) series(ctx context.Context) error {
+	for r.nth, r.results = 1, r.out; ; {
+		if err := r.run(ctx); err != nil || r.next == "" || ctx.Err() != nil {
+			return err
+		}
+		following := &rehearsal{
+			scenario: r.next, speed: r.clock.Speed(), listen: strings.Trim(strings.TrimPrefix(r.slack.URL(), "http://"), "/"), verbose: r.verbose, stdout: r.stdout, log: r.log,
+			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results,
+		}
+		if r.results != "" {
+			following.out = filepath.Join(r.results, fmt.Sprintf("%d-%s", following.nth, filepath.Base(r.next)))
+		}
+		r = following
+	}
+}
+
 func (r *rehearsal) run(ctx context.Context) (err error) {
 	defer func() {
 		for _, f := range slices.Backward(r.closes) {
@@ -157,6 +184,11 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	if r.scn, err = sim.Load(r.scenario); err != nil {
 		return usageError{err}
 	}
+	if r.stage != "" && r.scn.Cued() {
+		return usagef("the scenario %s kills the bot or takes Slack away, which needs all of it in one process: leave out --stage", r.scn.Name)
+	}
+	ctx, r.finish = context.WithCancel(ctx)
+	defer r.finish()
 	if err := r.raise(ctx); err != nil {
 		return err
 	}
@@ -229,6 +261,7 @@ func (r *rehearsal) raise(ctx context.Context) error {
 		return fmt.Errorf("raise the pretend world: %w", err)
 	}
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
+	r.world.OnCall(r.called)
 	r.beside = newBeside(r)
 	r.beside.routes(r.extra)
 	if r.stage == "" {
@@ -385,6 +418,9 @@ func (r *rehearsal) runBot(ctx context.Context) error {
 
 func (r *rehearsal) banner() {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(r.stdout, format+"\n", args...) }
+	if r.nth > 1 {
+		say("")
+	}
 	say("Rehearsal %s: %s", r.scn.Name, r.scn.Title)
 	say("Slack: %s   time runs %s   Redis: inside this process, gone with it (not durable)", r.slack.URL(), r.speed)
 	if r.stage != "" {
@@ -408,16 +444,23 @@ func (r *rehearsal) play(ctx context.Context) error {
 	if r.stage == "" {
 		busy := r.clock.Busy()
 		defer busy()
-		p, err := r.replica().assemble(ctx, r.log)
+		one, err := r.beside.begin(ctx)
 		if err != nil && !r.auto {
 			return quiet(ctx, err) // Ctrl-C, perhaps
 		}
 		if err != nil {
 			return err
 		}
-		all.Go(func() error { return r.beside.live(ctx, p) })
-		p.connected(ctx)
+		all.Go(func() error { return r.beside.lives(ctx, one) })
+		one.bot.connected(ctx)
 		busy()
+	}
+	if r.scn.Cued() {
+		conductor := r.clock.Busy()
+		all.Go(func() error {
+			defer conductor()
+			return quiet(ctx, r.conduct(ctx))
+		})
 	}
 	follower := r.clock.Busy()
 	all.Go(func() error {
@@ -437,6 +480,35 @@ func (r *rehearsal) play(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(err, played, r.judge())
+}
+
+// conduct sees to it that what the scenario has in store for the bot and for Slack
+// happens also while nobody calls the world.
+func (r *rehearsal) conduct(ctx context.Context) error {
+	const look = time.Second // as often as the world itself moves
+	for {
+		r.cue()
+		if err := r.clock.Sleep(ctx, look); err != nil {
+			return err
+		}
+	}
+}
+
+// cue carries out what the scenario had in store up to now.
+func (r *rehearsal) cue() {
+	cues, err := r.world.Cues()
+	if err != nil {
+		r.log.Error().Err(err).Msg("the world does not remember what has happened")
+	}
+	for _, c := range cues {
+		does := cmp.Or(c.Bot, c.Slack)
+		_, _ = fmt.Fprintf(r.stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), map[string]string{
+			"kill": "The bot is killed.", "start": "The bot is started.", "away": "Slack goes away.", "back": "Slack is back.",
+		}[does])
+		if err := r.beside.do(StageDeed{Do: does}); err != nil {
+			r.log.Error().Err(err).Str("do", does).Msg("the scenario could not do that")
+		}
+	}
 }
 
 // quiet is nil for the error of a ctx that has ended.

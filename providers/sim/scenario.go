@@ -67,10 +67,11 @@ type Start struct {
 type Event struct {
 	// At is how long after Since it happens.
 	At time.Duration `yaml:"at" json:"at"`
-	// Since is what At counts from: "start" (the default), "promoted" (another
-	// Region's database accepts writes), "takeover" (the takeover object was put)
-	// or "dns-moved" (the zone's servers answer another Region).
-	Since string `yaml:"since,omitempty" json:"since,omitempty" jsonschema:"start, promoted, takeover or dns-moved"`
+	// Since is what At counts from: "start" (the default), "promoting" (the
+	// database was asked to change its writer), "promoted" (another Region's
+	// database accepts writes), "takeover" (the takeover object was put) or
+	// "dns-moved" (the zone's servers answer another Region).
+	Since string `yaml:"since,omitempty" json:"since,omitempty" jsonschema:"start, promoting, promoted, takeover or dns-moved"`
 
 	// Lose makes everything in that Region unreachable: some calls are refused,
 	// some hang, some are answered with 5xx.
@@ -98,6 +99,22 @@ type Event struct {
 	Resolver *Resolver `yaml:"resolver,omitempty" json:"resolver,omitempty"`
 	// Fault breaks single calls.
 	Fault *Fault `yaml:"fault,omitempty" json:"fault,omitempty"`
+	// Bot is "kill", as kill -9 does, or "start".
+	Bot string `yaml:"bot,omitempty" json:"bot,omitempty" jsonschema:"kill or start"`
+	// Slack is "away", for everybody, or "back".
+	Slack string `yaml:"slack,omitempty" json:"slack,omitempty" jsonschema:"away or back"`
+}
+
+// Cue is an [Event] that concerns the rehearsal itself and not the world: whoever
+// runs it carries it out.
+type Cue struct {
+	Bot   string `json:"bot,omitempty"`   // kill or start
+	Slack string `json:"slack,omitempty"` // away or back
+}
+
+// Cued says whether the scenario has cues.
+func (s *Scenario) Cued() bool {
+	return slices.ContainsFunc(s.Events, func(e Event) bool { return e.Bot != "" || e.Slack != "" })
 }
 
 // Degrade is a Region that half works.
@@ -467,7 +484,7 @@ func (l linter) notNegative(n int, at ...any) {
 }
 
 var (
-	marks     = []string{markStart, markPromoted, markTakeover, markDNSMoved}
+	marks     = []string{markStart, markPromoting, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
 	moments   = []string{"start", "question", "mitigated"}
 	questions = []string{"go", "approval", "failed"}
@@ -560,8 +577,16 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("resolver", r.Name, resolverNames, in("resolver", "name")...)
 		l.region(r.Answers, in("resolver", "answers")...)
 	}
+	if e.Bot != "" {
+		n++
+		l.oneOf("deed", e.Bot, []string{"kill", "start"}, in("bot")...)
+	}
+	if e.Slack != "" {
+		n++
+		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
+	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, add_nodes, resolver, fault", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, add_nodes, resolver, fault, bot, slack", n)
 	}
 }
 

@@ -14,10 +14,11 @@ import (
 
 // The moments that an event of a scenario may count from.
 const (
-	markStart    = "start"
-	markPromoted = "promoted"
-	markTakeover = "takeover"
-	markDNSMoved = "dns-moved"
+	markStart     = "start"
+	markPromoting = "promoting"
+	markPromoted  = "promoted"
+	markTakeover  = "takeover"
+	markDNSMoved  = "dns-moved"
 )
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -32,6 +33,8 @@ type State struct {
 	Marks map[string]time.Time `json:"marks"`
 	// Happened says which of the scenario's events are over.
 	Happened []bool `json:"happened"`
+	// Cues are what happened and is not the world's to carry out.
+	Cues []Cue `json:"cues,omitempty"`
 
 	Regions  map[string]*Region `json:"regions"`
 	Database Database           `json:"database"`
@@ -593,6 +596,8 @@ func (s *State) happen(e Event) {
 		}
 	case e.Fault != nil:
 		s.Faults = append(s.Faults, *e.Fault)
+	case e.Bot != "", e.Slack != "":
+		s.Cues = append(s.Cues, Cue{Bot: e.Bot, Slack: e.Slack})
 	}
 }
 

@@ -126,6 +126,20 @@ func (w *World) Do(change func(s *State)) error {
 	return w.save()
 }
 
+// Cues are what the scenario has had in store for the rehearsal itself since they
+// were last asked for.
+func (w *World) Cues() ([]Cue, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.advance(w.scn, w.clock.Now())
+	cues := w.state.Cues
+	if len(cues) == 0 {
+		return nil, nil
+	}
+	w.state.Cues = nil
+	return cues, w.save()
+}
+
 // Happen makes an event of a scenario happen now.
 func (w *World) Happen(e Event) error {
 	return w.Do(func(s *State) { s.happen(e) })
