@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +102,7 @@ func TestTheStageRefusesWhatItCannotDoAndWhoIsNotItsPage(t *testing.T) {
 	for body, says := range map[string]string{
 		`{"do":"speed","speed":"max"}`:  "use a number",
 		`{"do":"speed","speed":"fast"}`: "give a number",
-		`{"do":"explode"}`:              "kill, start, away, back or speed",
+		`{"do":"explode"}`:              "kill, start, away, back, speed or scenario",
 		`{`:                             "not JSON",
 	} {
 		if code, answer := askBeside(t, r, http.MethodPost, "stage", body); code != http.StatusBadRequest || !strings.Contains(answer, says) {
@@ -204,5 +207,104 @@ func TestABotOutlivesAnOutageOfSlack(t *testing.T) {
 	code, answer := askBeside(t, r, http.MethodPost, "../rehearsal/command", `{"as":"U0ALICE","text":"/failover status"}`)
 	if code != http.StatusOK || !strings.Contains(answer, `"ok":true`) {
 		t.Errorf("it does not answer: %d %s", code, answer)
+	}
+}
+
+// begun starts a series of rehearsals, as the verb does by hand, and answers the
+// one that is being played.
+func begun(t *testing.T, scenario, out string) (playing func() *rehearsal, printed *safeBuffer) {
+	t.Helper()
+	printed = &safeBuffer{}
+	stands, over := make(chan *rehearsal, 8), make(chan error, 1)
+	first := &rehearsal{
+		scenario: scenario, speed: 4, listen: "127.0.0.1:0", out: out, stdout: printed, log: zerolog.Nop(), templates: templates.FS,
+		ready: func(r *rehearsal) error { stands <- r; return nil },
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { over <- first.series(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-over; err != nil {
+			t.Errorf("%v\n%s", err, tail(printed.String(), 20))
+		}
+	})
+	return func() *rehearsal {
+		select {
+		case r := <-stands:
+			return r
+		case err := <-over:
+			over <- err
+			t.Fatalf("%v\n%s", err, tail(printed.String(), 20))
+			return nil
+		}
+	}, printed
+}
+
+func TestThePageBeginsAnotherScenarioAtTheSameAddress(t *testing.T) {
+	folder := t.TempDir()
+	next, printed := begun(t, "region-degraded", folder)
+	r := next()
+	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
+	if s := stageOf(t, r); s.Scenario != "region-degraded" || s.Life != 1 || s.Fixed != "" {
+		t.Errorf("the stage is %+v", s)
+	}
+	if code, answer := askBeside(t, r, http.MethodPost, "../rehearsal/command", `{"as":"U0ALICE","channel":"C0INCIDENT","text":"/failover start us-west-2"}`); code != http.StatusOK {
+		t.Fatal(answer)
+	}
+	for _, wrong := range []string{"mars", "", "/etc/passwd", "../region-loss"} {
+		code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"scenario","scenario":"`+wrong+`"}`)
+		if code != http.StatusBadRequest || !strings.Contains(answer, "region-loss") {
+			t.Errorf("%q: %d %s", wrong, code, answer)
+		}
+	}
+	address := r.slack.URL()
+	for n, scenario := range []string{"region-loss", "region-loss", "throttled"} {
+		if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"scenario","scenario":"`+scenario+`"}`); code != http.StatusOK {
+			t.Fatalf("%d %s", code, answer)
+		}
+		r = next()
+		comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+		s := stageOf(t, r)
+		if s.Scenario != scenario || s.Life != n+2 || r.slack.URL() != address {
+			t.Errorf("the stage is %+v at %s, was at %s", s, r.slack.URL(), address)
+		}
+		if len(r.slack.Messages(channel)) > 0 {
+			t.Error("the channel remembers the rehearsal before")
+		}
+	}
+	if text := printed.String(); strings.Count(text, "Rehearsal region-loss:") != 2 || strings.Count(text, "Rehearsal throttled:") != 1 {
+		t.Errorf("printed:\n%s", text)
+	}
+	for _, file := range []string{"wire.jsonl", "2-region-loss/world.json", "3-region-loss/world.json"} {
+		if _, err := os.Stat(filepath.Join(folder, file)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestARehearsalThatPlaysItselfGivesNoWay(t *testing.T) {
+	r := &rehearsal{
+		auto: true, nth: 1, scenario: "region-loss", speed: sim.Max, listen: "127.0.0.1:0",
+		stdout: io.Discard, log: zerolog.Nop(), templates: templates.FS,
+	}
+	r.ready = func(r *rehearsal) error {
+		code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"scenario","scenario":"throttled"}`)
+		if code != http.StatusBadRequest || !strings.Contains(answer, "play themselves") || stageOf(t, r).Fixed == "" {
+			t.Errorf("%d %s", code, answer)
+		}
+		return nil
+	}
+	if err := r.run(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStageOfItsOwnRefusesAScenarioThatKillsTheBot(t *testing.T) {
+	r := &rehearsal{
+		scenario: "bot-killed", speed: 4, listen: "127.0.0.1:0", stage: filepath.Join(t.TempDir(), "stage.json"),
+		stdout: io.Discard, log: zerolog.Nop(), templates: templates.FS,
+	}
+	if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "leave out --stage") {
+		t.Errorf("%v", err)
 	}
 }

@@ -19,6 +19,8 @@ var claims = map[string]func(*testing.T, played){
 	"pods-pending":    retriedWithCapacity,
 	"dns-stale":       resolverNamed,
 	"throttled":       throttledAndOnce,
+	"bot-killed":      foundOutByLooking,
+	"slack-away":      wentOnWithoutSlack,
 }
 
 // Each built-in scenario is played by its own people to its end, and shows what
@@ -242,5 +244,83 @@ func throttledAndOnce(t *testing.T, p played) {
 		if q.Kind == incident.AskFailed {
 			t.Errorf("somebody was asked about %s", q.Step)
 		}
+	}
+}
+
+func foundOutByLooking(t *testing.T, p played) {
+	p.once(t, "FailoverGlobalCluster", "FailoverGlobalReplicationGroup", "PutObject")
+	asked := 0
+	for _, c := range p.calls {
+		if c.Operation == "FailoverGlobalCluster" {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the failover was asked for %d times, want 1", asked)
+	}
+	taken := bodies[incident.RunTaken](p)
+	if len(taken) != 2 || taken[0].Holder == taken[1].Holder {
+		t.Fatalf("the run was taken by %+v, want by two lives", taken)
+	}
+	back := slices.IndexFunc(p.timeline, func(e incident.Event) bool {
+		b, ok := e.Body.(incident.RunTaken)
+		return ok && b.Token == taken[1].Token
+	})
+	// Nothing was written from the moment of the call until somebody was back.
+	intended, after := p.timeline[back-1], p.timeline[back]
+	if gap := after.Time.Sub(intended.Time); gap < 40*time.Second {
+		t.Errorf("the dead bot was away for %s only; its last word was %T", gap, intended.Body)
+	}
+	// It found the promotion by looking, and asked nobody once more.
+	st := p.state().Step("promote-database")
+	if st.Status != incident.Done || st.Attempt != 1 || !strings.Contains(st.Finished.Summary, "on its way") || st.Ended.Before(after.Time) {
+		t.Errorf("the promotion: %+v", st)
+	}
+	if n := len(bodies[incident.ApprovalAsked](p)); n != 2 { // Go, and the promotion
+		t.Errorf("asked %d questions, want 2", n)
+	}
+}
+
+func wentOnWithoutSlack(t *testing.T, p played) {
+	p.once(t, "SwitchoverGlobalCluster", "FailoverGlobalReplicationGroup", "UpdateHealthCheck")
+	gone := p.at(t, "switch-database", "StepFinished").Add(6 * time.Second)
+	back := gone.Add(172 * time.Second)
+	var steps, said int
+	for _, e := range p.timeline {
+		if e.Time.Before(gone) || e.Time.After(back) {
+			continue
+		}
+		switch e.Body.(type) {
+		case incident.StepFinished:
+			steps++
+		case incident.MessagePosted:
+			said++
+		}
+	}
+	if steps < 3 || said > 0 {
+		t.Errorf("while Slack was away %d steps were finished and %d things said", steps, said)
+	}
+	keys := map[string]int{}
+	for _, m := range bodies[incident.MessagePosted](p) {
+		keys[m.Key]++
+	}
+	for key, n := range keys {
+		if n != 1 {
+			t.Errorf("%s was said %d times", key, n)
+		}
+	}
+	s := p.state()
+	for _, key := range []string{"card", "review", "review-file"} {
+		if keys[key] != 1 {
+			t.Errorf("%s is missing in the channel", key)
+		}
+	}
+	for _, q := range bodies[incident.ApprovalAsked](p) {
+		if q.Kind == incident.AskFailed {
+			t.Errorf("somebody was asked about %s", q.Step)
+		}
+	}
+	if s.MitigatedAt.IsZero() {
+		t.Error("service was not restored")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v4"
@@ -73,6 +74,8 @@ events:
   - {at: 4s, add_nodes: {region: moon, per_zone: 0}}
   - {at: 4s, resolver: {name: Quad9, answers: mars}}
   - {at: 4s, resolver: {name: Google, lies: true}}
+  - {at: 4s, bot: explode}
+  - {at: 4s, slack: away, bot: kill}
 people:
   - name: Zed
     id: U0ZED
@@ -95,9 +98,9 @@ expect:
 		"bad.yaml:9:14: Region \"mars\"", "bad.yaml:9:5: an event", "bad.yaml:11:13: fault kind \"explode\"", "bad.yaml:11:28: -1",
 		"bad.yaml:12:14: moment \"lunch\"", "bad.yaml:13:26: -1m0s is below zero", "bad.yaml:14:26: Region \"moon\"",
 		"bad.yaml:14:40: 0 is no capacity", "bad.yaml:15:25: resolver \"Quad9\"", "bad.yaml:15:38: Region \"mars\"", "bad.yaml:16:39: unknown key \"lies\"",
-		"bad.yaml:17:1: nobody can approve", "bad.yaml:20:13: role \"wizard\"",
-		"bad.yaml:22:", "bad.yaml:23:", "bad.yaml:24:10: moment \"resolved\"",
-		"bad.yaml:26:3: Region \"moon\"", "bad.yaml:27:11: service \"ghost-service\"",
+		"bad.yaml:17:14: deed \"explode\"", "bad.yaml:18:5: an event has to say exactly one", "bad.yaml:19:1: nobody can approve", "bad.yaml:22:13: role \"wizard\"",
+		"bad.yaml:24:", "bad.yaml:25:", "bad.yaml:26:10: moment \"resolved\"",
+		"bad.yaml:28:3: Region \"moon\"", "bad.yaml:29:11: service \"ghost-service\"",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)
@@ -134,5 +137,69 @@ func TestAnUnknownScenarioIsToldWhatThereIs(t *testing.T) {
 	}
 	if scn, err := Load(path); err != nil || scn.Target != west {
 		t.Errorf("a file: %v, %v", scn, err)
+	}
+}
+
+func TestWhatConcernsTheRehearsalItselfIsHandedOverOnce(t *testing.T) {
+	scn, err := ParseScenario("cued.yaml", []byte(`name: cued
+title: t
+about: a
+mode: planned
+target: us-west-2
+events:
+  - {at: 10s, slack: away}
+  - {at: 20s, slack: back}
+  - {at: 0s, since: promoting, bot: kill}
+expect: {writer: us-west-2}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !scn.Cued() {
+		t.Error("it has cues")
+	}
+	dir := t.TempDir()
+	clock := NewClockAt(scn.StartTime(), time.Now(), Max)
+	defer clock.Close()
+	cues := func(w *World) []Cue {
+		t.Helper()
+		got, err := w.Cues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	w, err := New(scn, clock, Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cues(w); got != nil {
+		t.Errorf("at the start: %v", got)
+	}
+	if err := w.Do(func(s *State) { s.mark(markPromoting) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := cues(w); !slices.Equal(got, []Cue{{Bot: "kill"}}) {
+		t.Errorf("when the promotion is asked for: %v", got)
+	}
+	done := clock.Busy()
+	err = clock.Sleep(t.Context(), 15*time.Second)
+	done()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cues(w); !slices.Equal(got, []Cue{{Slack: "away"}}) {
+		t.Errorf("after 15 s: %v", got)
+	}
+	// A world that goes on from its folder does not begin again.
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if w, err = New(scn, clock, Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	if got := cues(w); got != nil {
+		t.Errorf("in a second life: %v", got)
 	}
 }
