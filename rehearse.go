@@ -31,6 +31,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/bot/slacksim/player"
 	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/deploy"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/review"
@@ -292,8 +293,13 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 	for _, p := range r.scn.People {
 		people = append(people, slacksim.Person{ID: p.ID, Name: p.Name, Title: strings.Join(p.Roles, ", ")})
 	}
+	app, err := deploy.Slack()
+	if err != nil {
+		return err
+	}
 	r.extra = http.NewServeMux() // filled once there is a world
 	r.slack, err = slacksim.New(slacksim.Options{
+		BotName: app.Name, Command: app.Command, Scopes: app.Scopes,
 		Extra: r.extra, Listen: r.listen, Clock: r.clock, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
 		Channels: []slacksim.Channel{{ID: channel, Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}},
 		Wire:     wire, Messages: messages,
