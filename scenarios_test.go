@@ -195,9 +195,9 @@ func resolverNamed(t *testing.T, p played) {
 	if f := failed[at]; !f.Advice || !strings.Contains(f.Error, "OpenDNS primary") || !strings.Contains(f.Error, "2 of 3") {
 		t.Errorf("the report: %+v", f)
 	}
-	// Reported, not waited for: one look, and nobody was asked about it.
-	if st := p.state().Step("resolvers"); st.Attempt != 1 || st.Ended.Sub(st.Started) > 10*time.Second {
-		t.Errorf("it was waited for: %+v", st)
+	// It had the time that a cache may take, and nobody was asked about it.
+	if st := p.state().Step("resolvers"); st.Attempt != 1 || st.Ended.Sub(st.Started) < time.Minute || st.Ended.Sub(st.Started) > 90*time.Second {
+		t.Errorf("it was looked at for %s: %+v", st.Ended.Sub(st.Started), st)
 	}
 	for _, q := range bodies[incident.ApprovalAsked](p) {
 		if q.Step == "resolvers" {

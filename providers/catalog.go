@@ -105,7 +105,7 @@ func Catalog(e Ends) engine.Catalog {
 		"dns.shift":         change("makes the primary's health check unhealthy for good, by version", dns.Home, dns.ShiftUndo, shift, nil),
 		"takeover.put":      change("puts the takeover object, which moves users without a control plane", "target", takeover.Undo, lever, nil),
 		"dns.authoritative": wait("waits until the zone's own servers give only the target", "", verify.Moved, nil, 5*time.Second),
-		"dns.resolvers":     check("reports what public resolvers give by now", "", verify.Resolvers, nil, slow),
+		"dns.resolvers":     wait("looks until public resolvers give only the target", "", verify.Resolvers, nil, 5*time.Second),
 
 		"probe.region": wait("waits until the public name is served by the target", "", probes.Region, nil, 5*time.Second),
 		"probe.health": wait("waits until a service's health page is served well by the target", "", probes.Health, probe.HealthInput{}, 5*time.Second),

@@ -158,8 +158,8 @@ func (v *Verify) Moved(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	return o, true, nil
 }
 
-// Resolvers reports what public resolvers give out by now. Nothing waits for it:
-// they keep what they have for its time to live, and some longer.
+// Resolvers asks what public resolvers give out by now: they keep what they have
+// for its time to live, and some longer.
 func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	t := p.Topology
