@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -524,31 +526,14 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 	bob.escape()
 	bob.until("the channel alone again", `document.querySelector('#world').hidden`)
 
-	// Hostile text is text, and a message is there within a moment.
-	var took float64
-	b.must(bob.eval(`new Promise((ok) => {
-		const words = '<img src=https://evil.example/x onerror=document.title="x">', began = performance.now();
-		const seen = new MutationObserver(() => { if ([...document.querySelectorAll('#messages .text')].some((e) => e.textContent === words)) { seen.disconnect(); ok(performance.now() - began); } });
-		seen.observe(document.querySelector('#messages'), {subtree: true, childList: true});
-		deed('say', {channel, text: words});
-	})`, &took))
-	// A long channel stays quick: 500 messages at once, then one more, then scrolling.
-	var long struct{ Draw, One, Frame float64 }
-	b.must(alice.eval(`(async () => {
-		const post = (i) => apply({type: 'post', time: state.now, message: {channel: 'C0GENERAL', ts: '1772549000.' + String(i).padStart(6, '0'), user: 'U0EVE', text: 'Message *' + i + '* of many, with <@U0ALICE> and `+"`code`"+`'}});
-		go('C0GENERAL');
-		for (let i = 0; i < 500; i++) post(i);
-		const timed = (f) => { const began = performance.now(); f(); document.body.offsetHeight; return performance.now() - began; };
-		const Draw = timed(draw);
-		post(500);
-		const One = timed(draw);
-		const list = $('messages');
-		let Frame = 0;
-		for (let i = 0; i < 60; i++) Frame = Math.max(Frame, timed(() => { list.scrollTop = list.scrollHeight * i / 60; list.getBoundingClientRect(); }));
-		return {Draw, One, Frame};
-	})()`, &long))
-	t.Logf("first paint %.0f ms after the address; a message shown %.0f ms after it was sent; 500 messages drawn in %.0f ms, one more in %.0f ms, %.1f ms for the slowest step of scrolling",
-		paint, took, long.Draw, long.One, long.Frame)
+	// Hostile text is text.
+	b.must(bob.eval(`deed('say', {channel, text: '<img src=https://evil.example/x onerror=document.title="x">'})`, nil))
+	bob.until("hostile text as text", `[...document.querySelectorAll('#messages .text')].some((e) => e.textContent === '<img src=https://evil.example/x onerror=document.title="x">')`)
+
+	shown := bob.shownAfter(r)
+	long := alice.scrolls()
+	t.Logf("first paint %.0f ms after the address; a message shown %s after the API call; 500 messages drawn in %.0f ms, one more in %.0f ms; scrolling through them, a frame every %s",
+		paint, spread(shown, " ms"), long.Draw, long.One, spread(long.Frames, " ms"))
 	if paint < 0 {
 		t.Error("nothing was painted")
 	}
@@ -587,6 +572,92 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 	if r.clock.Speed() == sim.Max {
 		t.Error("time ran at top speed")
 	}
+}
+
+// shownAfter is how many milliseconds after the call of chat.postMessage each of
+// some messages stood on the page.
+func (t *tab) shownAfter(r *rehearsal) (took []float64) {
+	t.b.t.Helper()
+	api := slack.New(r.ends.BotToken, slack.OptionAPIURL(r.ends.SlackAPI))
+	for i := range 20 {
+		words := fmt.Sprintf("Message %d for the stopwatch", i)
+		var called time.Time
+		for err := errors.New("not called yet"); err != nil; {
+			called = time.Now()
+			_, _, err = api.PostMessageContext(t.b.t.Context(), channel, slack.MsgOptionText(words, false))
+			if _, limited := errors.AsType[*slack.RateLimitedError](err); limited {
+				t.b.must((incident.RealClock{}).Sleep(t.b.t.Context(), 10*time.Millisecond)) // a pretend second is shorter
+			} else {
+				t.b.must(err)
+			}
+		}
+		var at float64 // Unix milliseconds, by the same clock as called
+		t.b.must(t.eval(`new Promise((ok) => {
+			window.stopwatch = window.stopwatch || new Map();
+			if (!window.watching) {
+				window.watching = new MutationObserver(() => { for (const e of document.querySelectorAll('#messages .text')) if (!window.stopwatch.has(e.textContent)) window.stopwatch.set(e.textContent, performance.timeOrigin + performance.now()); });
+				window.watching.observe(document.querySelector('#messages'), {subtree: true, childList: true});
+			}
+			const look = () => window.stopwatch.has('`+words+`') ? ok(window.stopwatch.get('`+words+`')) : setTimeout(look, 1);
+			if ([...document.querySelectorAll('#messages .text')].some((e) => e.textContent === '`+words+`') && !window.stopwatch.has('`+words+`')) ok(-1);
+			look();
+		})`, &at))
+		if at < 0 {
+			continue // it was there before anybody looked: the first one
+		}
+		took = append(took, at-float64(called.UnixMicro())/1000)
+	}
+	if len(took) < 15 {
+		t.b.t.Errorf("only %d messages were seen to come", len(took))
+	}
+	return took
+}
+
+// scrolled is what a channel of 500 messages costs: milliseconds.
+type scrolled struct {
+	Draw, One float64
+	Frames    []float64 // between each two frames, while the wheel turns
+}
+
+// scrolls fills a channel with 500 messages, and one more, and turns the wheel.
+func (t *tab) scrolls() (s scrolled) {
+	t.b.t.Helper()
+	t.b.must(t.eval(`(() => {
+		const post = (i) => apply({type: 'post', time: state.now, message: {channel: 'C0GENERAL', ts: '1772549000.' + String(i).padStart(6, '0'), user: 'U0EVE', text: 'Message *' + i + '* of many, with <@U0ALICE> and `+"`code`"+`'}});
+		go('C0GENERAL');
+		for (let i = 0; i < 500; i++) post(i);
+		const timed = (f) => { const began = performance.now(); f(); document.body.offsetHeight; return performance.now() - began; };
+		const Draw = timed(draw);
+		post(500);
+		const One = timed(draw);
+		$('messages').scrollTop = 0;
+		window.frames500 = [];
+		let last = 0;
+		window.frame = (now) => { if (last) window.frames500.push(now - last); last = now; window.framing = requestAnimationFrame(window.frame); };
+		window.framing = requestAnimationFrame(window.frame);
+		return {Draw, One};
+	})()`, &s))
+	var at struct{ X, Y float64 }
+	t.b.must(t.eval(`(() => { const r = $('messages').getBoundingClientRect(); return {X: r.x + r.width / 2, Y: r.y + r.height / 2}; })()`, &at))
+	t.do("Input.synthesizeScrollGesture", map[string]any{"x": at.X, "y": at.Y, "yDistance": -12000, "speed": 8000, "gestureSourceType": "mouse"})
+	var end struct {
+		Frames []float64
+		Moved  float64
+	}
+	t.b.must(t.eval(`(cancelAnimationFrame(window.framing), {Frames: window.frames500, Moved: $('messages').scrollTop})`, &end))
+	if s.Frames = end.Frames; end.Moved < 5000 || len(s.Frames) < 20 {
+		t.b.t.Errorf("scrolled by %.0f in %d frames", end.Moved, len(s.Frames))
+	}
+	return s
+}
+
+// spread is the middle of some figures, the 95th of a hundred, and the worst.
+func spread(all []float64, unit string) string {
+	if len(all) == 0 {
+		return "not measured"
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("%.1f%s (of a hundred, the 95th %.1f, the worst of %d %.1f)", all[len(all)/2], unit, all[len(all)*95/100], len(all), all[len(all)-1])
 }
 
 // severity is the selector of the form's field for it, if it has one left to fill.
