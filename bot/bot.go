@@ -79,10 +79,16 @@ type Bot struct {
 	up      atomic.Int32
 
 	mu      sync.Mutex
-	origins map[string]string // view id: channel it was opened from
+	origins map[string]place // view id: where it was opened from
 	plans   map[string]*frozen
 	watched map[incident.ID]bool
 	follow  func(incident.ID) // nil before Run
+
+	topics   map[incident.ID]string // what was there before that incident
+	without  map[string]bool        // parts of Slack that do not work
+	shrugged map[string]bool        // what was logged about them
+
+	homes *homes
 }
 
 // New makes a Bot, or says what is wrong with the options.
@@ -110,10 +116,13 @@ func New(o Options, log zerolog.Logger) (*Bot, error) {
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}
-	return &Bot{
+	b := &Bot{
 		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, heard: newMemory(),
-		origins: map[string]string{}, plans: map[string]*frozen{}, watched: map[incident.ID]bool{},
-	}, nil
+		origins: map[string]place{}, plans: map[string]*frozen{}, watched: map[incident.ID]bool{},
+		topics: map[incident.ID]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
+	}
+	b.homes = newHomes(b)
+	return b, nil
 }
 
 // Connections is how many Socket Mode connections are open.
@@ -132,6 +141,7 @@ func (b *Bot) Watch(id incident.ID) {
 		return
 	}
 	b.watched[id] = true
+	b.homes.bell.ring()
 	if b.follow != nil {
 		b.follow(id)
 	}
@@ -163,6 +173,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		})
 	}
 	b.spawn(b.clock.Busy(), func() { b.discover(ctx) })
+	b.spawn(b.clock.Busy(), func() { b.homes.run(ctx) })
 
 	resume := b.clock.Idle()
 	<-ctx.Done()

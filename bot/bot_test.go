@@ -84,15 +84,17 @@ func TestTheCardIsReplacedAtMostEveryTwoSecondsAndShowsTheLastState(t *testing.T
 
 	var last time.Time
 	var updates int
+	edited := ""
 	for line := range strings.Lines(s.messages.String()) {
 		var m slacksim.MessageLine
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			t.Fatal(err)
 		}
 		p, _ := m.Metadata["event_payload"].(map[string]any)
-		if p["key"] != "card" {
+		if p["key"] != "card" || m.Op == "update" && m.Edited == edited { // it was pinned
 			continue
 		}
+		edited = m.Edited
 		at, err := time.Parse(time.RFC3339, m.Time)
 		if err != nil {
 			t.Fatal(err)

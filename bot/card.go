@@ -49,7 +49,7 @@ func (v scene) card() cardView {
 	d := v.Declared
 	c := cardView{
 		Incident: line(string(v.ID)), Severity: lineOf(d.Severity, 20), Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40),
-		Mode: lineOf(d.Mode, 20), Reason: lineOf(d.Reason, 500), By: who(v.DeclaredBy), Commander: who(d.Commander),
+		Mode: lineOf(d.Mode, 20), Reason: theirs(d.Reason, 500), By: who(v.DeclaredBy), Commander: who(d.Commander),
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
 		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
@@ -88,10 +88,10 @@ func (v scene) card() cardView {
 		c.Ended = "resolved"
 	}
 	if v.Paused {
-		c.PausedBy, c.PauseReason = who(v.PausedBy), lineOf(v.PauseReason, 300)
+		c.PausedBy, c.PauseReason = who(v.PausedBy), theirs(v.PauseReason, 300)
 	}
 	if !v.AbortedAt.IsZero() {
-		c.AbortedBy, c.AbortReason = who(v.AbortedBy), lineOf(v.Aborted.Reason, 300)
+		c.AbortedBy, c.AbortReason = who(v.AbortedBy), theirs(v.Aborted.Reason, 300)
 		for _, id := range v.Aborted.Changed {
 			c.Changed = append(c.Changed, v.plan.title(id))
 			if len(c.Changed) == 20 {
@@ -137,6 +137,14 @@ func (b *Bot) cardMessage(v scene) message {
 		}
 		rows = append(rows, row("question/"+q.Question, v.choices(q)...)...)
 	}
+	rows = append(rows, row("run", v.controls()...)...)
+	m := compose(b.words.say("card", v.card()), v.practice, rows...)
+	m.meta = map[string]any{"incident": string(v.ID), "key": keyCard, "kind": "card", "state": v.Phase()}
+	return m
+}
+
+// controls are the buttons for the run as a whole.
+func (v scene) controls() []commands.Button {
 	id := v.ID
 	var run []commands.Button
 	switch v.Phase() {
@@ -152,10 +160,7 @@ func (b *Bot) cardMessage(v scene) message {
 	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() {
 		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
 	}
-	rows = append(rows, row("run", run...)...)
-	m := compose(b.words.say("card", v.card()), v.practice, rows...)
-	m.meta = map[string]any{"incident": string(id), "key": keyCard, "kind": "card", "state": v.Phase()}
-	return m
+	return run
 }
 
 // retriesMax is for how many failed gates there is a button.

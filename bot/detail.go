@@ -28,7 +28,7 @@ func detailOf(e incident.Event) (detail, bool) {
 		if reason == "" {
 			return ""
 		}
-		return ": " + lineOf(reason, 400)
+		return ": " + theirs(reason, 400)
 	}
 	switch b := e.Body.(type) {
 	case incident.StepFinished:

@@ -49,8 +49,9 @@ type follower struct {
 	id  incident.ID
 	log zerolog.Logger
 
-	// Whose turn it is.
-	alone time.Time
+	turn  turn
+	marks *marks
+	bell  bell
 
 	// What is in the channel.
 	begun      bool
@@ -85,13 +86,39 @@ type job struct {
 }
 
 func newFollower(b *Bot, id incident.ID) *follower {
-	return &follower{b: b, id: id, log: b.log.With().Str("incident", string(id)).Logger()}
+	f := &follower{
+		b: b, id: id, log: b.log.With().Str("incident", string(id)).Logger(),
+		turn: turn{b: b, id: id}, bell: bell{clock: b.clock},
+	}
+	f.marks = newMarks(b, id, f.log, f.bell.ring)
+	return f
 }
 
 var errDue = errors.New("something is due")
 
 // run follows until the incident is resolved and all is said, or ctx ends.
 func (f *follower) run(ctx context.Context) {
+	beside, stop := context.WithCancel(ctx)
+	marked := make(chan struct{})
+	f.b.spawn(f.b.clock.Busy(), func() {
+		defer close(marked)
+		f.marks.run(beside)
+	})
+	done := false
+	defer func() {
+		if !done {
+			stop()
+		}
+		resume := f.b.clock.Idle()
+		<-marked
+		resume()
+		stop()
+	}()
+	f.follow(ctx)
+	done = true
+}
+
+func (f *follower) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		seq, wait, done, err := f.pass(ctx)
 		switch {
@@ -99,6 +126,7 @@ func (f *follower) run(ctx context.Context) {
 			return
 		case done:
 			f.log.Debug().Msg("all is said")
+			f.finish(ctx)
 			return
 		case err != nil:
 			// Slack, or the record, is out of reach. The run goes on without us.
@@ -117,16 +145,8 @@ func (f *follower) run(ctx context.Context) {
 
 // wait returns when there are events after seq, or when wait is over.
 func (f *follower) wait(ctx context.Context, seq uint64, wait time.Duration) {
-	if wait <= 0 {
-		return
-	}
-	until, cancel := f.b.clock.WithTimeout(ctx, wait, errDue)
-	resume := f.b.clock.Idle()
-	err := f.b.opt.Book.Log().Wait(until, f.id, seq)
-	resume()
-	over := until.Err() != nil
-	cancel()
-	if err != nil && !over {
+	err := f.bell.sleep(ctx, wait, func(ctx context.Context) error { return f.b.opt.Book.Log().Wait(ctx, f.id, seq) })
+	if err != nil {
 		f.log.Debug().Err(err).Msg("the record cannot be waited for")
 		_ = f.b.clock.Sleep(ctx, time.Second)
 	}
@@ -142,6 +162,8 @@ type outlook struct {
 	review   *reviewView
 	practice bool
 	wait     time.Duration
+	head     string // of the topic
+	topic    string
 }
 
 // pass does what is to be done now, and says how long nothing else is.
@@ -149,7 +171,7 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	var o outlook
 	err = f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		o.seq, o.declared, o.resolved = s.Seq, !s.DeclaredAt.IsZero(), !s.ResolvedAt.IsZero()
-		o.ours = f.ours(s)
+		o.ours = f.turn.ours(s)
 	})
 	switch {
 	case err != nil:
@@ -158,6 +180,7 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 		return o.seq, lookout, false, nil
 	case !o.ours:
 		f.begun = false
+		f.marks.wish(wish{})
 		return o.seq, lookout, f.saidByOthers(ctx), nil
 	}
 	if !f.begun {
@@ -183,6 +206,7 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	if err := f.details(ctx, &o); err != nil {
 		return 0, 0, false, err
 	}
+	f.marks.wish(wish{ours: true, card: f.known[keyCard], head: o.head, topic: o.topic})
 	if o.review != nil && !f.dirty && len(f.lines) == 0 {
 		if err := f.review(ctx, o); err != nil {
 			return 0, 0, false, err
@@ -191,23 +215,27 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	return o.seq, o.wait, o.resolved && f.complete(), nil
 }
 
-// ours says whether this replica speaks: the one that carries the run out, or
-// carried it to its end. One that lost it is silent at once. What a finished run
-// left unsaid is said by whoever finds it.
-func (f *follower) ours(s *incident.State) bool {
-	if f.b.opt.Holds(f.id) {
-		f.alone = time.Time{}
-		return true
+// finish takes the marks away. It does so too for an incident about which another
+// replica said the last word, in case that one died right after it; but leaves it
+// the time to do so itself.
+func (f *follower) finish(ctx context.Context) {
+	if !f.begun && f.b.clock.Sleep(ctx, orphan) != nil {
+		return
 	}
-	if !s.Over() {
-		f.alone = time.Time{}
-		return false
+	for {
+		w := wish{ours: true, last: true}
+		err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+			w.card, w.head = s.Posts[keyCard].TS, f.b.scene(s).topicHead()
+		})
+		if err == nil {
+			f.marks.wish(w)
+			return
+		}
+		f.log.Debug().Err(err).Msg("the record cannot be read, so the pin and the topic stay as they are")
+		if f.b.clock.Sleep(ctx, slowest) != nil {
+			return
+		}
 	}
-	now := f.b.clock.Now()
-	if f.alone.IsZero() {
-		f.alone = now
-	}
-	return now.Sub(f.alone) >= orphan
 }
 
 // saidByOthers says that another replica has said the last there is to say.
@@ -224,6 +252,7 @@ func (f *follower) begin(ctx context.Context) error {
 	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
 	f.dirty, f.searched, f.uploads = true, false, 0
+	f.marks.forget()
 	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		for key, p := range s.Posts {
 			f.known[key] = p.TS
@@ -337,6 +366,9 @@ func (f *follower) find(m slack.Message) {
 	if m.Metadata.EventType != eventType || p["incident"] != string(f.id) || key == "" || m.User != f.b.client.User {
 		return
 	}
+	if topic, ok := p[metaTopic].(string); ok && key == keyCard && (f.known[key] == "" || f.known[key] == m.Timestamp) {
+		f.marks.found(topic)
+	}
 	if f.known[key] != "" {
 		return
 	}
@@ -388,11 +420,22 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	o.seq, o.resolved, o.wait, o.practice = s.Seq, !s.ResolvedAt.IsZero(), refreshEvery, v.practice
 	soon := func(d time.Duration) { o.wait = min(o.wait, max(d, time.Millisecond)) }
 
+	o.head, o.topic = v.topicHead(), v.topic()
+	before, kept, carried := f.marks.keeps()
+	f.dirty = f.dirty || kept && !carried
+	card := func() message {
+		m := b.cardMessage(v)
+		if kept {
+			m.meta[metaTopic] = before
+		}
+		return m
+	}
+
 	due := f.cardAt.Add(replaceEvery).Sub(v.now)
 	stale := v.over().Equal(v.now) && v.now.Sub(f.cardAt) >= refreshEvery
 	switch {
 	case f.known[keyCard] == "" || (f.dirty || stale) && due <= 0:
-		o.jobs = append(o.jobs, job{key: keyCard, m: b.cardMessage(v)})
+		o.jobs = append(o.jobs, job{key: keyCard, m: card()})
 	case f.dirty:
 		soon(due)
 	}
@@ -462,7 +505,7 @@ func (f *follower) questions(v scene, o *outlook) {
 		if q.BrokeGlass {
 			if glass := keyGlass + q.Question; f.known[glass] == "" && !f.given[glass] {
 				o.jobs = append(o.jobs, job{key: glass, m: f.b.noticeMessage(v, glass, "notice", "glass", map[string]any{
-					"By": who(q.By), "Title": about(q), "At": clockTime(q.At), "Reason": lineOf(q.Reason, 500),
+					"By": who(q.By), "Title": about(q), "At": clockTime(q.At), "Reason": theirs(q.Reason, 500),
 					"Tell": strings.Join(v.named("commander"), " "),
 				})})
 			}
@@ -538,6 +581,9 @@ func (f *follower) say(ctx context.Context, j job) error {
 
 func (f *follower) show(j job, sum string) {
 	f.shown[j.key] = sum
+	if topic, ok := j.m.meta[metaTopic].(string); ok && j.key == keyCard {
+		f.marks.found(topic)
+	}
 	if j.as != "" {
 		f.shown[j.key+"/as"] = j.as
 	}

@@ -31,6 +31,7 @@ type place struct {
 	thread   string
 	response string // response_url, empty if there is none
 	trigger  string // for a form, lives three seconds
+	home     bool   // in the App Home, beside which direct messages are
 }
 
 // command answers /failover.
@@ -81,8 +82,9 @@ func (b *Bot) click(ctx context.Context, c slack.InteractionCallback) {
 	if channel == "" {
 		channel = c.Container.ChannelID
 	}
-	at := place{person: c.User.ID, channel: channel, response: c.ResponseURL, trigger: c.TriggerID}
+	at := place{person: c.User.ID, channel: channel, response: c.ResponseURL, trigger: c.TriggerID, home: c.View.Type == slack.VTHomeTab}
 	b.reply(ctx, at, ask.Request, b.do(ctx, ask))
+	b.homes.stir(c.User.ID)
 }
 
 // split reads what a button or a form carries: the incident and what it is on.
@@ -131,7 +133,7 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 		}
 		ask := commands.Ask{Person: c.User.ID, Verb: verb, Request: "slack/" + e.id, Values: values(c.View.State)}
 		ask.Incident, ask.On = split(c.View.PrivateMetadata)
-		at := place{person: c.User.ID, channel: b.origin(c.View.ID)}
+		at := b.origin(c.View.ID, c.User.ID)
 
 		result := make(chan commands.Answer, 1)
 		b.spawn(b.clock.Busy(), func() {
@@ -157,7 +159,7 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 			ack(slack.NewErrorsViewSubmissionResponse(onFields(a, ask.Values)))
 		case a.Form != nil:
 			view := modal(a.Form)
-			b.remember(c.View.ID, at.channel)
+			b.remember(c.View.ID, at)
 			ack(slack.NewUpdateViewSubmissionResponse(&view))
 			a.Form = nil
 		default:
@@ -165,6 +167,7 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 		}
 		a.Errors = nil
 		b.reply(ctx, at, ask.Request, a)
+		b.homes.stir(c.User.ID)
 	})
 }
 
@@ -282,7 +285,7 @@ func (b *Bot) open(ctx context.Context, at place, form *commands.Form) error {
 	return b.client.call(ctx, "views.open", "", func(ctx context.Context) error {
 		r, err := b.client.api.OpenViewContext(ctx, at.trigger, modal(form))
 		if err == nil && r != nil {
-			b.remember(r.View.ID, at.channel)
+			b.remember(r.View.ID, at)
 		}
 		return err
 	})
@@ -312,6 +315,15 @@ func (b *Bot) tell(ctx context.Context, at place, request string, a commands.Ans
 			return
 		}
 		b.log.Debug().Err(err).Msg("the response_url did not take the answer")
+	}
+	if at.home {
+		// Who looks at the App Home does not see the channel, but a mark on the
+		// messages beside it.
+		_, err := b.client.post(ctx, at.person, "", m)
+		if err == nil {
+			return
+		}
+		b.log.Debug().Err(err).Msg("a direct message did not take the answer")
 	}
 	channel := at.channel
 	if channel == "" {
@@ -352,10 +364,9 @@ func (b *Bot) hand(ctx context.Context, at place, file *commands.File) {
 	}
 }
 
-// remember keeps the channel that a form was opened from, for a submitted form
-// does not say.
-func (b *Bot) remember(view, channel string) {
-	if view == "" || channel == "" {
+// remember keeps where a form was opened from, for a submitted form does not say.
+func (b *Bot) remember(view string, at place) {
+	if view == "" {
 		return
 	}
 	b.mu.Lock()
@@ -363,14 +374,16 @@ func (b *Bot) remember(view, channel string) {
 	if len(b.origins) > remembered {
 		clear(b.origins)
 	}
-	b.origins[view] = channel
+	b.origins[view] = place{channel: at.channel, home: at.home}
 }
 
-func (b *Bot) origin(view string) string {
+func (b *Bot) origin(view, person string) place {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c := b.origins[view]; c != "" {
-		return c
+	at := b.origins[view]
+	at.person = person
+	if at.channel == "" {
+		at.channel = b.opt.Channel
 	}
-	return b.opt.Channel
+	return at
 }

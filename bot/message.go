@@ -78,7 +78,7 @@ func loadWords(files fs.FS) (words, error) {
 	if err != nil {
 		return words{}, fmt.Errorf("read the message templates: %w", err)
 	}
-	for _, name := range []string{"card", "go", "approval", "failed", "update", "back", "glass", "volatile", "review"} {
+	for _, name := range []string{"card", "go", "approval", "failed", "update", "back", "glass", "volatile", "review", "home"} {
 		if t.Lookup(name+".tmpl") == nil {
 			return words{}, fmt.Errorf("the message templates lack message/%s.tmpl", name)
 		}

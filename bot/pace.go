@@ -23,21 +23,27 @@ type allowance struct {
 var (
 	postRate    = allowance{55, 3}   // chat.postMessage, each channel: one a second
 	postAllRate = allowance{240, 30} // chat.postMessage, the workspace
+	tier2       = allowance{18, 5}
 	tier3       = allowance{45, 12}
 	tier4       = allowance{90, 20}
 	otherRate   = allowance{300, 50}
 
 	allowances = map[string]allowance{
-		"apps.connections.open": {50, 10},
-		"chat.postMessage":      postRate,
-		"chat.update":           tier3,
-		"conversations.history": tier3,
-		"conversations.replies": tier3,
-		"conversations.open":    tier3,
-		"chat.postEphemeral":    tier4,
-		"views.open":            tier4,
-		"files.upload":          {18, 5},
-		"response_url":          {30000, 1000}, // only its five uses are limited
+		"apps.connections.open":  {50, 10},
+		"chat.postMessage":       postRate,
+		"chat.update":            tier3,
+		"conversations.history":  tier3,
+		"conversations.replies":  tier3,
+		"conversations.open":     tier3,
+		"chat.postEphemeral":     tier4,
+		"views.open":             tier4,
+		"views.publish":          tier4,
+		"conversations.info":     tier3,
+		"conversations.setTopic": tier2,
+		"pins.add":               tier2,
+		"pins.remove":            tier2,
+		"files.upload":           {18, 5},
+		"response_url":           {30000, 1000}, // only its five uses are limited
 	}
 )
 

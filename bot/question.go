@@ -165,7 +165,7 @@ func outcome(q *incident.Question) string {
 	at := clockTime(q.At)
 	reason := ""
 	if q.Reason != "" {
-		reason = ": " + lineOf(q.Reason, 300)
+		reason = ": " + theirs(q.Reason, 300)
 	}
 	switch q.Answer {
 	case "approve":

@@ -160,9 +160,9 @@ func who(id string) string {
 	return "<@" + escape(id) + ">"
 }
 
-// may are those who may answer a question, as mentions.
-func (v scene) may(q *incident.Question) []string {
-	var out []string
+// persons are those who may answer a question.
+func (v scene) persons(q *incident.Question) []commands.Person {
+	var out []commands.Person
 	for _, p := range v.roster {
 		if !slices.Contains(p.Roles, q.Role) {
 			continue
@@ -170,6 +170,15 @@ func (v scene) may(q *incident.Question) []string {
 		if q.Kind == incident.AskApprove && v.Requested(p.ID, q.Step) {
 			continue
 		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// may are those who may answer a question, as mentions.
+func (v scene) may(q *incident.Question) []string {
+	var out []string
+	for _, p := range v.persons(q) {
 		out = append(out, who(p.ID))
 	}
 	if len(out) == 0 {

@@ -157,6 +157,10 @@ func (b *Bot) receive(ctx context.Context, log zerolog.Logger, smc *socketmode.C
 			return
 		}
 		e.quietly(log)
+		if data.Type == slack.InteractionTypeMessageAction && data.CallbackID == noteShortcut {
+			b.once(ctx, done, e, shortcutID(data), func(ctx context.Context) { b.putOnRecord(ctx, data) })
+			return
+		}
 		if data.Type != slack.InteractionTypeBlockActions || len(data.ActionCallback.BlockActions) == 0 {
 			done()
 			return
@@ -164,6 +168,11 @@ func (b *Bot) receive(ctx context.Context, log zerolog.Logger, smc *socketmode.C
 		b.once(ctx, done, e, clickID(data), func(ctx context.Context) { b.click(ctx, data) })
 	case slackevents.EventsAPIEvent:
 		e.quietly(log)
+		if home, ok := data.InnerEvent.Data.(*slackevents.AppHomeOpenedEvent); ok && home.Tab == "home" {
+			id := "home/" + home.User + "/" + home.EventTimeStamp
+			b.once(ctx, done, e, id, func(context.Context) { b.homes.open(home.User) })
+			return
+		}
 		mention, ok := data.InnerEvent.Data.(*slackevents.AppMentionEvent)
 		if !ok || mention.BotID != "" {
 			done()

@@ -5,12 +5,17 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
-// escape makes text from outside harmless in mrkdwn: it can mention nobody and
-// cannot pretend to be a link.
-func escape(s string) string { return escaper.Replace(s) }
+// escape makes text from outside harmless in mrkdwn: it can mention nobody, cannot
+// pretend to be a link, and stays on its line.
+//
+// What makes text bold or code in it stays. Most of this text is the runbook's and
+// the outside systems', with names and commands that people copy; for what people
+// typed there is theirs.
+func escape(s string) string { return escaper.Replace(oneLine(s)) }
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
@@ -31,9 +36,42 @@ var (
 // line is text from outside as a part of one line, escaped and not too long.
 func line(s string) string { return lineOf(s, 600) }
 
-func lineOf(s string, n int) string {
-	return escape(cut(strings.Join(strings.Fields(s), " "), n))
+func lineOf(s string, n int) string { return escape(cut(oneLine(s), n)) }
+
+// oneLine makes one line of a text: with single spaces, and without what steers a
+// terminal or turns the direction of writing round.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsSpace(r) && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
 }
+
+// theirs is what a person typed, as a part of one line for others to read. Beyond
+// lineOf it cannot look like the bot's own words: "*Approved by Bob*" in a reason
+// is not bold, and a lone ` does not turn what stands behind it into code. Slack
+// has no way to escape those, and markup may begin behind a zero-width mark; so a
+// look-alike is shown, as in the answers of commands. The record keeps what was
+// typed.
+func theirs(s string, n int) string {
+	letters := []rune(lineOf(s, n))
+	word := func(i int) bool {
+		return i >= 0 && i < len(letters) && (unicode.IsLetter(letters[i]) || unicode.IsDigit(letters[i]))
+	}
+	for i, r := range letters {
+		// Between two letters a line below is part of a name: order_service.
+		if like, ok := lookAlikes[r]; ok && (r != '_' || !word(i-1) || !word(i+1)) {
+			letters[i] = like
+		}
+	}
+	return string(letters)
+}
+
+// lookAlikes of what begins or ends markup.
+var lookAlikes = map[rune]rune{'*': '∗', '_': '＿', '~': '∼', '`': 'ˋ'}
 
 // cut shortens to n characters.
 func cut(s string, n int) string {

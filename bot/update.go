@@ -34,7 +34,7 @@ func (v scene) update(next time.Time) updateView {
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
-	u.Impact = lineOf(d.Reason, 400)
+	u.Impact = theirs(d.Reason, 400)
 	if !d.Began.IsZero() {
 		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), span(v.impact()))
 	}
