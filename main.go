@@ -438,14 +438,14 @@ func settingsOf(file string, env func(string) string, needed ...string) (*Config
 	return c, nil
 }
 
-func (c *Config) ends(ctx context.Context) (providers.Ends, error) {
+func (c *Config) ends(ctx context.Context, log zerolog.Logger) (providers.Ends, error) {
 	dial := live.NewDial(c.Dial)
 	regions := make([]string, 0, len(c.Platform.Regions))
 	for name := range c.Platform.Regions {
 		regions = append(regions, name)
 	}
 	slices.Sort(regions)
-	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Dial: dial, Regions: regions})
+	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Dial: dial, Regions: regions}, log)
 	if err != nil {
 		return providers.Ends{}, usageError{err}
 	}
@@ -489,7 +489,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		return usagef("%s. The record would be lost with the server: turn on appendonly, or set allow_volatile in %s", strings.TrimSuffix(durable.Says, "."), file)
 	}
 	log.Info().Str("redis", durable.Says).Msg("the record")
-	ends, err := c.ends(ctx)
+	ends, err := c.ends(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -546,7 +546,7 @@ func check(ctx context.Context, c *Config, region, mode string, out io.Writer) e
 	if target.Name == "" {
 		return usagef("%q is not a Region of the platform: use one of %s", region, strings.Join(regionNames(c.Platform), ", "))
 	}
-	ends, err := c.ends(ctx)
+	ends, err := c.ends(ctx, zerolog.Nop())
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,16 @@ type answer struct {
 func (a *answer) Error() string { return a.text }
 func (a *answer) Unwrap() error { return a.err }
 
+// Unsigned is the error of credentials that could not be had: the call that they
+// are for has not left.
+type Unsigned struct{ Err error }
+
+// Error is what the credentials' own source said.
+func (u *Unsigned) Error() string { return u.Err.Error() }
+
+// Unwrap is the same as an error.
+func (u *Unsigned) Unwrap() error { return u.Err }
+
 // states are errors that say: not in this state. The thing is busy, or what was
 // asked for is done already; only a look tells.
 var states = map[string]bool{
@@ -86,7 +96,7 @@ func Sort(ctx context.Context, err error) error {
 	}
 
 	var api smithy.APIError
-	if errors.As(err, &api) && !nameless(err) {
+	if errors.As(err, &api) && !nameless(err) && !errors.As(err, new(*Unsigned)) {
 		code := api.ErrorCode()
 		message := api.ErrorMessage()
 		if message == "" {
@@ -122,6 +132,12 @@ func Sort(ctx context.Context, err error) error {
 		return f
 	}
 
+	if no, ok := errors.AsType[*Unsigned](err); ok {
+		return &incident.Fault{
+			Err: said("nothing to sign the call with: %v", innermost(no.Err)), Retry: true,
+			Hint: "give the bot's process AWS credentials (a role, a profile, AWS_ACCESS_KEY_ID): nothing was asked",
+		}
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		return &incident.Fault{Err: said("no answer: %v", cause), Maybe: true}
 	}

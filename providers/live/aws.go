@@ -9,6 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
+	"github.com/rs/zerolog"
+
+	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
 // AWSSettings say how AWS is reached. The zero value is the SDK's own chain.
@@ -31,8 +35,8 @@ type AWSSettings struct {
 // ctx bounds the reading of files, no more. The function returned may be called
 // by anybody at any time; if the settings of a further Region cannot be read, its
 // clients answer each call with the reason.
-func AWS(ctx context.Context, s AWSSettings) (func(region string) aws.Config, error) {
-	a := &accounts{settings: s, byRegion: map[string]aws.Config{}}
+func AWS(ctx context.Context, s AWSSettings, log zerolog.Logger) (func(region string) aws.Config, error) {
+	a := &accounts{settings: s, log: log, byRegion: map[string]aws.Config{}}
 	for _, region := range s.Regions {
 		if _, err := a.load(ctx, region); err != nil {
 			return nil, err
@@ -43,6 +47,7 @@ func AWS(ctx context.Context, s AWSSettings) (func(region string) aws.Config, er
 
 type accounts struct {
 	settings AWSSettings
+	log      zerolog.Logger
 	mu       sync.Mutex
 	byRegion map[string]aws.Config
 }
@@ -65,6 +70,10 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(region),
 		config.WithHTTPClient(client),
+		// What matters of it comes back as an error; the rest is for the log.
+		config.WithLogger(logging.LoggerFunc(func(kind logging.Classification, format string, args ...any) {
+			a.log.Debug().Str("aws", string(kind)).Msgf(format, args...)
+		})),
 	}
 	if a.settings.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(a.settings.Profile))
@@ -72,6 +81,9 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 	c, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("read the AWS settings for %s: %w", region, err)
+	}
+	if c.Credentials != nil {
+		c.Credentials = chain{c.Credentials}
 	}
 	// After loading, so that the credentials' own clients keep their retries.
 	c.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
@@ -86,6 +98,19 @@ func (a *accounts) config(region string) aws.Config {
 		return aws.Config{Region: region, Credentials: unreadable{err}}
 	}
 	return c
+}
+
+// chain says of credentials that cannot be had that nothing was sent. The SDK's
+// own error is that of the call they were for, with the status of another one.
+type chain struct{ aws.CredentialsProvider }
+
+// Retrieve returns the credentials, or an [awserr.Unsigned].
+func (s chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := s.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = &awserr.Unsigned{Err: err}
+	}
+	return c, err
 }
 
 // unreadable are the credentials of settings that could not be read.

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -23,10 +24,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/rs/zerolog"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
 // at is a clock that somebody sets.
@@ -83,7 +86,7 @@ func TestEachRegionSignsForItselfAndAsksOnce(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
 
-	of, err := AWS(t.Context(), AWSSettings{Regions: []string{"us-east-1", "us-west-2"}})
+	of, err := AWS(t.Context(), AWSSettings{Regions: []string{"us-east-1", "us-west-2"}}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,7 @@ func TestReadingTheSettingsOfAWSCallsNobody(t *testing.T) {
 	_, err := AWS(t.Context(), AWSSettings{Regions: []string{"us-west-2"}, Dial: func(ctx context.Context, n, a string) (net.Conn, error) {
 		dialled.Add(1)
 		return dial(ctx, n, a)
-	}})
+	}}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +123,32 @@ func TestReadingTheSettingsOfAWSCallsNobody(t *testing.T) {
 	}
 }
 
+// Without credentials the SDK's error carries the name of the call that was never
+// sent and the HTTP status of the machine's metadata service.
+func TestACallThatNobodyCanSignWasNotSent(t *testing.T) {
+	alone(t)
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer metadata.Close()
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
+	var log bytes.Buffer
+	of, err := AWS(t.Context(), AWSSettings{}, zerolog.New(&log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sts.NewFromConfig(of("us-west-2")).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	f := incident.FaultOf(awserr.Sort(t.Context(), err))
+	if err == nil || !f.Retry || f.Maybe || !strings.Contains(f.Error(), "STS GetCallerIdentity: nothing to sign the call with") || !strings.Contains(f.Hint, "credentials") {
+		t.Errorf("%+v: %v", f, f.Err)
+	}
+	if !strings.Contains(log.String(), `"level":"debug"`) {
+		t.Errorf("what the SDK says goes to %q", log.String())
+	}
+}
+
 func TestAnUnknownProfileIsSaidAtOnce(t *testing.T) {
 	alone(t)
-	_, err := AWS(t.Context(), AWSSettings{Profile: "night-shift", Regions: []string{"us-west-2"}})
+	_, err := AWS(t.Context(), AWSSettings{Profile: "night-shift", Regions: []string{"us-west-2"}}, zerolog.Nop())
 	if err == nil || !strings.Contains(err.Error(), "night-shift") || !strings.Contains(err.Error(), "us-west-2") {
 		t.Errorf("error is %v", err)
 	}
@@ -130,7 +156,7 @@ func TestAnUnknownProfileIsSaidAtOnce(t *testing.T) {
 
 func TestAFurtherRegionThatCannotBeReadAnswersWithTheReason(t *testing.T) {
 	alone(t)
-	of, err := AWS(t.Context(), AWSSettings{Profile: "night-shift"})
+	of, err := AWS(t.Context(), AWSSettings{Profile: "night-shift"}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
