@@ -277,6 +277,9 @@ func (p played) measured(t *testing.T) {
 	if m.Ratio() > 1.05 {
 		t.Errorf("machine time is %.3f of the critical path, want at most 1.05", m.Ratio())
 	}
+	if u := plan.Usually(); u < m.Machine*3/4 || u > m.Machine*5/4 {
+		t.Errorf("the plan foretells %s of machine time, and it was %s", u, m.Machine)
+	}
 	if m.Overlap() < 2 {
 		t.Errorf("overlap %.2f, want at least 2", m.Overlap())
 	}

@@ -133,7 +133,13 @@ func (c *compiler) checkStep(s *step) {
 	if g := Gate(s.gate.value); g != "" && g != Required && g != Advice {
 		c.fault(s.gate.at.fault("unknown gate %q%s", g, meant(string(g), []string{string(Required), string(Advice)})))
 	}
-	c.span(s.timeout, "timeout")
+	most := c.span(s.timeout, "timeout")
+	if most == 0 {
+		most = timeouts[c.cat[s.uses.value].Kind]
+	}
+	if u := c.span(s.usually, "usually"); u > most && most > 0 {
+		c.fault(s.usually.at.fault("the step usually takes %s, and may take at most %s: give it a longer timeout", span(u), span(most)))
+	}
 	c.condition(s, s.when, c.when, false)
 	c.condition(s, s.where, c.where, true)
 }
@@ -369,6 +375,9 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 	}
 	if d, err := time.ParseDuration(i.timeout.value); err == nil && d > 0 {
 		out.Timeout = d
+	}
+	if d, err := time.ParseDuration(i.usually.value); err == nil && d > 0 {
+		out.Usually = d
 	}
 	if a := i.approval; a != nil {
 		out.Approval = &Approval{By: a.by.value, Confirm: a.confirm.value}

@@ -289,3 +289,22 @@ func TestShow(t *testing.T) {
 		}
 	}
 }
+
+func TestThePlanUsuallyTakesItsLongestChain(t *testing.T) {
+	s := load(t, steps(`
+{id: a, title: A, runbook: x, uses: elb.healthy, usually: 10s},
+{id: b, title: B, runbook: x, uses: elb.healthy, usually: 25s},
+{id: c, title: C, runbook: x, uses: elb.healthy, needs: [a, b]},
+{id: d, title: D, runbook: x, uses: elb.healthy, needs: [c], usually: 5s},
+`), "r.yaml")
+	p := compile(t, s, RepresentativeFacts("planned"))
+	if d := p.Usually(); d != 30*time.Second {
+		t.Errorf("%s, want the 25 s of b and the 5 s of d", d)
+	}
+	if show := Show(p); !strings.Contains(show, "about 30s of machine time") || !strings.Contains(show, "usually 25s") {
+		t.Errorf("it is not shown:\n%s", show)
+	}
+	if d := (&Plan{}).Usually(); d != 0 {
+		t.Errorf("an empty plan takes %s", d)
+	}
+}

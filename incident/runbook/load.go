@@ -42,7 +42,7 @@ type step struct {
 
 	id, title, runbook, uses text
 	when, each, where        text
-	gate, timeout            text
+	gate, timeout, usually   text
 	needs, rerun             []text
 	with                     *yaml.Node
 	withAt                   place
@@ -227,6 +227,7 @@ func (l *loader) step(r reader, n *yaml.Node) *step {
 		"where":   func(v *yaml.Node) { s.where = r.text(v, "where") },
 		"gate":    func(v *yaml.Node) { s.gate = r.text(v, "gate") },
 		"timeout": func(v *yaml.Node) { s.timeout = r.text(v, "timeout") },
+		"usually": func(v *yaml.Node) { s.usually = r.text(v, "usually") },
 		"needs":   func(v *yaml.Node) { s.needs = r.texts(v, "needs") },
 		"rerun":   func(v *yaml.Node) { s.rerun = r.texts(v, "rerun") },
 		"locked":  func(v *yaml.Node) { s.locked = r.bool(v, "locked") },

@@ -109,9 +109,11 @@ type Step struct {
 	// not begin before that approval is given.
 	CoveredBy string        `json:"covered_by,omitempty"`
 	Timeout   time.Duration `json:"timeout"`
-	NoReturn  bool          `json:"no_return,omitempty"`
-	Undo      string        `json:"undo,omitempty"`
-	Home      string        `json:"home,omitempty"`
+	// Usually is how long the step takes when all goes well; 0 is next to nothing.
+	Usually  time.Duration `json:"usually,omitempty"`
+	NoReturn bool          `json:"no_return,omitempty"`
+	Undo     string        `json:"undo,omitempty"`
+	Home     string        `json:"home,omitempty"`
 	// Locked steps are never skipped: a person may only retry or abort.
 	Locked bool `json:"locked,omitempty"`
 	// Rerun are ids of steps that are carried out again when a person retries this
@@ -142,6 +144,23 @@ func (p *Plan) Step(id string) (Step, bool) {
 		}
 	}
 	return Step{}, false
+}
+
+// Usually is how long the machine's part takes when all goes well: the longest
+// chain of what the steps usually take. 0 when no step says.
+func (p *Plan) Usually() time.Duration {
+	var all time.Duration
+	upTo := map[string]time.Duration{}
+	for _, s := range p.Steps { // each comes after all it needs
+		for _, n := range s.Needs {
+			upTo[s.ID] = max(upTo[s.ID], upTo[n])
+		}
+		if !s.Closing {
+			upTo[s.ID] += s.Usually
+		}
+		all = max(all, upTo[s.ID])
+	}
+	return all
 }
 
 // Needed are the ids of all steps that a step needs, directly or through others.

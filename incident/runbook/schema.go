@@ -36,6 +36,7 @@ func Schema(cat Catalog) ([]byte, error) {
 		"needs":   oneOrMany("Ids of steps that have to be finished first; a repeated step's id means all its copies."),
 		"gate":    {Description: "Whether a failure stops the branch (required, the default) or is only shown (advice).", Enum: []any{string(Required), string(Advice)}},
 		"timeout": durationText("How long the step may take."),
+		"usually": durationText("How long the step takes when all goes well; the plan's estimate is made from these."),
 		"rerun":   oneOrMany("Ids of steps that are carried out again when a person retries this one; they only read."),
 		"locked":  {Type: "boolean", Description: "The step can be retried, never skipped."},
 		"closing": {Type: "boolean", Description: "The step is carried out when the incident is resolved."},

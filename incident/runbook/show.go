@@ -23,9 +23,13 @@ func Show(p *Plan) string {
 		}
 	}
 	wrap(&b, "", "", fmt.Sprintf("%s · %s", p.Runbook, p.Title))
-	wrap(&b, "", "", fmt.Sprintf("%s, %s -> %s · plan %s · %s, %s",
+	head := fmt.Sprintf("%s, %s -> %s · plan %s · %s, %s",
 		p.Mode, p.Source.Name, p.Target.Name, p.Digest[:min(6, len(p.Digest))],
-		count(len(p.Steps), "step"), count(decisions, "decision")))
+		count(len(p.Steps), "step"), count(decisions, "decision"))
+	if d := p.Usually(); d > 0 {
+		head += fmt.Sprintf(" · about %s of machine time", span(d))
+	}
+	wrap(&b, "", "", head)
 	if last != "" {
 		wrap(&b, "", "", "no return after: "+last)
 	}
@@ -44,6 +48,9 @@ func Show(p *Plan) string {
 func showStep(b *strings.Builder, s Step) {
 	wrap(b, "  ", "    ", s.ID+"  "+s.Title)
 	facts := []string{string(s.Kind) + " " + s.Uses, "gate " + string(s.Gate), "at most " + span(s.Timeout)}
+	if s.Usually > 0 {
+		facts = append(facts, "usually "+span(s.Usually))
+	}
 	if s.Home != "" {
 		facts = append(facts, "calls "+s.Home)
 	}
