@@ -1,18 +1,21 @@
-// What stands beside the channel: the pretend world and its breakages, and the
-// inspector of what went over the wire.
+// What stands beside the channel: practice, the pretend world and its breakages,
+// the inspector of what went over the wire, and who and what a channel holds.
 'use strict';
 
-const docks = {world: {every: 1000, draw: drawWorld}, wire: {every: 1000, draw: drawWire}};
+const docks = {
+  practice: {every: 1500, draw: drawPractice}, world: {every: 1000, draw: drawWorld}, wire: {every: 1000, draw: drawWire}, info: {every: 0, draw: drawInfo},
+};
 
 function dock(name, open) {
   for (const other of Object.keys(docks)) {
     const is = open && other === name;
     $(other).hidden = !is;
-    $(other + 'Button').setAttribute('aria-expanded', is);
+    if ($(other + 'Button')) $(other + 'Button').setAttribute('aria-expanded', is);
     clearTimeout(docks[other].timer);
     docks[other].timer = 0;
   }
-  kept.set('dock', open ? name : '');
+  kept.set('dock', open && name !== 'info' ? name : '');
+  drawInfo();
   if (open) tick(name);
 }
 
@@ -20,7 +23,7 @@ function closeDocks() {
   for (const name of Object.keys(docks)) {
     if ($(name).hidden) continue;
     dock(name, false);
-    $(name + 'Button').focus();
+    ($(name + 'Button') || $(infoTab + 'Button')).focus();
   }
 }
 
@@ -29,9 +32,8 @@ async function tick(name) {
   clearTimeout(d.timer);
   d.timer = -1;
   try { await d.draw(); } catch (e) { /* asked again in a moment */ }
-  if (!$(name).hidden && d.timer === -1) d.timer = setTimeout(() => tick(name), d.every);
+  if (!$(name).hidden && d.timer === -1 && d.every) d.timer = setTimeout(() => tick(name), d.every);
 }
-
 
 async function ask(path, body) {
   const r = await fetch(path, body ? {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)} : {});
@@ -40,18 +42,43 @@ async function ask(path, body) {
   return out;
 }
 
-// morph makes one tree like another and keeps the nodes, so that the focus and
-// what is being pressed stay where they are.
+// morph makes one tree like another and keeps the nodes, so that the focus, what
+// is being pressed and what somebody chose stay where they are.
 function morph(old, next) {
   if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName) { old.replaceWith(next); return; }
   if (old.nodeType === Node.TEXT_NODE) { if (old.data !== next.data) old.data = next.data; return; }
-  for (const {name} of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
-  for (const {name, value} of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  if (old.nodeName === 'SELECT' && old === document.activeElement) return;
-  const fresh = [...next.childNodes];
-  while (old.childNodes.length > fresh.length) old.lastChild.remove();
-  fresh.forEach((n, i) => { if (old.childNodes[i]) morph(old.childNodes[i], n); else old.append(n); });
-  if (old.nodeName === 'SELECT') old.value = next.value;
+  if (old.dataset.keep && old.dataset.keep === next.dataset.keep) return;
+  const own = (name) => name === 'open' && old.nodeName === 'DETAILS' || old.pressed && (name === 'disabled' || name === 'aria-busy');
+  for (const {name} of [...old.attributes]) if (!next.hasAttribute(name) && !own(name)) old.removeAttribute(name);
+  for (const {name, value} of next.attributes) if (old.getAttribute(name) !== value && !own(name)) old.setAttribute(name, value);
+  for (const does of ['onclick', 'onchange']) old[does] = next[does];
+  morphKids(old, next);
+  if ('begins' in next && old.begins !== next.begins) {
+    if (next.type === 'checkbox' || next.type === 'radio') old.checked = next.checked; else old.value = next.value;
+    old.begins = next.begins;
+  }
+}
+
+// morphKids pairs what has the same key, and the rest in order by kind.
+function morphKids(old, next) {
+  const had = document.activeElement;
+  const kids = [...old.childNodes].filter((n) => !n.floats);
+  const keyOf = (n) => (n.nodeType === Node.ELEMENT_NODE && n.dataset.key) || '';
+  const free = new Set(kids);
+  const pairs = [...next.childNodes].map((fresh) => {
+    for (const o of free) {
+      if (o.nodeName === fresh.nodeName && keyOf(o) === keyOf(fresh)) { free.delete(o); return [o, fresh]; }
+    }
+    return [null, fresh];
+  });
+  for (const o of free) o.remove();
+  let at = [...old.childNodes].find((n) => !n.floats) || old.firstChild;
+  for (const [o, fresh] of pairs) {
+    if (!o) { old.insertBefore(fresh, at); continue; }
+    if (o === at) at = at.nextSibling; else old.insertBefore(o, at);
+    morph(o, fresh);
+  }
+  if (had !== document.activeElement && had && old.contains(had)) had.focus({preventScroll: true}); // it was moved
 }
 
 // ---- the world
@@ -81,6 +108,7 @@ function regionCard(w, r) {
   const health = r.lost ? pill('bad', 'lost') : r.degraded ? pill('warn', 'half works') : r.cut_off ? pill('warn', 'the bot cannot reach it') : pill('good', 'up');
   const card = el('section', 'region' + (r.lost ? ' lost' : '') + (serves ? ' serves' : ''));
   card.append(el('header', '', el('h3', '', r.name), el('span', 'hint', r.home ? 'home' : 'standby'), health));
+  card.dataset.key = r.name;
   const meter = el('meter');
   meter.min = 0; meter.max = 100; meter.value = r.share;
   meter.setAttribute('value', r.share);
@@ -94,7 +122,7 @@ function regionCard(w, r) {
     card.append(el('p', 'fate', r.broken ? 'It could not take orders: ' + r.broken : 'It could take orders.'));
   }
   const table = el('table', 'services');
-  const caption = el('caption', '', 'Replicas ready / asked for / needed');
+  const caption = el('caption', '', 'Ready / asked for / needed');
   table.append(caption);
   for (const s of r.services) {
     const name = el('th', '', s.name.replace(/-service$/, ''));
@@ -108,30 +136,43 @@ function regionCard(w, r) {
   fact('Database', pill(w.writer === r.name && !r.lost ? 'good' : 'idle', r.db_state));
   fact('Cache', pill(w.cache === r.name && !r.lost ? 'good' : 'idle', r.cache_state));
   card.append(facts);
-  card.append(el('div', 'row', r.lost ? breaks('Restore it', 'lose', r.name, false) : breaks('Lose it', 'lose', r.name, true, 'b small danger'),
+  card.append(el('div', 'row', r.lost ? breaks('Restore it', 'lose', r.name, false) : breaks('Lose it', 'lose', r.name, true, 'b small break'),
     r.degraded ? breaks('Make it well', 'degrade', r.name, false) : breaks('Make it ill', 'degrade', r.name, true)));
   return card;
 }
 
 const span = (s) => (s < 90 ? Math.round(s) + ' s' : Math.floor(s / 60) + ' min ' + Math.round(s % 60) + ' s');
 
-// practice is what to try, and how it went once service is restored.
-function practice(p) {
-  const done = p.tried.filter((t) => t.done).length;
-  const box = el('details', 'practice', el('summary', '', 'What to try: ' + done + ' of ' + p.tried.length));
-  if (document.querySelector('#worldBody .practice[open]')) box.setAttribute('open', '');
-  const list = el('ul');
-  for (const t of p.tried) list.append(el('li', t.done ? 'done' : '', (t.done ? '✓ ' : '· ') + t.what));
-  box.append(list);
-  const others = el('details', 'practice others', el('summary', '', 'Other scenarios'));
-  if (document.querySelector('#worldBody .others[open]')) others.setAttribute('open', '');
-  const stories = el('dl');
-  for (const o of p.others) stories.append(el('dt', '', o.title), el('dd', '', el('p', 'hint', o.about), el('code', '', 'failoverbot rehearse --scenario ' + o.name)));
-  others.append(stories);
-  box.append(others);
+// ---- practice
+
+// commanded shows a command among words as something that can be pressed.
+function commanded(words) {
+  const at = words.indexOf(state.command + ' ');
+  if (at < 0) return [words];
+  const line = /^\S+(?: [a-z0-9-]+){1,2}/.exec(words.slice(at));
+  if (!line) return [words];
+  const b = pressable('type', line[0], () => write(line[0]));
+  b.title = 'Put it into the message field';
+  return [words.slice(0, at), b, words.slice(at + line[0].length)];
+}
+
+function checklist(p) {
+  const list = el('ul', 'tried');
+  for (const t of p.tried) list.append(el('li', t.done ? 'done' : '', el('span', 'box', t.done ? icon('tick') : ''), el('span', '', ...commanded(t.what), t.done ? el('span', 'unseen', ' (done)') : '')));
+  return list;
+}
+
+const doneOf = (p) => p.tried.filter((t) => t.done).length + ' of ' + p.tried.length;
+const over = (p) => !!p.result && ['mitigated', 'resolved'].includes(p.result.phase);
+const underWay = (p) => !!p && !!p.result && !['resolved', 'aborted'].includes(p.result.phase);
+
+// result is how it went, beside earlier runs and the runbook's own expectation.
+function result(p) {
   const r = p.result;
-  if (!r || !['mitigated', 'resolved'].includes(r.phase)) return box;
   const all = el('section', 'result', el('h3', '', 'How it went'));
+  const minutes = r.total / 60;
+  all.append(el('p', 'total', el('strong', '', span(r.total)), ' until service was back'));
+  all.append(el('p', 'hint', 'The runbook expects 15-30 min: ' + (minutes < 15 ? 'this was less.' : minutes <= 30 ? 'this was as expected.' : 'this was more.')));
   const table = el('table');
   const heads = ['', 'now'].concat((p.before || []).map((b, i) => (i ? i + 1 : 'one') + ' before'));
   const head = el('tr');
@@ -144,15 +185,67 @@ function practice(p) {
     th.setAttribute('scope', 'row');
     table.append(el('tr', '', th, ...runs.map((x) => el('td', '', of(x)))));
   }
-  all.append(table);
-  const minutes = r.total / 60;
-  all.append(el('p', 'hint', 'The runbook expects 15-30 min. This took ' + span(r.total) + (minutes < 15 ? ', less than that.' : minutes <= 30 ? ', as expected.' : ', more than that.')));
+  all.append(el('div', 'wide', table));
   const against = [].concat((r.overridden || []).map((t) => 'Gate overridden: ' + t), (r.skipped || []).map((t) => 'Gone on without: ' + t),
     r.broke_glass ? ['Approved alone, with broken glass: ' + r.broke_glass] : [], r.unanswered ? ['Questions nobody answered in time: ' + r.unanswered] : [], (r.differs || []).map((t) => 'Not as the scenario expects: ' + t));
-  if (against.length) { const ul = el('ul'); for (const a of against) ul.append(el('li', '', a)); all.append(ul); }
-  if (r.phase === 'resolved' && !(r.differs || []).length) all.append(el('p', 'fate good', '✓ Resolved, and the world is as the scenario expects it.'));
-  return el('div', '', all, box);
+  if (against.length) { const ul = el('ul', 'against'); for (const a of against) ul.append(el('li', '', a)); all.append(ul); }
+  all.append(verdict(r));
+  return all;
 }
+
+function verdict(r) {
+  if (r.phase !== 'resolved') return el('p', 'fate', 'Service is back. ', ...commanded('It is closed with ' + state.command + ' resolve'), '.');
+  return (r.differs || []).length ? el('p', 'fate bad', '✕ Resolved, and the world is not as the scenario expects it.') : el('p', 'fate good', '✓ Resolved, and the world is as the scenario expects it.');
+}
+
+// capital begins with a capital what is not the name of a Region.
+const capital = (s) => (/^[a-z]+-[a-z]+-\d/.test(s) ? s : s.slice(0, 1).toUpperCase() + s.slice(1));
+
+let picked = {fault: '', at: ''}; // a scenario that was asked for and refused
+
+function story(o, stage, again) {
+  const box = el('article', 'story', el('h4', '', capital(o.title)), el('p', '', o.about));
+  box.dataset.key = again ? 'this' : o.name;
+  if (stage.scenario) {
+    box.append(pressable('b small' + (again ? '' : ' primary'), again ? 'Start over' : 'Rehearse this', () => raise(o.name, o.title)));
+    box.lastChild.setAttribute('aria-label', (again ? 'Start over: ' : 'Rehearse this: ') + o.title);
+  } else if (!again) {
+    box.append(el('code', '', 'failoverbot rehearse --scenario ' + o.name));
+  }
+  if (picked.fault && picked.at === o.name) { const f = el('p', 'fault', picked.fault); f.setAttribute('role', 'alert'); box.append(f); }
+  return box;
+}
+
+// raise ends this rehearsal and begins another one at the same address.
+async function raise(name, title) {
+  const p = await ask('/beside/practice').catch(() => null);
+  if (underWay(p) && !(await confirmFirst({title: {text: 'End this rehearsal?'}, text: {type: 'plain_text', text: 'This ends the rehearsal that is going on. Incident ' + p.result.incident + ' is ' + p.result.phase + '.'},
+    confirm: {text: 'End it'}, deny: {text: 'Go on with it'}, style: 'danger'}))) return;
+  picked = {fault: '', at: name};
+  raising('“' + capital(title) + '” is being raised: a new world, a new Slack, a new bot. A moment.');
+  const out = await ask('/beside/stage', {do: 'scenario', scenario: name}).catch(() => ({})); // it may end before it has answered
+  if (out.error) {
+    picked.fault = out.error;
+    raising('');
+    tick('practice');
+  }
+}
+
+async function drawPractice() {
+  const [w, s, p] = await Promise.all(['/beside/world', '/beside/stage', '/beside/practice'].map((at) => ask(at)));
+  if (p.error || s.error) return;
+  const body = el('div');
+  if (over(p)) body.append(result(p));
+  body.append(el('section', 'todo', el('h3', '', 'What to try: ' + doneOf(p)), checklist(p)));
+  body.append(el('section', '', el('h3', '', 'Now rehearsed'), story({name: s.scenario, title: w.title, about: w.about}, s, true)));
+  if (p.others.length) {
+    body.append(el('section', '', el('h3', '', 'Other scenarios'), s.scenario ? null : el('p', 'hint', 'Each is started in a terminal.'), ...p.others.map((o) => story(o, s, false))));
+  }
+  body.id = 'practiceBody';
+  morph($('practiceBody'), body);
+}
+
+// ---- the stage
 
 const speeds = ['0.5', '1', '2', '4', '10', '30', '60'];
 
@@ -160,10 +253,11 @@ async function drawWorld() {
   const [w, s, p] = await Promise.all([ask('/beside/world'), ask('/beside/stage'), ask('/beside/practice')]);
   if (w.error || s.error) return;
   const body = el('div');
-  const about = el('details', 'about', el('summary', '', w.title), el('p', '', w.about));
-  if (document.querySelector('#worldBody .about[open]')) about.setAttribute('open', '');
-  body.append(about);
-  if (!p.error) body.append(practice(p));
+  if (!p.error && over(p)) {
+    body.append(el('section', 'result', el('div', 'row', el('span', '', el('strong', '', span(p.result.total)), ' until service was back'), pressable('b small', 'How it went', () => dock('practice', true))), verdict(p.result)));
+  }
+  body.append(el('details', 'about', el('summary', '', capital(w.title)), el('p', '', w.about)));
+  if (!p.error) body.append(el('details', 'practice about', el('summary', '', 'What to try: ' + doneOf(p)), checklist(p)));
 
   const stage = el('section', 'stage');
   const clock = el('time', 'clock', w.time.slice(11, 19) + ' UTC');
@@ -177,12 +271,12 @@ async function drawWorld() {
     if (v === s.speed) o.setAttribute('selected', '');
     speed.append(o);
   }
-  speed.value = s.speed;
+  speed.value = speed.begins = s.speed;
   stage.append(el('div', 'row', clock, speed));
   const bot = {up: pill('good', 'the bot runs'), down: pill('bad', 'the bot is dead'), elsewhere: pill('idle', 'the bot is a process of its own')}[s.bot];
-  stage.append(el('div', 'row', bot, s.bot === 'up' ? breaks('Kill the bot', 'kill', '', true, 'b small danger') : s.bot === 'down' ? breaks('Start the bot', 'start', '', true, 'b small primary') : ''));
+  stage.append(el('div', 'row', bot, s.bot === 'up' ? breaks('Kill the bot', 'kill', '', true, 'b small break') : s.bot === 'down' ? breaks('Start the bot', 'start', '', true, 'b small primary') : ''));
   if (s.why) stage.append(el('p', 'fault', s.why));
-  stage.append(el('div', 'row', s.away ? pill('bad', 'Slack is away') : pill('good', 'Slack answers'), s.away ? breaks('Bring Slack back', 'back', '', true, 'b small primary') : breaks('Take Slack away', 'away', '', true, 'b small danger')));
+  stage.append(el('div', 'row', s.away ? pill('bad', 'Slack is away') : pill('good', 'Slack answers'), s.away ? breaks('Bring Slack back', 'back', '', true, 'b small primary') : breaks('Take Slack away', 'away', '', true, 'b small break')));
   body.append(stage);
 
   body.append(el('div', 'regions', ...w.regions.map((r) => regionCard(w, r))));
@@ -235,6 +329,12 @@ $('worldBody').addEventListener('change', async (e) => {
 
 let wireAfter = 0, wireLines = [];
 
+function forgetWire() {
+  wireAfter = 0;
+  wireLines = [];
+  showWire();
+}
+
 async function drawWire() {
   const out = await ask('/rehearsal/trace?after=' + wireAfter);
   if (out.lines.length && out.lines[0].seq <= wireAfter) wireLines = []; // another life of the workspace
@@ -276,3 +376,55 @@ function opened(key, value) {
 }
 
 $('wireFilter').addEventListener('input', showWire);
+
+// ---- who is in a channel, and what is pinned in it
+
+let infoTab = 'members';
+
+function info(tab) {
+  const shut = !$('info').hidden && infoTab === tab;
+  infoTab = tab;
+  dock('info', !shut);
+  if (!shut) $(tab + 'Tab').focus();
+}
+
+const pinsOf = (id) => (state.messages[id] || []).filter((m) => m.pinned);
+
+function drawInfo() {
+  const open = !$('info').hidden;
+  for (const tab of ['members', 'pins']) {
+    $(tab + 'Button').setAttribute('aria-expanded', open && infoTab === tab);
+    $(tab + 'Tab').setAttribute('aria-selected', infoTab === tab);
+    $(tab + 'Tab').tabIndex = infoTab === tab ? 0 : -1;
+    $(tab).hidden = infoTab !== tab;
+  }
+  if (!open || !state) return;
+  const c = state.channels.find((o) => o.id === channel);
+  if (!c || isDirect(c.id)) { dock('info', false); return; }
+  const pins = pinsOf(c.id);
+  $('infoName').textContent = '# ' + c.name;
+  $('membersTab').textContent = 'Members ' + membersOf(c).length;
+  $('pinsTab').textContent = 'Pinned ' + pins.length;
+  fill($('memberList'), membersOf(c).map((id) => ({key: id, sign: String(id === me), make: () => {
+    const p = person(id) || {name: id}, bot = id === state.bot.id;
+    return el('li', 'member', face(p.name, bot), el('span', 'personName', el('strong', '', p.name), bot ? el('span', 'badge', 'APP') : null, id === me ? el('small', '', ' you') : null, el('small', 'below', bot ? 'the bot of this workspace' : roles(p))));
+  }})), false);
+  fill($('pinList'), pins.length ? pins.slice().reverse().map((m) => ({key: m.ts, sign: String(versionOf(m)) + me, make: () => {
+    const where = {channel: m.channel, message_ts: m.ts};
+    const li = el('li', 'pin', el('div', 'head', el('span', 'name', (person(m.user) || {name: m.user}).name), el('time', 'time', viewerTime(m.ts))),
+      ...(m.blocks && m.blocks.length ? blocks(m.blocks, where) : [el('div', 'text', mrkdwn(m.text))]));
+    li.append(pressable('b small', 'Show in the channel', () => goTo(m)));
+    return li;
+  }})) : [{key: 'none', sign: '', make: () => el('li', 'hint', 'Nothing is pinned here.')}], false);
+}
+
+for (const tab of ['members', 'pins']) {
+  $(tab + 'Button').addEventListener('click', () => info(tab));
+  $(tab + 'Tab').addEventListener('click', () => { infoTab = tab; drawInfo(); });
+  $(tab + 'Tab').addEventListener('keydown', (e) => {
+    if (e.key !== 'ArrowLeft' && e.key !== 'ArrowRight') return;
+    infoTab = tab === 'members' ? 'pins' : 'members';
+    drawInfo();
+    $(infoTab + 'Tab').focus();
+  });
+}

@@ -17,10 +17,61 @@ const pressable = (cls, label, does) => {
   return b;
 };
 
+// icons are drawn, so that they need no font and follow the colour of the text.
+const shapes = {
+  dots: 'M3.500 8h.01M8 8h.01M12.500 8h.01', talk: 'M3 3h10a1 1 0 0 1 1 1v6a1 1 0 0 1-1 1H7.500L4.500 13.500V11H3a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z',
+  pin: 'M5.500 2.500h5M6.500 2.500v4L4.500 9h7l-2-2.500v-4M8 9v4.500', send: 'M2.500 3l11 5-11 5 1.500-5zM4 8h4.500', box: 'M2 3h12v3H2zM3 6v7h10V6M6.500 8.500h3',
+  people: 'M6 7.500a2.200 2.200 0 1 0 0-4.400 2.200 2.200 0 0 0 0 4.400zM2 13c0-2.200 1.800-3.500 4-3.500s4 1.300 4 3.500M10.500 3.500a2 2 0 0 1 0 3.800M11.500 9.700c1.500.4 2.500 1.500 2.500 3.300',
+  link: 'M7 9.500l2.500-3M6 6.500L4 8.600a2.300 2.300 0 0 0 3.300 3.200L9 10M7.500 5.500L9 4a2.300 2.300 0 0 1 3.200 3.300L10.500 9', tick: 'M3 8.500l3.200 3L13 4.500',
+};
+function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  path.setAttribute('d', shapes[name]);
+  svg.setAttribute('viewBox', '0 0 16 16');
+  svg.setAttribute('class', 'icon ' + name);
+  svg.setAttribute('aria-hidden', 'true');
+  svg.append(path);
+  return svg;
+}
+
+// menu shows a short list of things to do beside a button.
+function menu(anchor, entries, label) {
+  const box = $('menuList');
+  (anchor.closest('dialog') || document.body).append(box); // a window makes inert what is outside of it
+  box.setAttribute('aria-label', label);
+  box.replaceChildren(...entries.map((o) => {
+    if (!o) return el('hr');
+    const b = pressable('', '', () => { box.hidePopover(); anchor.focus({preventScroll: true}); o.does(); });
+    b.append(el('span', '', o.label), o.about ? el('small', '', o.about) : '');
+    b.setAttribute('role', 'menuitem');
+    b.tabIndex = -1;
+    return b;
+  }));
+  box.anchor = anchor;
+  anchor.setAttribute('aria-expanded', 'true');
+  box.showPopover();
+  const at = anchor.getBoundingClientRect(), size = box.getBoundingClientRect();
+  const below = at.bottom + 4 + size.height < innerHeight;
+  box.style.left = Math.max(8, Math.min(at.left, innerWidth - size.width - 8)) + 'px';
+  box.style.top = Math.max(8, below ? at.bottom + 4 : at.top - size.height - 4) + 'px';
+  box.querySelector('button').focus({preventScroll: true});
+}
+$('menuList').addEventListener('toggle', (e) => { if (e.newState === 'closed') $('menuList').anchor.setAttribute('aria-expanded', 'false'); });
+$('menuList').addEventListener('keydown', (e) => {
+  const all = [...$('menuList').querySelectorAll('button')], at = all.indexOf(document.activeElement);
+  const next = {ArrowDown: (at + 1) % all.length, ArrowUp: (at - 1 + all.length) % all.length, Home: 0, End: all.length - 1}[e.key];
+  if (next !== undefined) all[next].focus();
+  else if (e.key === 'Escape' || e.key === 'Tab') { $('menuList').hidePopover(); $('menuList').anchor.focus({preventScroll: true}); } else return;
+  if (e.key !== 'Tab') e.preventDefault();
+  e.stopPropagation();
+});
+
 // ---- text
 
 const entities = {'&amp;': '&', '&lt;': '<', '&gt;': '>'};
 const plainText = (s) => String(s).replace(/&(amp|lt|gt);/g, (m) => entities[m]);
+const group = (id) => (state.groups || []).find((g) => g.id === id);
 const person = (id) => state.people.find((p) => p.id === id) || (id === state.bot.id ? state.bot : null);
 
 function link(url, label) {
@@ -46,6 +97,8 @@ function date(stamp, format, fallback) {
       case 'date': case 'date_pretty': return day({month: 'long', day: 'numeric', year: 'numeric'}, pretty);
       case 'date_short': case 'date_short_pretty': return day({month: 'short', day: 'numeric', year: 'numeric'}, pretty);
       case 'date_long': case 'date_long_pretty': return day({weekday: 'long', month: 'long', day: 'numeric', year: 'numeric'}, pretty);
+      case 'date_long_full': return day({weekday: 'long', month: 'long', day: 'numeric', year: 'numeric'});
+      case 'day_divider_pretty': return day({weekday: 'long', month: 'long', day: 'numeric'}, true);
       case 'time': return time();
       case 'time_secs': return time({second: '2-digit'});
       case 'ago': return ago(d);
@@ -66,17 +119,52 @@ function ago(d) {
 
 const mention = (name, mine) => el('span', 'mention' + (mine ? ' me' : ''), name);
 
+function personMention(id) {
+  const p = person(id);
+  return mention('@' + (p ? p.name : id), id === me);
+}
+
+function groupMention(id, label) {
+  const g = group(id);
+  const m = mention('@' + (g ? g.handle : (label || id).replace(/^@/, '')), !!g && (g.users || []).includes(me));
+  if (g) m.title = g.name + ': ' + (g.users || []).map((u) => (person(u) || {name: u}).name).join(', ');
+  return m;
+}
+
+function channelMention(id, label) {
+  const c = state.channels.find((o) => o.id === id);
+  return mention('#' + (c ? c.name : label || id));
+}
+
+// emoji are the names that a bot about incidents is likely to use; any other name
+// is shown as it is written.
+const emoji = {};
+for (const pair of ('white_check_mark✅ heavy_check_mark✔️ ballot_box_with_check☑️ x❌ warning⚠️ rotating_light🚨 fire🔥 boom💥 link🔗 book📖 books📚 memo📝 pencil📝 page_facing_up📄 ' +
+  'clipboard📋 bar_chart📊 chart_with_upwards_trend📈 chart_with_downwards_trend📉 bell🔔 no_bell🔕 eyes👀 +1👍 thumbsup👍 -1👎 thumbsdown👎 tada🎉 rocket🚀 red_circle🔴 large_red_circle🔴 ' +
+  'large_green_circle🟢 green_circle🟢 large_yellow_circle🟡 large_orange_circle🟠 large_blue_circle🔵 white_circle⚪ black_circle⚫ hourglass⌛ hourglass_flowing_sand⏳ stopwatch⏱️ alarm_clock⏰ ' +
+  'lock🔒 unlock🔓 key🔑 globe_with_meridians🌐 earth_americas🌎 computer💻 floppy_disk💾 package📦 wrench🔧 hammer🔨 gear⚙️ construction🚧 octagonal_sign🛑 no_entry⛔ no_entry_sign🚫 question❓ ' +
+  'exclamation❗ information_sourceℹ️ arrow_right➡️ arrow_left⬅️ arrow_up⬆️ arrow_down⬇️ back🔙 repeat🔁 arrows_counterclockwise🔄 double_vertical_bar⏸️ pause_button⏸️ arrow_forward▶️ pushpin📌 ' +
+  'round_pushpin📍 bookmark🔖 phone☎️ telephone_receiver📞 email📧 speech_balloon💬 loudspeaker📢 mega📣 ambulance🚑 sos🆘 shield🛡️ bulb💡 mag🔍 calendar📆 bookmark_tabs📑 wave👋 raised_hands🙌 ' +
+  'clap👏 pray🙏 smile😄 slightly_smiling_face🙂 thinking_face🤔 robot_face🤖 zap⚡ star⭐ heart❤️ point_right👉 100💯').split(' ')) {
+  const [, name, glyph] = /^([+-]?[a-z0-9_]+)(.+)$/u.exec(pair);
+  emoji[name] = glyph;
+}
+function emojiNamed(name, unicode) {
+  const glyph = emoji[name] || (unicode ? String.fromCodePoint(...unicode.split('-').map((h) => parseInt(h, 16))) : '');
+  if (!glyph) return document.createTextNode(':' + name + ':');
+  const e = el('span', 'emoji', glyph);
+  e.title = ':' + name + ':';
+  e.setAttribute('role', 'img');
+  e.setAttribute('aria-label', name.replace(/_/g, ' '));
+  return e;
+}
+const emojiPattern = new RegExp(':(' + Object.keys(emoji).map((n) => n.replace('+', '\\+')).join('|') + '):');
+
 // angle renders what stands between < and >.
 function angle(inner) {
   let m;
-  if ((m = /^@([^|]+)(\|.*)?$/.exec(inner))) {
-    const p = person(m[1]);
-    return mention('@' + (p ? p.name : m[1]), m[1] === me);
-  }
-  if ((m = /^#([^|]+)(?:\|(.*))?$/.exec(inner))) {
-    const c = state.channels.find((o) => o.id === m[1]);
-    return mention('#' + (c ? c.name : m[2] || m[1]));
-  }
+  if ((m = /^@([^|]+)(\|.*)?$/.exec(inner))) return personMention(m[1]);
+  if ((m = /^#([^|]+)(?:\|(.*))?$/.exec(inner))) return channelMention(m[1], m[2] && plainText(m[2]));
   if ((m = /^!date\^(\d+)\^([^^|]*)(?:\^([^|]*))?\|(.*)$/.exec(inner))) {
     const shown = date(m[1], plainText(m[2]), plainText(m[4]));
     const t = el('time', '', m[3] ? link(plainText(m[3]), shown) : shown);
@@ -84,7 +172,7 @@ function angle(inner) {
     return t;
   }
   if ((m = /^!(here|channel|everyone)(\|.*)?$/.exec(inner))) return mention('@' + m[1], true);
-  if ((m = /^!subteam\^([^|]+)(?:\|(.*))?$/.exec(inner))) return mention(plainText(m[2] || m[1]));
+  if ((m = /^!subteam\^([^|]+)(?:\|(.*))?$/.exec(inner))) return groupMention(m[1], m[2] && plainText(m[2]));
   if (inner.startsWith('!')) return document.createTextNode(plainText(inner));
   const [url, label] = inner.split('|', 2);
   if (!/^(https?|mailto):/.test(url)) return document.createTextNode('<' + plainText(inner) + '>');
@@ -98,8 +186,14 @@ const spans = [
   [/(?<![\w*])\*(?!\s)([^*\n]+?)(?<!\s)\*(?![\w*])/, (m) => el('strong', '', mrkdwn(m[1]))],
   [/(?<![\w_])_(?!\s)([^_\n]+?)(?<!\s)_(?![\w_])/, (m) => el('em', '', mrkdwn(m[1]))],
   [/(?<![\w~])~(?!\s)([^~\n]+?)(?<!\s)~(?![\w~])/, (m) => el('s', '', mrkdwn(m[1]))],
-  [/^&gt; ?(.*)$/m, (m) => el('blockquote', '', mrkdwn(m[1]))],
+  [/(?:^&gt; ?.*(?:\n|$))+/m, (m) => el('blockquote', '', mrkdwn(m[0].replace(/\n$/, '').replace(/^&gt; ?/gm, '')))],
+  [emojiPattern, (m) => emojiNamed(m[1])],
 ];
+// In what a person typed, a name behind an @ is that person, as Slack sends it.
+const typed = spans.concat([[/(?<![\w@])@([\p{L}\d._-]*[\p{L}\d])/u, (m) => {
+  const p = state.people.concat(state.bot).find((o) => o.name === m[1]), g = (state.groups || []).find((o) => o.handle === m[1]);
+  return p ? personMention(p.id) : g ? groupMention(g.id) : document.createTextNode(m[0]);
+}]]);
 
 // inline cuts text at the first of the patterns that fit and renders the rest.
 function inline(text, patterns, rest) {
@@ -118,7 +212,7 @@ function inline(text, patterns, rest) {
   return out;
 }
 
-const mrkdwn = (text) => inline(String(text), spans, plainText);
+const mrkdwn = (text, patterns = spans) => inline(String(text), patterns, plainText);
 
 // text is a text object, as a block of its own or within a line.
 function text(o, tag = 'div') {
@@ -191,22 +285,33 @@ function markdown(source) {
 
 function rich(node) {
   switch (node.type) {
-    case 'text': {
-      let t = document.createTextNode(node.text);
-      const s = node.style || {};
-      for (const [k, tag] of [['code', 'code'], ['bold', 'strong'], ['italic', 'em'], ['strike', 's']]) if (s[k]) t = el(tag, '', t);
+    case 'text': case 'link': {
+      let t = node.type === 'link' ? link(node.url, node.text) : document.createTextNode(node.text);
+      const style = node.style || {};
+      for (const [k, tag] of [['code', 'code'], ['bold', 'strong'], ['italic', 'em'], ['strike', 's'], ['underline', 'u']]) if (style[k]) t = el(tag, '', t);
       return t;
     }
-    case 'link': return link(node.url, node.text);
-    case 'user': { const p = person(node.user_id); return mention('@' + (p ? p.name : node.user_id), node.user_id === me); }
-    case 'channel': { const c = state.channels.find((o) => o.id === node.channel_id); return mention('#' + (c ? c.name : node.channel_id)); }
+    case 'user': return personMention(node.user_id);
+    case 'usergroup': return groupMention(node.usergroup_id);
+    case 'channel': return channelMention(node.channel_id);
+    case 'team': return mention('@' + state.team);
     case 'broadcast': return mention('@' + node.range, true);
-    case 'emoji': return document.createTextNode(':' + node.name + ':');
-    case 'date': return document.createTextNode(date(node.timestamp, node.format, node.fallback || ''));
+    case 'emoji': return emojiNamed(node.name, node.unicode);
+    case 'color': return el('code', '', node.value);
+    case 'date': {
+      const shown = date(node.timestamp, node.format, node.fallback || '');
+      const t = el('time', '', node.url ? link(node.url, shown) : shown);
+      if (node.fallback) t.title = node.fallback;
+      return t;
+    }
     case 'rich_text_preformatted': return el('pre', '', ...node.elements.map(rich));
-    case 'rich_text_quote': return el('blockquote', '', ...node.elements.map(rich));
-    case 'rich_text_list': return el(node.style === 'ordered' ? 'ol' : 'ul', '', ...node.elements.map((n) => el('li', '', rich(n))));
-    case 'rich_text_section': case 'rich_text': return el('div', 'text rich', ...node.elements.map(rich));
+    case 'rich_text_quote': return el('blockquote', 'text', ...node.elements.map(rich));
+    case 'rich_text_list': {
+      const list = el(node.style === 'ordered' ? 'ol' : 'ul', 'indent' + Math.min(node.indent || 0, 8) + (node.border ? ' bordered' : ''), ...node.elements.map((n) => el('li', '', rich(n))));
+      if (node.style === 'ordered' && node.offset) list.start = node.offset + 1;
+      return list;
+    }
+    case 'rich_text_section': case 'rich_text': return el('div', 'text', ...node.elements.map(rich));
   }
   return unknown(node);
 }
@@ -239,31 +344,62 @@ function confirmFirst(c) {
 async function press(where, block, e, extra, control) {
   if (e.confirm && !(await confirmFirst(e.confirm))) return;
   notice('');
-  if (control) { control.disabled = true; control.setAttribute('aria-busy', 'true'); }
+  busy(control, true);
   const out = await deed('press', {...where, block_id: block.block_id, action_id: e.action_id, value: e.value || '', confirmed: !!e.confirm, ...extra});
-  if (control) { control.disabled = false; control.removeAttribute('aria-busy'); }
-  if (out.ok && e.url) {
-    const a = link(e.url, '');
-    if (a.href) window.open(a.href, '_blank', 'noopener');
-  }
+  busy(control, false);
+  if (out.ok && e.url) visit(e.url);
+}
+
+// visit opens a link that a button carries.
+function visit(url) {
+  const a = link(url, '');
+  if (a.href) window.open(a.href, '_blank', 'noopener');
+}
+
+// busy shows that a press is on its way; morph leaves such a control alone.
+function busy(control, is) {
+  if (!control) return;
+  if (is) control.focused = control.contains(document.activeElement);
+  control.pressed = is;
+  if ('disabled' in control) control.disabled = is;
+  for (const i of control.querySelectorAll('input')) i.disabled = is;
+  if (is) control.setAttribute('aria-busy', 'true'); else control.removeAttribute('aria-busy');
+  if (!is && control.focused && control.isConnected && [document.body, control].includes(document.activeElement)) control.focus({preventScroll: true});
 }
 
 const options = (e) => (e.options || []).concat(...(e.option_groups || []).map((g) => g.options));
 
-// control is an interactive element outside a form.
+// control is an interactive element outside a form. What it does hangs on its
+// on... properties and asks the event for the element, so that morph can carry it
+// over to the element that is already there.
 function control(where, block, e) {
-  if (e.type === 'button') {
-    const b = pressable('b ' + (['primary', 'danger'].includes(e.style) ? e.style : ''), e.text.text);
-    if (e.accessibility_label) b.setAttribute('aria-label', e.accessibility_label);
-    b.dataset.action = e.action_id || '';
-    b.onclick = () => press(where, block, e, {}, b);
-    return b;
+  switch (e.type) {
+    case 'button': case 'workflow_button': {
+      const b = pressable('b ' + (['primary', 'danger'].includes(e.style) ? e.style : ''), e.text.text, (ev) => press(where, block, e, {}, ev.currentTarget));
+      if (e.accessibility_label) b.setAttribute('aria-label', e.accessibility_label);
+      b.dataset.action = e.action_id || '';
+      return b;
+    }
+    case 'overflow': {
+      const b = pressable('b overflow', '', (ev) => {
+        const anchor = ev.currentTarget;
+        menu(anchor, e.options.map((o) => ({label: o.text.text, about: o.description ? o.description.text : '', does: async () => {
+          await press(where, block, e, {value: o.value}, anchor);
+          if (o.url) visit(o.url);
+        }})), 'More');
+      });
+      b.append(icon('dots'));
+      b.setAttribute('aria-label', 'More');
+      b.setAttribute('aria-haspopup', 'menu');
+      b.setAttribute('aria-expanded', 'false');
+      return b;
+    }
+    case 'image': return image(e);
   }
-  if (e.type === 'image') return image(e);
   const f = field(e, null);
   if (!f) return unknown(e);
-  f.node.addEventListener('change', () => press(where, block, e, {value: e.type === 'overflow' ? f.read() : '', values: {[block.block_id]: {[e.action_id]: f.read()}}}, null));
-  f.node.setAttribute('aria-label', (e.placeholder && e.placeholder.text) || (block.text && block.text.text) || e.action_id);
+  f.node.onchange = (ev) => press(where, block, e, {value: '', values: {[block.block_id]: {[e.action_id]: f.read(ev.currentTarget)}}}, ev.currentTarget);
+  f.node.setAttribute('aria-label', (e.placeholder && e.placeholder.text) || (block.text && plainText(block.text.text)) || e.action_id);
   return f.node;
 }
 
@@ -277,6 +413,20 @@ function image(o) {
   i.src = u.href;
   i.alt = o.alt_text || '';
   return i;
+}
+
+// blocks draws the blocks of a message or a window. Each is known by what can be
+// done in it, so that an update finds it again although others came before it.
+function blocks(list, where, faults = {}, draft = {values: {}, fields: [], where}) {
+  const seen = new Map();
+  return (list || []).map((b) => {
+    const n = block(b, where, faults, draft);
+    const inside = [b && b.accessory, b && b.element].concat((b && Array.isArray(b.elements) && b.elements) || []).map((e) => (e && e.action_id) || '').filter(Boolean).join(' ');
+    const name = (b && b.type) + ' ' + inside, times = (seen.get(name) || 0) + 1;
+    seen.set(name, times);
+    n.dataset.key = name + ' ' + times;
+    return n;
+  });
 }
 
 function block(b, where, faults, draft) {
@@ -295,7 +445,7 @@ function drawBlock(b, where, faults, draft) {
       const left = el('div');
       if (b.text) left.append(text(b.text));
       if (b.fields) left.append(el('div', 'fields', ...b.fields.map((f) => text(f))));
-      return el('div', 'block section', left, b.accessory ? control(where, b, b.accessory) : null);
+      return el('div', 'block section' + (b.accessory && ['radio_buttons', 'checkboxes'].includes(b.accessory.type) ? ' tall' : ''), left, b.accessory ? control(where, b, b.accessory) : null);
     }
     case 'context': return el('div', 'block context', ...b.elements.map((e) => e.type === 'image' ? image(e) : text(e)));
     case 'actions': return el('div', 'block actions', ...b.elements.map((e) => control(where, b, e)));
@@ -304,6 +454,17 @@ function drawBlock(b, where, faults, draft) {
       return figure;
     }
     case 'rich_text': return el('div', 'block rich', ...b.elements.map(rich));
+    case 'table': {
+      const row = (cells, tag) => el('tr', '', ...cells.map((c) => el(tag, '', c.type === 'rich_text' ? rich(c) : c.text)));
+      const [head, ...rest] = b.rows;
+      return el('div', 'block markdown', el('div', 'wide', el('table', '', row(head, 'th'), ...rest.map((r) => row(r, 'td')))));
+    }
+    case 'video': {
+      const box = el('div', 'block video', el('strong', '', link(b.title_url || b.video_url, b.title.text)));
+      if (b.description) box.append(text(b.description));
+      box.append(el('div', 'hint', [b.author_name, b.provider_name, 'video, opened elsewhere'].filter(Boolean).join(' · ')));
+      return box;
+    }
     case 'markdown': return el('div', 'block', markdown(b.text));
     case 'input': return input(b, faults, draft);
   }
@@ -311,65 +472,80 @@ function drawBlock(b, where, faults, draft) {
 }
 
 // field makes an element for entering something; read gives what stands in it.
+// begins is what morph compares: what a person chose stays until the bot says
+// something else.
 function field(e, value) {
   const given = (name) => value !== null && value !== undefined ? value : e[name];
-  const choice = (o) => { const c = el('option', '', o.text.text); c.value = o.value; return c; };
+  const choice = (o) => { const c = el('option', '', plainText(o.text.text)); c.value = o.value; return c; };
   const optionValue = (o) => (o ? o.value : '');
+  const named = (list) => list.map((o) => ({text: {text: o.show || o.name}, value: o.id}));
+  const places = () => named(state.channels.filter((c) => !c.archived && !isDirect(c.id)).map((c) => ({id: c.id, show: '# ' + c.name})));
+  const [, several, what] = /^(multi_)?(static|external|users|channels|conversations)_select$/.exec(e.type) || [];
+  const list = what === 'users' ? named(state.people) : what === 'channels' || what === 'conversations' ? places() : options(e);
+  if (what && !several) {
+    const n = el('select');
+    const none = el('option', '', e.placeholder ? e.placeholder.text : 'Choose');
+    none.value = '';
+    n.append(none);
+    if (e.option_groups) {
+      for (const g of e.option_groups) { const box = el('optgroup', '', ...g.options.map(choice)); box.label = g.label.text; n.append(box); }
+    } else {
+      n.append(...list.map(choice));
+    }
+    n.value = value !== null && value !== undefined ? value : (e.initial_user || e.initial_channel || e.initial_conversation || optionValue(e.initial_option));
+    n.begins = n.value;
+    return {node: n, read: (at) => at.value};
+  }
+  if (what || e.type === 'checkboxes' || e.type === 'radio_buttons') {
+    const one = e.type === 'radio_buttons';
+    const start = value !== null && value !== undefined ? [].concat(value)
+      : one ? [optionValue(e.initial_option)] : e.initial_users || e.initial_channels || e.initial_conversations || (e.initial_options || []).map(optionValue);
+    const n = el('div', 'choices' + (what && list.length > 6 ? ' many' : ''));
+    n.setAttribute('role', one ? 'radiogroup' : 'group');
+    const name = 'f' + Math.random();
+    for (const o of list) {
+      const i = el('input');
+      i.type = one ? 'radio' : 'checkbox';
+      i.name = name;
+      i.value = o.value;
+      i.checked = i.begins = start.includes(o.value);
+      n.append(el('label', 'choice', i, el('span', '', text(o.text, 'span'), o.description ? el('small', '', text(o.description, 'span')) : null)));
+    }
+    if (!list.length) n.append(el('span', 'hint', 'There is nothing to choose.'));
+    const read = (at) => [...at.querySelectorAll('input:checked')].map((i) => i.value);
+    return {node: n, read: one ? (at) => read(at)[0] || '' : read, group: true};
+  }
+  const entry = (n) => { n.begins = n.value; return {node: n, read: (at) => at.value}; };
   switch (e.type) {
     case 'plain_text_input': case 'number_input': case 'email_text_input': case 'url_text_input': case 'rich_text_input': {
       const n = e.multiline || e.type === 'rich_text_input' ? el('textarea') : el('input');
       if (n.tagName === 'INPUT') n.type = {number_input: 'number', email_text_input: 'email', url_text_input: 'url'}[e.type] || 'text';
       if (e.type === 'number_input' && e.is_decimal_allowed) n.step = 'any';
+      if (e.max_length) n.maxLength = e.max_length;
       if (e.placeholder) n.placeholder = e.placeholder.text;
-      n.value = given('initial_value') || '';
-      return {node: n, read: () => n.value};
-    }
-    case 'static_select': case 'users_select': case 'external_select': {
-      const n = el('select');
-      const list = e.type === 'users_select' ? state.people.map((p) => ({text: {text: p.name}, value: p.id})) : options(e);
-      const none = el('option', '', e.placeholder ? e.placeholder.text : 'Choose');
-      none.value = '';
-      n.append(none, ...list.map(choice));
-      n.value = value !== null && value !== undefined ? value : (e.initial_user || optionValue(e.initial_option));
-      return {node: n, read: () => n.value};
-    }
-    case 'multi_static_select': case 'multi_users_select': case 'checkboxes': case 'radio_buttons': {
-      const one = e.type === 'radio_buttons';
-      const users = e.type === 'multi_users_select';
-      const list = users ? state.people.map((p) => ({text: {text: p.name}, value: p.id})) : options(e);
-      const start = value !== null && value !== undefined ? [].concat(value) : one ? [optionValue(e.initial_option)] : users ? e.initial_users || [] : (e.initial_options || []).map(optionValue);
-      const n = el('div', 'choices');
-      n.setAttribute('role', one ? 'radiogroup' : 'group');
-      const name = 'f' + Math.random();
-      const boxes = list.map((o) => {
-        const i = el('input');
-        i.type = one ? 'radio' : 'checkbox';
-        i.name = name;
-        i.checked = start.includes(o.value);
-        n.append(el('label', 'choice', i, ' ', text(o.text, 'span'), o.description ? el('span', 'hint', ' ', text(o.description, 'span')) : null));
-        return [i, o.value];
-      });
-      const read = () => boxes.filter(([i]) => i.checked).map(([, v]) => v);
-      return {node: n, read: one ? () => read()[0] || '' : read, group: true};
-    }
-    case 'overflow': {
-      const n = el('select', 'overflow');
-      n.append(el('option', '', '…'), ...e.options.map(choice));
-      n.options[0].value = '';
-      return {node: n, read: () => n.value};
+      const start = given('initial_value');
+      n.value = typeof start === 'string' || typeof start === 'number' ? start : '';
+      return entry(n);
     }
     case 'datepicker': case 'timepicker': {
       const n = el('input');
       n.type = e.type === 'datepicker' ? 'date' : 'time';
       n.value = given(e.type === 'datepicker' ? 'initial_date' : 'initial_time') || '';
-      return {node: n, read: () => n.value};
+      return entry(n);
     }
     case 'datetimepicker': {
       const n = el('input');
       n.type = 'datetime-local'; // shown and read as UTC
       const at = given('initial_date_time');
       if (at) n.value = new Date(Number(at) * 1000).toISOString().slice(0, 16);
-      return {node: n, read: () => n.value ? String(Math.floor(Date.parse(n.value + 'Z') / 1000)) : ''};
+      return {...entry(n), read: (o) => o.value ? String(Math.floor(Date.parse(o.value + 'Z') / 1000)) : ''};
+    }
+    case 'file_input': {
+      const n = el('input');
+      n.type = 'file';
+      n.disabled = true;
+      n.title = 'The rehearsal takes no files from people.';
+      return {node: n, read: () => []};
     }
   }
   return null;
@@ -401,7 +577,7 @@ function input(b, faults, draft) {
   }
   if (about.length) f.node.setAttribute('aria-describedby', about.join(' '));
   if (!b.optional) f.node.setAttribute('aria-required', 'true');
-  draft.fields.push(() => { (draft.values[b.block_id] ||= {})[b.element.action_id] = f.read(); });
-  if (b.dispatch_action) f.node.addEventListener('change', () => press(draft.where, b, b.element, {values: {[b.block_id]: {[b.element.action_id]: f.read()}}}, null));
+  draft.fields.push(() => { (draft.values[b.block_id] ||= {})[b.element.action_id] = f.read(f.node); });
+  if (b.dispatch_action) f.node.addEventListener('change', () => press(draft.where, b, b.element, {values: {[b.block_id]: {[b.element.action_id]: f.read(f.node)}}}, null));
   return box;
 }

@@ -4,12 +4,14 @@
 'use strict';
 
 let me = '', channel = '', threadTS = '', state = null, poll = null, unread = new Map(), now = 0; // now is the rehearsal's, not this machine's
+let stage = null, tasks = null; // how the rehearsal stands and what there is to try; null where there is none
 const drafts = new Map(); // view id -> what stands in its fields
 const composed = new Map(); // channel -> what stands in its message field
 
 const kept = {
   get(k) { try { return sessionStorage.getItem(k) || ''; } catch (x) { return ''; } }, // private mode
   set(k, v) { try { sessionStorage.setItem(k, v); } catch (x) { /* not kept */ } },
+  drop(prefix) { try { for (const k of Object.keys(sessionStorage)) if (k.startsWith(prefix)) sessionStorage.removeItem(k); } catch (x) { /* nothing was kept */ } },
 };
 
 // ---- talking to the workspace
@@ -49,25 +51,58 @@ async function follow() {
     } catch (e) {
       if (mine.signal.aborted) return;
       broken = true;
-      notice('The rehearsal Slack does not answer. Trying again.');
-      await pause(1000);
+      if (!$('raising').textContent) notice('The rehearsal Slack does not answer. Trying again.');
+      await pause($('raising').textContent ? 250 : 1000);
     }
   }
 }
 
 async function load(signal) {
   const read = async () => (await fetch('/rehearsal/state?as=' + encodeURIComponent(me), {signal})).json();
-  let next = await read();
+  const beside = async (path) => { try { const r = await fetch(path, {signal}); return r.ok ? await r.json() : null; } catch (e) { return null; } };
+  let [next, at, todo] = await Promise.all([read(), beside('/beside/stage'), beside('/beside/practice')]);
   if (!next.people.some((p) => p.id === me)) {
     me = next.people.length ? next.people[0].id : '';
     next = await read();
   }
-  state = next;
+  const another = state && (next.seq < state.seq || Date.parse(next.now) < now - 1000 || (stage && at && stage.life !== at.life));
+  if (another) forget();
+  [state, stage, tasks] = [next, at, todo];
   now = Date.parse(state.now);
-  if (!state.channels.some((c) => c.id === channel)) channel = state.channels[0].id;
+  if (!placeOf(channel)) channel = state.channels[0].id;
   draw();
+  if (another) { toEnd($('messages')); $('text').focus(); }
   showTopView();
   arrive();
+}
+
+// forget drops what belonged to a workspace that is no more: another rehearsal
+// began at this address. Who one is stays.
+function forget() {
+  drafts.clear();
+  kept.drop('draft ');
+  composed.clear();
+  unread.clear();
+  channel = threadTS = joining = '';
+  for (const field of ['text', 'replyText']) { $(field).value = ''; grow($(field)); }
+  for (const list of ['messages', 'replies', 'memberList', 'pinList']) $(list).replaceChildren();
+  said = {as: '', at: 0, regions: [], lines: []};
+  hush();
+  for (const d of [$('modal'), $('confirm')]) if (d.open) d.close();
+  forgetWire();
+  dock('practice', false);
+  kept.set('welcome', '');
+  notice('');
+  raising('');
+}
+
+// raising says that another scenario is on its way.
+let patience = 0;
+function raising(words) {
+  clearTimeout(patience);
+  $('raising').textContent = words;
+  $('raising').hidden = !words;
+  if (words) patience = setTimeout(() => { raising(''); notice('The scenario has not begun after 20 s. The terminal where the rehearsal runs may say why.'); }, 20000);
 }
 
 // arrive shows the message that the address names, once.
@@ -85,7 +120,7 @@ async function listen(signal) {
     const r = await fetch('/rehearsal/events?as=' + encodeURIComponent(me) + '&after=' + after, {signal});
     const batch = await r.json();
     if (batch.lost) return;
-    after = batch.next;
+    state.seq = after = batch.next;
     if (!batch.events.length) continue;
     for (const e of batch.events) apply(e);
     draw();
@@ -109,6 +144,7 @@ function apply(e) {
       }
       put(state.messages[m.channel], m);
       if (e.type === 'post' && m.channel !== channel) unread.set(m.channel, (unread.get(m.channel) || 0) + 1);
+      if (e.type === 'post' && m.user !== me && m.channel === channel) $('said').textContent = (person(m.user) || {name: m.user}).name + ': ' + plainText(m.text).slice(0, 200);
       break;
     case 'delete': {
       const list = state.messages[m.channel] || [];
@@ -158,10 +194,10 @@ function showTopView(faults = {}) {
   const v = state.views[state.views.length - 1];
   if (!v) { if (d.open) d.close(); return; }
   const again = d.open && d.dataset.view === v.id;
-  const at = again && document.activeElement ? document.activeElement.id : '';
+  const was = again && document.activeElement, at = was ? was.id : '', caret = was && was.type !== 'number' && was.selectionStart;
   const draft = draftOf(v.id);
   const body = v.view;
-  const form = el('div', 'content', ...(body.blocks || []).map((b) => block(b, draft.where, faults, draft)));
+  const form = el('div', 'content', ...blocks(body.blocks, draft.where, faults, draft));
   const keep = () => { for (const k of draft.fields) k(); kept.set('draft ' + v.id, JSON.stringify(draft.values)); };
   form.addEventListener('input', keep);
   if (faults['']) { const f = el('div', 'fault', faults['']); f.setAttribute('role', 'alert'); form.append(f); }
@@ -170,9 +206,9 @@ function showTopView(faults = {}) {
   if (body.submit) {
     const send = pressable('b primary', body.submit.text, async () => {
       keep();
-      send.disabled = true;
+      busy(send, true);
       const out = await deed('submit', {view_id: v.id, values: draft.values});
-      send.disabled = false;
+      busy(send, false);
       if (!out.ok) showTopView(out.errors && Object.keys(out.errors).length ? out.errors : {'': out.reason || 'That did not work.'});
     });
     foot.append(send);
@@ -183,12 +219,15 @@ function showTopView(faults = {}) {
   d.oncancel = (ev) => { ev.preventDefault(); cancel.click(); }; // Escape
   const name = el('h2', '', body.title ? body.title.text : '');
   name.id = 'modalName';
-  d.replaceChildren(name, form, foot);
+  const shut = pressable('plain', '✕', () => cancel.click());
+  shut.setAttribute('aria-label', 'Close this window');
+  d.replaceChildren(el('header', '', name, shut), form, foot);
   d.dataset.view = v.id;
   if (!d.open) d.showModal();
   const bad = d.querySelector('[aria-invalid=true]');
   const first = bad || (at && $(at)) || form.querySelector('input, textarea, select, button') || foot.lastChild;
   if (first) first.focus();
+  if (first && !bad && first.id === at && typeof caret === 'number') first.setSelectionRange(caret, caret);
 }
 
 // ---- who is waited for
@@ -215,7 +254,24 @@ function questions() {
 const viewerTime = (ts, o) => new Date(Number(ts) * 1000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...o});
 const exactly = (ts) => new Date(Number(ts) * 1000).toLocaleString([], {dateStyle: 'full', timeStyle: 'long'}) + ' · ' + new Date(Number(ts) * 1000).toISOString().slice(11, 19) + ' UTC';
 const isDirect = (id) => id.startsWith('D');
-const face = (name, bot) => el('span', 'face' + (bot ? ' bot' : ' f' + (name.charCodeAt(0) % 6)), name.slice(0, 1).toUpperCase());
+const roles = (p) => (p.title || '').replace(/_/g, ' ');
+
+function face(name, bot) {
+  if (!bot) return el('span', 'face f' + (name.charCodeAt(0) % 6), name.slice(0, 1).toUpperCase());
+  const i = el('img', 'face');
+  i.src = '/icon.svg';
+  i.alt = '';
+  return i;
+}
+
+// home is the app's page, which is no channel; so is its direct message before
+// the app has said anything there.
+const isApp = (id) => id === 'home' || id === 'direct' || isDirect(id);
+const placeOf = (id) => isApp(id) && !isDirect(id) || state.channels.find((c) => c.id === id);
+const directOf = () => state.channels.find((c) => isDirect(c.id));
+const membersOf = (c) => c.members || [];
+const mayWrite = (c) => isDirect(c.id) || !c.archived && (membersOf(c).includes(me) || joining === c.id);
+let joining = ''; // a channel that one is not in and wants to write in
 
 function file(f) {
   const at = '/files/' + encodeURIComponent(f.id);
@@ -243,6 +299,7 @@ function file(f) {
     });
     more.setAttribute('aria-expanded', 'false');
     box.append(body, more);
+    box.dataset.keep = box.dataset.key = f.id;
     fetch(at).then((r) => r.text()).then((t) => {
       const shown = t.slice(0, 200000);
       const end = atEnd($('messages'));
@@ -253,6 +310,9 @@ function file(f) {
   return box;
 }
 
+// replied counts the replies of the threads of what is drawn.
+let replied = new Map();
+
 function message(m, inThread, cont) {
   const p = person(m.user) || {name: m.user === 'USLACKBOT' ? 'Slackbot' : m.user};
   const isBot = !!m.bot_id || m.user === 'USLACKBOT';
@@ -261,31 +321,99 @@ function message(m, inThread, cont) {
   const only = !!m.for;
   const body = el('div', 'body');
   if (only) body.append(el('div', 'onlyNote', 'Only visible to you'));
+  const framed = m.blocks && m.blocks.length;
+  const edited = m.edited ? el('span', 'mark', framed ? '(edited)' : ' (edited)') : null;
   body.append(el('div', 'head', el('span', 'name', p.name), isBot ? el('span', 'badge', 'APP') : null,
-    p.title ? el('span', 'role', p.title) : null, at, m.pinned ? el('span', 'mark', 'pinned') : null));
-  if (m.blocks && m.blocks.length) {
-    const where = {channel: m.channel, message_ts: m.ts};
-    const draft = {values: {}, fields: [], where};
-    body.append(...m.blocks.map((b) => block(b, where, {}, draft)));
-  } else if (m.text) {
-    body.append(el('div', 'text', mrkdwn(m.text)));
-  }
-  if (m.edited) body.append(el('span', 'mark', '(edited)'));
+    p.title ? el('span', 'role', roles(p)) : null, at, m.pinned ? el('span', 'mark pinnedMark', icon('pin'), 'pinned') : null, framed ? edited : null));
+  if (framed) body.append(...blocks(m.blocks, {channel: m.channel, message_ts: m.ts}));
+  else if (m.text) body.append(el('div', 'text', mrkdwn(m.text, isBot ? spans : typed), edited));
   for (const f of m.files || []) body.append(file(f));
-  if (m.reactions) body.append(el('div', 'hint', m.reactions.map((r) => ':' + r + ':').join(' ')));
-  if (!inThread && !only) {
-    const all = repliesTo(m);
-    const n = all.length;
-    const open = pressable('replies' + (n ? '' : ' startThread'), n ? n + (n === 1 ? ' reply' : ' replies') : 'Reply in thread', () => openThread(m.ts));
-    if (n) open.append(el('span', 'hint', ' last at ' + viewerTime(all[n - 1].ts)));
+  if (m.reactions) body.append(el('div', 'reactions', ...m.reactions.map((r) => el('span', 'reaction', emojiNamed(r)))));
+  const all = inThread || only ? null : replied.get(m.ts);
+  if (all) {
+    const open = pressable('replies', all.n + (all.n === 1 ? ' reply' : ' replies'), () => openThread(m.ts));
+    open.append(el('span', 'hint', ' last at ' + viewerTime(all.last)));
     body.append(open);
   }
   const li = el('li', 'message' + (only ? ' only' : '') + (cont ? ' cont' : ''), face(p.name, isBot), body);
   li.dataset.ts = m.ts;
+  li.dataset.channel = m.channel;
+  li.tabIndex = -1;
   return li;
 }
 
-const repliesTo = (m) => (state.messages[m.channel] || []).filter((o) => o.thread_ts === m.ts);
+// ---- what can be done with a message
+
+// acts stands in the message that the pointer or the focus is in.
+const acts = el('div', 'acts');
+acts.floats = true;
+const answer = pressable('startThread', '', () => { const m = held(); if (m) openThread(m.ts); });
+const more = pressable('moreActions', '', () => {
+  const m = held();
+  if (!m) return;
+  const entries = [];
+  if (!answer.hidden) entries.push({label: 'Reply in thread', does: () => openThread(m.ts)});
+  entries.push({label: 'Copy text', does: () => copy(wordsOf(m), 'The text is copied.')});
+  if (!m.for) entries.push({label: 'Copy link', does: () => copy(location.origin + '/archives/' + m.channel + '/p' + m.ts.replace('.', ''), 'The link is copied.')});
+  const shortcuts = m.for ? [] : state.shortcuts || [];
+  if (shortcuts.length) entries.push(null, ...shortcuts.map((o) => ({label: o.name, about: state.bot.name, does: () => deed('shortcut', {channel: m.channel, message_ts: m.ts, callback_id: o.callback_id})})));
+  menu(more, entries, 'More actions');
+});
+answer.append(icon('talk'));
+answer.title = 'Reply in thread';
+answer.setAttribute('aria-label', 'Reply in thread');
+more.append(icon('dots'));
+more.title = 'More actions';
+more.setAttribute('aria-label', 'More actions');
+more.setAttribute('aria-haspopup', 'menu');
+more.setAttribute('aria-expanded', 'false');
+acts.append(answer, more);
+
+function held() {
+  const li = acts.closest('.message');
+  return li && (state.messages[li.dataset.channel] || []).concat(state.ephemerals).find((m) => m.ts === li.dataset.ts);
+}
+
+function hold(li) {
+  if (!li || !li.dataset.ts || acts.parentNode === li || acts.contains(document.activeElement)) return;
+  answer.hidden = li.classList.contains('only') || !li.closest('#messages');
+  li.append(acts);
+}
+
+function wordsOf(m) {
+  if (!m.blocks || !m.blocks.length) return plainText(m.text);
+  return [...document.querySelectorAll('[data-ts="' + m.ts + '"] .block:not(.actions)')].map((n) => n.innerText).join('\n');
+}
+
+async function copy(words, done) {
+  try { await navigator.clipboard.writeText(words); toast(done); } catch (e) { notice('The browser does not let this page copy.'); }
+}
+
+function toast(words) {
+  $('toast').textContent = words;
+  $('toast').classList.add('shown');
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => { $('toast').classList.remove('shown'); $('toast').textContent = ''; }, 2500);
+}
+
+for (const id of ['messages', 'replies']) {
+  const list = $(id);
+  list.addEventListener('pointerover', (e) => hold(e.target.closest('.message')), {passive: true});
+  list.addEventListener('focusin', (e) => hold(e.target.closest('.message')));
+  // The arrows go from message to message; what is taller than the list scrolls.
+  list.addEventListener('keydown', (e) => {
+    const step = {ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling'}[e.key];
+    if (!step || e.target !== list && !e.target.matches('.message')) return;
+    let li = e.target === list ? list.lastElementChild : e.target[step];
+    while (li && !li.matches('.message')) li = li[step];
+    if (!li) return;
+    const box = list.getBoundingClientRect(), at = e.target.getBoundingClientRect();
+    if (e.target !== list && (e.key === 'ArrowDown' ? at.bottom > box.bottom + 4 : at.top < box.top - 4)) return;
+    e.preventDefault();
+    li.focus({preventScroll: true});
+    li.scrollIntoView({block: 'nearest'});
+  });
+}
 
 function openThread(ts) {
   threadTS = ts;
@@ -298,8 +426,8 @@ function closeThread() {
   const was = threadTS;
   threadTS = '';
   draw();
-  const back = document.querySelector('#messages [data-ts="' + was + '"] .replies');
-  (back || $('text')).focus();
+  const back = document.querySelector('#messages [data-ts="' + was + '"] .replies') || document.querySelector('#messages [data-ts="' + was + '"]');
+  (back || $('text')).focus({preventScroll: true});
 }
 
 const atEnd = (list) => list.scrollHeight - list.scrollTop - list.clientHeight < 80;
@@ -317,8 +445,7 @@ function fill(list, items, end = atEnd(list)) {
       const fresh = make();
       fresh.dataset.key = key;
       fresh.dataset.sign = sign;
-      if (n) { if (at === n) at = fresh; replace(n, fresh); } else { list.insertBefore(fresh, at); added = true; }
-      n = fresh;
+      if (n) { if (n !== at) list.insertBefore(n, at); morph(n, fresh); } else { list.insertBefore(fresh, at); added = true; n = fresh; }
     } else if (n !== at) {
       list.insertBefore(n, at);
     }
@@ -329,27 +456,18 @@ function fill(list, items, end = atEnd(list)) {
   return added && !end;
 }
 
-// replace puts a fresh node in the place of one, with the focus where it was.
-function replace(old, fresh) {
-  const had = old.contains(document.activeElement) ? document.activeElement : null;
-  const buttons = (n) => [...n.querySelectorAll('button, select, input, a')];
-  const i = had ? buttons(old).indexOf(had) : -1;
-  old.replaceWith(fresh);
-  if (i < 0) return;
-  const same = buttons(fresh).find((b) => b.textContent === had.textContent) || buttons(fresh)[i];
-  if (same) same.focus({preventScroll: true});
-}
-
 // versions number the messages: an update brings a new object.
 const versions = new WeakMap();
 let version = 0;
 const versionOf = (m) => { if (!versions.has(m)) versions.set(m, ++version); return versions.get(m); };
 
+const dayOf = (ts) => Math.floor((Number(ts) - new Date(Number(ts) * 1000).getTimezoneOffset() * 60) / 86400);
+
 function items(messages, inThread) {
   let last = null;
   const out = [];
   for (const m of messages) {
-    const day = new Date(Number(m.ts) * 1000).toDateString();
+    const day = dayOf(m.ts);
     if (!inThread && (!last || last.day !== day)) {
       out.push({key: 'day ' + day, sign: '', make: () => el('li', 'day', el('span', '', new Date(Number(m.ts) * 1000).toLocaleDateString([], {weekday: 'long', month: 'long', day: 'numeric'})))});
     }
@@ -357,12 +475,18 @@ function items(messages, inThread) {
     const short = (m.blocks || []).length < 2; // what is longer stands for itself
     const cont = short && !!last && last.day === day && last.user === m.user && last.only === only && Number(m.ts) - last.ts < 300;
     last = {day, user: m.user, only, ts: Number(m.ts)};
-    const replies = inThread ? [] : repliesTo(m);
+    const replies = inThread ? null : replied.get(m.ts);
     out.push({
-      key: m.channel + m.ts, sign: [me, cont, replies.length, versionOf(m)].join(), make: () => message(m, inThread, cont),
+      key: m.channel + m.ts, sign: [me, cont, replies ? replies.n : 0, versionOf(m)].join(), make: () => message(m, inThread, cont),
     });
   }
   return out;
+}
+
+// intro is how a channel begins.
+function intro(c) {
+  return {key: 'intro ' + c.id, sign: (c.topic || '') + c.archived, make: () => el('li', 'intro', isDirect(c.id) || c.id === 'direct' ? face('', true) : el('span', 'hash', '#'),
+    el('h3', '', c.name), el('p', '', isDirect(c.id) || c.id === 'direct' ? 'What ' + state.bot.name + ' says to you alone is here.' : 'This is the very beginning of #' + c.name + '.'))};
 }
 
 const byTS = (a, b) => (a.ts < b.ts ? -1 : 1);
@@ -370,16 +494,18 @@ const byTS = (a, b) => (a.ts < b.ts ? -1 : 1);
 function go(id) {
   composed.set(channel, $('text').value);
   channel = id;
-  threadTS = '';
+  threadTS = joining = '';
   $('text').value = composed.get(id) || '';
   side(false);
   draw();
-  toEnd($('messages'));
-  $('text').focus();
+  if (id === 'home') $('messages').scrollTop = 0; else toEnd($('messages'));
+  const field = $('composer').hidden ? $('messages') : $('text');
+  if (!document.activeElement || !document.activeElement.matches('[role=tab]')) field.focus();
 }
 
 // goTo shows a message, wherever it is.
 function goTo(m) {
+  if (innerWidth <= 1080) closeDocks(); // they would cover it
   if (m.channel !== channel) go(m.channel);
   if (m.thread_ts) openThread(m.thread_ts);
   const li = document.querySelector((m.thread_ts ? '#replies' : '#messages') + ' [data-ts="' + m.ts + '"]');
@@ -398,75 +524,76 @@ function become(id) {
   kept.set('me', me);
   drafts.clear();
   unread.clear();
-  threadTS = '';
+  threadTS = joining = '';
+  if (isApp(channel)) channel = 'home';
   notice('');
   side(false);
   follow();
 }
 
+// write puts words into the message field.
+function write(words) {
+  if ($('composer').hidden) go(state.channels.find((c) => mayWrite(c) && !isDirect(c.id)).id);
+  if (innerWidth <= 1080) closeDocks();
+  $('text').value = words;
+  grow($('text'));
+  $('text').focus();
+}
+
+const isCard = (m) => m.metadata && m.metadata.event_type === 'failoverbot' && (m.metadata.event_payload || {}).kind === 'card';
+
 function draw() {
   if (!state) return;
   const asked = questions();
   const waited = (id) => asked.filter((q) => q.people.includes(id));
-  fill($('who'), state.people.map((p) => {
-    const n = waited(p.id).length;
-    return {
-      key: p.id, sign: [p.id === me, n].join(), make: () => {
-        const b = pressable('person', '', () => become(p.id));
-        b.append(face(p.name, false), el('span', 'personName', p.name, el('small', '', p.title || '')));
-        if (n) b.append(el('span', 'asked', 'asked'));
-        b.setAttribute('aria-pressed', p.id === me);
-        b.dataset.person = p.id;
-        b.title = n ? 'The bot waits for ' + p.name : '';
-        return el('li', '', b);
-      },
-    };
-  }));
-
-  unread.delete(channel);
-  const entry = (c) => ({
-    key: c.id, sign: [unread.get(c.id), c.id === channel, c.name].join(), make: () => {
-      const b = pressable(unread.get(c.id) ? 'unread' : '', (isDirect(c.id) ? '' : '# ') + c.name, () => go(c.id));
-      if (unread.get(c.id)) b.append(el('span', 'count', String(unread.get(c.id))));
-      if (c.id === channel) b.setAttribute('aria-current', 'true');
-      b.dataset.channel = c.id;
-      return el('li', '', b);
-    },
-  });
-  const shown = state.channels.concat(state.homes.length ? [{id: 'home', name: state.bot.name + ' Home'}] : []);
-  fill($('channels'), state.channels.filter((c) => !isDirect(c.id)).map(entry));
-  const direct = state.channels.filter((c) => isDirect(c.id)).map(entry);
-  direct.push({key: 'home', sign: String(channel === 'home'), make: () => {
-    const b = pressable('', state.bot.name + ' · Home', () => { deed('home', {}); go('home'); });
-    if (channel === 'home') b.setAttribute('aria-current', 'true');
-    return el('li', '', b);
-  }});
-  fill($('direct'), direct);
-
-  const c = shown.find((o) => o.id === channel) || {id: 'home', name: state.bot.name + ' · Home'};
-  $('name').textContent = (isDirect(c.id) || c.id === 'home' ? '' : '# ') + c.name;
-  $('topic').textContent = c.topic || '';
   const mine = waited(me);
+  unread.delete(channel);
+  drawSide(waited, mine);
+
+  const direct = directOf();
+  const c = channel === 'home' || channel === 'direct' ? {id: channel, name: state.bot.name} : state.channels.find((o) => o.id === channel);
+  const app = isApp(channel);
+  $('name').textContent = (app ? '' : '# ') + c.name;
+  $('topic').textContent = app ? 'App' : c.topic || '';
+  $('topic').title = c.topic || '';
   document.title = (mine.length ? '(' + mine.length + ') ' : '') + c.name + ' · Rehearsal Slack';
   const n = state.connections || 0;
-  $('link').textContent = state.away ? 'Slack is away' : n ? state.bot.name + ' is connected (' + n + ')' : state.bot.name + ' is not connected';
+  $('link').textContent = state.away ? 'Slack is away' : n ? state.bot.name + ' is connected' : state.bot.name + ' is not connected';
+  $('link').title = n + (n === 1 ? ' connection' : ' connections') + ' by Socket Mode';
   $('link').className = n && !state.away ? 'up' : 'down';
   $('away').hidden = !state.away;
-  $('text').placeholder = 'Message ' + $('name').textContent + ', or ' + state.command + ' …';
-  $('composer').hidden = channel === 'home';
+  drawShelf(c, app, mine);
+
+  $('text').placeholder = 'Message ' + (app ? c.name : '#' + c.name) + ', or ' + state.command + ' …';
+  const writes = channel !== 'home' && channel !== 'direct' && mayWrite(c);
+  $('composer').hidden = !writes;
+  $('reply').hidden = !writes;
+  $('closed').hidden = writes || app;
+  if (!writes && !app) {
+    $('closedWords').textContent = c.archived ? 'This channel is archived. It can be read, and nothing can be said in it.' : 'You are not in this channel. You can read it.';
+    $('join').hidden = !!c.archived;
+  }
 
   const all = (state.messages[channel] || []).slice();
   const only = state.ephemerals.filter((m) => m.channel === channel);
-  pinnedCard(all);
-  if (channel === 'home') {
-    fill($('messages'), home());
-  } else {
-    const more = fill($('messages'), items(all.filter((m) => !m.thread_ts || m.broadcast).concat(only.filter((m) => !m.thread_ts)).sort(byTS), false));
-    if (more) $('newer').hidden = false;
+  replied = new Map();
+  for (const m of all) {
+    if (!m.thread_ts || m.thread_ts === m.ts) continue;
+    const r = replied.get(m.thread_ts) || {n: 0, last: ''};
+    replied.set(m.thread_ts, {n: r.n + 1, last: m.ts > r.last ? m.ts : r.last});
   }
-  if (atEnd($('messages'))) $('newer').hidden = true;
+  pinnedCard(all);
+  $('messages').classList.toggle('page', channel === 'home');
+  if (channel === 'home') {
+    fill($('messages'), home(), false);
+  } else {
+    const fresh = fill($('messages'), [intro(c)].concat(items(all.filter((m) => !m.thread_ts || m.broadcast).concat(only.filter((m) => !m.thread_ts)).sort(byTS), false)));
+    if (fresh) $('newer').hidden = false;
+  }
+  if (channel === 'home' || atEnd($('messages'))) $('newer').hidden = true;
+  drawWelcome();
   fill($('waits'), mine.map((q) => ({key: q.m.ts, sign: q.title, make: () => {
-    const d = el('div', '', el('strong', '', 'Waits for you: '), q.title, ' ');
+    const d = el('div', '', el('span', '', el('strong', '', 'Waits for you: '), q.title));
     d.append(pressable('b small', 'Show', () => goTo(q.m)));
     return d;
   }})));
@@ -474,24 +601,129 @@ function draw() {
   if (threadTS) {
     const replies = all.filter((m) => m.ts === threadTS || m.thread_ts === threadTS).concat(only.filter((m) => m.thread_ts === threadTS)).sort(byTS);
     fill($('replies'), items(replies, true));
+    $('threadWhere').textContent = app ? c.name : '# ' + c.name;
   }
+  drawInfo();
+}
+
+function drawSide(waited, mine) {
+  fill($('who'), state.people.map((p) => {
+    const n = waited(p.id).length;
+    return {
+      key: p.id, sign: [p.id === me, n].join(), make: () => {
+        const b = pressable('person', '', () => become(p.id));
+        b.append(face(p.name, false), el('span', 'personName', p.name, el('small', '', roles(p))));
+        if (n) b.append(el('span', 'asked', 'asked'));
+        b.setAttribute('aria-pressed', p.id === me);
+        b.dataset.person = p.id;
+        b.title = n ? state.bot.name + ' waits for ' + p.name : p.id === me ? 'You are ' + p.name : 'Be ' + p.name;
+        return el('li', '', b);
+      },
+    };
+  }));
+  const entry = (c) => ({
+    key: c.id, sign: [unread.get(c.id), c.id === channel, c.name, c.archived].join(), make: () => {
+      const n = unread.get(c.id);
+      const b = pressable((n ? 'unread' : '') + (c.archived ? ' archived' : ''), '', () => go(c.id));
+      b.append(c.archived ? icon('box') : el('span', 'hash', '#'), el('span', 'placeName', c.name), c.archived ? el('small', '', 'archived') : '');
+      if (n) b.append(el('span', 'count', String(n), el('span', 'unseen', ' new')));
+      if (c.id === channel) b.setAttribute('aria-current', 'true');
+      b.dataset.channel = c.id;
+      return el('li', '', b);
+    },
+  });
+  const open = state.channels.filter((c) => !isDirect(c.id));
+  fill($('channels'), open.filter((c) => !c.archived).concat(open.filter((c) => c.archived)).map(entry));
+  const direct = directOf(), n = direct ? unread.get(direct.id) || 0 : 0;
+  fill($('direct'), [{key: 'app', sign: [isApp(channel), n, mine.length].join(), make: () => {
+    const b = pressable(n ? 'unread' : '', '', () => openApp(n && !mine.length ? direct.id : 'home'));
+    b.append(face('', true), el('span', 'placeName', state.bot.name));
+    if (mine.length || n) b.append(el('span', 'count', String(mine.length + n), el('span', 'unseen', mine.length ? ' waiting for you' : ' new')));
+    if (isApp(channel)) b.setAttribute('aria-current', 'true');
+    return el('li', '', b);
+  }}]);
+}
+
+function openApp(id) {
+  if (id === 'home') deed('home', {});
+  go(id);
+}
+
+// drawShelf is what stands under the title: the members, the pins and bookmarks
+// of a channel, or the tabs of the app.
+function drawShelf(c, app, mine) {
+  const members = app ? [] : membersOf(c), pins = app ? [] : pinsOf(c.id), marks = (!app && c.bookmarks) || [];
+  const people = $('membersButton');
+  people.hidden = app;
+  const shown = members.filter((id) => id !== state.bot.id).slice(0, 3);
+  fill(people, shown.map((id) => ({key: id, sign: '', make: () => face((person(id) || {name: '?'}).name, false)})).concat({key: 'n', sign: String(members.length), make: () => el('span', '', String(members.length))}), false);
+  people.setAttribute('aria-label', members.length + (members.length === 1 ? ' member' : ' members'));
+  people.title = people.getAttribute('aria-label');
+  $('pinsButton').hidden = !pins.length;
+  $('pinsCount').textContent = pins.length + ' pinned';
+  fill($('bookmarks'), marks.map((b) => ({key: b.id, sign: JSON.stringify(b), make: () => {
+    const a = /^https?:/i.test(b.link) ? link(b.link, '') : document.createTextNode('');
+    const at = a.href ? a : el('span', 'dead');
+    const glyph = b.emoji ? emojiNamed(b.emoji.replace(/:/g, '')) : icon('link');
+    if (glyph.setAttribute) { glyph.setAttribute('aria-hidden', 'true'); glyph.removeAttribute('aria-label'); glyph.removeAttribute('role'); }
+    at.replaceChildren(glyph, el('span', '', b.title));
+    at.title = b.link;
+    return el('li', '', at);
+  }})), false);
+  $('bookmarks').hidden = !marks.length;
+  $('appTabs').hidden = !app;
+  $('shelf').hidden = !app && !pins.length && !marks.length;
+  if (!app) return;
+  const direct = directOf(), n = direct ? unread.get(direct.id) || 0 : 0;
+  for (const [id, on, count] of [['homeTab', channel === 'home', mine.length], ['directTab', channel !== 'home', n]]) {
+    $(id).setAttribute('aria-selected', on);
+    $(id).tabIndex = on ? 0 : -1;
+    const badge = $(id).querySelector('.count');
+    badge.hidden = !count;
+    badge.firstChild.data = count;
+  }
+}
+
+// welcome tells a newcomer where to begin, until something has begun.
+function drawWelcome() {
+  const box = $('welcome');
+  const show = tasks && tasks.tried && stage && !isApp(channel) && kept.get('welcome') !== 'gone' && !Object.values(state.messages).some((list) => list.some(isCard));
+  box.hidden = !show;
+  if (!show) return;
+  const who = person(me), leads = (p) => /commander/.test(p.title || '');
+  const first = state.people.find(leads), agree = state.people.filter((p) => p !== first && /approver/.test(p.title || ''));
+  const sign = [me, JSON.stringify(tasks)].join();
+  if (box.dataset.sign === sign) return;
+  box.dataset.sign = sign;
+  const start = state.command + ' start ' + stage.target;
+  const be = (p) => pressable('type', p.name, () => become(p.id));
+  const either = agree.flatMap((p, i) => [i ? ' or ' : '', be(p)]);
+  const shut = pressable('plain', '✕', () => { kept.set('welcome', 'gone'); draw(); $('text').focus(); });
+  shut.setAttribute('aria-label', 'Dismiss this');
+  const head = el('h3', '', 'Where to begin');
+  head.id = 'welcomeName';
+  const body = el('div', '', el('header', '', head, shut), el('ol', '',
+    el('li', '', el('strong', '', 'You are ' + who.name), who.title ? ', ' + roles(who) : '', leads(who) || !first ? '. ' : '. A commander begins: be ', ...(leads(who) || !first ? ['You can be anybody: choose in the list of people.'] : [be(first), '.'])),
+    el('li', '', el('strong', '', 'Type '), pressable('type', start, () => write(start)), ', press Enter and fill in the form. Nothing changes before you say Go.'),
+    el('li', '', el('strong', '', 'Then '), state.bot.name + ' checks what has to be ready, asks for Go, and moves the platform. Before the point of no return it asks an approver',
+      ...(either.length ? [': be ', ...either, ' to answer. '] : ['. ']), 'Whoever it waits for is marked ', el('span', 'asked', 'asked'), '.')),
+  el('details', '', el('summary', '', 'What to try: ' + doneOf(tasks)), checklist(tasks)),
+  el('div', 'row', pressable('b small', 'Other scenarios', () => dock('practice', true)), pressable('b small', 'See the pretend world', () => dock('world', true))));
+  body.id = 'welcomeBody';
+  morph($('welcomeBody'), body);
 }
 
 function home() {
   const v = state.homes[0];
   if (!v) return [{key: 'no home', sign: '', make: () => el('li', 'hint empty', state.bot.name + ' has published nothing here for you.')}];
-  return [{key: 'home', sign: v.hash, make: () => {
-    const where = {view_id: v.id};
-    return el('li', 'message', el('div', 'body', ...v.view.blocks.map((b) => block(b, where, {}, {values: {}, fields: [], where}))));
-  }}];
+  return [{key: 'home', sign: v.id + v.hash, make: () => el('li', 'home', el('div', 'body', ...blocks(v.view.blocks, {view_id: v.id})))}];
 }
 
-// pinnedCard is what stands above the channel: what is pinned, or else the live
-// card of the newest incident.
+// pinnedCard is what stands above the channel: the live card of the newest
+// incident, or else what was pinned last.
 function pinnedCard(all) {
   const pins = all.filter((m) => m.pinned);
-  const cards = all.filter((m) => m.metadata && m.metadata.event_type === 'failoverbot' && (m.metadata.event_payload || {}).kind === 'card');
-  const m = pins[pins.length - 1] || cards[cards.length - 1];
+  const m = all.filter(isCard).pop() || pins[pins.length - 1];
   const box = $('pinned');
   box.hidden = !m;
   if (!m) return;
@@ -499,18 +731,17 @@ function pinnedCard(all) {
   if (box.dataset.sign === sign) return;
   box.dataset.sign = sign;
   const summary = box.querySelector('summary');
-  summary.textContent = (m.pinned ? 'Pinned: ' : 'Live card: ') + plainText(m.text).replace(/^REHEARSAL · /, '');
-  const where = {channel: m.channel, message_ts: m.ts};
-  const fresh = el('div', '', ...(m.blocks || []).map((b) => block(b, where, {}, {values: {}, fields: [], where})));
+  summary.textContent = (isCard(m) ? 'Live card: ' : 'Pinned: ') + plainText(m.text).replace(/^REHEARSAL · /, '');
+  const fresh = el('div', '', ...(m.blocks && m.blocks.length ? blocks(m.blocks, {channel: m.channel, message_ts: m.ts}) : [el('div', 'text', mrkdwn(m.text))]));
   fresh.id = 'pinnedBody';
-  fresh.append(pressable('plain', 'Show in the channel', () => goTo(m)));
-  replace($('pinnedBody'), fresh);
+  fresh.append(pressable('plain toMessage', 'Show in the channel', () => goTo(m)));
+  morph($('pinnedBody'), fresh);
 }
 
 // ---- the message field and its commands
 
 let said = {as: '', at: 0, regions: [], lines: []}; // what the bot says may be said
-let offered = [], chosen = -1;
+let offered = [], chosen = -1, completing = $('text');
 
 // learn asks the bot's own help what this person may say, what works now first.
 async function learn() {
@@ -542,9 +773,24 @@ function candidates(typed) {
   return fit.length ? fit.map((v) => ({text: before + v + ' ', show: before + v, about: line.about})) : [{text: '', show: line.usage.join(' '), about: line.about}];
 }
 
+// people offers whoever can be mentioned, for a word that begins with @.
+function people(before) {
+  const m = /(?:^|[\s(])@([\p{L}\d._-]*)$/u.exec(before);
+  if (!m) return [];
+  const begins = m[1].toLowerCase(), start = before.length - m[1].length - 1;
+  const all = state.people.map((p) => ({name: p.name, about: roles(p)})).concat({name: state.bot.name, about: 'the bot'}, (state.groups || []).map((g) => ({name: g.handle, about: g.name + ', ' + (g.users || []).length + ' people'})));
+  const fit = all.filter((o) => o.name.toLowerCase().startsWith(begins));
+  if (fit.some((o) => o.name === m[1])) return []; // it is there
+  return fit.map((o) => ({start, text: '@' + o.name + ' ', show: '@' + o.name, about: o.about, first: true}));
+}
+
 function complete() {
-  const field = $('text'), box = $('complete');
-  offered = /^\/[^\n]*$/.test(field.value) && document.activeElement === field ? candidates(field.value) : [];
+  const field = completing, box = $('complete');
+  const before = field.value.slice(0, field.selectionStart);
+  offered = document.activeElement === field ? people(before) : [];
+  if (!offered.length && field === $('text') && /^\/[^\n]*$/.test(field.value) && document.activeElement === field) offered = candidates(field.value);
+  if (box.parentNode !== field.form) field.form.prepend(box);
+  if (chosen < 0 && offered.length && offered[0].first) chosen = 0; // as in Slack, Enter takes it
   chosen = Math.min(chosen, offered.length - 1);
   box.replaceChildren(...offered.map((o, i) => {
     const li = el('li', '', el('code', '', o.show || o.text), el('span', '', o.about));
@@ -564,9 +810,12 @@ function complete() {
 }
 
 function take(i) {
-  if (offered[i] && offered[i].text) $('text').value = offered[i].text;
+  const o = offered[i], field = completing;
   chosen = -1;
-  grow($('text'));
+  if (o && o.text) {
+    if (o.start === undefined) field.value = o.text; else field.setRangeText(o.text, o.start, field.selectionStart, 'end');
+  }
+  grow(field);
   complete();
 }
 
@@ -574,7 +823,7 @@ function hush() {
   offered = [];
   chosen = -1;
   $('complete').hidden = true;
-  $('text').removeAttribute('aria-activedescendant');
+  completing.removeAttribute('aria-activedescendant');
 }
 
 function grow(field) {
@@ -597,29 +846,37 @@ for (const [form, field, more] of [['composer', 'text', () => ({})], ['reply', '
   $(form).addEventListener('submit', (e) => { e.preventDefault(); send($(field), more()); });
   $(field).addEventListener('input', () => grow($(field)));
   $(field).addEventListener('keydown', (e) => {
-    if (e.key === 'Enter' && !e.shiftKey && !e.isComposing && !e.defaultPrevented && chosen < 0) { e.preventDefault(); $(form).requestSubmit(); }
+    if (e.key === 'Enter' && !e.shiftKey && !e.isComposing && !e.defaultPrevented && (chosen < 0 || completing !== $(field))) { e.preventDefault(); $(form).requestSubmit(); }
   });
 }
-$('text').addEventListener('input', () => { chosen = -1; if ($('text').value.startsWith('/')) learn(); complete(); });
-$('text').addEventListener('blur', hush);
-$('text').addEventListener('keydown', (e) => {
-  if (!offered.length) return;
-  const step = {ArrowDown: 1, ArrowUp: -1}[e.key];
-  if (step) {
-    e.preventDefault();
-    chosen = (chosen + step + offered.length) % offered.length;
+for (const field of [$('text'), $('replyText')]) {
+  field.addEventListener('input', () => {
+    chosen = -1;
+    completing = field;
+    if (field === $('text') && field.value.startsWith('/')) learn();
     complete();
-  } else if (e.key === 'Tab' && !e.shiftKey && offered[Math.max(chosen, 0)].text) {
-    e.preventDefault();
-    take(Math.max(chosen, 0));
-  } else if (e.key === 'Enter' && chosen >= 0) {
-    e.preventDefault();
-    take(chosen);
-  } else if (e.key === 'Escape') {
-    e.stopPropagation();
-    hush();
-  }
-}, true);
+  });
+  field.addEventListener('blur', hush);
+  field.addEventListener('keydown', (e) => {
+    if (!offered.length || completing !== field) return;
+    const step = {ArrowDown: 1, ArrowUp: -1}[e.key];
+    if (step) {
+      e.preventDefault();
+      chosen = (chosen + step + offered.length) % offered.length;
+      complete();
+    } else if (e.key === 'Tab' && !e.shiftKey && offered[Math.max(chosen, 0)].text) {
+      e.preventDefault();
+      take(Math.max(chosen, 0));
+    } else if (e.key === 'Enter' && chosen >= 0 && !e.isComposing) {
+      e.preventDefault();
+      take(chosen);
+    } else if (e.key === 'Escape') {
+      e.preventDefault();
+      e.stopPropagation();
+      hush();
+    }
+  }, true);
+}
 
 // ---- around it
 
@@ -644,6 +901,15 @@ $('theme').addEventListener('click', () => {
 });
 theme();
 
+$('homeTab').addEventListener('click', () => openApp('home'));
+$('directTab').addEventListener('click', () => openApp((directOf() || {id: 'direct'}).id));
+$('appTabs').addEventListener('keydown', (e) => {
+  if (e.key !== 'ArrowLeft' && e.key !== 'ArrowRight') return;
+  const to = channel === 'home' ? $('directTab') : $('homeTab');
+  to.focus();
+  to.click();
+});
+$('join').addEventListener('click', () => { joining = channel; draw(); $('text').focus(); });
 $('menu').addEventListener('click', () => side(!document.body.classList.contains('sideOpen')));
 $('sideClose').addEventListener('click', () => { side(false); $('menu').focus(); });
 $('threadClose').addEventListener('click', closeThread);
@@ -668,8 +934,9 @@ document.addEventListener('keydown', (e) => {
 me = new URLSearchParams(location.search).get('as') || kept.get('me');
 follow();
 
+$('pinsIcon').append(icon('pin'));
 for (const name of Object.keys(docks)) {
-  $(name + 'Button').addEventListener('click', () => dock(name, $(name).hidden));
+  if ($(name + 'Button')) $(name + 'Button').addEventListener('click', () => dock(name, $(name).hidden));
   $(name + 'Close').addEventListener('click', closeDocks);
 }
 if (docks[kept.get('dock')]) dock(kept.get('dock'), true);
