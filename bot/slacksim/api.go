@@ -33,7 +33,8 @@ func refuse(code string, messages ...string) error { return &apiError{code: code
 type call struct {
 	method string
 	args   map[string]any
-	host   string // as the caller reached us
+	host   string  // as the caller reached us
+	at     Channel // that the call is about, once it was found; of a direct message only the ID
 }
 
 func (c *call) str(name string) string {
@@ -68,74 +69,6 @@ func (c *call) value(name string) (v any, given bool, err error) {
 		return nil, true, fmt.Errorf("decode %s: %w", name, err)
 	}
 	return v, v != nil, nil
-}
-
-type tokenKind int
-
-const (
-	botToken tokenKind = iota
-	appToken
-)
-
-type method struct {
-	token tokenKind
-	tier  tier
-	scope string // what the bot token needs, see needs; empty: nothing
-	do    func(*Server, *call) (map[string]any, error)
-}
-
-// methods are the Web API methods that exist here. The tiers and scopes are those
-// of Slack's reference, except where the comment says why not.
-func methods() map[string]method {
-	return map[string]method{
-		// Slack says tier 1, which is one a minute. slack-go waits for a refusal
-		// in real time, which would stop a rehearsal at top speed, so reconnecting
-		// is allowed more often.
-		"apps.connections.open": {appToken, tierConnect, "", (*Server).connectionsOpen},
-
-		"auth.test":                    {botToken, tierSpecial, "", (*Server).authTest},
-		"api.test":                     {botToken, tierSpecial, "", (*Server).apiTest},
-		"chat.postMessage":             {botToken, tierPost, "chat:write", (*Server).postMessage},
-		"chat.postEphemeral":           {botToken, tier4, "chat:write", (*Server).postEphemeral},
-		"chat.update":                  {botToken, tier3, "chat:write", (*Server).updateMessage},
-		"chat.delete":                  {botToken, tier3, "chat:write", (*Server).deleteMessage},
-		"chat.getPermalink":            {botToken, tierSpecial, "", (*Server).permalink},
-		"conversations.history":        {botToken, tier3, "channels:history", (*Server).history},
-		"conversations.replies":        {botToken, tier3, "channels:history", (*Server).replies},
-		"conversations.info":           {botToken, tier3, "channels:read", (*Server).channelInfo},
-		"conversations.list":           {botToken, tier2, "channels:read", (*Server).channelList},
-		"conversations.join":           {botToken, tier3, "channels:join", (*Server).channelJoin},
-		"conversations.setTopic":       {botToken, tier2, "channels:manage|channels:write.topic", (*Server).setTopic},
-		"conversations.create":         {botToken, tier2, "channels:manage", (*Server).channelCreate},
-		"conversations.invite":         {botToken, tier3, "channels:manage|channels:write.invites", (*Server).channelInvite},
-		"conversations.kick":           {botToken, tier3, "channels:manage", (*Server).channelKick},
-		"conversations.leave":          {botToken, tier3, "channels:manage", (*Server).channelLeave},
-		"conversations.archive":        {botToken, tier2, "channels:manage", (*Server).channelArchive},
-		"conversations.members":        {botToken, tier4, "channels:read", (*Server).channelMembers},
-		"conversations.open":           {botToken, tier3, "im:write", (*Server).openDirect},
-		"users.conversations":          {botToken, tier3, "channels:read", (*Server).userChannels},
-		"users.info":                   {botToken, tier4, "users:read", (*Server).userInfo},
-		"users.list":                   {botToken, tier2, "users:read", (*Server).userList},
-		"users.lookupByEmail":          {botToken, tier3, "users:read.email", (*Server).userByEmail},
-		"users.getPresence":            {botToken, tier3, "users:read", (*Server).presence},
-		"views.open":                   {botToken, tier4, "", (*Server).viewsOpen},
-		"views.push":                   {botToken, tier4, "", (*Server).viewsPush},
-		"views.update":                 {botToken, tier4, "", (*Server).viewsUpdate},
-		"views.publish":                {botToken, tier4, "", (*Server).viewsPublish},
-		"files.getUploadURLExternal":   {botToken, tier4, "files:write", (*Server).uploadURL},
-		"files.completeUploadExternal": {botToken, tier4, "files:write", (*Server).completeUpload},
-		"files.info":                   {botToken, tier4, "files:read", (*Server).fileInfo},
-		"pins.add":                     {botToken, tier2, "pins:write", (*Server).pinAdd},
-		"pins.remove":                  {botToken, tier2, "pins:write", (*Server).pinRemove},
-		"pins.list":                    {botToken, tier2, "pins:read", (*Server).pinList},
-		"bookmarks.add":                {botToken, tier2, "bookmarks:write", (*Server).bookmarkAdd},
-		"bookmarks.edit":               {botToken, tier2, "bookmarks:write", (*Server).bookmarkEdit},
-		"bookmarks.remove":             {botToken, tier2, "bookmarks:write", (*Server).bookmarkRemove},
-		"bookmarks.list":               {botToken, tier3, "bookmarks:read", (*Server).bookmarkList},
-		"usergroups.list":              {botToken, tier2, "usergroups:read", (*Server).groupList},
-		"usergroups.users.list":        {botToken, tier2, "usergroups:read", (*Server).groupUsers},
-		"reactions.add":                {botToken, tier3, "reactions:write", (*Server).reactionAdd},
-	}
 }
 
 const maxBody = 1 << 20
@@ -177,7 +110,7 @@ func (s *Server) api(table map[string]method) http.HandlerFunc {
 			return
 		}
 		c = &call{method: name, args: args, host: r.Host}
-		if err := s.authorise(r, c, m.token); err != nil {
+		if err := s.authorise(r, c, m.app); err != nil {
 			answer(w, nil, err)
 			return
 		}
@@ -193,7 +126,13 @@ func (s *Server) api(table map[string]method) http.HandlerFunc {
 			_, _ = io.WriteString(w, `{"ok":false,"error":"ratelimited"}`)
 			return
 		}
-		out, err := m.do(s, c)
+		s.mu.Lock()
+		err = s.ready(m, c)
+		var out map[string]any
+		if err == nil {
+			out, err = m.do(s, c)
+		}
+		s.mu.Unlock()
 		answer(w, out, err)
 	}
 }
@@ -264,7 +203,7 @@ func arguments(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	return args, nil
 }
 
-func (s *Server) authorise(r *http.Request, c *call, want tokenKind) error {
+func (s *Server) authorise(r *http.Request, c *call, app bool) error {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !bearer {
 		token = c.str("token")
@@ -274,7 +213,7 @@ func (s *Server) authorise(r *http.Request, c *call, want tokenKind) error {
 	switch {
 	case token == "":
 		return refuse("not_authed")
-	case token == s.opt.BotToken && want == botToken, token == s.opt.AppToken && want == appToken:
+	case token == s.opt.BotToken && !app, token == s.opt.AppToken && app:
 		return nil
 	case token == s.opt.BotToken, token == s.opt.AppToken:
 		return refuse("not_allowed_token_type")

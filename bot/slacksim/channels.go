@@ -25,14 +25,14 @@ func (s *Server) channelID(name string) (string, bool) {
 
 // target is where a message goes. A person's id opens the direct message.
 // Called with mu held.
-func (s *Server) target(name string) (string, error) {
+func (s *Server) target(name string) (id string, ok bool) {
 	if id, ok := s.channelID(name); ok {
-		return id, nil
+		return id, true
 	}
 	if p, ok := s.person(name); ok {
-		return s.directID(p), nil
+		return s.directID(p), true
 	}
-	return "", refuse("channel_not_found")
+	return "", false
 }
 
 func (s *Server) directID(p Person) string {
@@ -46,15 +46,21 @@ func (s *Server) directID(p Person) string {
 
 // channelName is what people call it. Called with mu held.
 func (s *Server) channelName(id string) string {
-	for _, c := range s.channels {
-		if c.ID == id {
-			return c.Name
-		}
+	if ch, ok := s.channel(id); ok {
+		return ch.Name
 	}
 	return "directmessage"
 }
 
-// reader is the only person besides the bot who may read a channel; empty for
+// payloadName is what Slack calls it in a payload. Called with mu held.
+func (s *Server) payloadName(id string) string {
+	if ch, _ := s.channel(id); ch.Private {
+		return "privategroup"
+	}
+	return s.channelName(id)
+}
+
+// directPerson is the only person besides the bot who may read a channel; empty for
 // everybody. Called with mu held.
 func (s *Server) directPerson(channel string) string {
 	for person, dm := range s.direct {
@@ -70,24 +76,21 @@ func (s *Server) channelJSON(id string) map[string]any {
 		return map[string]any{"id": id, "is_im": true, "user": person, "created": 1700000000, "is_open": true}
 	}
 	ch, _ := s.channel(id)
-	topic := map[string]any{"value": ch.Topic, "creator": "", "last_set": 0}
+	creator := ch.Creator
+	if creator == "" {
+		creator = slackbot
+	}
+	said := func(text string) map[string]any { return map[string]any{"value": text, "creator": "", "last_set": 0} }
 	return map[string]any{
-		"id": id, "name": ch.Name, "name_normalized": ch.Name, "is_channel": true, "is_member": slices.Contains(ch.Members, BotUserID),
+		"id": id, "name": ch.Name, "name_normalized": ch.Name, "is_channel": true, "is_private": ch.Private, "is_member": slices.Contains(ch.Members, BotUserID),
 		"is_general": ch.Name == general, "is_archived": ch.Archived,
-		"created": 1700000000, "creator": BotUserID, "num_members": len(ch.Members),
-		"topic": topic, "purpose": map[string]any{"value": "", "creator": "", "last_set": 0},
+		"created": 1700000000, "creator": creator, "num_members": len(ch.Members),
+		"topic": said(ch.Topic), "purpose": said(ch.Purpose),
 	}
 }
 
 func (s *Server) channelInfo(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// Unlike the posting methods, this one takes an id and nothing else.
-	id, ok := s.channelID(c.str("channel"))
-	if !ok || id != c.str("channel") {
-		return nil, refuse("channel_not_found")
-	}
-	return map[string]any{"channel": s.channelJSON(id)}, nil
+	return map[string]any{"channel": s.channelJSON(c.at.ID)}, nil
 }
 
 func (s *Server) channelList(c *call) (map[string]any, error) {
@@ -108,14 +111,13 @@ func (s *Server) userChannels(c *call) (map[string]any, error) {
 // channelsOf lists the channels of the types that are asked for, all or those that
 // somebody is in.
 func (s *Server) channelsOf(c *call, user string) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	list := []any{}
 	for _, kind := range c.types() {
 		switch kind {
-		case "public_channel":
+		case "public_channel", "private_channel":
 			for _, ch := range s.channels {
-				if (user == "" || slices.Contains(ch.Members, user)) && (!ch.Archived || !c.flag("exclude_archived")) {
+				if ch.Private == (kind == "private_channel") && ch.seenBy(BotUserID) &&
+					(user == "" || slices.Contains(ch.Members, user)) && (!ch.Archived || !c.flag("exclude_archived")) {
 					list = append(list, s.channelJSON(ch.ID))
 				}
 			}
@@ -125,7 +127,7 @@ func (s *Server) channelsOf(c *call, user string) (map[string]any, error) {
 					list = append(list, s.channelJSON(id))
 				}
 			}
-		case "private_channel", "mpim": // there are none
+		case "mpim": // there are none
 		default:
 			return nil, refuse("invalid_types")
 		}
@@ -149,23 +151,31 @@ func (c *call) types() []string {
 	return types
 }
 
+// openDirect opens a direct message with one person. Those with several do not
+// exist here.
 func (s *Server) openDirect(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if id := c.str("channel"); id != "" {
 		if s.directPerson(id) == "" {
 			return nil, refuse("channel_not_found")
 		}
 		return map[string]any{"channel": s.channelJSON(id)}, nil
 	}
-	users := strings.Split(c.str("users"), ",")
-	if len(users) != 1 {
-		return nil, refuse("method_not_supported_for_channel_type", "[ERROR] group direct messages do not exist in the rehearsal Slack")
+	users := strings.FieldsFunc(c.str("users"), func(r rune) bool { return r == ',' || r == ' ' })
+	if len(users) == 0 {
+		return nil, refuse("users_list_not_supplied")
 	}
-	p, ok := s.person(strings.TrimSpace(users[0]))
-	if !ok {
-		return nil, refuse("user_not_found")
+	if len(users) > 8 {
+		return nil, refuse("too_many_users")
 	}
+	for _, user := range users {
+		if _, ok := s.person(user); !ok {
+			return nil, refuse("user_not_found")
+		}
+	}
+	if len(users) > 1 {
+		return nil, refuse(wrongKind, "[ERROR] group direct messages do not exist in the rehearsal Slack")
+	}
+	p, _ := s.person(users[0])
 	_, open := s.direct[p.ID]
 	id := s.directID(p)
 	return map[string]any{"channel": s.channelJSON(id), "already_open": open, "no_op": open}, nil
@@ -201,22 +211,39 @@ func (s *Server) userByEmail(c *call) (map[string]any, error) {
 	return nil, refuse("users_not_found")
 }
 
-func (s *Server) userList(*call) (map[string]any, error) {
+func (s *Server) userList(c *call) (map[string]any, error) {
 	list := []any{}
 	for _, p := range s.everybody() {
 		list = append(list, s.userJSON(p))
 	}
-	return map[string]any{"members": list, "cache_ts": s.clock.Now().Unix(), "response_metadata": map[string]any{"next_cursor": ""}}, nil
+	some, next, err := cut(c, list, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"members": some, "cache_ts": s.clock.Now().Unix(), "response_metadata": map[string]any{"next_cursor": next}}, nil
 }
 
+// presence says how somebody is shown, and of the bot, who asks, how that was
+// found.
 func (s *Server) presence(c *call) (map[string]any, error) {
-	if _, ok := s.person(c.str("user")); !ok && c.str("user") != "" && c.str("user") != BotUserID {
+	user := c.str("user")
+	if _, ok := s.person(user); ok {
+		if s.absent[user] {
+			return map[string]any{"presence": "away"}, nil
+		}
+		return map[string]any{"presence": "active"}, nil
+	}
+	if user != "" && user != BotUserID {
 		return nil, refuse("user_not_found")
 	}
-	return map[string]any{"presence": "active"}, nil
+	out := map[string]any{"presence": "away", "online": false, "auto_away": false, "manual_away": false, "connection_count": len(s.conns)}
+	if len(s.conns) > 0 {
+		out["presence"], out["online"], out["last_activity"] = "active", true, s.clock.Now().Unix()
+	}
+	return out, nil
 }
 
-// page cuts a list as limit and cursor ask.
+// cut cuts a list as limit and cursor ask.
 func cut[T any](c *call, all []T, most int) (some []T, next string, err error) {
 	limit := min(100, most)
 	if v := c.str("limit"); v != "" {

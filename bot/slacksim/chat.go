@@ -1,7 +1,6 @@
 package slacksim
 
 import (
-	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -10,9 +9,10 @@ import (
 )
 
 const (
-	postTextMax   = 40000
-	updateTextMax = 4000
-	pinsMax       = 100 // in one channel
+	postTextMax    = 40000
+	updateTextMax  = 4000
+	attachmentsMax = 100
+	pinsMax        = 100 // in one channel
 )
 
 // content reads and checks what a message says.
@@ -22,14 +22,25 @@ type content struct {
 	metadata                    map[string]any
 	hasText, hasBlocks, hasMeta bool
 	attachments                 bool
+	cut                         bool // there was more text than a message holds
 }
 
 func (c *call) content(maxText int) (content, error) {
 	var k content
 	_, k.hasText = c.args["text"]
 	k.text = c.str("text")
+	if markdown := c.str("markdown_text"); markdown != "" {
+		if k.text != "" || c.args["blocks"] != nil {
+			return k, refuse("markdown_text_conflict")
+		}
+		k.text, k.hasText = markdown, true
+	}
 	if utf8.RuneCountInString(k.text) > maxText {
-		return k, refuse("msg_too_long")
+		// Slack cuts what is posted, with a warning, and refuses the others.
+		if c.method != "chat.postMessage" {
+			return k, refuse("msg_too_long")
+		}
+		k.text, k.cut = string([]rune(k.text)[:maxText]), true
 	}
 	blocks, given, err := c.value("blocks")
 	if err != nil {
@@ -46,7 +57,7 @@ func (c *call) content(maxText int) (content, error) {
 		return k, refuse("invalid_attachments")
 	}
 	if list, ok := attachments.([]any); given && ok {
-		if len(list) > 100 {
+		if len(list) > attachmentsMax {
 			return k, refuse("too_many_attachments")
 		}
 		k.attachments = len(list) > 0
@@ -83,15 +94,7 @@ func (s *Server) botMessage(channel string, k content) *Message {
 }
 
 func (s *Server) postMessage(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.writable(channel, c.method == "chat.postMessage"); err != nil {
-		return nil, err
-	}
+	channel := c.at.ID
 	k, err := c.content(postTextMax)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,12 @@ func (s *Server) postMessage(c *call) (map[string]any, error) {
 	m.ThreadTS = s.thread(channel, c.str("thread_ts"))
 	m.Broadcast = m.ThreadTS != "" && c.flag("reply_broadcast")
 	s.add(m)
-	return map[string]any{"channel": channel, "ts": m.TS, "message": s.messageJSON(m, true)}, nil
+	out := map[string]any{"channel": channel, "ts": m.TS, "message": s.messageJSON(m, true)}
+	if k.cut {
+		out["warning"] = "message_truncated"
+		out["response_metadata"] = map[string]any{"warnings": []string{"message_truncated"}}
+	}
+	return out, nil
 }
 
 // thread is the root of the thread that a message belongs to. Slack posts a
@@ -150,15 +158,7 @@ func (s *Server) replace(channel, ts string, change func(*Message)) *Message {
 }
 
 func (s *Server) postEphemeral(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.writable(channel, false); err != nil {
-		return nil, err
-	}
+	channel := c.at.ID
 	p, ok := s.person(c.str("user"))
 	if !ok || !s.isIn(channel, p.ID) {
 		return nil, refuse("user_not_in_channel")
@@ -183,20 +183,13 @@ func (s *Server) addEphemeral(m *Message) {
 }
 
 func (s *Server) updateMessage(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
+	channel := c.at.ID
 	old := s.find(channel, c.str("ts"))
 	switch {
 	case old == nil:
 		return nil, refuse("message_not_found")
 	case old.User != BotUserID:
 		return nil, refuse("cant_update_message")
-	case s.archived(channel):
-		return nil, refuse("is_inactive")
 	}
 	k, err := c.content(updateTextMax)
 	if err != nil {
@@ -224,12 +217,7 @@ func (s *Server) updateMessage(c *call) (map[string]any, error) {
 }
 
 func (s *Server) deleteMessage(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
+	channel := c.at.ID
 	i := s.index(channel, c.str("ts"))
 	if i < 0 {
 		return nil, refuse("message_not_found")
@@ -249,33 +237,24 @@ func (s *Server) remove(channel string, i int) {
 }
 
 func (s *Server) permalink(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
-	m := s.find(channel, c.str("message_ts"))
+	m := s.find(c.at.ID, c.str("message_ts"))
 	if m == nil {
 		return nil, refuse("message_not_found")
 	}
-	link := s.URL() + "archives/" + channel + "/p" + strings.Replace(m.TS, ".", "", 1)
+	return map[string]any{"channel": c.at.ID, "permalink": s.address(m)}, nil
+}
+
+// address is the permalink of a message.
+func (s *Server) address(m *Message) string {
+	link := s.URL() + "archives/" + m.Channel + "/p" + strings.Replace(m.TS, ".", "", 1)
 	if m.ThreadTS != "" {
-		link += "?thread_ts=" + m.ThreadTS + "&cid=" + channel
+		link += "?thread_ts=" + m.ThreadTS + "&cid=" + m.Channel
 	}
-	return map[string]any{"channel": channel, "permalink": link}, nil
+	return link
 }
 
 func (s *Server) history(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, ok := s.channelID(c.str("channel"))
-	switch {
-	case !ok || channel != c.str("channel"):
-		return nil, refuse("channel_not_found")
-	case !s.isIn(channel, BotUserID):
-		return nil, refuse("not_in_channel")
-	}
+	channel := c.at.ID
 	var all []*Message
 	for _, m := range slices.Backward(s.messages[channel]) {
 		if m.ThreadTS == "" || m.Broadcast {
@@ -286,15 +265,7 @@ func (s *Server) history(c *call) (map[string]any, error) {
 }
 
 func (s *Server) replies(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, ok := s.channelID(c.str("channel"))
-	switch {
-	case !ok || channel != c.str("channel"):
-		return nil, refuse("channel_not_found")
-	case !s.isIn(channel, BotUserID):
-		return nil, refuse("not_in_channel")
-	}
+	channel := c.at.ID
 	root := s.find(channel, s.thread(channel, c.str("ts")))
 	if root == nil {
 		return nil, refuse("thread_not_found")
@@ -312,9 +283,9 @@ func (s *Server) replies(c *call) (map[string]any, error) {
 // thread is always there.
 func (s *Server) listing(c *call, channel string, all []*Message, thread bool) (map[string]any, error) {
 	oldest, latest, inclusive := c.str("oldest"), c.str("latest"), c.flag("inclusive")
-	for _, ts := range []string{oldest, latest} {
-		if ts != "" && !tsShape.MatchString(ts) {
-			return nil, refuse("invalid_arguments", "[ERROR] a timestamp looks like 1700000000.000100")
+	for _, one := range []struct{ ts, refusal string }{{oldest, "invalid_ts_oldest"}, {latest, "invalid_ts_latest"}} {
+		if one.ts != "" && !tsShape.MatchString(one.ts) {
+			return nil, refuse(one.refusal)
 		}
 	}
 	within := func(m *Message) bool {
@@ -375,6 +346,9 @@ func (s *Server) messageJSON(m *Message, metadata bool) map[string]any {
 	if m.Pinned {
 		j["pinned_to"] = []string{m.Channel}
 	}
+	if len(m.Reactions) > 0 {
+		j["reactions"] = m.reactionsJSON()
+	}
 	if m.Broadcast {
 		j["subtype"] = "thread_broadcast"
 	}
@@ -395,94 +369,6 @@ func (s *Server) messageJSON(m *Message, metadata bool) map[string]any {
 		j["thread_ts"], j["reply_count"], j["latest_reply"] = m.TS, n, replies[n-1].TS
 	}
 	return j
-}
-
-func (s *Server) pinAdd(c *call) (map[string]any, error)    { return s.pin(c, true) }
-func (s *Server) pinRemove(c *call) (map[string]any, error) { return s.pin(c, false) }
-
-func (s *Server) pin(c *call, on bool) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.writable(channel, false); err != nil {
-		return nil, err
-	}
-	m := s.find(channel, c.str("timestamp"))
-	switch {
-	case c.str("timestamp") == "":
-		return nil, refuse("no_item_specified")
-	case m == nil:
-		return nil, refuse("message_not_found")
-	case m.Pinned && on:
-		return nil, refuse("already_pinned")
-	case !m.Pinned && !on:
-		return nil, refuse("no_pin")
-	}
-	if on && len(s.pins(channel)) >= pinsMax {
-		return nil, refuse("too_many_pins")
-	}
-	s.replace(channel, m.TS, func(m *Message) { m.Pinned, m.pinnedAt = on, s.clock.Now().Unix() })
-	return nil, nil
-}
-
-// pins are the pinned messages of a channel, the one pinned last first. Called
-// with mu held.
-func (s *Server) pins(channel string) (list []*Message) {
-	for _, m := range slices.Backward(s.messages[channel]) {
-		if m.Pinned {
-			list = append(list, m)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b *Message) int { return cmp.Compare(b.pinnedAt, a.pinnedAt) })
-	return list
-}
-
-func (s *Server) pinList(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, ok := s.channelID(c.str("channel"))
-	switch {
-	case !ok || channel != c.str("channel"):
-		return nil, refuse("channel_not_found")
-	case !s.isIn(channel, BotUserID):
-		return nil, refuse("not_in_channel")
-	}
-	items := []any{}
-	for _, m := range s.pins(channel) {
-		items = append(items, map[string]any{
-			"type": "message", "channel": channel, "message": s.messageJSON(m, true),
-			"created": m.pinnedAt, "created_by": BotUserID,
-		})
-	}
-	return map[string]any{"items": items}, nil
-}
-
-func (s *Server) reactionAdd(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel, err := s.target(c.str("channel"))
-	if err != nil {
-		return nil, err
-	}
-	name := strings.Trim(c.str("name"), ":")
-	if name == "" {
-		return nil, refuse("invalid_name")
-	}
-	if err := s.writable(channel, false); err != nil {
-		return nil, err
-	}
-	m := s.find(channel, c.str("timestamp"))
-	if m == nil {
-		return nil, refuse("message_not_found")
-	}
-	if slices.Contains(m.Reactions, name) {
-		return nil, refuse("already_reacted")
-	}
-	s.replace(channel, m.TS, func(m *Message) { m.Reactions = append(slices.Clone(m.Reactions), name) })
-	return nil, nil
 }
 
 // runes is how many characters something has as JSON without escapes for HTML.

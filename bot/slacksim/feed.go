@@ -15,8 +15,9 @@ type News struct {
 	Time string `json:"time"`
 	// Type is post, update, delete, ephemeral, ephemeral_update,
 	// ephemeral_delete, file, view (opened or changed), view_closed, home,
-	// channel (new, or its topic, members or bookmarks changed, or it was
-	// archived), away or connections.
+	// channel (new, or its name, topic, purpose, members or bookmarks changed, or it
+	// was archived), group (new or changed), presence (of a person), away or
+	// connections.
 	Type        string   `json:"type"`
 	For         string   `json:"for,omitempty"` // empty: everybody
 	Message     *Message `json:"message,omitempty"`
@@ -25,7 +26,11 @@ type News struct {
 	File        *File    `json:"file,omitempty"`
 	Connections int      `json:"connections,omitempty"`
 	Channel     *Channel `json:"channel,omitempty"`
+	Group       *Group   `json:"group,omitempty"`
+	Person      *Person  `json:"person,omitempty"`
 	Away        bool     `json:"away,omitempty"`
+
+	only []string // nil: not only the members of a private channel
 }
 
 const (
@@ -60,7 +65,10 @@ func newFeed(clock incident.Clock) *feed {
 	return &feed{clock: clock, changed: make(chan struct{}), readers: map[string]*reader{}}
 }
 
-func concerns(n *News, as []string) bool { return n.For == "" || slices.Contains(as, n.For) }
+func concerns(n *News, as []string) bool {
+	return (n.For == "" || slices.Contains(as, n.For)) &&
+		(n.only == nil || slices.ContainsFunc(as, func(one string) bool { return slices.Contains(n.only, one) }))
+}
 
 func (f *feed) publish(n News) {
 	f.mu.Lock()

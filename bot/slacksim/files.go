@@ -11,9 +11,13 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-const uploadMax = 10 << 20
+const (
+	uploadMax  = 10 << 20
+	altTextMax = 1000
+)
 
 func (s *Server) uploadURL(c *call) (map[string]any, error) {
 	size, err := strconv.Atoi(c.str("length"))
@@ -24,9 +28,9 @@ func (s *Server) uploadURL(c *call) (map[string]any, error) {
 		return nil, refuse("missing_argument", "[ERROR] length has to be more than 0")
 	case size > uploadMax:
 		return nil, refuse("file_upload_size_restricted")
+	case utf8.RuneCountInString(c.str("alt_txt")) > altTextMax:
+		return nil, refuse("alt_txt_too_large")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	f := &File{ID: newID("F0")[:12], Name: c.str("filename"), Title: c.str("filename"), Size: size, User: BotUserID, Created: s.clock.Now().Unix()}
 	s.files[f.ID] = f
 	s.fileOrder = append(s.fileOrder, f.ID)
@@ -101,21 +105,16 @@ func (s *Server) completeUpload(c *call) (map[string]any, error) {
 	if err != nil || !ok || len(list) == 0 {
 		return nil, refuse("invalid_arguments", "[ERROR] files has to be a list of {id, title}")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	channel := ""
 	name := c.str("channel_id")
 	if name == "" {
 		name, _, _ = strings.Cut(c.str("channels"), ",")
 	}
 	if name != "" {
-		if channel, err = s.target(name); err != nil {
-			return nil, err
-		}
-		if err := s.writable(channel, false); err != nil {
+		if c.at, err = s.visit(read, name); err != nil {
 			return nil, err
 		}
 	}
+	channel := c.at.ID
 	var done []*File
 	for _, v := range list {
 		o, _ := v.(map[string]any)
@@ -150,15 +149,13 @@ func (s *Server) completeUpload(c *call) (map[string]any, error) {
 		m.ThreadTS = s.thread(channel, c.str("thread_ts"))
 		s.add(m)
 		for _, f := range done {
-			s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "file", For: m.For, File: f})
+			s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "file", For: m.For, only: s.audience(channel), File: f})
 		}
 	}
 	return map[string]any{"files": out}, nil
 }
 
 func (s *Server) fileInfo(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	f := s.files[c.str("file")]
 	if f == nil || f.Content == nil {
 		return nil, refuse("file_not_found")

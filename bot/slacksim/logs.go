@@ -46,7 +46,7 @@ type Wire struct {
 	EnvelopeID string `json:"envelope_id,omitempty"`
 	Type       string `json:"type,omitempty"`
 	// Kind is what an interactive envelope carries (block_actions,
-	// view_submission, view_closed) or the name of the event.
+	// message_action, view_submission, view_closed) or the name of the event.
 	Kind       string   `json:"kind,omitempty"`
 	User       string   `json:"user,omitempty"`
 	Command    string   `json:"command,omitempty"`
@@ -84,5 +84,14 @@ type MessageLine struct {
 // mu held, so that the order of the news is the order of the changes.
 func (s *Server) tell(op string, m *Message) {
 	s.msgLog.write(MessageLine{Time: stamp(s.clock.Now()), Op: op, ChannelName: s.channelName(m.Channel), Message: m})
-	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: op, For: m.For, Message: m})
+	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: op, For: m.For, only: s.audience(m.Channel), Message: m})
+}
+
+// audience are those who may see what happens in a private channel; nil is
+// everybody. Called with mu held.
+func (s *Server) audience(channel string) []string {
+	if ch, _ := s.channel(channel); ch.Private {
+		return append([]string{}, ch.Members...)
+	}
+	return nil
 }

@@ -11,7 +11,8 @@ import (
 const general = "general"
 
 const (
-	// topicMax is Slack's limit for a channel's topic, in characters.
+	// topicMax is Slack's limit for a channel's topic and for its purpose, in
+	// characters.
 	topicMax = 250
 	// nameMax is Slack's limit for a channel's name, in characters.
 	nameMax = 80
@@ -30,13 +31,34 @@ func (s *Server) channel(id string) (Channel, bool) {
 // held.
 func (s *Server) alter(id string, change func(*Channel)) {
 	i := slices.IndexFunc(s.channels, func(c Channel) bool { return c.ID == id })
-	changed := s.channels[i]
+	old := s.channels[i]
+	changed := old
 	changed.Members, changed.Bookmarks = slices.Clone(changed.Members), slices.Clone(changed.Bookmarks)
 	change(&changed)
 	s.channels = slices.Clone(s.channels)
 	s.channels[i] = changed
-	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "channel", Channel: &changed})
+	s.showChannel(changed, old.Members...)
 }
+
+// showChannel tells those who may see a channel how it is now, and those who
+// could until now. Called with mu held.
+func (s *Server) showChannel(ch Channel, before ...string) {
+	shown := ch.whole()
+	n := News{Time: stamp(s.clock.Now()), Type: "channel", Channel: &shown}
+	if ch.Private {
+		n.only = append(slices.Clone(ch.Members), before...)
+	}
+	s.feed.publish(n)
+}
+
+// whole is a channel whose lists are there when they are empty, too.
+func (c Channel) whole() Channel {
+	c.Members, c.Bookmarks = append([]string{}, c.Members...), append([]Bookmark{}, c.Bookmarks...)
+	return c
+}
+
+// seenBy says whether a channel exists for somebody.
+func (c Channel) seenBy(user string) bool { return !c.Private || slices.Contains(c.Members, user) }
 
 // isIn says whether somebody is a member of a channel. The bot is in every direct
 // message that is open. Called with mu held.
@@ -53,82 +75,42 @@ func (s *Server) archived(channel string) bool {
 	return ch.Archived
 }
 
-// writable refuses what would write into an archived channel, or into one that
-// the bot is not in. A message may also go to a public channel when the token has
-// chat:write.public. Called with mu held.
-func (s *Server) writable(channel string, public bool) error {
-	switch {
-	case s.archived(channel):
-		return refuse("is_archived")
-	case s.isIn(channel, BotUserID), public && slices.Contains(s.opt.Scopes, "chat:write.public"):
-		return nil
-	}
-	return refuse("not_in_channel")
-}
-
-// needs are the scopes of which a call has to have one each: those that stand
-// beside one another with | serve equally.
-func needs(scope string, c *call) []string {
-	area, right, _ := strings.Cut(scope, ":")
-	switch {
-	case c.method == "conversations.list" || c.method == "users.conversations":
-		var all []string
-		for _, kind := range c.types() {
-			if family, ok := map[string]string{"public_channel": "channels", "private_channel": "groups", "im": "im", "mpim": "mpim"}[kind]; ok {
-				all = append(all, family+":"+right)
-			}
+// came and left tell the bot who came into one of its channels and who is gone.
+// Both are called with mu held.
+func (s *Server) came(channel, by string, users ...string) {
+	for _, user := range users {
+		event := s.membership("member_joined_channel", channel, user)
+		if by != "" {
+			event["inviter"] = by
 		}
-		return all
-	case area == "channels" && (right == "read" || right == "history") && strings.HasPrefix(c.str("channel"), "D"):
-		return []string{"im:" + right}
+		s.event(user, event)
 	}
-	return []string{scope}
 }
 
-// permitted refuses a call that the bot token has no scope for.
-func (s *Server) permitted(scope string, c *call) error {
-	if scope == "" || s.opt.Scopes == nil {
-		return nil
-	}
-	for _, need := range needs(scope, c) {
-		alike := strings.Split(need, "|")
-		if !slices.ContainsFunc(alike, func(one string) bool { return slices.Contains(s.opt.Scopes, one) }) {
-			return &apiError{code: "missing_scope", more: map[string]any{
-				"needed": strings.Join(alike, ","), "provided": strings.Join(s.opt.Scopes, ","),
-			}}
-		}
-	}
-	return nil
+func (s *Server) left(channel, user string) {
+	s.event(user, s.membership("member_left_channel", channel, user))
 }
 
-// publicChannel finds the channel that a method changes, by its id. Called with mu
-// held.
-func (s *Server) publicChannel(c *call) (Channel, error) {
-	ch, ok := s.channel(c.str("channel"))
-	switch {
-	case ok:
-		return ch, nil
-	case s.directPerson(c.str("channel")) != "":
-		return ch, refuse("method_not_supported_for_channel_type")
-	}
-	return ch, refuse("channel_not_found")
+func (s *Server) membership(kind, channel, user string) map[string]any {
+	// The letter is that of the channel's id: C for private ones, too.
+	return map[string]any{"type": kind, "user": user, "channel": channel, "channel_type": channel[:1], "team": TeamID, "event_ts": s.ts()}
 }
 
 func (s *Server) setTopic(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch, err := s.publicChannel(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.writable(ch.ID, false); err != nil {
-		return nil, err
-	}
-	if utf8.RuneCountInString(c.str("topic")) > topicMax {
+	return s.setText(c, "topic", func(ch *Channel) *string { return &ch.Topic })
+}
+
+func (s *Server) setPurpose(c *call) (map[string]any, error) {
+	return s.setText(c, "purpose", func(ch *Channel) *string { return &ch.Purpose })
+}
+
+func (s *Server) setText(c *call, name string, of func(*Channel) *string) (map[string]any, error) {
+	text := c.str(name)
+	if utf8.RuneCountInString(text) > topicMax {
 		return nil, refuse("too_long")
 	}
-	s.alter(ch.ID, func(ch *Channel) { ch.Topic = c.str("topic") })
-	return map[string]any{"channel": s.channelJSON(ch.ID)}, nil
+	s.alter(c.at.ID, func(ch *Channel) { *of(ch) = text })
+	return map[string]any{"channel": s.channelJSON(c.at.ID)}, nil
 }
 
 // checkName refuses what cannot be a channel's name.
@@ -149,24 +131,40 @@ func checkName(name string) error {
 	return nil
 }
 
-func (s *Server) channelCreate(c *call) (map[string]any, error) {
-	name := c.str("name")
+// newName refuses what cannot be the name of a channel, or is another's. An
+// archived channel keeps its name. Called with mu held.
+func (s *Server) newName(name string) error {
 	if err := checkName(name); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(s.channels, func(ch Channel) bool { return ch.Name == name }) {
+		return refuse("name_taken")
+	}
+	return nil
+}
+
+func (s *Server) channelCreate(c *call) (map[string]any, error) {
+	if err := s.newName(c.str("name")); err != nil {
 		return nil, err
 	}
-	if c.flag("is_private") {
-		return nil, refuse("restricted_action", "[ERROR] private channels do not exist in the rehearsal Slack")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// An archived channel keeps its name.
-	if slices.ContainsFunc(s.channels, func(ch Channel) bool { return ch.Name == name }) {
-		return nil, refuse("name_taken")
-	}
-	ch := Channel{ID: newID("C0")[:11], Name: name, Members: []string{BotUserID}}
+	ch := Channel{ID: newID("C0")[:11], Name: c.str("name"), Private: c.flag("is_private"), Creator: BotUserID, Members: []string{BotUserID}}
 	s.channels = append(slices.Clone(s.channels), ch)
-	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "channel", Channel: &ch})
+	s.showChannel(ch)
+	s.came(ch.ID, "", BotUserID)
 	return map[string]any{"channel": s.channelJSON(ch.ID)}, nil
+}
+
+// channelRename lets an app rename what it made. Whoever else may is an admin,
+// which an app is not.
+func (s *Server) channelRename(c *call) (map[string]any, error) {
+	if c.at.Creator != BotUserID {
+		return nil, refuse("not_authorized")
+	}
+	if err := s.newName(c.str("name")); err != nil {
+		return nil, err
+	}
+	s.alter(c.at.ID, func(ch *Channel) { ch.Name = c.str("name") })
+	return map[string]any{"channel": s.channelJSON(c.at.ID)}, nil
 }
 
 // invitesMax is how many people one call may invite.
@@ -174,15 +172,6 @@ const invitesMax = 1000
 
 // channelInvite takes all or nobody, unless force says to take those who can be.
 func (s *Server) channelInvite(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch, err := s.publicChannel(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.writable(ch.ID, false); err != nil {
-		return nil, err
-	}
 	users := strings.FieldsFunc(c.str("users"), func(r rune) bool { return r == ',' || r == ' ' })
 	if len(users) == 0 {
 		return nil, refuse("no_user")
@@ -201,7 +190,7 @@ func (s *Server) channelInvite(c *call) (map[string]any, error) {
 			fault = "cant_invite_self"
 		case !known:
 			fault = "user_not_found"
-		case slices.Contains(ch.Members, user):
+		case slices.Contains(c.at.Members, user):
 			fault = "already_in_channel"
 		case !slices.Contains(fit, user):
 			fit = append(fit, user)
@@ -216,8 +205,9 @@ func (s *Server) channelInvite(c *call) (map[string]any, error) {
 	if len(faults) > 0 && (!c.flag("force") || len(fit) == 0) {
 		return nil, &apiError{code: first, more: map[string]any{"errors": faults}}
 	}
-	s.alter(ch.ID, func(ch *Channel) { ch.Members = append(ch.Members, fit...) })
-	out := map[string]any{"channel": s.channelJSON(ch.ID)}
+	s.alter(c.at.ID, func(ch *Channel) { ch.Members = append(ch.Members, fit...) })
+	s.came(c.at.ID, BotUserID, fit...)
+	out := map[string]any{"channel": s.channelJSON(c.at.ID)}
 	if len(faults) > 0 {
 		out["errors"] = faults
 	}
@@ -229,12 +219,6 @@ func without(list []string, one string) []string {
 }
 
 func (s *Server) channelKick(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch, err := s.publicChannel(c)
-	if err != nil {
-		return nil, err
-	}
 	user := c.str("user")
 	_, known := s.person(user)
 	switch {
@@ -242,82 +226,64 @@ func (s *Server) channelKick(c *call) (map[string]any, error) {
 		return nil, refuse("cant_kick_self")
 	case !known:
 		return nil, refuse("user_not_found")
-	case ch.Name == general:
+	case c.at.Name == general:
 		return nil, refuse("cant_kick_from_general")
-	case ch.Archived:
-		return nil, refuse("is_archived")
-	case !slices.Contains(ch.Members, BotUserID), !slices.Contains(ch.Members, user):
+	case !slices.Contains(c.at.Members, user):
 		return nil, refuse("not_in_channel")
 	}
-	s.alter(ch.ID, func(ch *Channel) { ch.Members = without(ch.Members, user) })
+	s.alter(c.at.ID, func(ch *Channel) { ch.Members = without(ch.Members, user) })
+	s.left(c.at.ID, user)
 	return nil, nil
 }
 
 func (s *Server) channelLeave(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch, err := s.publicChannel(c)
 	switch {
-	case err != nil:
-		return nil, err
-	case ch.Name == general:
+	case c.at.Name == general:
 		return nil, refuse("cant_leave_general")
-	case ch.Archived:
-		return nil, refuse("is_archived")
-	case !slices.Contains(ch.Members, BotUserID):
+	case !slices.Contains(c.at.Members, BotUserID):
 		return map[string]any{"not_in_channel": true}, nil
+	case len(c.at.Members) == 1:
+		return nil, refuse("last_member")
 	}
-	s.alter(ch.ID, func(ch *Channel) { ch.Members = without(ch.Members, BotUserID) })
+	s.alter(c.at.ID, func(ch *Channel) { ch.Members = without(ch.Members, BotUserID) })
 	return nil, nil
 }
 
+// channelArchive puts the app out of the channel, too: it does not read there any
+// more (elastic/connectors 1972), nor can it bring the channel back.
 func (s *Server) channelArchive(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch, err := s.publicChannel(c)
-	switch {
-	case err != nil:
-		return nil, err
-	case ch.Name == general:
+	if c.at.Name == general {
 		return nil, refuse("cant_archive_general")
-	case ch.Archived:
-		return nil, refuse("already_archived")
-	case !slices.Contains(ch.Members, BotUserID):
-		return nil, refuse("not_in_channel")
 	}
-	s.alter(ch.ID, func(ch *Channel) { ch.Archived = true })
+	s.alter(c.at.ID, func(ch *Channel) { ch.Archived, ch.Members = true, without(ch.Members, BotUserID) })
 	return nil, nil
+}
+
+// channelUnarchive never succeeds: "bot tokens cannot currently be used", says
+// the method's page, and slack-go/slack 1066 says with which name they are
+// refused.
+func (s *Server) channelUnarchive(c *call) (map[string]any, error) {
+	if !c.at.Archived {
+		return nil, refuse("not_archived")
+	}
+	return nil, refuse("not_in_channel")
 }
 
 func (s *Server) channelJoin(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch, err := s.publicChannel(c)
-	switch {
-	case err != nil:
-		return nil, err
-	case ch.Archived:
-		return nil, refuse("is_archived")
-	case slices.Contains(ch.Members, BotUserID):
+	if slices.Contains(c.at.Members, BotUserID) {
 		return map[string]any{
-			"channel": s.channelJSON(ch.ID), "warning": "already_in_channel",
+			"channel": s.channelJSON(c.at.ID), "warning": "already_in_channel",
 			"response_metadata": map[string]any{"warnings": []string{"already_in_channel"}},
 		}, nil
 	}
-	s.alter(ch.ID, func(ch *Channel) { ch.Members = append(ch.Members, BotUserID) })
-	return map[string]any{"channel": s.channelJSON(ch.ID)}, nil
+	s.alter(c.at.ID, func(ch *Channel) { ch.Members = append(ch.Members, BotUserID) })
+	s.came(c.at.ID, "", BotUserID)
+	return map[string]any{"channel": s.channelJSON(c.at.ID)}, nil
 }
 
 func (s *Server) channelMembers(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id, ok := s.channelID(c.str("channel"))
-	if !ok || id != c.str("channel") {
-		return nil, refuse("channel_not_found")
-	}
-	ch, _ := s.channel(id)
-	members := ch.Members
-	if person := s.directPerson(id); person != "" {
+	members := c.at.Members
+	if person := s.directPerson(c.at.ID); person != "" {
 		members = []string{BotUserID, person}
 	}
 	some, next, err := cut(c, members, 999)

@@ -22,7 +22,8 @@ import (
 //	     &wait=0                               answers at once
 //	POST /rehearsal/leave?viewer=NAME          this reader will not come back
 //	GET  /rehearsal/trace?after=N              what went over the wire since
-//	POST /rehearsal/command, say, press, submit, close, home    a Deed; answers an Outcome
+//	POST /rehearsal/command, say, press, shortcut, submit, close, home, presence
+//	                                           a Deed; answers an Outcome
 
 // Deed is what a person does: the body of a POST to /rehearsal/.
 type Deed struct {
@@ -37,7 +38,10 @@ type Deed struct {
 	ViewID    string `json:"view_id"`
 	ActionID  string `json:"action_id"`
 	BlockID   string `json:"block_id"`
-	// Value tells equal action ids apart, or is the option that was chosen.
+	// CallbackID is which of the shortcuts was chosen.
+	CallbackID string `json:"callback_id"`
+	// Value tells equal action ids apart, or is the option that was chosen, or how
+	// one wants to be shown: auto or away.
 	Value     string `json:"value"`
 	Confirmed bool   `json:"confirmed"`
 	// Values is what stands in a form: block id -> action id -> text, or a list
@@ -78,6 +82,7 @@ func (s *Server) routes() http.Handler {
 	for path, do := range map[string]func(*Server, Person, Deed) Outcome{
 		"command": (*Server).command, "press": (*Server).press, "submit": (*Server).submit,
 		"close": (*Server).dismiss, "say": (*Server).say, "home": (*Server).openHome,
+		"shortcut": (*Server).shortcut, "presence": (*Server).showPresence,
 	} {
 		mux.HandleFunc("POST /rehearsal/"+path, s.own(s.deed(do)))
 	}
@@ -156,6 +161,7 @@ type State struct {
 	Away        bool                 `json:"away"`
 	People      []Person             `json:"people"`
 	Groups      []Group              `json:"groups"`
+	Shortcuts   []Shortcut           `json:"shortcuts"`
 	Channels    []Channel            `json:"channels"`
 	Messages    map[string][]Message `json:"messages"`
 	Ephemerals  []Message            `json:"ephemerals"`
@@ -172,12 +178,21 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := State{
 		Now: stamp(s.clock.Now()), Seq: s.feed.last(), Team: "Rehearsal", Bot: Person{ID: BotUserID, Name: s.opt.BotName},
-		Command: s.opt.Command, Connections: len(s.conns), Away: s.Away(), People: s.opt.People, Groups: append([]Group{}, s.opt.Groups...), Channels: slices.Clone(s.channels),
+		Command: s.opt.Command, Connections: len(s.conns), Away: s.Away(), People: slices.Clone(s.opt.People), Groups: append([]Group{}, s.groups...),
+		Shortcuts: append([]Shortcut{}, s.opt.Shortcuts...), Channels: []Channel{},
 		Messages: map[string][]Message{}, Ephemerals: []Message{}, Views: []view{}, Homes: []view{},
+	}
+	for i := range st.People {
+		st.People[i].Away = s.absent[st.People[i].ID]
+	}
+	for _, ch := range s.channels {
+		if ch.seenBy("") || slices.ContainsFunc(as, ch.seenBy) {
+			st.Channels = append(st.Channels, ch.whole())
+		}
 	}
 	for person, id := range s.direct {
 		if slices.Contains(as, person) {
-			st.Channels = append(st.Channels, Channel{ID: id, Name: s.opt.BotName})
+			st.Channels = append(st.Channels, Channel{ID: id, Name: s.opt.BotName, Members: []string{BotUserID, person}}.whole())
 		}
 	}
 	for _, c := range st.Channels {
@@ -223,7 +238,8 @@ func (s *Server) place(p Person, d Deed) (string, bool) {
 		return s.channels[0].ID, true
 	}
 	id, ok := s.channelID(d.Channel)
-	if !ok || s.directPerson(id) != "" && s.directPerson(id) != p.ID {
+	ch, _ := s.channel(id)
+	if !ok || s.directPerson(id) != "" && s.directPerson(id) != p.ID || !ch.seenBy(p.ID) {
 		return "", false
 	}
 	return id, true
@@ -248,7 +264,7 @@ func (s *Server) command(p Person, d Deed) Outcome {
 		kind: "slash_commands", accepts: true, waits: commandWaits, pauses: []time.Duration{0, 0}, trigger: trigger,
 		about: Wire{User: p.ID, Command: strings.TrimSpace(d.Text)},
 		payload: map[string]any{
-			"token": "rehearsal", "team_id": TeamID, "team_domain": teamDomain, "channel_id": channel, "channel_name": s.channelName(channel),
+			"token": "rehearsal", "team_id": TeamID, "team_domain": teamDomain, "channel_id": channel, "channel_name": s.payloadName(channel),
 			"user_id": p.ID, "user_name": p.handle(), "command": name, "text": strings.TrimSpace(text), "api_app_id": AppID,
 			"is_enterprise_install": "false", "response_url": s.newHook(hook{channel: channel, user: p.ID}), "trigger_id": trigger,
 		},
@@ -331,7 +347,7 @@ func (s *Server) press(p Person, d Deed) Outcome {
 			container["thread_ts"] = m.ThreadTS
 		}
 		payload["container"] = container
-		payload["channel"] = map[string]any{"id": channel, "name": s.channelName(channel)}
+		payload["channel"] = map[string]any{"id": channel, "name": s.payloadName(channel)}
 		payload["state"] = map[string]any{"values": state}
 		if !ephemeral { // Slack does not send the text of one
 			payload["message"] = s.messageJSON(m, true)
@@ -565,33 +581,32 @@ func (s *Server) say(p Person, d Deed) Outcome {
 	}
 	if !s.isIn(channel, p.ID) { // a public channel: one joins it to speak
 		s.alter(channel, func(c *Channel) { c.Members = append(c.Members, p.ID) })
+		if s.isIn(channel, BotUserID) {
+			s.came(channel, "", p.ID)
+		}
 	}
 	hears := s.isIn(channel, BotUserID)
-	text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-	mention := "<@" + BotUserID + ">"
-	text = strings.ReplaceAll(text, "@"+s.opt.BotName, mention)
+	text, mentioned := s.written(p, text)
 	m := &Message{Channel: channel, TS: s.ts(), User: p.ID, Text: text, ThreadTS: s.thread(channel, d.ThreadTS)}
 	s.add(m)
-	event := map[string]any{"type": "message", "user": p.ID, "text": m.Text, "ts": m.TS, "channel": channel, "event_ts": m.TS, "team": TeamID, "channel_type": "channel"}
+	kind := map[string]string{"channels": "channel", "groups": "group", "im": "im"}[s.family(channel)]
+	event := map[string]any{"type": "message", "user": p.ID, "text": m.Text, "ts": m.TS, "channel": channel, "event_ts": m.TS, "team": TeamID, "channel_type": kind}
 	if m.ThreadTS != "" {
 		event["thread_ts"] = m.ThreadTS
-	}
-	if s.directPerson(channel) != "" {
-		event["channel_type"] = "im"
 	}
 	s.mu.Unlock()
 	if !hears { // Slack tells an app of the channels it is in
 		return Outcome{OK: true, TS: m.TS}
 	}
-	s.event(p, event)
-	if strings.Contains(text, mention) && event["channel_type"] != "im" {
+	s.event(p.ID, event)
+	if mentioned && kind != "im" {
 		app := map[string]any{"type": "app_mention"}
 		for _, name := range []string{"user", "text", "ts", "channel", "event_ts", "team", "thread_ts"} {
 			if v, ok := event[name]; ok {
 				app[name] = v
 			}
 		}
-		s.event(p, app)
+		s.event(p.ID, app)
 	}
 	return Outcome{OK: true, TS: m.TS}
 }
@@ -604,21 +619,19 @@ func (s *Server) openHome(p Person, _ Deed) Outcome {
 		event["view"] = home.asJSON(nil)
 	}
 	s.mu.Unlock()
-	s.event(p, event)
+	s.event(p.ID, event)
 	return Outcome{OK: true, View: home}
 }
 
-// event tells the bot of something by the Events API: again at once, after one
-// minute and after five when it is not acknowledged.
-func (s *Server) event(p Person, event map[string]any) {
-	e := &envelope{
-		kind: "events_api", waits: interactionWaits, pauses: []time.Duration{0, time.Minute, 5 * time.Minute},
-		about: Wire{Kind: str(event, "type"), User: p.ID},
-		payload: map[string]any{
-			"token": "rehearsal", "team_id": TeamID, "api_app_id": AppID, "event": event, "type": "event_callback",
-			"event_id": newID("Ev")[:12], "event_time": s.clock.Now().Unix(), "is_ext_shared_channel": false,
-			"authorizations": []any{map[string]any{"enterprise_id": nil, "team_id": TeamID, "user_id": BotUserID, "is_bot": true, "is_enterprise_install": false}},
-		},
+// showPresence is how a person sets whether they are shown as away.
+func (s *Server) showPresence(p Person, d Deed) Outcome {
+	if d.Value != "auto" && d.Value != "away" {
+		return no("refused", "One is shown as auto or as away, not as %q.", d.Value)
 	}
-	s.goBusy(func() { _, _ = s.deliver(e) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.Away = d.Value == "away"
+	s.absent[p.ID] = p.Away
+	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "presence", Person: &p})
+	return Outcome{OK: true}
 }

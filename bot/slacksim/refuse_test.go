@@ -94,7 +94,6 @@ func TestTokensAreRefusedByKind(t *testing.T) {
 
 func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
 	w := start(t)
-	ok := w.do("say", slacksim.Deed{As: "U1", Text: "mine"})
 	section := func(text string) string {
 		return jsonOf([]any{map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text}}})
 	}
@@ -115,66 +114,43 @@ func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
 		args   map[string]string
 		want   string
 	}{
-		"no such channel":           {"chat.postMessage", map[string]string{"channel": "C0NOPE", "text": "x"}, "channel_not_found"},
-		"nothing to say":            {"chat.postMessage", map[string]string{}, "no_text"},
-		"as long as can be":         {"chat.postMessage", map[string]string{"text": long(40000)}, ""},
-		"too long":                  {"chat.postMessage", map[string]string{"text": long(40001)}, "msg_too_long"},
-		"50 blocks":                 {"chat.postMessage", map[string]string{"blocks": repeat(50, divider)}, ""},
-		"51 blocks":                 {"chat.postMessage", map[string]string{"blocks": repeat(51, divider)}, "invalid_blocks"},
-		"section of 3000":           {"chat.postMessage", map[string]string{"blocks": section(long(3000))}, ""},
-		"section of 3001":           {"chat.postMessage", map[string]string{"blocks": section(long(3001))}, "invalid_blocks"},
-		"empty section":             {"chat.postMessage", map[string]string{"blocks": section("")}, "invalid_blocks"},
-		"five sections of 2700":     {"chat.postMessage", map[string]string{"blocks": repeat(5, strings.Trim(section(long(2700)), "[]"))}, "msg_blocks_too_long"},
-		"header of 151":             {"chat.postMessage", map[string]string{"blocks": `[{"type":"header","text":{"type":"plain_text","text":"` + long(151) + `"}}]`}, "invalid_blocks"},
-		"header in mrkdwn":          {"chat.postMessage", map[string]string{"blocks": `[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`}, "invalid_blocks"},
-		"10 fields":                 {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":` + repeat(10, context) + `}]`}, ""},
-		"11 fields":                 {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":` + repeat(11, context) + `}]`}, "invalid_blocks"},
-		"field of 2001":             {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":[{"type":"mrkdwn","text":"` + long(2001) + `"}]}]`}, "invalid_blocks"},
-		"11 in a context":           {"chat.postMessage", map[string]string{"blocks": `[{"type":"context","elements":` + repeat(11, context) + `}]`}, "invalid_blocks"},
-		"26 buttons":                {"chat.postMessage", map[string]string{"blocks": `[{"type":"actions","elements":` + repeat(26, button) + `}]`}, "invalid_blocks"},
-		"25 buttons":                {"chat.postMessage", map[string]string{"blocks": `[{"type":"actions","elements":` + repeat(25, button) + `}]`}, ""},
-		"button text of 76":         {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"text": map[string]any{"type": "plain_text", "text": long(76)}})}, "invalid_blocks"},
-		"button value of 2001":      {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"value": long(2001)})}, "invalid_blocks"},
-		"action id of 256":          {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"action_id": long(256)})}, "invalid_blocks"},
-		"a style of its own":        {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"style": "loud"})}, "invalid_blocks"},
-		"a confirm that fits":       {"chat.postMessage", map[string]string{"blocks": actions(confirm(100, 300, 30, 30))}, ""},
-		"confirm title of 101":      {"chat.postMessage", map[string]string{"blocks": actions(confirm(101, 1, 1, 1))}, "invalid_blocks"},
-		"confirm text of 301":       {"chat.postMessage", map[string]string{"blocks": actions(confirm(1, 301, 1, 1))}, "invalid_blocks"},
-		"confirm button of 31":      {"chat.postMessage", map[string]string{"blocks": actions(confirm(1, 1, 31, 1))}, "invalid_blocks"},
-		"block id of 256":           {"chat.postMessage", map[string]string{"blocks": `[{"type":"divider","block_id":"` + long(256) + `"}]`}, "invalid_blocks"},
-		"a block id twice":          {"chat.postMessage", map[string]string{"blocks": repeat(2, `{"type":"divider","block_id":"x"}`)}, "invalid_blocks"},
-		"an unknown block":          {"chat.postMessage", map[string]string{"blocks": `[{"type":"hologram"}]`}, "invalid_blocks"},
-		"blocks that are no list":   {"chat.postMessage", map[string]string{"blocks": `"x"`}, "invalid_blocks_format"},
-		"blocks that are no JSON":   {"chat.postMessage", map[string]string{"blocks": `[{`}, "invalid_blocks_format"},
-		"metadata without payload":  {"chat.postMessage", map[string]string{"text": "x", "metadata": `{"event_type":"x"}`}, "invalid_metadata_format"},
-		"metadata that is no JSON":  {"chat.postMessage", map[string]string{"text": "x", "metadata": `{`}, "invalid_metadata_format"},
-		"changing nothing there":    {"chat.update", map[string]string{"ts": "1.000001", "text": "x"}, "message_not_found"},
-		"changing somebody else's":  {"chat.update", map[string]string{"ts": ok.TS, "text": "x"}, "cant_update_message"},
-		"deleting somebody else's":  {"chat.delete", map[string]string{"ts": ok.TS}, "cant_delete_message"},
-		"deleting nothing there":    {"chat.delete", map[string]string{"ts": "1.000001"}, "message_not_found"},
-		"a stranger alone":          {"chat.postEphemeral", map[string]string{"user": "U9", "text": "x"}, "user_not_in_channel"},
-		"a thread that is not":      {"conversations.replies", map[string]string{"ts": "1.000001"}, "thread_not_found"},
-		"history of a name":         {"conversations.history", map[string]string{"channel": "incident-response"}, "channel_not_found"},
-		"history from nowhere":      {"conversations.history", map[string]string{"cursor": "zzz"}, "invalid_cursor"},
-		"a message with no address": {"chat.getPermalink", map[string]string{"message_ts": "1.000001"}, "message_not_found"},
-		"nobody":                    {"users.info", map[string]string{"user": "U9"}, "user_not_found"},
-		"a direct message to none":  {"conversations.open", map[string]string{"users": "U9"}, "user_not_found"},
-		"a file that is not":        {"files.info", map[string]string{"file": "F9"}, "file_not_found"},
-		"an upload without size":    {"files.getUploadURLExternal", map[string]string{"filename": "x"}, "missing_argument"},
-		"an upload never made":      {"files.completeUploadExternal", map[string]string{"files": `[{"id":"F9"}]`}, "file_not_found"},
-		"a form without trigger":    {"views.open", map[string]string{"view": `{"type":"modal","title":{"type":"plain_text","text":"x"},"blocks":[]}`}, "invalid_trigger_id"},
-		"a form without title":      {"views.open", map[string]string{"view": `{"type":"modal","blocks":[]}`}, "invalid_arguments"},
-		"no form":                   {"views.open", map[string]string{}, "invalid_arguments"},
-		"an update of no form":      {"views.update", map[string]string{"view_id": "V9"}, "not_found"},
-		"a home for nobody":         {"views.publish", map[string]string{"user_id": "U9"}, "user_not_found"},
-		"a pin on nothing":          {"pins.add", map[string]string{"timestamp": "1.000001"}, "message_not_found"},
+		"no such channel":          {"chat.postMessage", map[string]string{"channel": "C0NOPE", "text": "x"}, "channel_not_found"},
+		"nothing to say":           {"chat.postMessage", map[string]string{}, "no_text"},
+		"as long as can be":        {"chat.postMessage", map[string]string{"text": long(40000)}, ""},
+		"longer: it is cut":        {"chat.postMessage", map[string]string{"text": long(40001)}, ""},
+		"50 blocks":                {"chat.postMessage", map[string]string{"blocks": repeat(50, divider)}, ""},
+		"51 blocks":                {"chat.postMessage", map[string]string{"blocks": repeat(51, divider)}, "invalid_blocks"},
+		"section of 3000":          {"chat.postMessage", map[string]string{"blocks": section(long(3000))}, ""},
+		"section of 3001":          {"chat.postMessage", map[string]string{"blocks": section(long(3001))}, "invalid_blocks"},
+		"empty section":            {"chat.postMessage", map[string]string{"blocks": section("")}, "invalid_blocks"},
+		"five sections of 2700":    {"chat.postMessage", map[string]string{"blocks": repeat(5, strings.Trim(section(long(2700)), "[]"))}, "msg_blocks_too_long"},
+		"header of 151":            {"chat.postMessage", map[string]string{"blocks": `[{"type":"header","text":{"type":"plain_text","text":"` + long(151) + `"}}]`}, "invalid_blocks"},
+		"header in mrkdwn":         {"chat.postMessage", map[string]string{"blocks": `[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`}, "invalid_blocks"},
+		"10 fields":                {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":` + repeat(10, context) + `}]`}, ""},
+		"11 fields":                {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":` + repeat(11, context) + `}]`}, "invalid_blocks"},
+		"field of 2001":            {"chat.postMessage", map[string]string{"blocks": `[{"type":"section","fields":[{"type":"mrkdwn","text":"` + long(2001) + `"}]}]`}, "invalid_blocks"},
+		"11 in a context":          {"chat.postMessage", map[string]string{"blocks": `[{"type":"context","elements":` + repeat(11, context) + `}]`}, "invalid_blocks"},
+		"26 buttons":               {"chat.postMessage", map[string]string{"blocks": `[{"type":"actions","elements":` + repeat(26, button) + `}]`}, "invalid_blocks"},
+		"25 buttons":               {"chat.postMessage", map[string]string{"blocks": `[{"type":"actions","elements":` + repeat(25, button) + `}]`}, ""},
+		"button text of 76":        {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"text": map[string]any{"type": "plain_text", "text": long(76)}})}, "invalid_blocks"},
+		"button value of 2001":     {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"value": long(2001)})}, "invalid_blocks"},
+		"action id of 256":         {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"action_id": long(256)})}, "invalid_blocks"},
+		"a style of its own":       {"chat.postMessage", map[string]string{"blocks": actions(map[string]any{"style": "loud"})}, "invalid_blocks"},
+		"a confirm that fits":      {"chat.postMessage", map[string]string{"blocks": actions(confirm(100, 300, 30, 30))}, ""},
+		"confirm title of 101":     {"chat.postMessage", map[string]string{"blocks": actions(confirm(101, 1, 1, 1))}, "invalid_blocks"},
+		"confirm text of 301":      {"chat.postMessage", map[string]string{"blocks": actions(confirm(1, 301, 1, 1))}, "invalid_blocks"},
+		"confirm button of 31":     {"chat.postMessage", map[string]string{"blocks": actions(confirm(1, 1, 31, 1))}, "invalid_blocks"},
+		"block id of 256":          {"chat.postMessage", map[string]string{"blocks": `[{"type":"divider","block_id":"` + long(256) + `"}]`}, "invalid_blocks"},
+		"a block id twice":         {"chat.postMessage", map[string]string{"blocks": repeat(2, `{"type":"divider","block_id":"x"}`)}, "invalid_blocks"},
+		"an unknown block":         {"chat.postMessage", map[string]string{"blocks": `[{"type":"hologram"}]`}, "invalid_blocks"},
+		"blocks that are no list":  {"chat.postMessage", map[string]string{"blocks": `"x"`}, "invalid_blocks_format"},
+		"blocks that are no JSON":  {"chat.postMessage", map[string]string{"blocks": `[{`}, "invalid_blocks_format"},
+		"metadata without payload": {"chat.postMessage", map[string]string{"text": "x", "metadata": `{"event_type":"x"}`}, "invalid_metadata_format"},
+		"metadata that is no JSON": {"chat.postMessage", map[string]string{"text": "x", "metadata": `{`}, "invalid_metadata_format"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.clock.Advance(time.Minute) // rates are another test's
 			args := map[string]string{"channel": "C0INCIDENT"}
-			if c.method == "conversations.open" {
-				delete(args, "channel") // it would mean another thing
-			}
 			maps.Copy(args, c.args)
 			got, messages := w.call(botToken, c.method, args)
 			if got != c.want {
@@ -185,15 +161,16 @@ func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
 			}
 		})
 	}
-	if got, _ := w.call(botToken, "chat.update", map[string]string{"channel": "C0INCIDENT", "ts": "1.1", "text": long(4001)}); got != "message_not_found" {
-		t.Error(got)
+}
+
+func TestWhatIsTooLongToPostIsCutWithAWarning(t *testing.T) {
+	w := start(t)
+	out := w.asked("chat.postMessage", url.Values{"channel": {"C0INCIDENT"}, "text": {long(40001)}})
+	if string(out["warning"]) != `"message_truncated"` {
+		t.Errorf("the warning is %s", out["warning"])
 	}
-	_, ts, err := w.api.PostMessage("C0INCIDENT", slack.MsgOptionText("x", false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, _ := w.call(botToken, "chat.update", map[string]string{"channel": "C0INCIDENT", "ts": ts, "text": long(4001)}); got != "msg_too_long" {
-		t.Errorf("an update of 4001 characters: %q", got)
+	if m := w.Messages("C0INCIDENT"); len(m) != 1 || m[0].Text != long(40000) {
+		t.Error("it is not cut at 40 000 characters")
 	}
 }
 

@@ -78,6 +78,13 @@ type Options struct {
 	// Groups are the user groups of the workspace.
 	Groups []Group
 
+	// Shortcuts are the app's message shortcuts, which people find beside a message.
+	Shortcuts []Shortcut
+
+	// Events are the kinds of event that the app is subscribed to; message,
+	// app_mention and app_home_opened when nil. An event needs its scope as well.
+	Events []string
+
 	// Scopes are what the bot token may do. Nil is all that the methods here ask
 	// for, but not chat:write.public: the bot posts where it is a member.
 	Scopes []string
@@ -100,15 +107,25 @@ type Options struct {
 	Extra http.Handler
 }
 
-// Channel is a public channel. Members are ids of people, and of the bot when it
-// is in the channel.
+// Channel is a public channel, or a private one, which only its members see.
+// Members are ids of people, and of the bot when it is in the channel; the bot is
+// in none that is archived. Creator is who made it, when somebody here did.
 type Channel struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
 	Topic     string     `json:"topic,omitempty"`
-	Members   []string   `json:"members,omitempty"`
+	Purpose   string     `json:"purpose,omitempty"`
+	Private   bool       `json:"private,omitempty"`
+	Creator   string     `json:"creator,omitempty"`
+	Members   []string   `json:"members"`
 	Archived  bool       `json:"archived,omitempty"`
-	Bookmarks []Bookmark `json:"bookmarks,omitempty"`
+	Bookmarks []Bookmark `json:"bookmarks"`
+}
+
+// Shortcut is an entry of the menu beside every message.
+type Shortcut struct {
+	CallbackID string `json:"callback_id"`
+	Name       string `json:"name"`
 }
 
 // Bookmark is a link at the top of a channel.
@@ -130,11 +147,13 @@ type Group struct {
 	Users       []string `json:"users"`
 }
 
-// Person is a member of the workspace. Title is shown beside the name.
+// Person is a member of the workspace. Title is shown beside the name. Away is
+// whether Slack shows them as away, at the start and as they change it.
 type Person struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
 	Title string `json:"title"`
+	Away  bool   `json:"away,omitempty"`
 }
 
 // Block is one Block Kit block, or any other JSON object of Slack's.
@@ -195,6 +214,8 @@ type Server struct {
 	mu        sync.Mutex
 	lastTS    int64
 	channels  []Channel
+	groups    []Group
+	absent    map[string]bool   // people who are away
 	direct    map[string]string // person -> DM channel id
 	messages  map[string][]*Message
 	ephemeral map[string][]*Message // person -> messages
@@ -242,12 +263,16 @@ func New(o Options) (*Server, error) {
 	if len(o.Channels) == 0 {
 		o.Channels = []Channel{{ID: "C0INCIDENT", Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}}
 	}
+	if o.Events == nil {
+		o.Events = []string{"message", "app_mention", "app_home_opened"}
+	}
 	seen := map[string]bool{BotUserID: true, slackbot: true}
+	absent := map[string]bool{}
 	for _, p := range o.People {
 		if p.ID == "" || seen[p.ID] {
 			return nil, fmt.Errorf("the rehearsal Slack: the person id %q is empty, reserved or given twice", p.ID)
 		}
-		seen[p.ID] = true
+		seen[p.ID], absent[p.ID] = true, p.Away
 	}
 	channels := slices.Clone(o.Channels)
 	for i := range channels {
@@ -257,16 +282,23 @@ func New(o Options) (*Server, error) {
 				channels[i].Members = append(channels[i].Members, p.ID)
 			}
 		}
+		if channels[i].Archived {
+			channels[i].Members = without(slices.Clone(channels[i].Members), BotUserID)
+		}
 	}
 	for _, g := range o.Groups {
-		if g.ID == "" || seen[g.ID] {
-			return nil, fmt.Errorf("the rehearsal Slack: the user group id %q is empty or given twice", g.ID)
+		if seen[g.ID] {
+			return nil, fmt.Errorf("the rehearsal Slack: the user group id %q is given twice", g.ID)
 		}
 		seen[g.ID] = true
-		for _, user := range g.Users {
-			if !slices.ContainsFunc(o.People, func(p Person) bool { return p.ID == user }) {
-				return nil, fmt.Errorf("the rehearsal Slack: the user group %q has the member %q, who is nobody here", g.ID, user)
-			}
+		if err := g.check(o.People); err != nil {
+			return nil, fmt.Errorf("the rehearsal Slack: %w", err)
+		}
+	}
+	for i, one := range o.Shortcuts {
+		again := slices.ContainsFunc(o.Shortcuts[:i], func(other Shortcut) bool { return other.CallbackID == one.CallbackID })
+		if one.CallbackID == "" || one.Name == "" || again {
+			return nil, fmt.Errorf("the rehearsal Slack: the shortcut %q (callback id %q) has no name or no callback id, or stands twice", one.Name, one.CallbackID)
 		}
 	}
 	var lc net.ListenConfig
@@ -280,6 +312,8 @@ func New(o Options) (*Server, error) {
 		wire: &lineLog{w: o.Wire}, msgLog: &lineLog{w: o.Messages},
 		feed:      newFeed(o.Clock),
 		channels:  channels,
+		groups:    slices.Clone(o.Groups),
+		absent:    absent,
 		direct:    map[string]string{},
 		messages:  map[string][]*Message{},
 		ephemeral: map[string][]*Message{},

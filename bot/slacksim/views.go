@@ -34,6 +34,8 @@ func (s *Server) newTrigger(user, view string) string {
 func (s *Server) redeem(id string) (*trigger, error) {
 	t := s.triggers[id]
 	switch {
+	case id == "":
+		return nil, refuse("invalid_arguments", "[ERROR] missing required field: trigger_id")
 	case t == nil:
 		return nil, refuse("invalid_trigger_id")
 	case t.used:
@@ -131,8 +133,6 @@ func (c *call) view(want string) (map[string]any, error) {
 }
 
 func (s *Server) viewsOpen(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	body, err := c.view("modal")
 	if err != nil {
 		return nil, err
@@ -149,11 +149,12 @@ func (s *Server) viewsOpen(c *call) (map[string]any, error) {
 }
 
 func (s *Server) viewsPush(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	body, err := c.view("modal")
 	if err != nil {
 		return nil, err
+	}
+	if s.external(body, nil) {
+		return nil, refuse("duplicate_external_id")
 	}
 	t := s.triggers[c.str("trigger_id")]
 	if t != nil && (t.view == "" || s.top(t.user) == nil) {
@@ -175,9 +176,11 @@ func (s *Server) external(body map[string]any, except *view) bool {
 	if id == "" {
 		return false
 	}
-	for _, v := range s.views {
-		if v != except && str(v.Body, "external_id") == id {
-			return true
+	for _, all := range []map[string]*view{s.views, s.homes} {
+		for _, v := range all {
+			if v != except && str(v.Body, "external_id") == id {
+				return true
+			}
 		}
 	}
 	return false
@@ -245,8 +248,6 @@ func (s *Server) closeView(v *view) {
 }
 
 func (s *Server) viewsUpdate(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var old *view
 	for _, v := range s.views {
 		if v.ID == c.str("view_id") || c.str("external_id") != "" && str(v.Body, "external_id") == c.str("external_id") {
@@ -271,17 +272,18 @@ func (s *Server) viewsUpdate(c *call) (map[string]any, error) {
 }
 
 func (s *Server) viewsPublish(c *call) (map[string]any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, ok := s.person(c.str("user_id"))
 	if !ok {
-		return nil, refuse("user_not_found")
+		return nil, refuse("invalid_arguments", "[ERROR] invalid `user_id`")
 	}
 	body, err := c.view("home")
 	if err != nil {
 		return nil, err
 	}
 	old := s.homes[p.ID]
+	if s.external(body, old) {
+		return nil, refuse("duplicate_external_id")
+	}
 	if h := c.str("hash"); h != "" && old != nil && h != old.Hash {
 		return nil, refuse("hash_conflict")
 	}

@@ -1,0 +1,11 @@
+package slacksim
+
+// Served are the Web API methods that exist here, with the scope that each needs
+// and its tier.
+func Served() map[string][2]string {
+	served := map[string][2]string{}
+	for name, m := range methods() {
+		served[name] = [2]string{m.scope, m.tier.name}
+	}
+	return served
+}
