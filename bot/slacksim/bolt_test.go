@@ -147,7 +147,7 @@ func TestSlacksSDKForJavaScript(t *testing.T) {
 }
 
 func boltCannotTell(t *testing.T, folder string) {
-	w := start(t)
+	w := start(t, withShortcuts)
 	b := startBolt(t, folder, w.APIURL(), botToken, appToken)
 	b.sees("connected", nil)
 	b.sees("started", nil)
@@ -225,6 +225,21 @@ func boltCannotTell(t *testing.T, folder string) {
 		t.Errorf("%+v", out)
 	}
 	b.sees("home", saw{"user": "U1", "tab": "home"})
+
+	// A shortcut brings the message that it was chosen at, and opens a form, too.
+	said := w.do("say", slacksim.Deed{As: "U1", Text: "checkout fails"})
+	if out := w.do("shortcut", slacksim.Deed{As: "U2", MessageTS: said.TS, CallbackID: "note"}); !out.OK {
+		t.Errorf("%+v", out)
+	}
+	form := b.sees("shortcut", saw{
+		"type": "message_action", "callback": "note", "user": "U2", "channel": "C0INCIDENT", "ts": said.TS, "text": "checkout fails", "author": "U1", "team": slacksim.TeamID,
+	})["view"]
+	if open := w.openView("U2"); open != form {
+		t.Errorf("the app opened %v, on the screen is %s", form, open)
+	}
+	if only = w.state("U2").Ephemerals; len(only) != 1 || only[0].Text != "noted" {
+		t.Errorf("the answer to a shortcut: %+v", only)
+	}
 
 	// Asked to come back, it does, and hears what is said then.
 	if n := w.Refresh(); n != 1 {

@@ -113,7 +113,7 @@ func (w *world) heardAll() <-chan map[string]json.RawMessage {
 }
 
 func TestSlackGoHasAPlaceForAllThatIsAnswered(t *testing.T) {
-	w := start(t, func(o *slacksim.Options) { o.Groups = groups })
+	w := start(t, withShortcuts, func(o *slacksim.Options) { o.Groups = groups })
 	frames := w.heardAll()
 	next := func(kind string) json.RawMessage {
 		t.Helper()
@@ -157,6 +157,18 @@ func TestSlackGoHasAPlaceForAllThatIsAnswered(t *testing.T) {
 	strictly[[]slack.Bookmark](t, "bookmarks.list", w.asked("bookmarks.list", url.Values{"channel_id": {created.ID}})["bookmarks"])
 	strictly[[]slack.UserGroup](t, "usergroups.list", w.asked("usergroups.list", url.Values{"include_users": {"1"}, "include_count": {"1"}})["usergroups"])
 	strictly[slack.User](t, "users.info", w.asked("users.info", url.Values{"user": {"U1"}})["user"])
+	secret := strictly[slack.Channel](t, "conversations.create, private", w.asked("conversations.create", url.Values{"name": {"inc-2"}, "is_private": {"true"}})["channel"])
+	strictly[slack.Channel](t, "conversations.rename", w.asked("conversations.rename", url.Values{"channel": {secret.ID}, "name": {"inc-3"}})["channel"])
+	strictly[slack.Channel](t, "conversations.setPurpose", w.asked("conversations.setPurpose", url.Values{"channel": {secret.ID}, "purpose": {"x"}})["channel"])
+	w.asked("reactions.add", url.Values{"channel": {"C0INCIDENT"}, "timestamp": {m.Timestamp}, "name": {"eyes"}})
+	strictly[slack.Msg](t, "reactions.get", w.asked("reactions.get", url.Values{"channel": {"C0INCIDENT"}, "timestamp": {m.Timestamp}})["message"])
+	here := w.asked("users.getPresence", nil)
+	delete(here, "ok")
+	presence, err := json.Marshal(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strictly[slack.UserPresence](t, "users.getPresence", presence)
 	strictly[[]slack.User](t, "users.list", w.asked("users.list", nil)["members"])
 
 	self := w.asked("auth.test", nil)
@@ -191,6 +203,10 @@ func TestSlackGoHasAPlaceForAllThatIsAnswered(t *testing.T) {
 	strictly[slack.SlashCommand](t, "slash_commands", next("slash_commands"))
 	do("press", slacksim.Deed{As: "U2", MessageTS: m.Timestamp, ActionID: "approve"})
 	pressed := strictly[slack.InteractionCallback](t, "block_actions", next("interactive"))
+	do("shortcut", slacksim.Deed{As: "U2", MessageTS: m.Timestamp, CallbackID: "note"})
+	if chosen := strictly[slack.InteractionCallback](t, "message_action", next("interactive")); chosen.CallbackID != "note" {
+		t.Errorf("%+v", chosen)
+	}
 	form, err := json.Marshal(slack.ModalViewRequest{
 		Type: slack.VTModal, CallbackID: "approve", NotifyOnClose: true, Title: plain("Approve"), Submit: plain("Approve"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{regionInput()}},
@@ -232,5 +248,24 @@ func TestSlackGoHasAPlaceForAllThatIsAnswered(t *testing.T) {
 	}
 	if !kinds["message"] || !kinds["app_mention"] {
 		t.Errorf("saying something to the bot is %v", kinds)
+	}
+}
+
+func TestSlackGoHasAPlaceForWhoComesAndGoes(t *testing.T) {
+	w := start(t, func(o *slacksim.Options) { o.Events = []string{"member_joined_channel", "member_left_channel"} })
+	frames := w.heardAll()
+	<-frames // hello
+	inner := func() json.RawMessage {
+		e := strictly[slackevents.EventsAPICallbackEvent](t, "an event", (<-frames)["payload"])
+		if e.InnerEvent == nil {
+			t.Fatal("there is no event in it")
+		}
+		return *e.InnerEvent
+	}
+	w.asked("conversations.kick", url.Values{"channel": {"C0INCIDENT"}, "user": {"U3"}})
+	strictly[slackevents.MemberLeftChannelEvent](t, "member_left_channel", inner())
+	w.asked("conversations.invite", url.Values{"channel": {"C0INCIDENT"}, "users": {"U3"}})
+	if e := strictly[slackevents.MemberJoinedChannelEvent](t, "member_joined_channel", inner()); e.Inviter != slacksim.BotUserID {
+		t.Errorf("%+v", e)
 	}
 }

@@ -114,6 +114,16 @@ app.view({ callback_id: 'approve', type: 'view_closed' }, async ({ ack, body }) 
   tell('closed', { user: body.user.id, cleared: body.is_cleared });
 });
 
+app.shortcut({ callback_id: 'note', type: 'message_action' }, async ({ shortcut, ack, client, respond }) => {
+  await ack();
+  const opened = await client.views.open({ trigger_id: shortcut.trigger_id, view: regionForm('note') });
+  await respond({ response_type: 'ephemeral', text: 'noted' });
+  tell('shortcut', {
+    type: shortcut.type, callback: shortcut.callback_id, user: shortcut.user.id, channel: shortcut.channel.id, ts: shortcut.message_ts,
+    text: shortcut.message.text, author: shortcut.message.user, team: shortcut.team.id, view: opened.view.id,
+  });
+});
+
 app.event('app_home_opened', async ({ event, client }) => {
   await client.views.publish({
     user_id: event.user,
