@@ -188,9 +188,15 @@ func arguments(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 		if len(body) == 0 {
 			return args, nil
 		}
-		if err := json.Unmarshal(body, &args); err != nil {
+		var v any
+		if err := json.Unmarshal(body, &v); err != nil {
 			return nil, refuse("invalid_json")
 		}
+		given, ok := v.(map[string]any)
+		if !ok {
+			return nil, refuse("json_not_object")
+		}
+		maps.Copy(args, given)
 	case "application/x-www-form-urlencoded", "":
 		v, err := url.ParseQuery(string(body))
 		if err != nil {

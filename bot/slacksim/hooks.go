@@ -46,6 +46,8 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// The reference gives the number of uses and the half hour, and no names for
+	// these refusals.
 	h := s.hooks[r.PathValue("id")]
 	switch {
 	case h == nil:

@@ -3,6 +3,7 @@ package slacksim_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -122,6 +123,13 @@ func raw(method string, args map[string]string) func(*world) error {
 		}
 		return nil
 	}
+}
+
+// plus are the arguments and one more.
+func plus(args map[string]string, name, value string) map[string]string {
+	all := map[string]string{name: value}
+	maps.Copy(all, args)
+	return all
 }
 
 const here, apart, war, vault, lobby = "C0INCIDENT", "C0APART", "C0WAR", "C0VAULT", "C0GENERAL"
@@ -278,7 +286,7 @@ func tooOften(w *world, method string) error {
 	if method == "apps.connections.open" {
 		token = appToken
 	}
-	ask := func() *http.Response {
+	ask := func() (status int, after string) {
 		req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.APIURL()+method, http.NoBody)
 		if err != nil {
 			w.t.Fatal(err)
@@ -289,20 +297,20 @@ func tooOften(w *world, method string) error {
 			w.t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		return resp
+		return resp.StatusCode, resp.Header.Get("Retry-After")
 	}
 	for range 200 {
-		resp := ask()
-		if resp.StatusCode == http.StatusOK {
+		status, after := ask()
+		if status == http.StatusOK {
 			continue
 		}
-		seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
-		if resp.StatusCode != http.StatusTooManyRequests || err != nil || seconds < 1 {
-			return fmt.Errorf("%s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))
+		seconds, err := strconv.Atoi(after)
+		if status != http.StatusTooManyRequests || err != nil || seconds < 1 {
+			return fmt.Errorf("%d, Retry-After %q", status, after)
 		}
 		w.clock.Advance(time.Duration(seconds) * time.Second)
-		if resp := ask(); resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("after %d seconds it is %s", seconds, resp.Status)
+		if status, _ := ask(); status != http.StatusOK {
+			return fmt.Errorf("after %d seconds it is %d", seconds, status)
 		}
 		return errors.New("ratelimited")
 	}
@@ -510,13 +518,7 @@ func channelRows() (rows []refusal) {
 		"invite": {"users": "U1"}, "kick": {"user": "U1"}, "join": {}, "leave": {}, "archive": {}, "unarchive": {},
 	} {
 		method = "conversations." + method
-		with := func(channel string) map[string]string {
-			all := map[string]string{"channel": channel}
-			for k, v := range args {
-				all[k] = v
-			}
-			return all
-		}
+		with := func(channel string) map[string]string { return plus(args, "channel", channel) }
 		rows = append(rows,
 			refusal{page: pages + method, general: true, name: "no channel", want: "invalid_arguments", do: raw(method, args)},
 			refusal{page: pages + method, name: "an empty channel", want: "channel_not_found", do: raw(method, with(""))},
@@ -533,11 +535,7 @@ func channelRows() (rows []refusal) {
 	} {
 		method = "conversations." + method
 		rows = append(rows, refusal{page: pages + method, name: "a direct message", want: "method_not_supported_for_channel_type", do: inDirect(func(w *world, dm string) error {
-			all := map[string]string{"channel": dm}
-			for k, v := range args {
-				all[k] = v
-			}
-			return raw(method, all)(w)
+			return raw(method, plus(args, "channel", dm))(w)
 		})})
 	}
 	const (
@@ -809,12 +807,9 @@ func markRows() (rows []refusal) {
 		"pins.add": {}, "pins.remove": {}, "reactions.add": {"name": "eyes"}, "reactions.remove": {"name": "eyes"}, "reactions.get": {},
 	} {
 		with := func(channel, ts string) map[string]string {
-			all := map[string]string{"channel": channel}
+			all := plus(args, "channel", channel)
 			if ts != "" {
 				all["timestamp"] = ts
-			}
-			for k, v := range args {
-				all[k] = v
 			}
 			return all
 		}
@@ -837,13 +832,7 @@ func markRows() (rows []refusal) {
 	for method, args := range map[string]map[string]string{
 		"bookmarks.add": {"title": "x", "type": "link", "link": "https://x.example"}, "bookmarks.edit": {"bookmark_id": "Bk9"}, "bookmarks.remove": {"bookmark_id": "Bk9"}, "bookmarks.list": {},
 	} {
-		with := func(channel string) map[string]string {
-			all := map[string]string{"channel_id": channel}
-			for k, v := range args {
-				all[k] = v
-			}
-			return all
-		}
+		with := func(channel string) map[string]string { return plus(args, "channel_id", channel) }
 		rows = append(rows,
 			refusal{page: pages + method, general: true, name: "no channel", want: "invalid_arguments", do: raw(method, args)},
 			refusal{page: pages + method, name: "a channel that is not", want: "channel_not_found", do: raw(method, with("C9"))},

@@ -92,6 +92,41 @@ func TestTokensAreRefusedByKind(t *testing.T) {
 	}
 }
 
+// The names are of the general list of errors, and of Slack's OpenAPI description
+// of 2021.
+func TestACallThatCannotBeReadIsRefused(t *testing.T) {
+	w := start(t)
+	for _, c := range []struct{ kind, body, want string }{
+		{"application/json", `{"user":"U1"}`, ""},
+		{"application/json; charset=utf-8", "", "invalid_arguments"},
+		{"application/json", `{"user":`, "invalid_json"},
+		{"application/json", `["U1"]`, "json_not_object"},
+		{"application/json", `{"user":null}`, "invalid_arguments"},
+		{"application/x-www-form-urlencoded", "user=U1", ""},
+		{"application/x-www-form-urlencoded", "user=%zz", "invalid_form_data"},
+		{"text/html", "user=U1", "invalid_post_type"},
+		{"a/b/c", "user=U1", "invalid_post_type"},
+		{"application/json", `{"user":"` + strings.Repeat("x", 1<<20) + `"}`, "request_timeout"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.APIURL()+"users.info", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", c.kind)
+		req.Header.Set("Authorization", "Bearer "+botToken)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out struct{ Error string }
+		err = json.NewDecoder(resp.Body).Decode(&out)
+		_ = resp.Body.Close()
+		if err != nil || out.Error != c.want {
+			t.Errorf("%s with %.20q: %q (%v), want %q", c.kind, c.body, out.Error, err, c.want)
+		}
+	}
+}
+
 func TestMessagesAreRefusedAsSlackRefusesThem(t *testing.T) {
 	w := start(t)
 	section := func(text string) string {

@@ -7,7 +7,8 @@
 // kind of token, a scope that the token lacks, a channel that the bot is not in or
 // that is archived, a message over the limits, a trigger that is used or older than
 // three seconds, and calling faster than Slack allows, each with Slack's own
-// error name. An envelope goes to exactly one connection and comes again, with
+// error name; refusals_test.go says of each where Slack says so, or that it does
+// not. An envelope goes to exactly one connection and comes again, with
 // the same id, when it is not acknowledged or its connection is lost.
 //
 // All state lives in the [Server] and outlives the bot: a bot that was killed
