@@ -123,42 +123,52 @@ func (h *homes) run(ctx context.Context) {
 
 // standing is how things stand, for everybody.
 type standing struct {
-	id    incident.ID // the newest incident; empty if there was none
-	seq   uint64
-	phase string
-	open  bool
-	ours  bool
-	lost  bool     // the record cannot be read
-	asked []string // who was ever asked something in this incident
-	now   []string // who is asked something
+	id     incident.ID // the newest incident; empty if there was none
+	seq    uint64
+	phase  string
+	open   bool
+	ours   bool
+	coming bool     // a newer one has no declaration yet
+	lost   bool     // the record cannot be read
+	asked  []string // who was ever asked something in this incident
+	now    []string // who is asked something
 }
 
 func (h *homes) stand(ctx context.Context) standing {
 	var st standing
 	ids, err := h.b.opt.Book.Log().Incidents(ctx)
-	if err == nil && len(ids) > 0 {
-		st.id = ids[len(ids)-1]
-		if h.turn.id != st.id {
-			h.turn = turn{b: h.b, id: st.id}
+	for _, id := range slices.Backward(ids) {
+		if err != nil || st.id != "" {
+			break
 		}
-		err = h.b.opt.Book.View(ctx, st.id, func(s *incident.State) {
-			v := h.b.scene(s)
-			st.seq, st.ours, st.phase = s.Seq, h.turn.ours(s), s.Phase()
-			st.open = !s.DeclaredAt.IsZero() && s.ResolvedAt.IsZero()
-			for _, q := range s.Questions {
-				for _, p := range v.roster {
-					if waits, _ := v.waitsFor(p, q); waits {
-						st.asked = append(st.asked, p.ID)
-						if v.asks(q) {
-							st.now = append(st.now, p.ID)
-						}
-					}
-				}
+		err = h.b.opt.Book.View(ctx, id, func(s *incident.State) {
+			if s.DeclaredAt.IsZero() {
+				st.coming = true // it is being started at this moment
+				return
 			}
+			if h.turn.id != id {
+				h.turn = turn{b: h.b, id: id}
+			}
+			h.standing(s, &st)
 		})
 	}
 	st.lost = err != nil
 	return st
+}
+
+func (h *homes) standing(s *incident.State, st *standing) {
+	v := h.b.scene(s)
+	st.id, st.seq, st.ours, st.phase, st.open = h.turn.id, s.Seq, h.turn.ours(s), s.Phase(), s.ResolvedAt.IsZero()
+	for _, q := range s.Questions {
+		for _, p := range v.roster {
+			if waits, _ := v.waitsFor(p, q); waits {
+				st.asked = append(st.asked, p.ID)
+				if v.asks(q) {
+					st.now = append(st.now, p.ID)
+				}
+			}
+		}
+	}
 }
 
 // pass publishes what is most urgent, one view at most, and says how long nothing
@@ -177,7 +187,7 @@ func (h *homes) pass(ctx context.Context) (st standing, wait time.Duration, err 
 	switch {
 	case st.lost && len(h.shown) > 0:
 		soon(slowest)
-	case !st.ours && st.id != "":
+	case st.coming, !st.ours && st.id != "":
 		soon(lookout) // it may become ours without an event that says so
 	}
 	for _, person := range h.people(st) {
@@ -206,6 +216,8 @@ func (h *homes) pass(ctx context.Context) (st standing, wait time.Duration, err 
 		}
 		err = h.b.client.publish(ctx, person, blocks)
 		if err != nil && passing(err) {
+			last.at = h.b.clock.Now() // the others first
+			h.shown[person] = last
 			return st, 0, err
 		}
 		if err != nil {
@@ -342,8 +354,9 @@ type homeView struct {
 	Channel  string
 	Incident *cardView
 	Last     *cardView
-	Never    bool // there was no incident yet
-	Lost     bool // the record cannot be read
+	Ended    string // when the last one did
+	Never    bool   // there was no incident yet
+	Lost     bool   // the record cannot be read
 	Help     string
 }
 
@@ -370,9 +383,9 @@ func (v scene) waitsFor(p commands.Person, q *incident.Question) (waits, glass b
 
 // home is what somebody's App Home shows: first what waits for them.
 func (v scene) home(p commands.Person, listed bool, channel, help string) []homePart {
-	if !v.ResolvedAt.IsZero() || v.DeclaredAt.IsZero() {
+	if !v.ResolvedAt.IsZero() {
 		c := v.card()
-		return []homePart{{homeView: homeView{Nothing: true, Last: &c, Help: help}}}
+		return []homePart{{homeView: homeView{Nothing: true, Last: &c, Ended: dayTime(v.ResolvedAt), Help: help}}}
 	}
 	channel = "<#" + escape(channel) + ">"
 	var parts []homePart

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -146,12 +147,9 @@ func (m *marks) pass(ctx context.Context) (wait time.Duration, done bool) {
 	if wait := m.later.Sub(m.b.clock.Now()); wait > 0 {
 		return wait, false
 	}
-	err := m.pin(ctx, w)
-	wait = never
-	if err == nil {
-		wait, err = m.title(ctx, w)
-	}
-	if err != nil {
+	unpinned := m.pin(ctx, w)
+	wait, err := m.title(ctx, w)
+	if err = errors.Join(unpinned, err); err != nil {
 		m.fails++
 		wait = min(slowest, time.Second<<min(m.fails-1, 5))
 		m.later = m.b.clock.Now().Add(wait)

@@ -42,16 +42,25 @@ func messageTS(c slack.InteractionCallback) string {
 func (b *Bot) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	at := place{person: c.User.ID, channel: c.Channel.ID, response: c.ResponseURL}
 	ask := commands.Ask{Person: c.User.ID, Verb: "note", Request: shortcutID(c)}
-	text := b.spelled(c.Message)
-	if text == "" {
-		b.reply(ctx, at, ask.Request, commands.Answer{Refused: true,
-			Text: "This message has no text, so there is nothing to put on the record. Say what it shows: `/failover note TEXT`."})
+	if ask.Text = b.quotation(c); ask.Text == "" {
+		b.reply(ctx, at, ask.Request, commands.Answer{
+			Refused: true,
+			Text:    "This message has no text, so there is nothing to put on the record. Say what it shows: `/failover note TEXT`.",
+		})
 		return
 	}
-	ask.Text = fmt.Sprintf("%s wrote at %s: %s", b.author(c.Message), wroteAt(messageTS(c), b.clock.Now()), cut(text, quoteMax))
 	a := b.do(ctx, ask)
 	a.Public = false
 	b.reply(ctx, at, ask.Request, a)
+}
+
+// quotation is a message as a note has it; empty if it says nothing.
+func (b *Bot) quotation(c slack.InteractionCallback) string {
+	text := b.spelled(c.Message)
+	if text == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s wrote at %s: %s", b.author(c.Message), wroteAt(messageTS(c), b.clock.Now()), cut(text, quoteMax))
 }
 
 // author is the name of who wrote a message, as the record has names: it outlives

@@ -37,6 +37,7 @@ type stage struct {
 	answer   func(context.Context, commands.Ask) commands.Answer
 	asked    chan commands.Ask
 	change   func(*Options, *Client)
+	end      func() // for a test that needs several stages
 }
 
 // lines is written by one side and read by the other.
@@ -85,14 +86,15 @@ func newStageOn(t testing.TB, clock incident.Clock) *stage {
 	var err error
 	s.slack, err = slacksim.New(slacksim.Options{
 		Clock: clock, BotToken: "xoxb-1", AppToken: "xapp-1", Messages: s.messages, Wire: s.wire,
-		People: []slacksim.Person{{ID: "UALICE", Name: "Alice"}, {ID: "UBOB", Name: "Bob"}},
+		People:    []slacksim.Person{{ID: "UALICE", Name: "Alice"}, {ID: "UBOB", Name: "Bob"}, {ID: "UCAROL", Name: "Carol"}, {ID: "UEVE", Name: "Eve"}},
+		Shortcuts: []slacksim.Shortcut{{CallbackID: noteShortcut, Name: "Put on the record"}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.slack.Run(ctx) }()
-	t.Cleanup(func() {
+	s.end = sync.OnceFunc(func() {
 		busy()
 		cancel()
 		if err := <-done; err != nil {
@@ -102,6 +104,7 @@ func newStageOn(t testing.TB, clock incident.Clock) *stage {
 			t.Logf("log:\n%s", s.logged)
 		}
 	})
+	t.Cleanup(s.end)
 	return s
 }
 
@@ -162,7 +165,7 @@ func (s *stage) sleep(d time.Duration) {
 // open declares the incident.
 func (s *stage) open() incident.ID {
 	s.t.Helper()
-	id, err := s.log.Open(s.ctx, s.clock.Now(), "test")
+	id, err := s.log.Open(s.ctx, s.clock.Now(), "test at "+s.clock.Now().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -93,6 +93,11 @@ func minuteTime(t time.Time) string {
 	return fmt.Sprintf("<!date^%d^{time}|%s UTC>", t.Unix(), t.UTC().Format("15:04"))
 }
 
+// dayTime is the same for a moment that may be long ago.
+func dayTime(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short} {time}|%s>", t.Unix(), utc(t))
+}
+
 // utc is a moment as the record has it.
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
