@@ -297,9 +297,13 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	var shortcuts []slacksim.Shortcut
+	for _, s := range app.Shortcuts {
+		shortcuts = append(shortcuts, slacksim.Shortcut{CallbackID: s.CallbackID, Name: s.Name})
+	}
 	r.extra = http.NewServeMux() // filled once there is a world
 	r.slack, err = slacksim.New(slacksim.Options{
-		BotName: app.Name, Command: app.Command, Scopes: app.Scopes,
+		BotName: app.Name, Command: app.Command, Scopes: app.Scopes, Events: app.Events, Shortcuts: shortcuts, Groups: groups(r.scn.People),
 		Extra: r.extra, Listen: r.listen, Clock: r.clock, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
 		Channels: []slacksim.Channel{{ID: channel, Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}},
 		Wire:     wire, Messages: messages,
@@ -316,6 +320,22 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 		}
 	})
 	return nil
+}
+
+// groups are the workspace's user groups: one for each role that somebody has.
+func groups(people []sim.Person) (out []slacksim.Group) {
+	for _, role := range []string{commands.Commander, commands.Approver, commands.Responder} {
+		g := slacksim.Group{ID: "S0" + strings.ToUpper(role), Handle: role + "s", Name: strings.ToUpper(role[:1]) + role[1:] + "s"}
+		for _, p := range people {
+			if slices.Contains(p.Roles, role) {
+				g.Users = append(g.Users, p.ID)
+			}
+		}
+		if len(g.Users) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // openRecord opens the Redis of the rehearsal: inside the process, unless a test
