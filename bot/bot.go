@@ -15,6 +15,11 @@
 // bot said and could not write down is found by the metadata that every message
 // carries. So each thing is said once.
 //
+// Beside the messages the card is pinned, the channel's topic says where things
+// stand, and App Home shows each person what waits for them. These have goroutines
+// of their own, which nothing waits for; where Slack refuses them, for want of a
+// scope or otherwise, that is logged once and the rest goes on.
+//
 // When Slack is down the follower tries again, ever more slowly, and then shows
 // the present and not the past. When one message is refused it is said in plain
 // text. When a token is no good, Run ends and says which.

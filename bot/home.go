@@ -169,6 +169,11 @@ func (h *homes) standing(s *incident.State, st *standing) {
 			}
 		}
 	}
+	for _, p := range v.roster {
+		if v.resolves(p) {
+			st.asked, st.now = append(st.asked, p.ID), append(st.now, p.ID)
+		}
+	}
 }
 
 // pass publishes what is most urgent, one view at most, and says how long nothing
@@ -333,15 +338,15 @@ func may(help string) string {
 	if !found {
 		return help
 	}
-	head, lines, _ := strings.Cut(first, "\n")
+	_, lines, _ := strings.Cut(first, "\n")
 	var out []string
 	for line := range strings.SplitSeq(lines, "\n") {
-		if line != "" && !strings.HasSuffix(line, ")") {
+		if line != "" && !strings.Contains(line, " (takes ") {
 			out = append(out, line)
 		}
 	}
 	if len(out) > 0 {
-		out = append([]string{head}, out...)
+		out = append([]string{"*You can type*"}, out...)
 	}
 	return strings.Join(append(out, rest[strings.LastIndexByte(rest, '\n')+1:]), "\n")
 }
@@ -350,7 +355,8 @@ func may(help string) string {
 type homeView struct {
 	Asked    *homeAsked
 	Nothing  bool
-	More     int // questions that are not shown
+	Close    *cardView // it is over, and this person's to resolve
+	More     int       // questions that are not shown
 	Channel  string
 	Incident *cardView
 	Last     *cardView
@@ -379,6 +385,13 @@ func (v scene) waitsFor(p commands.Person, q *incident.Question) (waits, glass b
 	}
 	glass = q.Kind == incident.AskApprove && p.BreakGlass && v.Expiries[q.Step] >= 1
 	return glass, glass
+}
+
+// resolves says that the run is over and that person is waited for to say that the
+// incident is.
+func (v scene) resolves(p commands.Person) bool {
+	phase := v.Phase()
+	return p.ID == v.Declared.Commander && (phase == "mitigated" || phase == "aborted")
 }
 
 // home is what somebody's App Home shows: first what waits for them.
@@ -416,13 +429,16 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 		}
 		parts = append(parts, homePart{homeView: homeView{Asked: a, Channel: channel}, rows: row("question/"+q.Question, choices...)})
 	}
+	c := v.card()
+	if v.resolves(p) {
+		parts = append(parts, homePart{homeView: homeView{Close: &c, Channel: channel}, rows: row("close", v.controls()[:1]...)})
+	}
 	switch {
 	case more > 0:
 		parts = append(parts, homePart{homeView: homeView{More: more, Channel: channel}})
 	case len(parts) == 0:
 		parts = append(parts, homePart{homeView: homeView{Nothing: true}})
 	}
-	c := v.card()
 	c.Asking = nil
 	for _, q := range v.open() {
 		if waits, _ := v.waitsFor(p, q); !waits || !listed {
@@ -432,7 +448,11 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 	c.Asking = c.Asking[:min(len(c.Asking), askedMax)]
 	now := homePart{homeView: homeView{Incident: &c, Channel: channel, Help: help}}
 	if listed {
-		now.rows = row("run", v.controls()...)
+		controls := v.controls()
+		if v.resolves(p) {
+			controls = controls[1:] // the first is above
+		}
+		now.rows = row("run", controls...)
 	}
 	return append(parts, now)
 }

@@ -51,11 +51,11 @@ func (b *Bot) shrug(part string, err error, says string) {
 	if seen {
 		return
 	}
-	e := b.log.Warn().Err(err)
-	if s, ok := errors.AsType[slack.SlackErrorResponse](err); ok && s.Needed != "" {
-		e = e.Str("scope", s.Needed)
+	scope := "" // the one that is missing, if that is why
+	if s, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
+		scope = s.Needed
 	}
-	e.Strs("why", reasons(err)).Msg(says)
+	b.log.Warn().Err(err).Str("scope", scope).Strs("why", reasons(err)).Msg(says)
 }
 
 // off says that a part does not work in this life.

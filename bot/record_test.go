@@ -141,6 +141,7 @@ func TestANoteSaysWhoWroteWhatAndWhen(t *testing.T) {
 	b := sober(t, time.Date(2024, 11, 20, 15, 0, 0, 0, time.UTC))
 	b.client = &Client{User: "UFAILOVER"}
 	const today, earlier = "1732111200.000100", "1731938400.000100" // 14:00 UTC, and two days before
+	const markup = "<@UCAROL> see <https://a.example/x?y=1&amp;z|the page>, <https://b.example>, <#C1|general> <!here> <!subteam^S1|@ops> &lt;!channel&gt; a &amp; b"
 	for _, c := range []struct {
 		name string
 		m    slack.Msg
@@ -151,8 +152,7 @@ func TestANoteSaysWhoWroteWhatAndWhen(t *testing.T) {
 		{"the bot", slack.Msg{User: "UFAILOVER", Text: "INC-2026-0042", Timestamp: today}, "failoverbot wrote at 14:00 UTC: INC-2026-0042"},
 		{"another app", slack.Msg{BotID: "B1", Username: "Status\nPage", Text: "down", Timestamp: today}, "Status Page wrote at 14:00 UTC: down"},
 		{"nobody, never", slack.Msg{Text: "x"}, "somebody wrote at an unknown time: x"},
-		{"markup", slack.Msg{User: "UBOB", Timestamp: today, Text: "<@UCAROL> see <https://a.example/x?y=1&amp;z|the page>, <https://b.example>, <#C1|general> <!here> <!subteam^S1|@ops> &lt;!channel&gt; a &amp; b"},
-			"Bob wrote at 14:00 UTC: @Carol see the page (https://a.example/x?y=1&z), https://b.example, #general @here @ops <!channel> a & b"},
+		{"markup", slack.Msg{User: "UBOB", Timestamp: today, Text: markup}, "Bob wrote at 14:00 UTC: @Carol see the page (https://a.example/x?y=1&z), https://b.example, #general @here @ops <!channel> a & b"},
 		{"a picture", slack.Msg{User: "UBOB", Timestamp: today, Files: []slack.File{{Name: "graph.png"}}}, `Bob wrote at 14:00 UTC: (file "graph.png")`},
 		{"an alert", slack.Msg{BotID: "B1", Timestamp: today, Attachments: []slack.Attachment{{Fallback: "CPU is high"}}}, "app B1 wrote at 14:00 UTC: CPU is high"},
 		{"nothing", slack.Msg{User: "UBOB", Timestamp: today, Text: " "}, ""},
