@@ -207,7 +207,7 @@ function story(o, stage, again) {
   const box = el('article', 'story', el('h4', '', capital(o.title)), el('p', '', o.about));
   box.dataset.key = again ? 'this' : o.name;
   if (stage.scenario) {
-    box.append(pressable('b small' + (again ? '' : ' primary'), again ? 'Start over' : 'Rehearse this', () => raise(o.name, o.title)));
+    box.append(pressable('b small', again ? 'Start over' : 'Rehearse this', () => raise(o.name, o.title)));
     box.lastChild.setAttribute('aria-label', (again ? 'Start over: ' : 'Rehearse this: ') + o.title);
   } else if (!again) {
     box.append(el('code', '', 'failoverbot rehearse --scenario ' + o.name));
@@ -219,15 +219,16 @@ function story(o, stage, again) {
 // raise ends this rehearsal and begins another one at the same address.
 async function raise(name, title) {
   const p = await ask('/beside/practice').catch(() => null);
-  if (underWay(p) && !(await confirmFirst({title: {text: 'End this rehearsal?'}, text: {type: 'plain_text', text: 'This ends the rehearsal that is going on. Incident ' + p.result.incident + ' is ' + p.result.phase + '.'},
+  if (underWay(p) && !(await confirmFirst({title: {text: 'End this rehearsal?'}, text: {type: 'plain_text', text: 'This ends the rehearsal that is going on. ' + p.result.incident + ' stands at “' + p.result.phase + '” and is not closed.'},
     confirm: {text: 'End it'}, deny: {text: 'Go on with it'}, style: 'danger'}))) return;
   picked = {fault: '', at: name};
+  if (innerWidth <= 1080) dock('practice', false); // it would cover what is said of it
   raising('“' + capital(title) + '” is being raised: a new world, a new Slack, a new bot. A moment.');
   const out = await ask('/beside/stage', {do: 'scenario', scenario: name}).catch(() => ({})); // it may end before it has answered
   if (out.error) {
     picked.fault = out.error;
     raising('');
-    tick('practice');
+    dock('practice', true);
   }
 }
 

@@ -29,7 +29,7 @@ function icon(name) {
   const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
   path.setAttribute('d', shapes[name]);
   svg.setAttribute('viewBox', '0 0 16 16');
-  svg.setAttribute('class', 'icon ' + name);
+  svg.setAttribute('class', 'icon is-' + name);
   svg.setAttribute('aria-hidden', 'true');
   svg.append(path);
   return svg;
@@ -38,7 +38,7 @@ function icon(name) {
 // menu shows a short list of things to do beside a button.
 function menu(anchor, entries, label) {
   const box = $('menuList');
-  (anchor.closest('dialog') || document.body).append(box); // a window makes inert what is outside of it
+  (anchor.closest('dialog, section, main') || document.body).append(box); // a window makes inert what is outside of it
   box.setAttribute('aria-label', label);
   box.replaceChildren(...entries.map((o) => {
     if (!o) return el('hr');
@@ -186,7 +186,7 @@ const spans = [
   [/(?<![\w*])\*(?!\s)([^*\n]+?)(?<!\s)\*(?![\w*])/, (m) => el('strong', '', mrkdwn(m[1]))],
   [/(?<![\w_])_(?!\s)([^_\n]+?)(?<!\s)_(?![\w_])/, (m) => el('em', '', mrkdwn(m[1]))],
   [/(?<![\w~])~(?!\s)([^~\n]+?)(?<!\s)~(?![\w~])/, (m) => el('s', '', mrkdwn(m[1]))],
-  [/(?:^&gt; ?.*(?:\n|$))+/m, (m) => el('blockquote', '', mrkdwn(m[0].replace(/\n$/, '').replace(/^&gt; ?/gm, '')))],
+  [/(?:^(?:&gt;|>) ?.*(?:\n|$))+/m, (m) => el('blockquote', '', mrkdwn(m[0].replace(/\n$/, '').replace(/^(?:&gt;|>) ?/gm, '')))],
   [emojiPattern, (m) => emojiNamed(m[1])],
 ];
 // In what a person typed, a name behind an @ is that person, as Slack sends it.
@@ -576,7 +576,7 @@ function input(b, faults, draft) {
     f.node.setAttribute('aria-invalid', 'true');
   }
   if (about.length) f.node.setAttribute('aria-describedby', about.join(' '));
-  if (!b.optional) f.node.setAttribute('aria-required', 'true');
+  if (!b.optional && f.node.getAttribute('role') !== 'group') f.node.setAttribute('aria-required', 'true');
   draft.fields.push(() => { (draft.values[b.block_id] ||= {})[b.element.action_id] = f.read(f.node); });
   if (b.dispatch_action) f.node.addEventListener('change', () => press(draft.where, b, b.element, {values: {[b.block_id]: {[b.element.action_id]: f.read(f.node)}}}, null));
   return box;

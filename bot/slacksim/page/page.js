@@ -268,6 +268,7 @@ function face(name, bot) {
 // the app has said anything there.
 const isApp = (id) => id === 'home' || id === 'direct' || isDirect(id);
 const placeOf = (id) => isApp(id) && !isDirect(id) || state.channels.find((c) => c.id === id);
+const isEphemeral = (m) => !!m.for && !isDirect(m.channel);
 const directOf = () => state.channels.find((c) => isDirect(c.id));
 const membersOf = (c) => c.members || [];
 const mayWrite = (c) => isDirect(c.id) || !c.archived && (membersOf(c).includes(me) || joining === c.id);
@@ -318,7 +319,7 @@ function message(m, inThread, cont) {
   const isBot = !!m.bot_id || m.user === 'USLACKBOT';
   const at = el('time', 'time', viewerTime(m.ts));
   at.title = exactly(m.ts);
-  const only = !!m.for;
+  const only = isEphemeral(m);
   const body = el('div', 'body');
   if (only) body.append(el('div', 'onlyNote', 'Only visible to you'));
   const framed = m.blocks && m.blocks.length;
@@ -354,8 +355,8 @@ const more = pressable('moreActions', '', () => {
   const entries = [];
   if (!answer.hidden) entries.push({label: 'Reply in thread', does: () => openThread(m.ts)});
   entries.push({label: 'Copy text', does: () => copy(wordsOf(m), 'The text is copied.')});
-  if (!m.for) entries.push({label: 'Copy link', does: () => copy(location.origin + '/archives/' + m.channel + '/p' + m.ts.replace('.', ''), 'The link is copied.')});
-  const shortcuts = m.for ? [] : state.shortcuts || [];
+  if (!isEphemeral(m)) entries.push({label: 'Copy link', does: () => copy(location.origin + '/archives/' + m.channel + '/p' + m.ts.replace('.', ''), 'The link is copied.')});
+  const shortcuts = isEphemeral(m) ? [] : state.shortcuts || [];
   if (shortcuts.length) entries.push(null, ...shortcuts.map((o) => ({label: o.name, about: state.bot.name, does: () => deed('shortcut', {channel: m.channel, message_ts: m.ts, callback_id: o.callback_id})})));
   menu(more, entries, 'More actions');
 });
@@ -368,6 +369,14 @@ more.setAttribute('aria-label', 'More actions');
 more.setAttribute('aria-haspopup', 'menu');
 more.setAttribute('aria-expanded', 'false');
 acts.append(answer, more);
+
+// rest brings acts once the pointer rests: not to every message that scrolls by.
+let resting = 0, under = null;
+function rest(li, after) {
+  clearTimeout(resting);
+  under = li;
+  resting = setTimeout(() => { resting = 0; hold(li); }, after);
+}
 
 function held() {
   const li = acts.closest('.message');
@@ -398,7 +407,8 @@ function toast(words) {
 
 for (const id of ['messages', 'replies']) {
   const list = $(id);
-  list.addEventListener('pointerover', (e) => hold(e.target.closest('.message')), {passive: true});
+  list.addEventListener('pointerover', (e) => rest(e.target.closest('.message'), 60), {passive: true});
+  list.addEventListener('scroll', () => { if (resting) rest(under, 200); }, {passive: true});
   list.addEventListener('focusin', (e) => hold(e.target.closest('.message')));
   // The arrows go from message to message; what is taller than the list scrolls.
   list.addEventListener('keydown', (e) => {
@@ -471,7 +481,7 @@ function items(messages, inThread) {
     if (!inThread && (!last || last.day !== day)) {
       out.push({key: 'day ' + day, sign: '', make: () => el('li', 'day', el('span', '', new Date(Number(m.ts) * 1000).toLocaleDateString([], {weekday: 'long', month: 'long', day: 'numeric'})))});
     }
-    const only = !!m.for;
+    const only = isEphemeral(m);
     const short = (m.blocks || []).length < 2; // what is longer stands for itself
     const cont = short && !!last && last.day === day && last.user === m.user && last.only === only && Number(m.ts) - last.ts < 300;
     last = {day, user: m.user, only, ts: Number(m.ts)};
@@ -656,9 +666,12 @@ function drawShelf(c, app, mine) {
   const people = $('membersButton');
   people.hidden = app;
   const shown = members.filter((id) => id !== state.bot.id).slice(0, 3);
-  fill(people, shown.map((id) => ({key: id, sign: '', make: () => face((person(id) || {name: '?'}).name, false)})).concat({key: 'n', sign: String(members.length), make: () => el('span', '', String(members.length))}), false);
-  people.setAttribute('aria-label', members.length + (members.length === 1 ? ' member' : ' members'));
-  people.title = people.getAttribute('aria-label');
+  fill(people, shown.map((id) => ({key: id, sign: '', make: () => {
+    const f = face((person(id) || {name: '?'}).name, false);
+    f.setAttribute('aria-hidden', 'true');
+    return f;
+  }})).concat({key: 'n', sign: String(members.length), make: () => el('span', 'howMany', String(members.length), el('span', 'unseen', members.length === 1 ? ' member' : ' members'))}), false);
+  people.title = 'Who is in this channel';
   $('pinsButton').hidden = !pins.length;
   $('pinsCount').textContent = pins.length + ' pinned';
   fill($('bookmarks'), marks.map((b) => ({key: b.id, sign: JSON.stringify(b), make: () => {
