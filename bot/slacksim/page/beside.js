@@ -406,9 +406,11 @@ function drawInfo() {
   $('infoName').textContent = '# ' + c.name;
   $('membersTab').textContent = 'Members ' + membersOf(c).length;
   $('pinsTab').textContent = 'Pinned ' + pins.length;
-  fill($('memberList'), membersOf(c).map((id) => ({key: id, sign: String(id === me), make: () => {
+  fill($('memberList'), membersOf(c).map((id) => ({key: id, sign: [id === me, (person(id) || {}).away].join(), make: () => {
     const p = person(id) || {name: id}, bot = id === state.bot.id;
-    return el('li', 'member', face(p.name, bot), el('span', 'personName', el('strong', '', p.name), bot ? el('span', 'badge', 'APP') : null, id === me ? el('small', '', ' you') : null, el('small', 'below', bot ? 'the bot of this workspace' : roles(p))));
+    const li = el('li', 'member', face(p.name, bot), el('span', 'personName', el('strong', '', p.name), bot ? el('span', 'badge', 'APP') : null, id === me ? el('small', '', ' you') : null, el('small', 'below', bot ? 'the bot of this workspace' : roles(p) + (p.away ? ' · away' : ''))));
+    if (id === me) li.append(pressable('b small', p.away ? 'Be active' : 'Be away', () => deed('presence', {value: p.away ? 'auto' : 'away'})));
+    return li;
   }})), false);
   fill($('pinList'), pins.length ? pins.slice().reverse().map((m) => ({key: m.ts, sign: String(versionOf(m)) + me, make: () => {
     const where = {channel: m.channel, message_ts: m.ts};

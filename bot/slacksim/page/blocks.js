@@ -22,7 +22,7 @@ const shapes = {
   dots: 'M3.500 8h.01M8 8h.01M12.500 8h.01', talk: 'M3 3h10a1 1 0 0 1 1 1v6a1 1 0 0 1-1 1H7.500L4.500 13.500V11H3a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z',
   pin: 'M5.500 2.500h5M6.500 2.500v4L4.500 9h7l-2-2.500v-4M8 9v4.500', send: 'M2.500 3l11 5-11 5 1.500-5zM4 8h4.500', box: 'M2 3h12v3H2zM3 6v7h10V6M6.500 8.500h3',
   people: 'M6 7.500a2.200 2.200 0 1 0 0-4.400 2.200 2.200 0 0 0 0 4.400zM2 13c0-2.200 1.800-3.500 4-3.500s4 1.300 4 3.500M10.500 3.500a2 2 0 0 1 0 3.800M11.500 9.700c1.500.4 2.500 1.500 2.500 3.300',
-  link: 'M7 9.500l2.500-3M6 6.500L4 8.600a2.300 2.300 0 0 0 3.300 3.200L9 10M7.500 5.500L9 4a2.300 2.300 0 0 1 3.200 3.300L10.500 9', tick: 'M3 8.500l3.200 3L13 4.500',
+  lock: 'M4 7.500h8v6H4zM5.500 7.500V5.200a2.500 2.500 0 0 1 5 0v2.300', link: 'M7 9.500l2.500-3M6 6.500L4 8.600a2.300 2.300 0 0 0 3.300 3.200L9 10M7.500 5.500L9 4a2.300 2.300 0 0 1 3.200 3.300L10.500 9', tick: 'M3 8.500l3.200 3L13 4.500',
 };
 function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -189,11 +189,6 @@ const spans = [
   [/(?:^(?:&gt;|>) ?.*(?:\n|$))+/m, (m) => el('blockquote', '', mrkdwn(m[0].replace(/\n$/, '').replace(/^(?:&gt;|>) ?/gm, '')))],
   [emojiPattern, (m) => emojiNamed(m[1])],
 ];
-// In what a person typed, a name behind an @ is that person, as Slack sends it.
-const typed = spans.concat([[/(?<![\w@])@([\p{L}\d._-]*[\p{L}\d])/u, (m) => {
-  const p = state.people.concat(state.bot).find((o) => o.name === m[1]), g = (state.groups || []).find((o) => o.handle === m[1]);
-  return p ? personMention(p.id) : g ? groupMention(g.id) : document.createTextNode(m[0]);
-}]]);
 
 // inline cuts text at the first of the patterns that fit and renders the rest.
 function inline(text, patterns, rest) {
@@ -212,7 +207,7 @@ function inline(text, patterns, rest) {
   return out;
 }
 
-const mrkdwn = (text, patterns = spans) => inline(String(text), patterns, plainText);
+const mrkdwn = (text) => inline(String(text), spans, plainText);
 
 // text is a text object, as a block of its own or within a line.
 function text(o, tag = 'div') {
@@ -236,7 +231,7 @@ const cells = (line) => line.trim().replace(/^\||\|$/g, '').split('|').map((c) =
 function markdown(source) {
   const out = el('div', 'markdown');
   const lines = source.split('\n');
-  let list = null, para = null;
+  let list = null, para = null, level = 2;
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i];
     let m;
@@ -247,7 +242,8 @@ function markdown(source) {
     } else if ((m = /^(#{1,6})\s+(.*)$/.exec(line))) {
       const h = el('div', 'h h' + Math.min(m[1].length, 4), mark(m[2]));
       h.setAttribute('role', 'heading');
-      h.setAttribute('aria-level', Math.min(m[1].length + 2, 6));
+      level = Math.min(m[1].length + 2, level + 1, 6); // none is left out for those who hear it
+      h.setAttribute('aria-level', level);
       out.append(h);
     } else if (/^\s*\|/.test(line) && /^\s*\|?[\s:|-]+$/.test(lines[i + 1] || '')) {
       const t = el('table'), head = el('tr');
@@ -479,7 +475,7 @@ function field(e, value) {
   const choice = (o) => { const c = el('option', '', plainText(o.text.text)); c.value = o.value; return c; };
   const optionValue = (o) => (o ? o.value : '');
   const named = (list) => list.map((o) => ({text: {text: o.show || o.name}, value: o.id}));
-  const places = () => named(state.channels.filter((c) => !c.archived && !isDirect(c.id)).map((c) => ({id: c.id, show: '# ' + c.name})));
+  const places = () => named(state.channels.filter((c) => !c.archived && !isDirect(c.id)).map((c) => ({id: c.id, show: '#' + c.name})));
   const [, several, what] = /^(multi_)?(static|external|users|channels|conversations)_select$/.exec(e.type) || [];
   const list = what === 'users' ? named(state.people) : what === 'channels' || what === 'conversations' ? places() : options(e);
   if (what && !several) {

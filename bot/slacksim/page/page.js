@@ -167,8 +167,16 @@ function apply(e) {
     case 'channel': {
       const i = state.channels.findIndex((c) => c.id === e.channel.id);
       if (i < 0) state.channels.push(e.channel); else state.channels[i] = e.channel;
+      if (e.channel.private && !membersOf(e.channel).includes(me)) state.channels = state.channels.filter((c) => c.id !== e.channel.id);
+      if (!placeOf(channel)) go(state.channels[0].id);
       break;
     }
+    case 'group': {
+      const i = state.groups.findIndex((g) => g.id === e.group.id);
+      if (i < 0) state.groups.push(e.group); else state.groups[i] = e.group;
+      break;
+    }
+    case 'presence': state.people = state.people.map((p) => (p.id === e.person.id ? e.person : p)); break;
     case 'connections': state.connections = e.connections || 0; break;
     case 'away': state.away = !!e.away; break;
   }
@@ -227,6 +235,7 @@ function showTopView(faults = {}) {
   const bad = d.querySelector('[aria-invalid=true]');
   const first = bad || (at && $(at)) || form.querySelector('input, textarea, select, button') || foot.lastChild;
   if (first) first.focus();
+  if (bad) bad.closest('.input').scrollIntoView({block: 'nearest'});
   if (first && !bad && first.id === at && typeof caret === 'number') first.setSelectionRange(caret, caret);
 }
 
@@ -327,7 +336,7 @@ function message(m, inThread, cont) {
   body.append(el('div', 'head', el('span', 'name', p.name), isBot ? el('span', 'badge', 'APP') : null,
     p.title ? el('span', 'role', roles(p)) : null, at, m.pinned ? el('span', 'mark pinnedMark', icon('pin'), 'pinned') : null, framed ? edited : null));
   if (framed) body.append(...blocks(m.blocks, {channel: m.channel, message_ts: m.ts}));
-  else if (m.text) body.append(el('div', 'text', mrkdwn(m.text, isBot ? spans : typed), edited));
+  else if (m.text) body.append(el('div', 'text', mrkdwn(m.text), edited));
   for (const f of m.files || []) body.append(file(f));
   if (m.reactions) body.append(el('div', 'reactions', ...m.reactions.map((r) => el('span', 'reaction', emojiNamed(r)))));
   const all = inThread || only ? null : replied.get(m.ts);
@@ -495,8 +504,8 @@ function items(messages, inThread) {
 
 // intro is how a channel begins.
 function intro(c) {
-  return {key: 'intro ' + c.id, sign: (c.topic || '') + c.archived, make: () => el('li', 'intro', isDirect(c.id) || c.id === 'direct' ? face('', true) : el('span', 'hash', '#'),
-    el('h3', '', c.name), el('p', '', isDirect(c.id) || c.id === 'direct' ? 'What ' + state.bot.name + ' says to you alone is here.' : 'This is the very beginning of #' + c.name + '.'))};
+  return {key: 'intro ' + c.id, sign: (c.purpose || '') + c.private, make: () => el('li', 'intro', isDirect(c.id) || c.id === 'direct' ? face('', true) : el('span', 'hash', c.private ? icon('lock') : '#'),
+    el('h3', '', c.name), el('p', '', isDirect(c.id) || c.id === 'direct' ? 'What ' + state.bot.name + ' says to you alone is here.' : 'This is the very beginning of #' + c.name + '.' + (c.private ? ' Only its members see it.' : '') + (c.purpose ? ' ' + c.purpose : '')))};
 }
 
 const byTS = (a, b) => (a.ts < b.ts ? -1 : 1);
@@ -574,7 +583,7 @@ function draw() {
   $('away').hidden = !state.away;
   drawShelf(c, app, mine);
 
-  $('text').placeholder = 'Message ' + (app ? c.name : '#' + c.name) + ', or ' + state.command + ' …';
+  $('text').placeholder = 'Message ' + (app ? c.name : '#' + c.name) + (innerWidth > 500 ? ', or ' + state.command + ' …' : '');
   const writes = channel !== 'home' && channel !== 'direct' && mayWrite(c);
   $('composer').hidden = !writes;
   $('reply').hidden = !writes;
@@ -620,9 +629,10 @@ function drawSide(waited, mine) {
   fill($('who'), state.people.map((p) => {
     const n = waited(p.id).length;
     return {
-      key: p.id, sign: [p.id === me, n].join(), make: () => {
+      key: p.id, sign: [p.id === me, n, p.away].join(), make: () => {
         const b = pressable('person', '', () => become(p.id));
-        b.append(face(p.name, false), el('span', 'personName', p.name, el('small', '', roles(p))));
+        b.append(face(p.name, false), el('span', 'personName', p.name, el('small', '', roles(p) + (p.away ? ' · away' : ''))));
+        if (p.away) b.classList.add('absent');
         if (n) b.append(el('span', 'asked', 'asked'));
         b.setAttribute('aria-pressed', p.id === me);
         b.dataset.person = p.id;
@@ -632,10 +642,10 @@ function drawSide(waited, mine) {
     };
   }));
   const entry = (c) => ({
-    key: c.id, sign: [unread.get(c.id), c.id === channel, c.name, c.archived].join(), make: () => {
+    key: c.id, sign: [unread.get(c.id), c.id === channel, c.name, c.archived, c.private].join(), make: () => {
       const n = unread.get(c.id);
       const b = pressable((n ? 'unread' : '') + (c.archived ? ' archived' : ''), '', () => go(c.id));
-      b.append(c.archived ? icon('box') : el('span', 'hash', '#'), el('span', 'placeName', c.name), c.archived ? el('small', '', 'archived') : '');
+      b.append(c.archived ? icon('box') : c.private ? icon('lock') : el('span', 'hash', '#'), el('span', 'placeName', c.name), c.archived ? el('small', '', 'archived') : '');
       if (n) b.append(el('span', 'count', String(n), el('span', 'unseen', ' new')));
       if (c.id === channel) b.setAttribute('aria-current', 'true');
       b.dataset.channel = c.id;
@@ -673,7 +683,7 @@ function drawShelf(c, app, mine) {
   }})).concat({key: 'n', sign: String(members.length), make: () => el('span', 'howMany', String(members.length), el('span', 'unseen', members.length === 1 ? ' member' : ' members'))}), false);
   people.title = 'Who is in this channel';
   $('pinsButton').hidden = !pins.length;
-  $('pinsCount').textContent = pins.length + ' pinned';
+  $('pinsCount').textContent = pins.length;
   fill($('bookmarks'), marks.map((b) => ({key: b.id, sign: JSON.stringify(b), make: () => {
     const a = /^https?:/i.test(b.link) ? link(b.link, '') : document.createTextNode('');
     const at = a.href ? a : el('span', 'dead');
@@ -685,7 +695,7 @@ function drawShelf(c, app, mine) {
   }})), false);
   $('bookmarks').hidden = !marks.length;
   $('appTabs').hidden = !app;
-  $('shelf').hidden = !app && !pins.length && !marks.length;
+  $('shelf').hidden = !app && !marks.length;
   if (!app) return;
   const direct = directOf(), n = direct ? unread.get(direct.id) || 0 : 0;
   for (const [id, on, count] of [['homeTab', channel === 'home', mine.length], ['directTab', channel !== 'home', n]]) {
@@ -786,15 +796,16 @@ function candidates(typed) {
   return fit.length ? fit.map((v) => ({text: before + v + ' ', show: before + v, about: line.about})) : [{text: '', show: line.usage.join(' '), about: line.about}];
 }
 
-// people offers whoever can be mentioned, for a word that begins with @.
+// people offers whoever can be mentioned, for a word that begins with @, and the
+// channels for one that begins with #. Sending it makes the mention.
 function people(before) {
-  const m = /(?:^|[\s(])@([\p{L}\d._-]*)$/u.exec(before);
+  const m = /(?:^|[\s(])([@#])([\p{L}\d._-]*)$/u.exec(before);
   if (!m) return [];
-  const begins = m[1].toLowerCase(), start = before.length - m[1].length - 1;
-  const all = state.people.map((p) => ({name: p.name, about: roles(p)})).concat({name: state.bot.name, about: 'the bot'}, (state.groups || []).map((g) => ({name: g.handle, about: g.name + ', ' + (g.users || []).length + ' people'})));
+  const sign = m[1], begins = m[2].toLowerCase(), start = before.length - m[2].length - 1;
+  const all = sign === '#' ? state.channels.filter((c) => !isDirect(c.id)).map((c) => ({name: c.name, about: c.topic || ''})) : state.people.map((p) => ({name: p.name, about: roles(p)})).concat({name: state.bot.name, about: 'the bot'}, (state.groups || []).map((g) => ({name: g.handle, about: g.name + ', ' + (g.users || []).length + ' people'})));
   const fit = all.filter((o) => o.name.toLowerCase().startsWith(begins));
-  if (fit.some((o) => o.name === m[1])) return []; // it is there
-  return fit.map((o) => ({start, text: '@' + o.name + ' ', show: '@' + o.name, about: o.about, first: true}));
+  if (fit.some((o) => o.name === m[2])) return []; // it is there
+  return fit.map((o) => ({start, text: sign + o.name + ' ', show: sign + o.name, about: o.about, first: true}));
 }
 
 function complete() {
