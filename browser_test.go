@@ -806,3 +806,139 @@ func TestThePagePassesAnAccessibilityCheck(t *testing.T) {
 		t.Errorf("%+v", drawn)
 	}
 }
+
+// approveInHome finds the button of an open question in App Home.
+const approveInHome = `[...document.querySelectorAll('#messages .b')].find((e) => e.textContent.startsWith('Approve') && e.getClientRects().length)`
+
+func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser")
+	}
+	b := openChromium(t)
+	next, _ := begun(t, "region-degraded", "")
+	r := next()
+	pics := ""
+	if *screens != "" {
+		pics = filepath.Join(*screens, "home")
+		b.must(os.MkdirAll(pics, 0o755))
+	}
+	alice, bob := b.open("Alice", pics), b.open("Bob", pics)
+	alice.visit(r.slack.URL())
+	bob.visit(r.slack.URL())
+	bob.click("#who button", "BBob")
+	alice.picture("1-welcome")
+
+	// Another scenario is picked on the page, and both pages go on in it by themselves.
+	alice.click("#practiceButton", "")
+	alice.until("the scenarios", fmt.Sprintf(`document.querySelectorAll('#practice .story').length === %d`, len(sim.Scenarios())))
+	alice.picture("2-practice")
+	alice.click(`#practice .story[data-key="region-loss"] .b`, "Rehearse this")
+	r = next()
+	for _, one := range []*tab{alice, bob} {
+		one.until("the other rehearsal", `document.querySelector('#link.up') && !document.querySelector('#notice').textContent`)
+		one.until("who it was", `document.querySelector('#who [aria-pressed=true]').textContent.includes('`+one.name+`')`)
+	}
+	alice.until("its story", `document.querySelector('#practice .story[data-key=this]').textContent.includes('us-east-1 is gone')`)
+
+	// Long enough for the Region to go, then the story begins.
+	r.clock.SetSpeed(30)
+	comes(t, "the loss", func() bool { return r.world.Snapshot().Regions["us-east-1"].Lost })
+	alice.say("/failover start us-west-2 unplanned us-east-1 does not answer")
+	alice.until("what is missing, or Go", `document.querySelector('#modal[open]') || document.querySelector('#pinned:not([hidden])')`)
+	var form bool
+	b.must(alice.eval(`!!document.querySelector('#modal[open]')`, &form))
+	if form {
+		if s := alice.severity(); s != "" {
+			alice.choose(s, "SEV-1")
+		}
+		alice.click("#modal .foot .primary", "")
+	}
+	alice.until("Go", `[...document.querySelectorAll('#messages .b')].some((e) => e.textContent === 'Go')`)
+	alice.until("the pin and the topic", `document.querySelector('#pinsButton').textContent.includes('1') && document.querySelector('#topic').textContent.includes('INC-')`)
+	if topic := alice.text("#topic"); !strings.HasPrefix(topic, "REHEARSAL") || !strings.Contains(topic, "us-west-2") {
+		t.Errorf("the topic is %q", topic)
+	}
+	alice.click("#messages .b", "Go")
+
+	// Bob reads App Home and nothing else.
+	bob.click("#direct button", "")
+	bob.click("#homeTab", "")
+	bob.until("what waits for Bob", approveInHome)
+	r.clock.SetSpeed(4)
+	bob.picture("3-home-asked")
+	bob.click("#messages .b", "Approve")
+	bob.until("the form", `document.querySelector('#modal[open] input')`)
+	bob.click("#modal input", "")
+	bob.write("us-west-2")
+	bob.click("#modal .foot .primary", "")
+	bob.until("nothing to wait for him", `!document.querySelector('#modal[open]') && !(`+approveInHome+`) && document.querySelector('#messages').textContent.includes('Nothing waits for you')`)
+	bob.picture("4-home")
+
+	// What somebody writes becomes a note by the menu beside it.
+	alice.say("The database team watches from the bridge")
+	mine := `[...document.querySelectorAll('#messages .message')].find((m) => m.textContent.includes('The database team watches'))`
+	alice.until("her words", mine)
+	alice.rest(mine)
+	alice.click("#messages .moreActions", "")
+	alice.picture("5-menu")
+	alice.click("#menuList [role=menuitem]", "Put on the record")
+	ctx := t.Context()
+	id, err := r.current(ctx)
+	b.must(err)
+	read := func() (note incident.NoteAdded, by string) {
+		events, err := r.record.Read(ctx, id, 0, 0)
+		b.must(err)
+		for _, e := range events {
+			if n, ok := e.Body.(incident.NoteAdded); ok {
+				note, by = n, e.Actor
+			}
+		}
+		return note, by
+	}
+	comes(t, "the note", func() bool { n, _ := read(); return n.Text != "" })
+	if n, by := read(); by != "U0ALICE" || !strings.Contains(n.Text, "The database team watches from the bridge") {
+		t.Errorf("%s noted %q", by, n.Text)
+	}
+	events, err := r.record.Read(ctx, id, 0, 0)
+	b.must(err)
+	given := 0
+	for _, e := range events {
+		if g, ok := e.Body.(incident.ApprovalGiven); ok && g.Kind == incident.AskApprove {
+			if given++; e.Actor != "U0BOB" {
+				t.Errorf("%s approved", e.Actor)
+			}
+		}
+	}
+	if given != 1 {
+		t.Errorf("%d approvals", given)
+	}
+
+	// What the channel has is listed beside it.
+	alice.click("#pinsButton", "")
+	alice.until("the pinned card", `document.querySelectorAll('#pinList li').length === 1`)
+	alice.click("#membersTab", "")
+	alice.until("the members", `document.querySelectorAll('#memberList li').length === 6`)
+	alice.picture("6-members")
+	for _, one := range []*tab{alice, bob} {
+		one.mu.Lock()
+		for _, fault := range one.faults {
+			t.Errorf("%s's page: %s", one.name, fault)
+		}
+		one.mu.Unlock()
+	}
+}
+
+// text is what stands in an element.
+func (t *tab) text(selector string) (words string) {
+	t.b.t.Helper()
+	t.b.must(t.eval(fmt.Sprintf(`document.querySelector(%q).textContent`, selector), &words))
+	return words
+}
+
+// rest puts the pointer on what an expression finds.
+func (t *tab) rest(find string) {
+	t.b.t.Helper()
+	var at struct{ X, Y float64 }
+	t.b.must(t.eval(`(() => { const e = `+find+`; e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect(); return {X: r.x + r.width / 2, Y: r.y + r.height / 2}; })()`, &at))
+	t.do("Input.dispatchMouseEvent", map[string]any{"type": "mouseMoved", "x": at.X, "y": at.Y})
+}
