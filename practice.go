@@ -59,10 +59,18 @@ type Story struct {
 	About string `json:"about"`
 }
 
+// curriculum is the order in which the built-in scenarios are best tried: the whole
+// way first, then what to decide, then what goes wrong with the platform, with
+// people, and with the bot itself.
+var curriculum = []string{
+	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "throttled", "dns-stale",
+	"approver-absent", "bot-killed", "slack-away",
+}
+
 // stories are the built-in scenarios but this one.
 func (r *rehearsal) stories() []Story {
 	var out []Story
-	for _, name := range sim.Scenarios() {
+	for _, name := range curriculum {
 		if s, err := sim.Load(name); err == nil && s.Name != r.scn.Name { // a test holds them to be readable
 			out = append(out, Story{s.Name, s.Title, strings.TrimSpace(s.About)})
 		}

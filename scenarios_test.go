@@ -31,6 +31,9 @@ func TestEveryScenarioPlaysItself(t *testing.T) {
 			t.Errorf("%s is claimed and not built in", name)
 		}
 	}
+	if learnt := slices.Sorted(slices.Values(curriculum)); !slices.Equal(learnt, sim.Scenarios()) {
+		t.Errorf("the page offers %v, built in are %v", learnt, sim.Scenarios())
+	}
 	for _, name := range sim.Scenarios() {
 		if name == "region-degraded" || name == "region-loss" {
 			continue
