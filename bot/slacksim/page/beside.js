@@ -206,7 +206,7 @@ let picked = {fault: '', at: ''}; // a scenario that was asked for and refused
 function story(o, stage, again) {
   const box = el('article', 'story', el('h4', '', capital(o.title)), el('p', '', o.about));
   box.dataset.key = again ? 'this' : o.name;
-  if (stage.scenario) {
+  if (stage.scenario && !stage.fixed) {
     box.append(pressable('b small', again ? 'Start over' : 'Rehearse this', () => raise(o.name, o.title)));
     box.lastChild.setAttribute('aria-label', (again ? 'Start over: ' : 'Rehearse this: ') + o.title);
   } else if (!again) {
@@ -240,7 +240,7 @@ async function drawPractice() {
   body.append(el('section', 'todo', el('h3', '', 'What to try: ' + doneOf(p)), checklist(p)));
   body.append(el('section', '', el('h3', '', 'Now rehearsed'), story({name: s.scenario, title: w.title, about: w.about}, s, true)));
   if (p.others.length) {
-    body.append(el('section', '', el('h3', '', 'Other scenarios'), s.scenario ? null : el('p', 'hint', 'Each is started in a terminal.'), ...p.others.map((o) => story(o, s, false))));
+    body.append(el('section', '', el('h3', '', 'Other scenarios'), s.scenario && !s.fixed ? null : el('p', 'hint', s.fixed || 'Each is started in a terminal.'), ...p.others.map((o) => story(o, s, false))));
   }
   body.id = 'practiceBody';
   morph($('practiceBody'), body);

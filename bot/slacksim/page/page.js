@@ -59,8 +59,8 @@ async function follow() {
 
 async function load(signal) {
   const read = async () => (await fetch('/rehearsal/state?as=' + encodeURIComponent(me), {signal})).json();
-  const beside = async (path) => { try { const r = await fetch(path, {signal}); return r.ok ? await r.json() : null; } catch (e) { return null; } };
-  let [next, at, todo] = await Promise.all([read(), beside('/beside/stage'), beside('/beside/practice')]);
+  const at = await beside('/beside/stage', signal); // first: should the life change in between, the next look finds it
+  let [next, todo] = await Promise.all([read(), beside('/beside/practice', signal)]);
   if (!next.people.some((p) => p.id === me)) {
     me = next.people.length ? next.people[0].id : '';
     next = await read();
@@ -74,6 +74,23 @@ async function load(signal) {
   if (another) { toEnd($('messages')); $('text').focus(); }
   showTopView();
   arrive();
+}
+
+// beside is null where nothing stands beside the workspace.
+async function beside(path, signal) {
+  const r = await fetch(path, {signal});
+  return r.ok ? r.json() : null;
+}
+
+// watch notices another rehearsal at this address, whose workspace may have
+// nothing to say yet.
+async function watch() {
+  for (;;) {
+    await pause($('raising').hidden ? 3000 : 250);
+    if (!stage) continue;
+    const at = await beside('/beside/stage').catch(() => null);
+    if (at && stage && at.life !== stage.life) follow();
+  }
 }
 
 // forget drops what belonged to a workspace that is no more: another rehearsal
@@ -115,13 +132,24 @@ function arrive() {
 }
 
 async function listen(signal) {
-  let after = state.seq;
+  let after = state.seq, sure = true;
   for (;;) {
     const r = await fetch('/rehearsal/events?as=' + encodeURIComponent(me) + '&after=' + after, {signal});
     const batch = await r.json();
     if (batch.lost) return;
+    // A workspace that ends answers with nothing, and the next one may answer in
+    // its place: its news belong to another life.
+    const empty = !batch.events.length;
+    if (empty || !sure) {
+      const at = await beside('/beside/stage', signal);
+      if (stage && at && at.life !== stage.life) return;
+    }
+    sure = !empty;
     state.seq = after = batch.next;
-    if (!batch.events.length) continue;
+    if (empty) {
+      await pause(50);
+      continue;
+    }
     for (const e of batch.events) apply(e);
     draw();
     if (batch.events.some((e) => e.type === 'view' || e.type === 'view_closed')) showTopView();
@@ -957,6 +985,7 @@ document.addEventListener('keydown', (e) => {
 
 me = new URLSearchParams(location.search).get('as') || kept.get('me');
 follow();
+watch();
 
 $('pinsIcon').append(icon('pin'));
 for (const name of Object.keys(docks)) {
