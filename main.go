@@ -155,6 +155,7 @@ type replica struct {
 	roster      []commands.Person
 	slack       bot.Settings
 	channel     string
+	command     string // as the workspace calls it; /failover when empty
 	templates   fs.FS
 	updateEvery time.Duration
 	rehearsal   bool
@@ -214,6 +215,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 		Rehearsal:   r.rehearsal,
 		Holds:       p.engine.Holds,
 		Review:      p.review,
+		Command:     r.command,
 		UpdateEvery: r.updateEvery,
 		Templates:   r.templates,
 	}
@@ -500,7 +502,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		slack: bot.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
-		channel: c.Slack.Channel, templates: c.files(), updateEvery: c.UpdateEvery,
+		channel: c.Slack.Channel, command: c.Slack.Command, templates: c.files(), updateEvery: c.UpdateEvery,
 	}.assemble(ctx, log)
 	if err != nil {
 		return quiet(ctx, err)

@@ -64,6 +64,9 @@ type Options struct {
 	Holds func(incident.ID) bool
 	// Review writes the review draft of a resolved incident. Nil: there is none.
 	Review func(ctx context.Context, id incident.ID) (commands.File, error)
+	// Command is what the app's slash command is called in this workspace; /failover
+	// when empty.
+	Command string
 	// UpdateEvery is how often the regular update goes out when nothing changes;
 	// 15 minutes when zero.
 	UpdateEvery time.Duration
@@ -117,7 +120,7 @@ func New(o Options, log zerolog.Logger) (*Bot, error) {
 	if o.Holds == nil {
 		o.Holds = func(incident.ID) bool { return true }
 	}
-	w, err := loadWords(o.Templates)
+	w, err := loadWords(o.Templates, o.Command)
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/templates"
 )
 
 func TestAnIncidentIsShownFromBeginningToEnd(t *testing.T) {
@@ -129,6 +130,74 @@ func TestTheRegularUpdateComesBackWhenNothingChanges(t *testing.T) {
 	}
 	if n["update/1.4"] != 0 {
 		t.Errorf("too many updates: %v", n)
+	}
+}
+
+func TestStepsThatEndTogetherAreToldInOneUpdate(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	tell := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
+	s.play(id, tell)
+	s.sleep(3 * time.Second)
+	events, err := s.log.Read(s.ctx, id, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last time.Time
+	running := false
+	var said []string
+	for _, e := range events {
+		switch b := e.Body.(type) {
+		case incident.ApprovalGiven:
+			running = running || b.Kind == incident.AskGo
+		case incident.IncidentMitigated:
+			running = false // and is told at once
+		case incident.MessagePosted:
+			if !strings.HasPrefix(b.Key, "update/") {
+				continue
+			}
+			if d := e.Time.Sub(last); running && !last.IsZero() && d < updateApart {
+				t.Errorf("%s came %s after the one before", b.Key, d)
+			}
+			last = e.Time
+			said = append(said, b.Key)
+		}
+	}
+	// Declared, Go, scaled, promoted, DNS; then mitigated.
+	if len(said) != 6 || last.Sub(events[len(events)-1].Time) > 0 {
+		t.Errorf("said %v", said)
+	}
+}
+
+func TestTheCommandIsCalledAsTheWorkspaceCallsIt(t *testing.T) {
+	w, err := loadWords(templates.FS, "/failover-staging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := commands.Answer{
+		Text: "See `/failover status` of failoverbot/failoverbot.", Errors: map[string]string{"why": "Try `/failover help`."},
+		Form: &commands.Form{Text: "Or `/failover`.", Fields: []commands.Field{{Name: "why", Hint: "as in `/failover note`"}}},
+	}
+	a := w.spelt(given)
+	for got, want := range map[string]string{
+		a.Text:                "See `/failover-staging status` of failoverbot/failoverbot.",
+		a.Errors["why"]:       "Try `/failover-staging help`.",
+		a.Form.Text:           "Or `/failover-staging`.",
+		a.Form.Fields[0].Hint: "as in `/failover-staging note`",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if given.Form.Text != "Or `/failover`." || given.Errors["why"] != "Try `/failover help`." || given.Form.Fields[0].Hint != "as in `/failover note`" {
+		t.Errorf("the answer itself was changed: %+v", given)
+	}
+	if text := w.say("review", reviewView{Missing: "it is empty"}); !strings.Contains(text, "`/failover-staging review`") {
+		t.Errorf("a template says %q", text)
+	}
+	if same := (words{}).spelt(given); same.Text != given.Text {
+		t.Errorf("%q", same.Text)
 	}
 }
 

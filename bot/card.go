@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -22,7 +23,7 @@ type cardView struct {
 	Phase, State                                     string
 	Elapsed, Machine, People                         string
 	Ended                                            string // what ended the run; empty while it lasts
-	Digest, NoReturn                                 string
+	Digest, NoReturn, Usually                        string
 	Steps, Decisions                                 int
 	Before                                           bool // Go has not been given
 	OK, Failed, Unknown, Running, Left               int
@@ -56,6 +57,7 @@ func (v scene) card() cardView {
 		Impact: span(v.impact()), Unprotected: v.unprotected(),
 		Sections: v.chapters(),
 	}
+	c.Usually = v.usually()
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}
@@ -111,6 +113,18 @@ func (v scene) card() cardView {
 	return c
 }
 
+// usually is about how long the machine will take; empty if the plan does not say.
+func (v scene) usually() string {
+	d := v.plan.Usually()
+	switch {
+	case d <= 0:
+		return ""
+	case d < 90*time.Second:
+		return span(d)
+	}
+	return strconv.Itoa(int(d.Round(time.Minute)/time.Minute)) + " min"
+}
+
 // approvers says who may agree to a point of no return: never whoever asked.
 func (v scene) approvers() string {
 	if v.plan.approval == 0 {
@@ -155,6 +169,9 @@ func (v scene) controls() []commands.Button {
 		run = append(run, commands.Button{Verb: "resume", Label: "Resume", Incident: id, Style: "primary"})
 	default:
 		run = append(run, commands.Button{Verb: "pause", Label: "Pause", Incident: id})
+	}
+	if v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero() {
+		run = append(run, commands.Button{Verb: "readiness", Label: "Show readiness", Incident: id})
 	}
 	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
 	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() {

@@ -35,6 +35,9 @@ const (
 	replaceEvery = 2 * time.Second
 	// refreshEvery keeps the durations on the card true while nothing happens.
 	refreshEvery = 30 * time.Second
+	// updateApart is the least time between two updates while the run goes on:
+	// steps that end within it are told together.
+	updateApart = 10 * time.Second
 	// orphan is how long a finished incident that nobody carries has to be left
 	// alone before this replica says what is missing.
 	orphan = 10 * time.Second
@@ -71,6 +74,7 @@ type follower struct {
 	phases   int // the update that was last posted: update/<phases>.<again>
 	again    int
 	next     time.Time
+	updateAt time.Time // when that was, in this life
 	uploads  int
 	fails    int
 }
@@ -251,7 +255,7 @@ func (f *follower) begin(ctx context.Context) error {
 	f.known, f.shown, f.given = map[string]string{}, map[string]string{}, map[string]bool{}
 	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
-	f.dirty, f.searched, f.uploads = true, false, 0
+	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
 	f.marks.forget()
 	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		for key, p := range s.Posts {
@@ -290,8 +294,11 @@ func (f *follower) learn(key string, next time.Time) {
 // said is learn for what has just been said. Only now the card shows the newest
 // state, or never will: what breaks off before leaves it to be shown.
 func (f *follower) said(j job) {
-	if j.key == keyCard {
+	switch {
+	case j.key == keyCard:
 		f.dirty, f.cardAt = false, f.b.clock.Now()
+	case strings.HasPrefix(j.key, keyUpdate):
+		f.updateAt = f.b.clock.Now()
 	}
 	if f.known[j.key] != "" {
 		f.learn(j.key, j.next)
@@ -440,7 +447,10 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		soon(due)
 	}
 
-	if n := v.passed(); n > f.phases {
+	apart := f.updateAt.Add(updateApart).Sub(v.now)
+	if n := v.passed(); n > f.phases && v.Phase() == "running" && apart > 0 {
+		soon(apart)
+	} else if n > f.phases {
 		f.update(v, o, keyUpdate+strconv.Itoa(n))
 	} else if !f.next.IsZero() && !o.resolved {
 		if wait := f.next.Sub(v.now); wait > 0 {

@@ -245,10 +245,10 @@ func (b *Bot) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Str("verb", ask.Verb).Msg("a command met an error in the bot itself")
-			a = commands.Answer{Refused: true, Text: "The bot met an error of its own, which is in its log. See `/failover status` for how things stand, then ask again."}
+			a = b.words.spelt(commands.Answer{Refused: true, Text: "The bot met an error of its own, which is in its log. See `/failover status` for how things stand, then ask again."})
 		}
 	}()
-	a = b.opt.Commands.Do(ctx, ask)
+	a = b.words.spelt(b.opt.Commands.Do(ctx, ask))
 	switch {
 	case ask.Verb == "start":
 		b.look(ctx)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"unicode/utf8"
@@ -68,9 +70,44 @@ func (m message) sum() string {
 }
 
 // words are the texts of templates/message.
-type words struct{ t *template.Template }
+type words struct {
+	t       *template.Template
+	command string
+}
 
-func loadWords(files fs.FS) (words, error) {
+// ourCommand is how all texts call the command, whatever a workspace calls it.
+var ourCommand = regexp.MustCompile(`/failover\b`)
+
+// spell calls the command as this workspace does.
+func (w words) spell(text string) string {
+	if w.command == "" || w.command == "/failover" {
+		return text
+	}
+	return ourCommand.ReplaceAllLiteralString(text, w.command)
+}
+
+// spelt is spell for all that an answer says.
+func (w words) spelt(a commands.Answer) commands.Answer {
+	a.Text = w.spell(a.Text)
+	errs := make(map[string]string, len(a.Errors))
+	for field, text := range a.Errors {
+		errs[field] = w.spell(text)
+	}
+	if a.Errors != nil {
+		a.Errors = errs
+	}
+	if a.Form != nil {
+		f := *a.Form
+		f.Text, f.Fields = w.spell(f.Text), slices.Clone(f.Fields)
+		for i := range f.Fields {
+			f.Fields[i].Hint = w.spell(f.Fields[i].Hint)
+		}
+		a.Form = &f
+	}
+	return a
+}
+
+func loadWords(files fs.FS, command string) (words, error) {
 	t, err := template.New("message").Option("missingkey=error").Funcs(template.FuncMap{
 		"at": clockTime, "minute": minuteTime, "utc": utc, "span": span, "short": short,
 		"number": number, "either": either,
@@ -83,7 +120,7 @@ func loadWords(files fs.FS) (words, error) {
 			return words{}, fmt.Errorf("the message templates lack message/%s.tmpl", name)
 		}
 	}
-	return words{t}, nil
+	return words{t, command}, nil
 }
 
 // say fills in a text. A template that does not fit its values is a fault of the
@@ -93,7 +130,7 @@ func (w words) say(name string, view any) string {
 	if err := w.t.ExecuteTemplate(&b, name+".tmpl", view); err != nil {
 		return escape(err.Error())
 	}
-	return b.String()
+	return w.spell(b.String())
 }
 
 // compose makes a message of a text and rows of buttons, within Slack's limits
@@ -129,7 +166,7 @@ func paragraphs(text string, budget, most int) []slack.Block {
 			var now string
 			now, p = head(p, min(sectionMax, left))
 			if now == "" || len(out) == most-1 && p != "" || len(out) >= most {
-				return append(out[:min(len(out), most-1)], smallPrint("… shortened: `/failover timeline` has all of it"))
+				return append(out[:min(len(out), most-1)], smallPrint("… shortened; the timeline has all of it"))
 			}
 			left -= utf8.RuneCountInString(now)
 			if small {

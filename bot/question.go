@@ -29,6 +29,7 @@ type questionView struct {
 	Bad                 []finding
 	More                int
 	Steps, Decisions    int
+	Usually             string
 	NoReturn            string
 	// Override are the failed gates that Go would pass, or passed; Stuck those that
 	// nobody may go past; Checking those that are under way.
@@ -43,7 +44,7 @@ func (v scene) question(q *incident.Question) questionView {
 		Title: about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
 		By: who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Declared.Target, 40), Locked: q.Locked,
-		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120),
+		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
 	}
 	if v.GoBy != "" {
 		w.By = who(v.GoBy)

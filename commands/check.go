@@ -71,6 +71,11 @@ func (c *Commands) readiness(w wish, now serving, found []engine.Finding, at tim
 	if len(found) == 0 {
 		return say + "The plan has no check that could be carried out now."
 	}
+	return listing(say, lines)
+}
+
+// listing is as many lines as fit below a head.
+func listing(say string, lines []string) string {
 	for i, line := range lines {
 		if len(say)+len(line) > checkMax {
 			return say + fmt.Sprintf("and %s more", count(len(lines)-i, "check"))
@@ -92,7 +97,7 @@ func verdict(f engine.Finding) string {
 
 // findingLine is one check: the word first, so it reads without colour.
 func findingLine(f engine.Finding, word string) string {
-	mark := map[string]string{"ok": "✓", "failed": "✗", "unknown": "?"}[word]
+	mark := map[string]string{"ok": "✓", "failed": "✗", "unknown": "?", "running": "▸", "to come": "·", "skipped": "–"}[word]
 	says := f.Outcome.Summary
 	if f.Err != nil {
 		says = bare(f.Err)
@@ -104,7 +109,7 @@ func findingLine(f engine.Finding, word string) string {
 	if age := f.Outcome.Evidence["age"]; age != "" {
 		line += fmt.Sprintf(" (%s old)", quoted(age))
 	}
-	if word != "ok" && f.Step.Gate == runbook.Advice {
+	if (word == "failed" || word == "unknown") && f.Step.Gate == runbook.Advice {
 		line += " (advice)"
 	}
 	if f.Hint != "" && word != "ok" {

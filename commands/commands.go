@@ -111,6 +111,7 @@ func verbs() []verb {
 		{"start", "start REGION planned|unplanned REASON", "begin a failover to that Region", leaders, (*Commands).start},
 		{"check", "check [REGION]", "carry out the readiness checks now; changes nothing", roster, (*Commands).check},
 		{"status", "status", "where things stand, and who is waited for", nil, (*Commands).status},
+		{"readiness", "readiness", "what each check before Go has found", roster, (*Commands).found},
 		{"go", "go", "begin to change things, once readiness is known", leaders, (*Commands).goNow},
 		{"go_override", "go-override REASON", "begin although a required check failed", leaders, (*Commands).goOverride},
 		{"approve", "approve REGION [STEP]", "agree to a point of no return", roster, (*Commands).approve},
@@ -133,7 +134,7 @@ func verbs() []verb {
 }
 
 // readers only look, so what they say is said anew each time.
-var readers = []string{"help", "status", "check"}
+var readers = []string{"help", "status", "check", "readiness"}
 
 func findVerb(name string) (verb, bool) {
 	all := verbs()

@@ -366,8 +366,8 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 		}
 	}
 	allow(mallory, "status", "help")
-	allow(dave, "status", "help", "check", "timeline", "review", "note", "pause", "failback", "remind")
-	leading := []string{"status", "help", "check", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort"}
+	allow(dave, "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind")
+	leading := []string{"status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {

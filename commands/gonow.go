@@ -161,12 +161,7 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 // on the side holds nobody up.
 func standing(s *incident.State, p *runbook.Plan) gates {
 	var g gates
-	weighed := map[string]bool{}
-	for _, step := range p.Steps {
-		if step.Kind == runbook.Ask {
-			maps.Copy(weighed, p.Needed(step.ID))
-		}
-	}
+	weighed := beforeGo(p)
 	for _, step := range p.Steps {
 		st := s.Step(step.ID)
 		switch {
@@ -178,6 +173,17 @@ func standing(s *incident.State, p *runbook.Plan) gates {
 		}
 	}
 	return g
+}
+
+// beforeGo are the steps that a Go weighs.
+func beforeGo(p *runbook.Plan) map[string]bool {
+	weighed := map[string]bool{}
+	for _, step := range p.Steps {
+		if step.Kind == runbook.Ask {
+			maps.Copy(weighed, p.Needed(step.ID))
+		}
+	}
+	return weighed
 }
 
 // begins says that nothing but time keeps a step from beginning: nothing that it

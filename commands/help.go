@@ -60,7 +60,7 @@ func worksNow(s *incident.State) []string {
 	case "paused":
 		out = append(out, "resume")
 	case "readiness":
-		out = append(out, "go", "go_override", "pause")
+		out = append(out, "readiness", "go", "go_override", "pause")
 	default:
 		out = append(out, "pause")
 	}

@@ -35,6 +35,36 @@ func TestGoWaitsForReadiness(t *testing.T) {
 	}
 }
 
+func TestReadinessShowsEachCheckAsItStands(t *testing.T) {
+	r := started(t)
+	r.bot(incident.StepStarted{Step: "outage-seen", Attempt: 1}, incident.StepFinished{Step: "outage-seen", Attempt: 1, Summary: "two views see *us-east-1* down"})
+	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1}, incident.StepFailed{Step: "lag-low", Error: "no data point", Hint: "look at CloudWatch", Unknown: true})
+	r.bot(incident.StepStarted{Step: "backup-fresh", Attempt: 1})
+	var text string
+	if added := r.added(func() { text = r.say(dave, "readiness").Text }); added != "" {
+		t.Errorf("reading appended %s", added)
+	}
+	contains(t, text, "1 ok, 0 failed, 1 unknown, 1 running", "✓ `ok     ` See the outage from two views: two views see ∗us-east-1∗ down",
+		"? `unknown` Lag is low: no data point\n      look at CloudWatch", "▸ `running` Backup is fresh")
+	for _, later := range []string{"Promote", "Go"} {
+		if strings.Contains(text, later) {
+			t.Errorf("%s is no check before Go:\n%s", later, text)
+		}
+	}
+	// It is said anew each time, and what was gone past is still told.
+	r.bot(incident.StepFailed{Step: "backup-fresh", Error: "22 min old"})
+	r.askGo()
+	if a := r.say(alice, "go-override users are down"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	contains(t, r.say(dave, "readiness").Text, "– `skipped` Lag is low: gone past: users are down", "(Go by <@"+alice+"> at ")
+}
+
+func TestReadinessWithoutAnIncidentSaysSo(t *testing.T) {
+	r := newRoom(t)
+	r.refusedWith(func() Answer { return r.say(dave, "readiness") }, "There has been no incident yet")
+}
+
 func TestAFailedGateTakesAnOverrideWithAReason(t *testing.T) {
 	r := started(t)
 	r.bot(finished("outage-seen", "backup-fresh")...)
