@@ -228,7 +228,11 @@ async function raise(name, title) {
   if (out.error) {
     picked.fault = out.error;
     raising('');
+    notice(''); // it is said where the button is
     dock('practice', true);
+    await drawPractice();
+    const said = document.querySelector('.story .fault');
+    if (said) said.scrollIntoView({block: 'nearest'});
   }
 }
 

@@ -830,7 +830,7 @@ function people(before) {
   const m = /(?:^|[\s(])([@#])([\p{L}\d._-]*)$/u.exec(before);
   if (!m) return [];
   const sign = m[1], begins = m[2].toLowerCase(), start = before.length - m[2].length - 1;
-  const all = sign === '#' ? state.channels.filter((c) => !isDirect(c.id)).map((c) => ({name: c.name, about: c.topic || ''})) : state.people.map((p) => ({name: p.name, about: roles(p)})).concat({name: state.bot.name, about: 'the bot'}, (state.groups || []).map((g) => ({name: g.handle, about: g.name + ', ' + (g.users || []).length + ' people'})));
+  const all = sign === '#' ? state.channels.filter((c) => !isDirect(c.id)).map((c) => ({name: c.name, about: c.topic || ''})) : state.people.map((p) => ({name: p.name, about: roles(p)})).concat({name: state.bot.name, about: 'the bot'}, (state.groups || []).map((g) => ({name: g.handle, about: g.name + ', ' + (g.users || []).length + ((g.users || []).length === 1 ? ' person' : ' people')})));
   const fit = all.filter((o) => o.name.toLowerCase().startsWith(begins));
   if (fit.some((o) => o.name === m[2])) return []; // it is there
   return fit.map((o) => ({start, text: sign + o.name + ' ', show: sign + o.name, about: o.about, first: true}));
