@@ -463,6 +463,7 @@ for (const id of ['messages', 'replies']) {
 }
 
 function openThread(ts) {
+  if (innerWidth < 1620) closeDocks(); // there is room for one
   threadTS = ts;
   draw();
   toEnd($('replies'));
@@ -969,12 +970,13 @@ $('newer').addEventListener('click', () => { toEnd($('messages')); $('newer').hi
 // Whoever reads the newest goes on doing so when the list becomes smaller.
 for (const id of ['messages', 'replies']) {
   const list = $(id);
-  let stays = true;
+  let stays = true, size = '';
+  const sized = () => list.clientWidth + ' ' + list.clientHeight;
   list.addEventListener('scroll', () => {
-    stays = atEnd(list);
+    if (size === sized()) stays = atEnd(list); // else the browser moved it, for there is less room
     if (stays && id === 'messages') $('newer').hidden = true;
   }, {passive: true});
-  new ResizeObserver(() => { if (stays) toEnd(list); }).observe(list);
+  new ResizeObserver(() => { size = sized(); if (stays) toEnd(list); }).observe(list);
 }
 document.addEventListener('keydown', (e) => {
   if (e.key !== 'Escape' || $('modal').open || $('confirm').open || e.defaultPrevented) return;
