@@ -838,6 +838,8 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 		one.until("the other rehearsal", `document.querySelector('#link.up') && !document.querySelector('#notice').textContent`)
 		one.until("who it was", `document.querySelector('#who [aria-pressed=true]').textContent.includes('`+one.name+`')`)
 	}
+	alice.until("a panel that can be opened", `document.querySelector('#practice').hidden`)
+	alice.click("#practiceButton", "")
 	alice.until("its story", `document.querySelector('#practice .story[data-key=this]').textContent.includes('us-east-1 is gone')`)
 
 	// Long enough for the Region to go, then the story begins.
