@@ -370,12 +370,13 @@ func (v scene) topic() string {
 	return cut(v.topicHead()+strings.Join(parts, " · "), topicMax)
 }
 
-// section is the furthest one that something runs in, else the one that is next.
+// section is the furthest one that something runs in or is asked about, else the
+// one that is next.
 func (v scene) section() string {
 	busy, next := "", ""
 	for _, l := range v.chapters() {
 		switch {
-		case l.Busy:
+		case l.Busy, l.Asked:
 			busy = l.Title
 		case !l.Finished && next == "":
 			next = l.Title

@@ -226,6 +226,7 @@ type sectionLine struct {
 	Note        string
 	Finished    bool
 	Busy        bool // something runs in it now
+	Asked       bool // somebody is asked about a step of it
 	Changes     bool
 	Ended       time.Time
 }
@@ -267,7 +268,7 @@ func (v scene) chapters() []sectionLine {
 				asked = q
 			}
 		}
-		l.Finished, l.Busy = l.Done == l.Total && l.Total > 0, running > 0
+		l.Finished, l.Busy, l.Asked = l.Done == l.Total && l.Total > 0, running > 0, asked != nil
 		l.Ended = last
 		switch {
 		case l.Finished:
