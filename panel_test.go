@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -306,5 +307,21 @@ func TestAStageOfItsOwnRefusesAScenarioThatKillsTheBot(t *testing.T) {
 	}
 	if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "leave out --stage") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An address of nobody's (RFC 5737) cannot be bound, so nothing is ever served
+// beyond loopback here; the warning comes before the attempt.
+func TestAnAddressBeyondLoopbackIsWarnedOf(t *testing.T) {
+	for listen, warned := range map[string]bool{"192.0.2.1:0": true, "127.0.0.1:0": false, "localhost:0": false, "[::1]:0": false} {
+		var printed bytes.Buffer
+		r := &rehearsal{scenario: "region-degraded", speed: 4, listen: listen, stdout: &printed, log: zerolog.Nop(), templates: templates.FS}
+		r.ready = func(*rehearsal) error { return errors.New("that is enough") }
+		if err := r.run(t.Context()); err == nil {
+			t.Errorf("%s: it went on", listen)
+		}
+		if got := strings.Contains(printed.String(), "Whoever reaches this address can act as anybody"); got != warned {
+			t.Errorf("%s: warned %v, printed %q", listen, got, printed.String())
+		}
 	}
 }
