@@ -195,7 +195,7 @@ func resolverNamed(t *testing.T, p played) {
 	if at < 0 {
 		t.Fatalf("no report of the resolvers: %+v", failed)
 	}
-	if f := failed[at]; !f.Advice || !strings.Contains(f.Error, "OpenDNS primary") || !strings.Contains(f.Error, "2 of 3") {
+	if f := failed[at]; !f.Advice || !strings.Contains(f.Error, "OpenDNS us-east-1") || !strings.Contains(f.Error, "2 of 3") {
 		t.Errorf("the report: %+v", f)
 	}
 	// It had the time that a cache may take, and nobody was asked about it.
@@ -207,7 +207,7 @@ func resolverNamed(t *testing.T, p played) {
 			t.Errorf("somebody was asked about a resolver: %+v", q)
 		}
 	}
-	if !strings.Contains(p.review, "OpenDNS primary") {
+	if !strings.Contains(p.review, "OpenDNS us-east-1") {
 		t.Error("the review does not name the resolver")
 	}
 }

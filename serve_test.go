@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -795,7 +796,10 @@ func TestServeOnRealEnds(t *testing.T) {
 		slack.news("the card", func(n slacksim.News) bool {
 			return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), m)
 		})
-		_, before = timeline(t, redisURL)
+		comes(t, "the run on the record", func() bool {
+			_, before = timeline(t, redisURL)
+			return slices.ContainsFunc(before, func(e incident.Event) bool { _, taken := e.Body.(incident.RunTaken); return taken })
+		})
 		p.signal(syscall.SIGTERM)
 		code, text := p.exit()
 		if code != 0 {

@@ -76,7 +76,7 @@ func (v scene) card() cardView {
 		}
 	}
 	for _, q := range v.open() {
-		c.Asking = append(c.Asking, asking{Title: about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
+		c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
 		if len(c.Asking) == questionsOnCard {
 			break
 		}
@@ -164,7 +164,7 @@ func (v scene) controls() []commands.Button {
 	switch v.Phase() {
 	case "resolved":
 	case "mitigated", "aborted":
-		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve …", Incident: id, Style: "primary"})
+		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve", Incident: id, Style: "primary"})
 	case "paused":
 		run = append(run, commands.Button{Verb: "resume", Label: "Resume", Incident: id, Style: "primary"})
 	default:
@@ -174,7 +174,8 @@ func (v scene) controls() []commands.Button {
 		run = append(run, commands.Button{Verb: "readiness", Label: "Show readiness", Incident: id})
 	}
 	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
-	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() {
+	goes := slices.ContainsFunc(v.open(), func(q *incident.Question) bool { return q.Kind == incident.AskGo }) // it is called off there
+	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && !goes {
 		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
 	}
 	return run
@@ -196,7 +197,7 @@ func (v scene) choices(q *incident.Question) []commands.Button {
 		switch {
 		case len(r.locked) > 0 || len(r.again) > 0: // Go would be refused
 		case len(r.stopped) > 0:
-			out = append(out, b("go_override", "Go, overriding "+number(len(r.stopped), "failed gate")+" …", "danger"))
+			out = append(out, b("go_override", "Go, overriding "+number(len(r.stopped), "gate")+" …", "danger"))
 		default:
 			out = append(out, b("go", "Go", "primary"))
 		}

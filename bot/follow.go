@@ -14,6 +14,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
 // Keys of what is said.
@@ -489,7 +490,15 @@ func (f *follower) notices(v scene, o *outlook) {
 		for _, id := range r.Looking[:min(len(r.Looking), 20)] {
 			looking = append(looking, v.plan.title(id))
 		}
-		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "back", map[string]any{"Incident": line(string(v.ID)), "Looking": looking})})
+		var waiting []string // for what was asked for before
+		for _, s := range v.plan.Steps {
+			if s.Kind == runbook.Wait && v.Step(s.ID).Status == incident.Running && len(waiting) < 5 {
+				waiting = append(waiting, v.plan.title(s.ID))
+			}
+		}
+		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "back", map[string]any{
+			"Incident": line(string(v.ID)), "Looking": looking, "Waiting": waiting,
+		})})
 	}
 	if d := v.Durability; d != nil && d.Volatile {
 		add(job{key: keyVolatile, thread: true, m: f.b.noticeMessage(v, keyVolatile, "thread", "volatile", map[string]any{
@@ -515,7 +524,7 @@ func (f *follower) questions(v scene, o *outlook) {
 		if q.BrokeGlass {
 			if glass := keyGlass + q.Question; f.known[glass] == "" && !f.given[glass] {
 				o.jobs = append(o.jobs, job{key: glass, m: f.b.noticeMessage(v, glass, "notice", "glass", map[string]any{
-					"By": who(q.By), "Title": about(q), "At": clockTime(q.At), "Reason": theirs(q.Reason, 500),
+					"By": who(q.By), "Title": v.about(q), "At": clockTime(q.At), "Reason": theirs(q.Reason, 500),
 					"Tell": strings.Join(v.named("commander"), " "),
 				})})
 			}

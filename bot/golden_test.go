@@ -298,7 +298,13 @@ func TestTheUpdateSaysOnlyWhatWasMeasured(t *testing.T) {
 		{"the name is moved, the rest not verified", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), "DOWN", "TAKING OVER"},
 		{"mitigated", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), "DOWN", "ACTIVE"},
 		{"aborted before anything", aborted(newStory("unplanned")), "reported down, not confirmed", "NOT TAKING OVER"},
-		{"aborted after the promotion", aborted(newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()), "DOWN", "HAS THE DATABASE"},
+		{"aborted after the promotion", aborted(newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()), "DOWN", "ASKED TO TAKE THE DATABASE"},
+		{
+			"aborted once the database writes there",
+			aborted(newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().
+				add(time.Second, incident.Bot, incident.StepFinished{Step: "writable", Attempt: 1, Summary: "it writes"})),
+			"DOWN", "HAS THE DATABASE",
+		},
 	} {
 		u := sober(t, c.story.at).scene(incident.Fold(c.story.events)).update(c.story.at)
 		if u.SourceIs != c.source || u.TargetIs != c.target {
@@ -499,6 +505,29 @@ func TestNoTextIsTooLongForSlack(t *testing.T) {
 	}
 }
 
+func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
+	ask := func(step, title string) incident.ApprovalAsked {
+		return incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: step, Title: title, Role: "commander"}
+	}
+	declined := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).
+		add(time.Second, "UBOB", incident.ApprovalDeclined{Question: approveID, Step: "promote", Reason: "not now"}).
+		add(0, incident.Bot, incident.StepFailed{Step: "promote", Error: "declined"}, ask("promote", "Promote the database in us-west-2"))
+	waited := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().
+		add(time.Minute, incident.Bot, incident.StepFailed{Step: "writable", Error: "not so after 15 min"}, ask("writable", "The database takes writes"))
+	failed := newStory("unplanned").readiness().gone().add(time.Second, incident.Bot, incident.StepFailed{Step: "scale/order-service", Error: "no room"},
+		ask("scale/order-service", "Scale up order-service"))
+	for want, s := range map[string]*story{
+		"Declined: Promote the database in us-west-2": declined,
+		"Not confirmed: The database takes writes":    waited,
+		"Scale up order-service stopped":              failed,
+	} {
+		v := sober(t, s.at).scene(incident.Fold(s.events))
+		if got := v.about(v.Questions["q9"]); got != want {
+			t.Errorf("headed %q, want %q", got, want)
+		}
+	}
+}
+
 func TestTheButtonsSurviveAnyText(t *testing.T) {
 	s := endless()
 	b := sober(t, s.at)
@@ -511,7 +540,7 @@ func TestTheButtonsSurviveAnyText(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"fo.approve", "fo.decline", "fo.resume", "fo.timeline", "fo.abort"} {
+	for _, want := range []string{"fo.approve", "fo.decline", "fo.resume", "fo.timeline", "fo.readiness"} {
 		if !verbs[want] {
 			t.Errorf("the card lost %s; it has %v", want, verbs)
 		}

@@ -442,7 +442,7 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 	c.Asking = nil
 	for _, q := range v.open() {
 		if waits, _ := v.waitsFor(p, q); !waits || !listed {
-			c.Asking = append(c.Asking, asking{Title: about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
+			c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
 		}
 	}
 	c.Asking = c.Asking[:min(len(c.Asking), askedMax)]
@@ -452,7 +452,10 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 		if v.resolves(p) {
 			controls = controls[1:] // the first is above
 		}
-		now.rows = row("run", controls...)
+		now.rows = row("run", slices.DeleteFunc(slices.Clone(controls), func(b commands.Button) bool {
+			lead := slices.Contains(p.Roles, commands.Commander) || slices.Contains(p.Roles, commands.Approver)
+			return !lead && slices.Contains([]string{"abort", "resume", "resolve"}, b.Verb) // it would be refused
+		})...)
 	}
 	return append(parts, now)
 }

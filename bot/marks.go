@@ -343,10 +343,11 @@ func (v scene) topic() string {
 		return ""
 	}
 	d := v.Declared
-	parts := []string{cut(bald(d.Severity), 20), cut(bald(d.Source), 40) + " → " + cut(bald(d.Target), 40)}
+	way := cut(bald(d.Severity), 20) + " · " + cut(bald(d.Source), 40) + " → " + cut(bald(d.Target), 40)
+	var parts []string
 	switch phase := v.Phase(); phase {
 	case "mitigated":
-		parts = append(parts, "served by "+cut(bald(d.Target), 40), "waiting for "+v.name(d.Commander)+" to resolve")
+		parts = append(parts, "waiting for "+v.name(d.Commander)+" to resolve", "served by "+cut(bald(d.Target), 40))
 	case "aborted":
 		parts = append(parts, "aborted", "waiting for "+v.name(d.Commander))
 	default:
@@ -362,10 +363,11 @@ func (v scene) topic() string {
 				}
 			}
 		}
-		if len(names) > 0 {
-			parts = append(parts, "waiting for "+cut(either(names), 80))
+		if len(names) > 0 { // first: a narrow window shows no more
+			parts = slices.Insert(parts, 0, "waiting for "+cut(either(names), 80))
 		}
 	}
+	parts = append(parts, way)
 	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 	return cut(v.topicHead()+strings.Join(parts, " · "), topicMax)
 }

@@ -73,19 +73,19 @@ func TestTheTopicSaysWhereThingsStandAndIsPutBack(t *testing.T) {
 	s.start(s.log)
 	id := s.open()
 	s.sleep(15 * time.Second)
-	if got, want := s.topic(), string(id)+" · SEV-1 · us-east-1 → us-west-2 · Declare"; got != want {
+	if got, want := s.topic(), string(id)+" · Declare · SEV-1 · us-east-1 → us-west-2"; got != want {
 		t.Errorf("declared, the topic is %q, want %q", got, want)
 	}
 	asked := untilAsked()
 	s.play(id, asked)
 	s.sleep(15 * time.Second)
-	if got, want := s.topic(), string(id)+" · SEV-1 · us-east-1 → us-west-2 · Promote database · waiting for Bob or Carol"; got != want {
+	if got, want := s.topic(), string(id)+" · waiting for Bob or Carol · Promote database · SEV-1 · us-east-1 → us-west-2"; got != want {
 		t.Errorf("asked, the topic is %q, want %q", got, want)
 	}
 	rest := untilAsked().promoted().mitigated().events[len(asked.events)-2:]
 	s.play(id, &story{events: rest})
 	s.sleep(15 * time.Second)
-	if got, want := s.topic(), string(id)+" · SEV-1 · us-east-1 → us-west-2 · served by us-west-2 · waiting for Alice to resolve"; got != want {
+	if got, want := s.topic(), string(id)+" · waiting for Alice to resolve · served by us-west-2 · SEV-1 · us-east-1 → us-west-2"; got != want {
 		t.Errorf("mitigated, the topic is %q, want %q", got, want)
 	}
 	s.happen(id, "UALICE", incident.IncidentResolved{})
@@ -326,7 +326,7 @@ func TestATopicFitsAndIsPlain(t *testing.T) {
 	v := sober(t, began).scene(incident.Fold(s.events))
 	v.practice = true
 	got := v.topic()
-	if utf8.RuneCountInString(got) > topicMax || strings.ContainsAny(got, "<>&\n") || !strings.HasPrefix(got, "REHEARSAL · INC-2026-0042 · SEV-1 ") {
+	if utf8.RuneCountInString(got) > topicMax || strings.ContainsAny(got, "<>&\n") || !strings.HasPrefix(got, "REHEARSAL · INC-2026-0042 · ") || !strings.Contains(got, " · SEV-1 ") {
 		t.Errorf("the topic is %q", got)
 	}
 	if _, of := (&marks{b: &Bot{client: &Client{}}}).former(slack.Topic{Value: got}); !of {

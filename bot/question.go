@@ -9,6 +9,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
 type effectView struct{ Title, What, Lost, Undo string }
@@ -19,13 +20,14 @@ type questionView struct {
 	By                       string
 	Again                    string
 	Times                    int
+	Glass                    string // who may now approve alone
 	Effects                  []effectView
 	Confirm                  string
 	Target                   string
 	Outcome                  string // empty while it is open
 	// go
 	OK, Failed, Unknown int
-	Running             int
+	Running, Past       int
 	Bad                 []finding
 	More                int
 	Steps, Decisions    int
@@ -41,7 +43,7 @@ type questionView struct {
 
 func (v scene) question(q *incident.Question) questionView {
 	w := questionView{
-		Title: about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
+		Title: v.about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
 		By: who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Declared.Target, 40), Locked: q.Locked,
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
@@ -49,6 +51,13 @@ func (v scene) question(q *incident.Question) questionView {
 	if v.GoBy != "" {
 		w.By = who(v.GoBy)
 	}
+	var glass []string
+	for _, p := range v.roster {
+		if _, may := v.waitsFor(p, q); may {
+			glass = append(glass, who(p.ID))
+		}
+	}
+	w.Glass = strings.Join(glass, " or ")
 	if d := line(q.Digest); d != "" {
 		w.Digest = d[:min(6, len(d))]
 	}
@@ -79,19 +88,37 @@ func (v scene) question(q *incident.Question) questionView {
 	return w
 }
 
-// about is what a question is about, as it was put.
-func about(q *incident.Question) string {
+// about is what a question is about. What was declined did not stop, and of what
+// is only looked for the title would read as if it were so.
+func (v scene) about(q *incident.Question) string {
 	t := lineOf(q.Title, 200)
-	if q.Kind == incident.AskFailed && !strings.HasSuffix(t, " stopped") {
-		t += " stopped"
+	if q.Kind != incident.AskFailed {
+		return t
 	}
-	return t
+	t = strings.TrimSuffix(t, " stopped")
+	if last := v.lastApproval(q.Step); last != nil && last.Answer == "declined" {
+		return "Declined: " + t
+	}
+	if s := v.plan.steps[q.Step]; s != nil && (s.Kind == runbook.Wait || s.Kind == runbook.Check) {
+		return "Not confirmed: " + t
+	}
+	return t + " stopped"
+}
+
+// lastApproval is the approval of a step that was asked for last, if any.
+func (v scene) lastApproval(step string) (last *incident.Question) {
+	for _, q := range v.Questions {
+		if q.Kind == incident.AskApprove && q.Step == step && (last == nil || q.AskedAt.After(last.AskedAt)) {
+			last = q
+		}
+	}
+	return last
 }
 
 // gate says how what Go needs stands now; once Go was given, what it passed.
 func (v scene) gate(q *incident.Question, w *questionView) {
 	r := v.readiness()
-	w.OK, w.Failed, w.Unknown, w.Running, w.Bad = r.ok, r.failed, r.unknown, r.running+r.left, r.bad
+	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.ok, r.failed, r.unknown, r.running+r.left, r.past, r.bad
 	if len(w.Bad) > badMax {
 		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
 	}

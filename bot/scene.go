@@ -149,6 +149,17 @@ func (v scene) promoted() bool {
 	return false
 }
 
+// writes says that the target's database was seen to write, as far as the plan
+// looks for that.
+func (v scene) writes() bool {
+	for _, s := range v.plan.using("aurora.writable") {
+		if v.Step(s.ID).Status != incident.Done {
+			return false
+		}
+	}
+	return v.promoted()
+}
+
 // unprotected: after an unplanned run there is nothing to fail over to.
 func (v scene) unprotected() bool { return v.Declared.Mode == "unplanned" && v.promoted() }
 
@@ -259,7 +270,10 @@ func (v scene) chapters() []sectionLine {
 			switch st.Status {
 			case incident.Running:
 				running++
-				now = s.Title
+				now = "now: " + lineOf(s.Title, 100)
+				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
+					now = "being checked: " + lineOf(s.Title, 100)
+				}
 			case incident.Failed:
 				failed++
 			default:
@@ -293,7 +307,7 @@ func (v scene) chapters() []sectionLine {
 		case failed > 0:
 			l.Note = number(failed, "step") + " stopped"
 		case running == 1:
-			l.Note = "now: " + lineOf(now, 100)
+			l.Note = now
 		case running > 1:
 			l.Note = fmt.Sprintf("now: %d steps at once", running)
 		}
@@ -310,6 +324,7 @@ type finding struct {
 // readiness is how the steps stand that Go needs.
 type readiness struct {
 	ok, failed, unknown, running, left int
+	past                               int // failed, and gone past by a person
 	bad                                []finding
 	// stopped are required and failed; locked those of them that nobody may go
 	// past; again are under way, or wanted once more.
@@ -328,8 +343,10 @@ func (v scene) readiness() readiness {
 			r.again = append(r.again, s)
 		}
 		switch st.Status {
-		case incident.Done, incident.Skipped:
+		case incident.Done:
 			r.ok++
+		case incident.Skipped:
+			r.past++
 		case incident.Running:
 			r.running++
 		case incident.Pending:

@@ -68,7 +68,7 @@ func smallPlan(mode string) *runbook.Plan {
 			ID: "promote", Title: "Promote the database in us-west-2", Kind: runbook.Change, NoReturn: true, Needs: []string{"healthy"},
 			Approval: &runbook.Approval{By: "approver", Confirm: "region", Expires: 15 * time.Minute},
 		},
-		runbook.Step{ID: "writable", Usually: 6 * time.Minute, Title: "The database takes writes", Kind: runbook.Wait, Needs: []string{"promote"}},
+		runbook.Step{ID: "writable", Uses: "aurora.writable", Usually: 6 * time.Minute, Title: "The database takes writes", Kind: runbook.Wait, Needs: []string{"promote"}},
 	)
 	add("05", "Move DNS", runbook.Step{ID: "dns", Title: "Put the takeover object in us-west-2", Kind: runbook.Change, Needs: []string{"writable"}})
 	add("06", "Verify",

@@ -54,8 +54,10 @@ func (v scene) update(next time.Time) updateView {
 	switch {
 	case !v.MitigatedAt.IsZero():
 		u.TargetIs = "ACTIVE"
-	case u.TargetIs == "NOT TAKING OVER" && v.promoted():
+	case u.TargetIs == "NOT TAKING OVER" && v.writes():
 		u.TargetIs = "HAS THE DATABASE"
+	case u.TargetIs == "NOT TAKING OVER" && v.promoted():
+		u.TargetIs = "ASKED TO TAKE THE DATABASE"
 	}
 	u.Actions = v.actions()
 	u.Now = v.doing()
@@ -183,7 +185,7 @@ func (v scene) awaited() []string {
 	asked := map[string]bool{}
 	for _, q := range v.open() {
 		asked[q.Step] = true
-		out = append(out, either(v.may(q))+": "+about(q))
+		out = append(out, either(v.may(q))+": "+v.about(q))
 	}
 	for i := range v.plan.Steps {
 		s := &v.plan.Steps[i]

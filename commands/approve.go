@@ -220,7 +220,7 @@ func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) 
 		f.Title, f.Submit = "Break glass", "Approve alone"
 	}
 	if q.Confirm != "" {
-		f.Fields = append(f.Fields, Field{Name: "confirm", Label: "Type " + q.Confirm, Hint: "The Region that this happens to."})
+		f.Fields = append(f.Fields, Field{Name: "confirm", Label: "Type " + q.Confirm, Hint: "The Region that takes over."})
 	}
 	if glass {
 		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Why alone", Hint: "Everybody will read it.", Lines: true})
@@ -231,7 +231,10 @@ func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) 
 // effectList is the exact effect of a yes, as the card shows it.
 func effectList(q *incident.Question) string {
 	var lines []string
-	for _, e := range q.Effects {
+	for i, e := range q.Effects {
+		if i > 0 {
+			lines = append(lines, "")
+		}
 		lines = append(lines, "*What happens*  "+escaped(e.What))
 		if e.Lost != "" {
 			lines = append(lines, "*What may be lost*  "+escaped(e.Lost))

@@ -193,8 +193,12 @@ func (c *Commands) authorise(id string, v verb) (Person, *Answer) {
 	}
 	switch {
 	case id == "" || len(found) == 0:
+		who := v.may
+		if slices.Contains([]string{"approve", "decline", "break_glass"}, v.name) {
+			who = []string{Approver} // the question itself may still want somebody else
+		}
 		return Person{}, refused("You are not on the roster of this bot, so you cannot `%s`. %s You can `/failover status` and `/failover help`.",
-			spoken(v.name), c.can(v.may, nil))
+			spoken(v.name), c.can(who, nil))
 	case len(found) > 1:
 		return Person{}, refused("You are on the roster %d times, so it is not clear what you may do. Whoever keeps the settings has to name you once. %s",
 			len(found), c.can(v.may, nil))

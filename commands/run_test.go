@@ -237,7 +237,7 @@ func TestPauseAndResume(t *testing.T) {
 	r := gone(t)
 	r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1})
 	r.refusedWith(func() Answer { return r.say(alice, "resume") }, "is not paused")
-	contains(t, r.say(dave, "pause something is odd").Text, "Paused: nothing new starts", "Scale up")
+	contains(t, r.say(dave, "pause something is odd").Text, "Paused by <@"+dave+"> (something is odd): nothing new starts", "Scale up")
 	if s := r.state(); !s.Paused || s.PauseReason != "something is odd" {
 		t.Errorf("%+v", s.Phase())
 	}

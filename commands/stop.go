@@ -33,11 +33,14 @@ func (c *Commands) pause(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	say := "Paused: nothing new starts."
+	say := fmt.Sprintf("Paused by %s: nothing new starts.", mention(ask.Person))
+	if why != "" {
+		say = fmt.Sprintf("Paused by %s (%s): nothing new starts.", mention(ask.Person), quoted(short(why, reasonMax)))
+	}
 	if len(busy) > 0 {
 		say += " Under way, and coming to its end: " + join(busy, "and") + "."
 	}
-	return Answer{Text: say + " To go on: `/failover resume`."}
+	return Answer{Text: say + " To go on: `/failover resume`.", Public: true}
 }
 
 func busySteps(s *incident.State, p *runbook.Plan) []string {
@@ -68,7 +71,7 @@ func (c *Commands) resume(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: "Resumed."}
+	return Answer{Text: fmt.Sprintf("Resumed by %s.", mention(ask.Person)), Public: true}
 }
 
 // abort stops the run for good and says what stays changed.
@@ -188,10 +191,24 @@ func remains(s *incident.State, p *runbook.Plan, before map[string]string) strin
 	}
 	if len(final) > 0 {
 		d := s.Declared
+		if sure == "" && !writes(s, p) {
+			sure = "once it has come about, "
+		}
 		lines = append(lines, fmt.Sprintf("%s cannot be taken back at once: %swrites belong to %s from here. The way on: `/failover start %s %s REASON` finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
 			join(final, "and"), sure, d.Target, d.Target, d.Mode, d.Target, d.Source))
 	}
 	return short(strings.Join(lines, "\n"), 6000)
+}
+
+// writes says that the target's database was seen to write, as far as the plan
+// looks for that.
+func writes(s *incident.State, p *runbook.Plan) bool {
+	for _, step := range p.Steps {
+		if step.Uses == "aurora.writable" && s.Step(step.ID).Status != incident.Done {
+			return false
+		}
+	}
+	return true
 }
 
 // resolve closes an incident whose run is over: verified, or stopped.

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -199,8 +200,9 @@ func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, 
 	moved, asked := 0, 0
 	var parts []string
 	for i, r := range t.DNS.Resolvers {
-		o.Evidence[r.Name] = verdicts[i] + ": " + details[i]
-		parts = append(parts, r.Name+" "+verdicts[i])
+		verdict := cmp.Or(map[string]string{"dr": p.Target.Name, "primary": p.Source.Name}[verdicts[i]], verdicts[i])
+		o.Evidence[r.Name] = verdict + ": " + details[i]
+		parts = append(parts, r.Name+" "+verdict)
 		if verdicts[i] == "skipped" {
 			continue
 		}
