@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,6 +168,60 @@ func TestStepsThatEndTogetherAreToldInOneUpdate(t *testing.T) {
 	// Declared, Go, scaled, promoted, DNS; then mitigated.
 	if len(said) != 6 || last.Sub(events[len(events)-1].Time) > 0 {
 		t.Errorf("said %v", said)
+	}
+}
+
+func TestAnUpdateBelowAQuestionHasItsButtonsWhileItIsOpen(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	tell := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0)
+	s.play(id, tell)
+	s.sleep(3 * time.Second)
+	newest := func() (key, all string) {
+		messages := s.slack.Messages(channel)
+		for _, m := range slices.Backward(messages) {
+			payload, _ := m.Metadata["event_payload"].(map[string]any)
+			if m.ThreadTS != "" {
+				continue
+			}
+			data, err := json.Marshal(m.Blocks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, _ = payload["key"].(string)
+			return key, string(data)
+		}
+		return "", ""
+	}
+	if key, _ := newest(); key != "question/"+approveID {
+		t.Fatalf("the newest is %s", key)
+	}
+	buttons := func(text string) bool {
+		return strings.Contains(text, "fo.approve") && strings.Contains(text, "fo.decline")
+	}
+	var updates []string
+	for range 2 { // and the one before loses them
+		s.sleep(16 * time.Minute)
+		key, text := newest()
+		if !strings.HasPrefix(key, "update/") || !buttons(text) {
+			t.Fatalf("at the bottom is %s: %s", key, text)
+		}
+		updates = append(updates, key)
+	}
+	if m, _ := s.message(updates[0]); strings.Contains(fmt.Sprint(m.Blocks), "fo.approve") {
+		t.Errorf("%s still has buttons", updates[0])
+	}
+	s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
+	s.sleep(3 * time.Second)
+	for _, key := range updates {
+		m, ok := s.message(key)
+		if data, _ := json.Marshal(m.Blocks); !ok || buttons(string(data)) {
+			t.Errorf("%s after the answer: %s", key, data)
+		}
+	}
+	if n := s.keys(id); n[updates[0]] != 1 || n[updates[1]] != 1 {
+		t.Errorf("said more than once: %v", n)
 	}
 }
 

@@ -76,6 +76,8 @@ type follower struct {
 	again    int
 	next     time.Time
 	updateAt time.Time // when that was, in this life
+	newest   job       // that update, without buttons
+	below    string    // which buttons stand below it
 	uploads  int
 	fails    int
 }
@@ -88,6 +90,7 @@ type job struct {
 	next   time.Time
 	ts     string
 	as     string // of a question: how it looks
+	over   bool   // an update that is there and changes its buttons
 }
 
 func newFollower(b *Bot, id incident.ID) *follower {
@@ -256,7 +259,7 @@ func (f *follower) begin(ctx context.Context) error {
 	f.known, f.shown, f.given = map[string]string{}, map[string]string{}, map[string]bool{}
 	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
-	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
+	f.dirty, f.searched, f.uploads, f.updateAt, f.newest, f.below = true, false, 0, time.Time{}, job{}, ""
 	f.marks.forget()
 	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		for key, p := range s.Posts {
@@ -298,7 +301,7 @@ func (f *follower) said(j job) {
 	switch {
 	case j.key == keyCard:
 		f.dirty, f.cardAt = false, f.b.clock.Now()
-	case strings.HasPrefix(j.key, keyUpdate):
+	case strings.HasPrefix(j.key, keyUpdate) && !j.over:
 		f.updateAt = f.b.clock.Now()
 	}
 	if f.known[j.key] != "" {
@@ -460,6 +463,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, n, f.again+1))
 		}
 	}
+	f.buttons(v, o)
 	f.notices(v, o)
 	f.questions(v, o)
 	if o.resolved && (f.known[keyReview] == "" || f.known[keyFile] == "") && b.opt.Review != nil {
@@ -475,7 +479,44 @@ func (f *follower) update(v scene, o *outlook, key string) {
 	} else {
 		o.wait = min(o.wait, f.b.opt.UpdateEvery)
 	}
-	o.jobs = append(o.jobs, job{key: key, m: f.b.updateMessage(v, key, next), next: next})
+	if f.below != "" && f.known[f.newest.key] != "" && f.newest.key != key {
+		o.jobs = append(o.jobs, f.newest) // its buttons go
+	}
+	plain := job{key: key, m: f.b.updateMessage(v, key, next), next: next}
+	j := plain
+	rows, below := f.asked(v)
+	j.m = plain.m.with(rows)
+	plain.over = true
+	f.newest, f.below = plain, below
+	o.jobs = append(o.jobs, j)
+}
+
+// buttons keeps those below the newest update to what can be answered. A former
+// life's update keeps its own; whoever presses one that is old is told so.
+func (f *follower) buttons(v scene, o *outlook) {
+	rows, below := f.asked(v)
+	j := f.newest
+	if f.known[j.key] == "" || f.below == below || f.below == "" {
+		return // a question that came after it stands below it anyway
+	}
+	j.m = j.m.with(rows)
+	f.below = below
+	o.jobs = append(o.jobs, j)
+}
+
+// asked are the buttons of the questions that are in the channel already, so that
+// whoever is asked finds them below an update, too: nobody scrolls for a button.
+func (f *follower) asked(v scene) (rows []slack.Block, which string) {
+	for i, q := range v.open() {
+		if i == questionsOnCard {
+			break
+		}
+		if f.known[keyQuestion+q.Question] != "" {
+			rows = append(rows, row("below/"+q.Question, v.choices(q)...)...)
+			which += q.Question + " " + v.looks(q) + "\n"
+		}
+	}
+	return rows, which
 }
 
 func (f *follower) notices(v scene, o *outlook) {

@@ -361,6 +361,10 @@ func (b *Bot) hand(ctx context.Context, at place, file *commands.File) {
 		b.log.Error().Err(err).Str("person", at.person).Msg("a file did not reach the person")
 		at.response = ""
 		b.tell(ctx, at, "file", commands.Answer{Text: "The file " + file.Name + " could not be sent to you (" + err.Error() + "). Ask again."})
+		return
+	}
+	if at.channel != direct.ID {
+		b.tell(ctx, at, "file", commands.Answer{Text: escape(file.Name) + " is in your direct messages with me."})
 	}
 }
 

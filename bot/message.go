@@ -56,6 +56,15 @@ func (m message) plain() message {
 	return m
 }
 
+// with is the message with rows of buttons below, if they still fit.
+func (m message) with(rows []slack.Block) message {
+	more := append(slices.Clone(m.blocks), rows...)
+	if data, err := json.Marshal(more); err == nil && len(data) <= messageMax && len(more) <= blocksMax {
+		m.blocks = more
+	}
+	return m
+}
+
 // sum tells whether two messages look the same.
 func (m message) sum() string {
 	data, err := json.Marshal(struct {
