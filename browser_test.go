@@ -930,6 +930,167 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	}
 }
 
+func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser")
+	}
+	b := openChromium(t)
+	r := rehearsing(t, "region-degraded")
+	pics := ""
+	if *screens != "" {
+		pics = filepath.Join(*screens, "place")
+		b.must(os.MkdirAll(pics, 0o755))
+	}
+	alice := b.open("Alice", pics)
+	alice.visit(r.slack.URL())
+	alice.until("the bot", `document.querySelector('#link.up')`)
+	holds := func(what, expression string) {
+		t.Helper()
+		var is bool
+		if b.must(alice.eval(`!!(`+expression+`)`, &is)); !is {
+			alice.picture("failed")
+			t.Errorf("%s: %s does not hold", what, expression)
+		}
+	}
+	const ignored = "0" // of an expression whose value is not asked for
+
+	alice.until("where to begin", `$('welcome').textContent.includes(capital(stage.title)) && $('welcome').textContent.includes('The mode that fits: planned')`)
+	alice.picture("1-welcome")
+	holds("minutes", `span(419.7) === '7 min 0 s' && span(400.2) === '6 min 40 s' && span(89.6) === '1 min 30 s'`)
+
+	// Back goes to the channel before, in the same page.
+	b.must(alice.eval(`window.same = true; `+ignored, nil))
+	alice.click("#channels button", "#general")
+	alice.click("#direct button", "")
+	alice.until("App Home", `channel === 'home' && location.pathname === '/archives/home'`)
+	for _, want := range []string{"C0GENERAL", "C0INCIDENT"} {
+		b.must(alice.eval(`history.back(); `+ignored, nil))
+		alice.until("the one before", `channel === '`+want+`' && $('name').textContent.startsWith('#')`)
+	}
+	holds("after Back", `window.same && location.pathname === '/'`)
+	alice.visit(r.slack.URL() + "archives/C0GENERAL")
+	alice.until("the channel of the address", `channel === 'C0GENERAL'`)
+
+	// Its own messages are only read.
+	alice.click("#direct button", "")
+	alice.click("#directTab", "")
+	alice.until("that nothing can be written", `$('composer').hidden && !$('closed').hidden && $('join').hidden && $('closedWords').textContent.includes('turned off')`)
+	alice.picture("2-read-only")
+	alice.click("#channels button", "#incident")
+
+	// What could not be sent is not said for ever.
+	r.slack.SetAway(true)
+	alice.until("the outage", `!$('away').hidden`)
+	alice.say("anybody?")
+	alice.until("the refusal", `$('notice').textContent.includes('Nothing was sent')`)
+	r.slack.SetAway(false)
+	alice.until("Slack", `$('away').hidden && !$('notice').textContent`)
+	alice.until("the bot", `document.querySelector('#link.up')`)
+	b.must(alice.eval(`$('text').value = ''; `+ignored, nil))
+
+	// The answer to a command is in the inspector.
+	alice.say("/failover status")
+	alice.click("#wireButton", "")
+	alice.until("the answer", `[...document.querySelectorAll('#wireLines .what')].some((e) => e.textContent === 'response_url')`)
+	alice.click("#wireFilter", "")
+	alice.write("galaxy")
+	alice.until("that there is none", `$('wireLines').textContent.includes('lines holds “galaxy”')`)
+	alice.picture("3-inspector")
+	alice.click("#wireClose", "")
+
+	// A panel that was open is there at once after a reload.
+	alice.click("#worldButton", "")
+	alice.until("the world", `document.querySelector('#world .region')`)
+	alice.visit(r.slack.URL())
+	var draws struct{ State, World float64 }
+	alice.until("the world again", `document.querySelector('#world .region')`)
+	b.must(alice.eval(`(() => {
+		const last = (path) => performance.getEntriesByType('resource').filter((e) => e.name.includes(path)).sort((a, b) => a.startTime - b.startTime);
+		return {State: last('/rehearsal/state')[0].responseEnd, World: last('/beside/world')[0].startTime};
+	})()`, &draws))
+	t.Logf("the state was there after %.0f ms, the world was asked for after %.0f ms", draws.State, draws.World)
+	if draws.World < draws.State { // and is asked for again a second later
+		t.Error("the world is asked for before there is anything to draw it with")
+	}
+	var here, there string
+	b.must(alice.eval(`(() => [...document.querySelectorAll('summary')].filter((e) => e.textContent.startsWith('What to try')).map((e) => e.textContent))().join()`, &here))
+	if here, there, _ = strings.Cut(here, ","); here != there || here == "" {
+		t.Errorf("what to try is counted as %q and %q", here, there)
+	}
+	alice.click("#worldClose", "")
+
+	// With the keyboard, in a narrow window.
+	alice.size(400, 800)
+	b.must(alice.eval(`$('menu').focus()`, nil))
+	alice.enter()
+	alice.until("the people", `document.activeElement === document.querySelector('#who button') && document.querySelector('main').inert`)
+	for range 12 {
+		alice.key("Tab", 9, "")
+		holds("behind the drawer", `!document.activeElement.closest('main')`)
+	}
+	alice.escape()
+	alice.until("the way back", `document.activeElement === $('menu') && !document.querySelector('main').inert && !document.body.classList.contains('sideOpen')`)
+	alice.enter()
+	alice.until("the people again", `document.activeElement === document.querySelector('#who button')`)
+	alice.enter() // Alice herself
+	alice.until("a drawer that closes", `!document.body.classList.contains('sideOpen')`)
+
+	// A button that goes when it was pressed leaves the focus where it was.
+	alice.say("/failover start us-west-2 planned orders fail")
+	alice.until("what is missing, or Go", `document.querySelector('#modal[open]') || document.querySelector('#pinned:not([hidden])')`)
+	if s := alice.severity(); s != "" {
+		alice.choose(s, "SEV-1")
+		alice.click("#modal .foot .primary", "")
+	}
+	goes := `[...document.querySelectorAll('#messages .b')].find((e) => e.textContent === 'Go')`
+	alice.until("Go", goes)
+	alice.until("the mark beside the menu", `$('menu').matches('.waiting') && $('menu').getAttribute('aria-label').includes('you are asked')`)
+	alice.picture("4-asked")
+	b.must(alice.eval(`window.asking = `+goes+`.closest('.message').dataset.ts; `+goes+`.focus(); `+ignored, nil))
+	alice.enter()
+	alice.until("an answered question", `!(`+goes+`)`)
+	alice.until("the focus", `document.activeElement.matches('.message') && document.activeElement.dataset.ts === window.asking`)
+	alice.size(1024, 700)
+
+	// Stopped before anybody was served.
+	alice.say("/failover abort it was something else")
+	alice.until("what is asked, or the end", `document.querySelector('#modal[open]') || document.querySelector('#confirm[open]') || $('pinned').textContent.includes('aborted')`)
+	for _, d := range []string{"modal", "confirm"} {
+		var open bool
+		if b.must(alice.eval(`$('`+d+`').open`, &open)); open {
+			alice.click("#"+d+" .foot .b:last-child", "")
+		}
+	}
+	alice.until("the end", `$('pinned').textContent.includes('aborted')`)
+	alice.say("/failover resolve")
+	alice.click("#practiceButton", "")
+	alice.until("what came of it", `document.querySelector('#practice .result')`)
+	alice.until("the close", `document.querySelector('#practice .result .fate').textContent.startsWith('✕ Resolved without service')`)
+	holds("without service", `!document.querySelector('#practice .result.good') && document.querySelector('#practice .result .total').textContent.startsWith('Service was not restored: stopped after')`)
+	holds("without service", `[...document.querySelectorAll('#practice .result tr')].at(-2).querySelector('td').textContent === '-'`)
+	alice.picture("5-aborted")
+	alice.click("#practiceClose", "")
+
+	// A question may name further people on a second line.
+	var asked []string
+	b.must(alice.eval(`(() => {
+		put(state.messages[channel], {channel, ts: '1.000001', user: state.bot.id, text: 'Approve', metadata: {event_type: 'failoverbot', event_payload: {kind: 'question', open: true}},
+			blocks: [{type: 'section', text: {type: 'mrkdwn', text: '<@U0BOB>: approve or decline\n<@U0CAROL>: nobody answered; you may approve alone\n<@U0ALICE> asked'}}]});
+		draw();
+		return questions().at(-1).people;
+	})()`, &asked))
+	if !slices.Equal(asked, []string{"U0BOB", "U0CAROL"}) {
+		t.Errorf("asked are %v", asked)
+	}
+	holds("the role beside the mark", `(() => { const s = document.querySelector('[data-person=U0CAROL] small'); return document.querySelector('[data-person=U0CAROL] .asked') && s.scrollWidth <= s.clientWidth; })()`)
+	alice.picture("6-marks")
+	alice.mu.Lock()
+	defer alice.mu.Unlock()
+	for _, fault := range alice.faults {
+		t.Errorf("the page: %s", fault)
+	}
+}
+
 // text is what stands in an element.
 func (t *tab) text(selector string) (words string) {
 	t.b.t.Helper()

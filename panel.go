@@ -57,6 +57,10 @@ type Stage struct {
 	Why    string `json:"why,omitempty"`
 	Away   bool   `json:"away"` // Slack is
 	Target string `json:"target"`
+	// Title and About say what is wrong, Mode which failover fits.
+	Title string `json:"title"`
+	About string `json:"about"`
+	Mode  string `json:"mode"`
 	// Fixed says why no other scenario can be begun here; empty when one can.
 	Fixed string `json:"fixed,omitempty"`
 }
@@ -96,7 +100,7 @@ func besideJSON(w http.ResponseWriter, status int, v any) {
 func (b *beside) stage() Stage {
 	s := Stage{
 		Scenario: b.r.scn.Name, Life: b.r.nth, Speed: b.r.clock.Speed().String(), Bot: "down", Away: b.r.slack.Away(),
-		Target: b.r.scn.Target, Fixed: b.fixed(),
+		Target: b.r.scn.Target, Title: b.r.scn.Title, About: strings.TrimSpace(b.r.scn.About), Mode: b.r.scn.Mode, Fixed: b.fixed(),
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -129,6 +129,7 @@ func TestTheStageRefusesWhatItCannotDoAndWhoIsNotItsPage(t *testing.T) {
 func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 	folder := t.TempDir()
 	var printed bytes.Buffer
+	var first []byte
 	for run := range 2 {
 		r := &rehearsal{
 			auto: true, scenario: "region-degraded", speed: sim.Max, listen: "127.0.0.1:0", out: folder,
@@ -149,9 +150,54 @@ func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 			t.Fatalf("%v %+v", err, before)
 		}
 		one := before[0]
-		if one.Phase != "resolved" || one.Decide <= 0 || one.Machine <= 0 || one.Total < one.Machine || len(one.Differs) > 0 || len(one.Overridden) > 0 {
+		if one.Phase != "resolved" || !one.Mitigated || one.Decide <= 0 || one.Machine <= 0 || one.Total < one.Machine || len(one.Differs) > 0 || len(one.Overridden) > 0 {
 			t.Errorf("the result is %+v", one)
 		}
+
+		// The second one leaves the records of the first alone.
+		at := []string{folder, filepath.Join(folder, "2-region-degraded")}[run]
+		if r.out != at || !strings.Contains(printed.String(), "The records go to "+at+"\n") {
+			t.Errorf("the records of run %d go to %s, and it is said:\n%s", run, r.out, printed.String())
+		}
+		for _, name := range []string{"wire.jsonl", "timeline.jsonl", "calls.jsonl", "world.json", "review.md"} {
+			if info, err := os.Stat(filepath.Join(at, name)); err != nil || info.Size() == 0 {
+				t.Errorf("run %d: %s: %v", run, name, err)
+			}
+		}
+		timeline, err := os.ReadFile(filepath.Join(folder, "timeline.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run == 0 {
+			first = timeline
+		} else if !bytes.Equal(first, timeline) {
+			t.Error("the first timeline was written over")
+		}
+	}
+}
+
+func TestAResultWithoutServiceSaysSo(t *testing.T) {
+	r := rehearsing(t, "region-degraded")
+	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+	if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"kill"}`); code != http.StatusOK { // it would work on this
+		t.Fatal(answer)
+	}
+	began := r.clock.Now()
+	after := func(d time.Duration) time.Time { return began.Add(d) }
+	id := incident.NewID(2026, 1)
+	if _, err := r.record.Append(t.Context(), incident.Write{Incident: id, Request: "r-1", Events: []incident.Event{
+		{Time: began, Actor: "U0ALICE", Body: incident.IncidentDeclared{}},
+		{Time: after(time.Minute), Actor: "U0ALICE", Body: incident.RunAborted{}},
+		{Time: after(time.Hour), Actor: "U0ALICE", Body: incident.IncidentResolved{}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	one, _, err := r.result(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.Mitigated || one.Phase != "resolved" || one.Total != 60 || one.Machine+one.People != 60 || len(one.Differs) == 0 {
+		t.Errorf("the result is %+v", one)
 	}
 }
 
@@ -246,7 +292,7 @@ func TestThePageBeginsAnotherScenarioAtTheSameAddress(t *testing.T) {
 	next, printed := begun(t, "region-degraded", folder)
 	r := next()
 	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
-	if s := stageOf(t, r); s.Scenario != "region-degraded" || s.Life != 1 || s.Fixed != "" {
+	if s := stageOf(t, r); s.Scenario != "region-degraded" || s.Life != 1 || s.Fixed != "" || s.Mode != "planned" || s.Title == "" || s.About == "" {
 		t.Errorf("the stage is %+v", s)
 	}
 	if code, answer := askBeside(t, r, http.MethodPost, "../rehearsal/command", `{"as":"U0ALICE","channel":"C0INCIDENT","text":"/failover start us-west-2"}`); code != http.StatusOK {

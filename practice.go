@@ -31,8 +31,10 @@ type Result struct {
 	Incident incident.ID `json:"incident"`
 	Declared time.Time   `json:"declared"`
 	Phase    string      `json:"phase"`
-	// Decide is from the declaration to Go; Total from there to mitigation, or so
-	// far, of which Machine and People are the parts.
+	// Mitigated says that service was restored.
+	Mitigated bool `json:"mitigated"`
+	// Decide is from the declaration to Go; Total from there to mitigation, or
+	// without one to the abort, or so far. Machine and People are its parts.
 	Decide  float64 `json:"decide"`
 	Total   float64 `json:"total"`
 	Machine float64 `json:"machine"`
@@ -112,9 +114,13 @@ func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error
 		}
 		return id
 	}
-	s, t := incident.Fold(events), review.Measure(events, plan)
+	s, measured := incident.Fold(events), events
+	if s.MitigatedAt.IsZero() && !s.AbortedAt.IsZero() {
+		measured = slices.DeleteFunc(slices.Clone(events), func(e incident.Event) bool { return e.Time.After(s.AbortedAt) })
+	}
+	t := review.Measure(measured, plan)
 	out := &Result{
-		Scenario: r.scn.Name, Incident: s.ID, Declared: s.DeclaredAt, Phase: s.Phase(),
+		Scenario: r.scn.Name, Incident: s.ID, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
 	}
 	if !s.GoAt.IsZero() {

@@ -155,16 +155,13 @@ const channel = "C0INCIDENT"
 // series runs a rehearsal, and then whichever the page asked for next, at the same
 // address and with records of its own.
 func (r *rehearsal) series(ctx context.Context) error {
-	for r.nth, r.results = 1, r.out; ; {
+	for r.nth = 1; ; {
 		if err := r.run(ctx); err != nil || r.next == "" || ctx.Err() != nil {
 			return err
 		}
 		following := &rehearsal{
 			scenario: r.next, speed: r.clock.Speed(), listen: strings.Trim(strings.TrimPrefix(r.slack.URL(), "http://"), "/"), verbose: r.verbose, stdout: r.stdout, log: r.log,
-			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results,
-		}
-		if r.results != "" {
-			following.out = filepath.Join(r.results, fmt.Sprintf("%d-%s", following.nth, filepath.Base(r.next)))
+			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results, out: r.results,
 		}
 		r = following
 	}
@@ -203,6 +200,46 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	return errors.Join(err, r.keep())
 }
 
+// settle finds a folder for the records. One that holds a rehearsal already is
+// left as it is: this one gets a folder of its own within.
+func (r *rehearsal) settle() error {
+	if r.out == "" {
+		return nil
+	}
+	r.results = cmp.Or(r.results, r.out)
+	if err := os.MkdirAll(r.results, 0o755); err != nil {
+		return usageError{fmt.Errorf("make the folder for the records: %w", err)}
+	}
+	held := func(folder string) bool {
+		for _, name := range []string{"timeline.jsonl", "wire.jsonl"} {
+			if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	if !held(r.results) {
+		return nil
+	}
+	there, err := os.ReadDir(r.results)
+	if err != nil {
+		return usageError{fmt.Errorf("look for a folder for the records: %w", err)}
+	}
+	for n := 2; ; n++ {
+		number := strconv.Itoa(n) + "-"
+		if slices.ContainsFunc(there, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), number) }) {
+			continue
+		}
+		r.out = filepath.Join(r.results, number+filepath.Base(r.scn.Name))
+		switch err := os.Mkdir(r.out, 0o755); { // another process may be as quick
+		case err == nil:
+			return nil
+		case !errors.Is(err, fs.ErrExist):
+			return usageError{fmt.Errorf("make the folder for the records: %w", err)}
+		}
+	}
+}
+
 // file opens one of the records of the rehearsal; without --out it is thrown away.
 func (r *rehearsal) file(name string) (io.Writer, error) {
 	if r.out == "" {
@@ -218,10 +255,8 @@ func (r *rehearsal) file(name string) (io.Writer, error) {
 
 // raise builds the stage.
 func (r *rehearsal) raise(ctx context.Context) error {
-	if r.out != "" {
-		if err := os.MkdirAll(r.out, 0o755); err != nil {
-			return usageError{fmt.Errorf("make the folder for the records: %w", err)}
-		}
+	if err := r.settle(); err != nil {
+		return err
 	}
 	wire, err := r.file("wire.jsonl")
 	if err != nil {
@@ -303,7 +338,7 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 	}
 	r.extra = http.NewServeMux() // filled once there is a world
 	r.slack, err = slacksim.New(slacksim.Options{
-		BotName: app.Name, Command: app.Command, Scopes: app.Scopes, Events: app.Events, Shortcuts: shortcuts, Groups: groups(r.scn.People),
+		BotName: app.Name, Command: app.Command, Scopes: app.Scopes, Events: app.Events, Shortcuts: shortcuts, Groups: groups(r.scn.People), DirectReadOnly: app.ReadOnly,
 		Extra: r.extra, Listen: r.listen, Clock: r.clock, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
 		Channels: []slacksim.Channel{{ID: channel, Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}},
 		Wire:     wire, Messages: messages,
@@ -449,6 +484,9 @@ func (r *rehearsal) banner() {
 	}
 	say("Rehearsal %s: %s", r.scn.Name, r.scn.Title)
 	say("Slack: %s   time runs %s   Redis: inside this process, gone with it (not durable)", r.slack.URL(), r.speed)
+	if r.out != "" {
+		say("The records go to %s", r.out)
+	}
 	if r.stage != "" {
 		say("The bot is not here. Start it: failoverbot rehearse --bot %s", r.stage)
 	}

@@ -22,6 +22,7 @@ type App struct {
 	Events    []string   // that the bot is told of
 	Shortcuts []Shortcut // on a message
 	Home      bool       // it has a home tab
+	ReadOnly  bool       // people cannot write to it in its messages tab
 }
 
 // Shortcut is an entry in the menu of each message.
@@ -36,7 +37,8 @@ func Slack() (App, error) {
 	var m struct {
 		Features struct {
 			AppHome struct {
-				Home bool `yaml:"home_tab_enabled"`
+				Home     bool `yaml:"home_tab_enabled"`
+				ReadOnly bool `yaml:"messages_tab_read_only_enabled"`
 			} `yaml:"app_home"`
 			BotUser struct {
 				Name string `yaml:"display_name"`
@@ -65,7 +67,7 @@ func Slack() (App, error) {
 	}
 	a := App{
 		Name: m.Features.BotUser.Name, Command: m.Features.Commands[0].Command, Scopes: m.OAuth.Scopes.Bot,
-		Events: m.Settings.Events.Bot, Home: m.Features.AppHome.Home,
+		Events: m.Settings.Events.Bot, Home: m.Features.AppHome.Home, ReadOnly: m.Features.AppHome.ReadOnly,
 	}
 	for _, s := range m.Features.Shortcuts {
 		if s.Type == "message" {

@@ -19,6 +19,9 @@ func TestTheManifestSaysWhatTheAppIs(t *testing.T) {
 			t.Errorf("%s is missing in %v", scope, a.Scopes)
 		}
 	}
+	if !a.Home || !a.ReadOnly {
+		t.Errorf("a home tab %t, messages that are only read %t", a.Home, a.ReadOnly)
+	}
 	for i, scope := range a.Scopes {
 		if slices.Contains(a.Scopes[:i], scope) {
 			t.Errorf("%s is there twice", scope)

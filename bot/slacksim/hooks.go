@@ -31,15 +31,27 @@ func (s *Server) newHook(h hook) string {
 }
 
 func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
+	t := Trace{Kind: "api", Method: "response_url", Status: http.StatusOK}
+	var args map[string]any
+	began := s.real.Now()
+	defer func() {
+		t.Time, t.WallMS = stamp(s.clock.Now()), ms(s.real.Now().Sub(began))
+		s.trace.add(t, args)
+	}()
 	refused := func(status int, code string) {
+		t.Status, t.Error = status, code
 		writeJSON(w, status, map[string]any{"ok": false, "error": code})
+	}
+	if s.Away() {
+		t.Status, t.Error = http.StatusServiceUnavailable, "Slack is away"
+		http.Error(w, t.Error, t.Status)
+		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		refused(http.StatusBadRequest, "invalid_payload")
 		return
 	}
-	var args map[string]any
 	if json.Unmarshal(body, &args) != nil {
 		refused(http.StatusBadRequest, "invalid_payload")
 		return

@@ -157,6 +157,7 @@ type State struct {
 	Team        string               `json:"team"`
 	Bot         Person               `json:"bot"`
 	Command     string               `json:"command"`
+	ReadOnly    bool                 `json:"direct_read_only,omitempty"`
 	Connections int                  `json:"connections"`
 	Away        bool                 `json:"away"`
 	People      []Person             `json:"people"`
@@ -178,7 +179,7 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := State{
 		Now: stamp(s.clock.Now()), Seq: s.feed.last(), Team: "Rehearsal", Bot: Person{ID: BotUserID, Name: s.opt.BotName},
-		Command: s.opt.Command, Connections: len(s.conns), Away: s.Away(), People: slices.Clone(s.opt.People), Groups: append([]Group{}, s.groups...),
+		Command: s.opt.Command, ReadOnly: s.opt.DirectReadOnly, Connections: len(s.conns), Away: s.Away(), People: slices.Clone(s.opt.People), Groups: append([]Group{}, s.groups...),
 		Shortcuts: append([]Shortcut{}, s.opt.Shortcuts...), Channels: []Channel{},
 		Messages: map[string][]Message{}, Ephemerals: []Message{}, Views: []view{}, Homes: []view{},
 	}
@@ -578,6 +579,10 @@ func (s *Server) say(p Person, d Deed) Outcome {
 	if s.archived(channel) {
 		s.mu.Unlock()
 		return no("refused", "#%s is archived. Nothing can be said in it any more.", s.channelName(channel))
+	}
+	if s.opt.DirectReadOnly && s.directPerson(channel) != "" {
+		s.mu.Unlock()
+		return no("refused", "Sending messages to this app has been turned off. What %s says to you alone can be read here.", s.opt.BotName)
 	}
 	if !s.isIn(channel, p.ID) { // a public channel: one joins it to speak
 		s.alter(channel, func(c *Channel) { c.Members = append(c.Members, p.ID) })

@@ -2,6 +2,7 @@ package slacksim_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/slack-go/slack/slackevents"
@@ -91,4 +92,28 @@ func (w *world) heardOf() <-chan map[string]any {
 		heard <- frame.Event
 	})
 	return heard
+}
+
+func TestNobodyWritesToAnAppWhoseMessagesAreReadOnly(t *testing.T) {
+	for _, readOnly := range []bool{true, false} {
+		w := start(t, func(o *slacksim.Options) { o.DirectReadOnly = readOnly })
+		w.do("home", slacksim.Deed{As: "U1"}) // which opens the direct message
+		direct := ""
+		st := w.state("U1")
+		for _, c := range st.Channels {
+			if strings.HasPrefix(c.ID, "D") {
+				direct = c.ID
+			}
+		}
+		out := w.do("say", slacksim.Deed{As: "U1", Channel: direct, Text: "anybody?"})
+		if st.ReadOnly != readOnly || out.OK == readOnly || readOnly && !strings.Contains(out.Reason, "turned off") {
+			t.Errorf("read-only %t: the state says %t, and %q is answered with %+v", readOnly, st.ReadOnly, direct, out)
+		}
+		if got := len(w.Messages(direct)); (got == 0) != readOnly {
+			t.Errorf("read-only %t: %d messages", readOnly, got)
+		}
+		if out := w.do("say", slacksim.Deed{As: "U1", Text: "in the channel"}); !out.OK {
+			t.Errorf("in a channel: %+v", out)
+		}
+	}
 }

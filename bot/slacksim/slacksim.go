@@ -93,6 +93,10 @@ type Options struct {
 	// Command is the app's slash command; /failover when empty.
 	Command string
 
+	// DirectReadOnly says that people cannot write to the app in its direct message,
+	// as messages_tab_read_only_enabled of the manifest does.
+	DirectReadOnly bool
+
 	// Wire receives a line of JSON per connection, envelope, redelivery and
 	// acknowledgement; Messages one per message posted, updated or deleted. Nil
 	// keeps no log.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,67 @@ func TestTheInspectorShowsEnvelopesAcknowledgementsAndCalls(t *testing.T) {
 	}
 	if status, _ := w.get("rehearsal/trace?after=x"); status != http.StatusBadRequest {
 		t.Errorf("after=x: %d", status)
+	}
+}
+
+func TestTheInspectorShowsWhatCameByAResponseURL(t *testing.T) {
+	w := start(t)
+	given := make(chan string, 1)
+	w.connect(func(sm *socketmode.Client, e socketmode.Event) {
+		if e.Type == socketmode.EventTypeSlashCommand {
+			if err := sm.Ack(*e.Request); err != nil {
+				t.Error(err)
+			}
+			c, _ := e.Data.(slack.SlashCommand)
+			given <- c.ResponseURL
+		}
+	})
+	w.do("command", slacksim.Deed{As: "U1", Text: "/failover status"})
+	hook := <-given
+	answer := func(at, body string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	var want, got []string
+	for _, c := range []struct {
+		at, body, fault string
+		status          int
+		away            bool
+	}{
+		{hook, `{"text":"all is well"}`, "", http.StatusOK, false},
+		{hook, `{}`, "no_text", http.StatusBadRequest, false},
+		{hook, `nonsense`, "invalid_payload", http.StatusBadRequest, false},
+		{hook + "x", `{"text":"to nobody"}`, "invalid_url", http.StatusNotFound, false},
+		{hook, `{"text":"unheard"}`, "Slack is away", http.StatusServiceUnavailable, true},
+	} {
+		w.SetAway(c.away)
+		if status := answer(c.at, c.body); status != c.status {
+			t.Errorf("%s: %d", c.body, status)
+		}
+		want = append(want, c.fault)
+	}
+	for _, l := range w.trace("") {
+		if l.Method != "response_url" {
+			continue
+		}
+		if got = append(got, l.Error); l.Kind != "api" || l.Time == "" || l.Error == "" && (l.Status != http.StatusOK || !strings.Contains(string(l.Body), "all is well")) {
+			t.Errorf("%+v", l)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the lines say %q, want %q", got, want)
+	}
+	if only := w.state("U1").Ephemerals; len(only) != 1 {
+		t.Errorf("what came: %+v", only)
 	}
 }
 

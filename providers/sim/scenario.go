@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -347,12 +348,12 @@ func ParseScenario(name string, data []byte) (*Scenario, error) {
 		faults.add(name, err)
 		return nil, faults
 	}
+	lint := linter{file: name, root: &root, faults: &faults}
+	lint.fits(&root, reflect.TypeFor[Scenario]())
 	s := &Scenario{}
-	if err := yaml.Load(data, s); err != nil {
+	if err := yaml.Load(data, s); err != nil && len(faults) == 0 { // else it was said, in words
 		faults.add(name, err)
 	}
-	lint := linter{file: name, root: &root, faults: &faults}
-	lint.keys(&root, reflect.TypeFor[Scenario]())
 	lint.scenario(s)
 	if len(faults) > 0 {
 		sort.SliceStable(faults, func(i, j int) bool {
@@ -390,20 +391,24 @@ type linter struct {
 	faults *Faults
 }
 
-// keys reports each key that has no meaning where it stands. The library would
-// name Go types to people who write YAML.
-func (l linter) keys(n *yaml.Node, t reflect.Type) {
+// fits reports each key that has no meaning where it stands, and each value that
+// is not of the kind that its key takes. The library would name Go types to
+// people who write YAML.
+func (l linter) fits(n *yaml.Node, t reflect.Type) {
 	switch {
-	case t == reflect.TypeFor[time.Time]():
 	case n.Kind == yaml.DocumentNode:
 		for _, c := range n.Content {
-			l.keys(c, t)
+			l.fits(c, t)
 		}
 	case t.Kind() == reflect.Pointer:
-		l.keys(n, t.Elem())
+		l.fits(n, t.Elem())
 	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
 		for _, c := range n.Content {
-			l.keys(c, t.Elem())
+			l.fits(c, t.Elem())
+		}
+	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			l.fits(n.Content[i+1], t.Elem())
 		}
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		types := map[string]reflect.Type{}
@@ -418,9 +423,41 @@ func (l linter) keys(n *yaml.Node, t reflect.Type) {
 				*l.faults = append(*l.faults, Problem{l.file, k.Line, k.Column, fmt.Sprintf("unknown key %q: use one of %s", k.Value, strings.Join(known, ", "))})
 				continue
 			}
-			l.keys(n.Content[i+1], types[k.Value])
+			l.fits(n.Content[i+1], types[k.Value])
 		}
+	case n.Decode(reflect.New(t).Interface()) != nil:
+		*l.faults = append(*l.faults, Problem{l.file, n.Line, n.Column, given(n) + " is not " + wanted(t)})
 	}
+}
+
+func given(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a mapping"
+	}
+	return strconv.Quote(n.Value)
+}
+
+func wanted(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "a duration such as 90s or 1m30s"
+	case reflect.TypeFor[time.Time]():
+		return "a time such as 2026-03-03T14:00:00Z"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text"
+	case reflect.Slice:
+		return "a list such as [one, another]"
+	case reflect.Struct, reflect.Map:
+		return "a mapping such as {key: value}"
+	}
+	return "a whole number"
 }
 
 // fault reports what is wrong at a path of keys (string) and indices (int). When

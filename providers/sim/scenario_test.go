@@ -111,6 +111,41 @@ expect:
 	}
 }
 
+func TestAValueOfAnotherKindIsToldInWords(t *testing.T) {
+	_, err := ParseScenario("kinds.yaml", []byte(`name: kinds
+title: [t]
+about: a
+mode: planned
+target: us-west-2
+start: {lag_ms: many, time: yesterday, nodes_per_zone: 3, hpa_max: {order-service: lots}}
+events:
+  - {at: soon, lose: us-east-1}
+  - {at: 90, lose: us-east-1}
+  - {at: 1s, replication: {stopped: perhaps, lag_ms: 1.5}}
+  - 5
+people: Alice
+expect: {writer: us-west-2, health_check: {disabled: maybe}}
+`))
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	for _, want := range []string{
+		"kinds.yaml:2:8: a list is not text", `kinds.yaml:6:17: "many" is not a whole number`, `kinds.yaml:6:29: "yesterday" is not a time such as`,
+		`kinds.yaml:6:56: "3" is not a mapping`, `kinds.yaml:6:84: "lots" is not a whole number`, `kinds.yaml:8:10: "soon" is not a duration such as 90s or 1m30s`,
+		`kinds.yaml:9:10: "90" is not a duration`, `kinds.yaml:10:37: "perhaps" is not true or false`, `kinds.yaml:10:54: "1.5" is not a whole number`,
+		`kinds.yaml:11:5: "5" is not a mapping`, `kinds.yaml:12:9: "Alice" is not a list`, `kinds.yaml:13:54: "maybe" is not true or false`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in\n%v", want, err)
+		}
+	}
+	for _, of := range []string{"!!", "construct", "time.Duration", "sim."} {
+		if strings.Contains(err.Error(), of) {
+			t.Errorf("%q is the library's and not the reader's:\n%v", of, err)
+		}
+	}
+}
+
 func TestAnUnreadableScenarioSaysWhere(t *testing.T) {
 	_, err := ParseScenario("x.yaml", []byte("name: [\n"))
 	var faults Faults

@@ -15,6 +15,7 @@ function dock(name, open) {
     docks[other].timer = 0;
   }
   kept.set('dock', open && name !== 'info' ? name : '');
+  if (open) docks[name].opened = true;
   drawInfo();
   if (open) tick(name);
 }
@@ -27,7 +28,15 @@ function closeDocks() {
   }
 }
 
+// refreshDock draws the open panel, which may have been opened before there was
+// anything to draw it with.
+function refreshDock() {
+  const name = Object.keys(docks).find((n) => !$(n).hidden);
+  if (name && docks[name].every) tick(name);
+}
+
 async function tick(name) {
+  if (!state) return; // once there is one, load comes here
   const d = docks[name];
   clearTimeout(d.timer);
   d.timer = -1;
@@ -40,6 +49,15 @@ async function ask(path, body) {
   const out = await r.json();
   if (body) notice(out.error || '');
   return out;
+}
+
+// askPractice asks what was tried, for every place that shows it.
+async function askPractice() {
+  const p = await ask('/beside/practice');
+  if (p.error) return p;
+  tasks = p;
+  drawWelcome();
+  return p;
 }
 
 // morph makes one tree like another and keeps the nodes, so that the focus, what
@@ -141,7 +159,10 @@ function regionCard(w, r) {
   return card;
 }
 
-const span = (s) => (s < 90 ? Math.round(s) + ' s' : Math.floor(s / 60) + ' min ' + Math.round(s % 60) + ' s');
+function span(seconds) {
+  const s = Math.round(seconds);
+  return s < 90 ? s + ' s' : Math.floor(s / 60) + ' min ' + s % 60 + ' s';
+}
 
 // ---- practice
 
@@ -163,23 +184,26 @@ function checklist(p) {
 }
 
 const doneOf = (p) => p.tried.filter((t) => t.done).length + ' of ' + p.tried.length;
-const over = (p) => !!p.result && ['mitigated', 'resolved'].includes(p.result.phase);
+const over = (p) => !!p.result && ['mitigated', 'aborted', 'resolved'].includes(p.result.phase);
+const asExpected = (r) => r.mitigated && r.phase === 'resolved' && !(r.differs || []).length;
 const underWay = (p) => !!p && !!p.result && !['resolved', 'aborted'].includes(p.result.phase);
+
+const inAll = (r) => (r.mitigated ? [el('strong', '', span(r.total)), ' until service was back'] : ['Service was not restored: stopped after ', el('strong', '', span(r.total))]);
 
 // result is how it went, beside earlier runs and the runbook's own expectation.
 function result(p) {
   const r = p.result;
-  const all = el('section', 'result', el('h3', '', 'How it went'));
-  const minutes = r.total / 60;
-  all.append(el('p', 'total', el('strong', '', span(r.total)), ' until service was back'));
-  all.append(el('p', 'hint', 'The runbook expects 15-30 min: ' + (minutes < 15 ? 'this was less.' : minutes <= 30 ? 'this was as expected.' : 'this was more.')));
+  const all = el('section', 'result' + (asExpected(r) ? ' good' : ''), el('h3', '', 'How it went'));
+  const minutes = Math.round(r.total) / 60;
+  all.append(el('p', 'total', ...inAll(r)));
+  if (r.mitigated) all.append(el('p', 'hint', 'The runbook expects 15-30 min: ' + (minutes < 15 ? 'this was less.' : minutes <= 30 ? 'this was as expected.' : 'this was more.')));
   const table = el('table');
   const heads = ['', 'now'].concat((p.before || []).map((b, i) => (i ? i + 1 : 'one') + ' before'));
   const head = el('tr');
   for (const h of heads) { const th = el(h ? 'th' : 'td', '', h); if (h) th.setAttribute('scope', 'col'); head.append(th); }
   table.append(head);
   const runs = [r].concat(p.before || []);
-  for (const [name, of] of [['Until Go', (x) => span(x.decide)], ['People', (x) => span(x.people)], ['Machine', (x) => span(x.machine)], ['Until service', (x) => span(x.total)],
+  for (const [name, of] of [['Until Go', (x) => (x.decide ? span(x.decide) : '-')], ['People', (x) => span(x.people)], ['Machine', (x) => span(x.machine)], ['Until service', (x) => (x.mitigated ? span(x.total) : '-')],
     ['Overridden', (x) => String((x.overridden || []).length + (x.skipped || []).length + (x.broke_glass || 0))]]) {
     const th = el('th', '', name);
     th.setAttribute('scope', 'row');
@@ -194,8 +218,9 @@ function result(p) {
 }
 
 function verdict(r) {
-  if (r.phase !== 'resolved') return el('p', 'fate', 'Service is back. ', ...commanded('It is closed with ' + state.command + ' resolve'), '.');
-  return (r.differs || []).length ? el('p', 'fate bad', '✕ Resolved, and the world is not as the scenario expects it.') : el('p', 'fate good', '✓ Resolved, and the world is as the scenario expects it.');
+  if (r.phase !== 'resolved') return el('p', 'fate', r.mitigated ? 'Service is back. ' : 'It was aborted. ', ...commanded('It is closed with ' + state.command + ' resolve'), '.');
+  if (asExpected(r)) return el('p', 'fate good', '✓ Resolved, and the world is as the scenario expects it.');
+  return el('p', 'fate bad', '✕ Resolved' + (r.mitigated ? '' : ' without service') + ((r.differs || []).length ? ', and the world is not as the scenario expects it.' : '.'));
 }
 
 // capital begins with a capital what is not the name of a Region.
@@ -236,18 +261,25 @@ async function raise(name, title) {
   }
 }
 
+let seenResult = ''; // the one that the panel was last opened with
+
 async function drawPractice() {
-  const [w, s, p] = await Promise.all(['/beside/world', '/beside/stage', '/beside/practice'].map((at) => ask(at)));
+  const [s, p] = await Promise.all([ask('/beside/stage'), askPractice()]);
   if (p.error || s.error) return;
   const body = el('div');
   if (over(p)) body.append(result(p));
   body.append(el('section', 'todo', el('h3', '', 'What to try: ' + doneOf(p)), checklist(p)));
-  body.append(el('section', '', el('h3', '', 'Now rehearsed'), story({name: s.scenario, title: w.title, about: w.about}, s, true)));
+  body.append(el('section', '', el('h3', '', 'Now rehearsed'), story({name: s.scenario, title: s.title, about: s.about}, s, true)));
   if (p.others.length) {
     body.append(el('section', '', el('h3', '', 'Other scenarios'), s.scenario && !s.fixed ? null : el('p', 'hint', s.fixed || 'Each is started in a terminal.'), ...p.others.map((o) => story(o, s, false))));
   }
   body.id = 'practiceBody';
   morph($('practiceBody'), body);
+  const fresh = over(p) ? p.result.incident + p.result.phase : '';
+  if (!docks.practice.opened) return;
+  docks.practice.opened = false;
+  if (fresh && fresh !== seenResult) $('practiceBody').scrollTop = 0;
+  seenResult = fresh;
 }
 
 // ---- the stage
@@ -255,11 +287,11 @@ async function drawPractice() {
 const speeds = ['0.5', '1', '2', '4', '10', '30', '60'];
 
 async function drawWorld() {
-  const [w, s, p] = await Promise.all([ask('/beside/world'), ask('/beside/stage'), ask('/beside/practice')]);
+  const [w, s, p] = await Promise.all([ask('/beside/world'), ask('/beside/stage'), askPractice()]);
   if (w.error || s.error) return;
   const body = el('div');
   if (!p.error && over(p)) {
-    body.append(el('section', 'result', el('div', 'row', el('span', '', el('strong', '', span(p.result.total)), ' until service was back'), pressable('b small', 'How it went', () => dock('practice', true))), verdict(p.result)));
+    body.append(el('section', 'result' + (asExpected(p.result) ? ' good' : ''), el('div', 'row', el('span', '', ...inAll(p.result)), pressable('b small', 'How it went', () => dock('practice', true))), verdict(p.result)));
   }
   body.append(el('details', 'about', el('summary', '', capital(w.title)), el('p', '', w.about)));
   if (!p.error) body.append(el('details', 'practice about', el('summary', '', 'What to try: ' + doneOf(p)), checklist(p)));
@@ -318,9 +350,11 @@ $('worldBody').addEventListener('click', async (e) => {
   if (!b) return;
   const {do: does, what, on} = b.dataset;
   const path = ['kill', 'start', 'away', 'back'].includes(does) ? '/beside/stage' : '/beside/world';
+  const had = document.activeElement === b;
   b.disabled = true;
   await ask(path, {do: does, what, on: on === 'true'}).catch(() => notice('The rehearsal does not answer.'));
   b.disabled = false;
+  if (had && b.isConnected && [document.body, b].includes(document.activeElement)) b.focus({preventScroll: true});
   tick('world');
 });
 $('worldBody').addEventListener('change', async (e) => {
@@ -358,7 +392,8 @@ function words(l) {
 function showWire() {
   const want = $('wireFilter').value.toLowerCase().split(/\s+/).filter(Boolean);
   const fit = wireLines.filter((l) => { const t = JSON.stringify(l).toLowerCase(); return want.every((x) => t.includes(x)); }).slice(0, 300);
-  fill($('wireLines'), fit.map((l) => ({key: String(l.seq), sign: '', make: () => wireLine(l)})), false);
+  const none = wireLines.length ? 'None of the ' + wireLines.length + ' lines holds “' + want.join(' ') + '”.' : 'Nothing has gone over the wire yet.';
+  fill($('wireLines'), fit.length ? fit.map((l) => ({key: String(l.seq), sign: '', make: () => wireLine(l)})) : [{key: 'none', sign: none, make: () => el('li', 'hint empty', none)}], false);
 }
 
 function wireLine(l) {

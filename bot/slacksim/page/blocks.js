@@ -355,12 +355,17 @@ function visit(url) {
 // busy shows that a press is on its way; morph leaves such a control alone.
 function busy(control, is) {
   if (!control) return;
-  if (is) control.focused = control.contains(document.activeElement);
+  if (is) {
+    control.focused = control.contains(document.activeElement);
+    pressedIn = control.closest('.message');
+  }
   control.pressed = is;
   if ('disabled' in control) control.disabled = is;
   for (const i of control.querySelectorAll('input')) i.disabled = is;
   if (is) control.setAttribute('aria-busy', 'true'); else control.removeAttribute('aria-busy');
-  if (!is && control.focused && control.isConnected && [document.body, control].includes(document.activeElement)) control.focus({preventScroll: true});
+  if (is || !control.focused) return;
+  if (!control.isConnected) refocus();
+  else if ([document.body, control].includes(document.activeElement)) control.focus({preventScroll: true});
 }
 
 const options = (e) => (e.options || []).concat(...(e.option_groups || []).map((g) => g.options));

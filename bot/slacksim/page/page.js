@@ -22,7 +22,8 @@ async function deed(verb, body) {
       method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({as: me, ...body}),
     });
     const out = await r.json();
-    if (!out.ok && out.error !== 'confirm' && out.error !== 'invalid') notice(out.reason);
+    if (out.ok) notice('');
+    else if (out.error !== 'confirm' && out.error !== 'invalid') notice(out.reason, out.error);
     return out;
   } catch (e) {
     notice('The rehearsal Slack does not answer. Is the rehearsal still running?');
@@ -30,8 +31,9 @@ async function deed(verb, body) {
   }
 }
 
-function notice(words) {
+function notice(words, about = '') {
   $('notice').textContent = words || '';
+  $('notice').dataset.about = about;
 }
 
 const pause = (ms) => new Promise((ok) => setTimeout(ok, ms));
@@ -69,11 +71,20 @@ async function load(signal) {
   if (another) forget();
   [state, stage, tasks] = [next, at, todo];
   now = Date.parse(state.now);
-  if (!placeOf(channel)) channel = state.channels[0].id;
+  if (!placeOf(channel)) channel = placeIn(location.pathname);
   draw();
+  if (!shown) { shown = true; if (channel === 'home') deed('home', {}); }
   if (another) { toEnd($('messages')); $('text').focus(); }
+  refreshDock();
   showTopView();
   arrive();
+}
+
+// placeIn is the channel that an address names, or the first.
+let shown = false;
+function placeIn(path) {
+  const at = /^\/archives\/(\w+)/.exec(path);
+  return at && placeOf(at[1]) ? at[1] : state.channels[0].id;
 }
 
 // beside is null where nothing stands beside the workspace.
@@ -90,6 +101,7 @@ async function watch() {
     if (!stage) continue;
     const at = await beside('/beside/stage').catch(() => null);
     if (at && stage && at.life !== stage.life) follow();
+    else if (!$('welcome').hidden) await askPractice().catch(() => null);
   }
 }
 
@@ -101,12 +113,14 @@ function forget() {
   composed.clear();
   unread.clear();
   channel = threadTS = joining = '';
+  history.replaceState(null, '', '/' + location.search);
   for (const field of ['text', 'replyText']) { $(field).value = ''; grow($(field)); }
   for (const list of ['messages', 'replies', 'memberList', 'pinList']) $(list).replaceChildren();
   said = {as: '', at: 0, regions: [], lines: []};
   hush();
   for (const d of [$('modal'), $('confirm')]) if (d.open) d.close();
   forgetWire();
+  seenResult = '';
   dock('practice', false);
   kept.set('welcome', '');
   notice('');
@@ -127,7 +141,7 @@ function arrive() {
   const at = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(location.pathname);
   if (!at) return;
   const m = (state.messages[at[1]] || []).find((o) => o.ts === at[2] + '.' + at[3]);
-  history.replaceState(null, '', '/' + location.search);
+  history.replaceState(null, '', '/archives/' + at[1] + location.search);
   if (m) goTo(m); else notice('The message that this address names is not here.');
 }
 
@@ -206,7 +220,12 @@ function apply(e) {
     }
     case 'presence': state.people = state.people.map((p) => (p.id === e.person.id ? e.person : p)); break;
     case 'connections': state.connections = e.connections || 0; break;
-    case 'away': state.away = !!e.away; break;
+    case 'away': {
+      state.away = !!e.away;
+      const said = $('modal').querySelector('.fault[role=alert]');
+      if (said && !state.away) said.remove(); // it may have been about that
+      break;
+    }
   }
 }
 
@@ -228,7 +247,7 @@ function draftOf(id) {
 function showTopView(faults = {}) {
   const d = $('modal');
   const v = state.views[state.views.length - 1];
-  if (!v) { if (d.open) d.close(); return; }
+  if (!v) { if (d.open) { d.close(); refocus(); } return; }
   const again = d.open && d.dataset.view === v.id;
   const was = again && document.activeElement, at = was ? was.id : '', caret = was && was.type !== 'number' && was.selectionStart;
   const draft = draftOf(v.id);
@@ -263,14 +282,15 @@ function showTopView(faults = {}) {
   const bad = d.querySelector('[aria-invalid=true]');
   const first = bad || (at && $(at)) || form.querySelector('input, textarea, select, button') || foot.lastChild;
   if (first) first.focus();
-  if (bad) bad.closest('.input').scrollIntoView({block: 'nearest'});
+  const said = bad ? bad.closest('.input') : form.querySelector('.fault[role=alert]');
+  if (said) said.scrollIntoView({block: 'nearest'});
   if (first && !bad && first.id === at && typeof caret === 'number') first.setSelectionRange(caret, caret);
 }
 
 // ---- who is waited for
 
 // questions are the bot's open ones, each with the people that it asks: those who
-// are named before the colon ("@Bob or @Carol: approve or decline").
+// are named before a colon ("@Bob or @Carol: approve or decline").
 function questions() {
   const out = [];
   for (const list of Object.values(state.messages)) {
@@ -279,8 +299,8 @@ function questions() {
       if (meta.event_type !== 'failoverbot' || p.kind !== 'question' || !p.open) continue;
       const lines = (m.blocks || []).flatMap((b) => (b.text ? b.text.text.split('\n') : []));
       const named = (s) => [...s.matchAll(/<@(\w+)/g)].map((x) => x[1]);
-      const asked = lines.find((l) => /^<@\w+[^:]*:/.test(l));
-      out.push({m, title: plainText(m.text).replace(/^REHEARSAL · /, ''), people: asked ? named(asked.slice(0, asked.indexOf(':'))) : named(lines.join('\n'))});
+      const asked = lines.flatMap((l) => { const before = /^<@\w+[^:]*:/.exec(l); return before ? named(before[0]) : []; });
+      out.push({m, title: plainText(m.text).replace(/^REHEARSAL · /, ''), people: asked.length ? asked : named(lines.join('\n'))});
     }
   }
   return out;
@@ -308,7 +328,7 @@ const placeOf = (id) => isApp(id) && !isDirect(id) || state.channels.find((c) =>
 const isEphemeral = (m) => !!m.for && !isDirect(m.channel);
 const directOf = () => state.channels.find((c) => isDirect(c.id));
 const membersOf = (c) => c.members || [];
-const mayWrite = (c) => isDirect(c.id) || !c.archived && (membersOf(c).includes(me) || joining === c.id);
+const mayWrite = (c) => isDirect(c.id) ? !state.direct_read_only : !c.archived && (membersOf(c).includes(me) || joining === c.id);
 let joining = ''; // a channel that one is not in and wants to write in
 
 function file(f) {
@@ -540,6 +560,12 @@ function intro(c) {
 const byTS = (a, b) => (a.ts < b.ts ? -1 : 1);
 
 function go(id) {
+  const at = '/archives/' + id;
+  if (id !== channel && location.pathname !== at) history.pushState(null, '', at + location.search);
+  show(id);
+}
+
+function show(id) {
   composed.set(channel, $('text').value);
   channel = id;
   threadTS = joining = '';
@@ -550,6 +576,14 @@ function go(id) {
   const field = $('composer').hidden ? $('messages') : $('text');
   if (!document.activeElement || !document.activeElement.matches('[role=tab]')) field.focus();
 }
+
+addEventListener('popstate', () => {
+  if (!state) return;
+  const to = placeIn(location.pathname);
+  if (to === channel) arrive();
+  else if (isApp(to)) openApp(to);
+  else { show(to); arrive(); }
+});
 
 // goTo shows a message, wherever it is.
 function goTo(m) {
@@ -567,15 +601,15 @@ function goTo(m) {
 }
 
 function become(id) {
+  side(false);
   if (id === me) return;
   me = id;
   kept.set('me', me);
   drafts.clear();
   unread.clear();
   threadTS = joining = '';
-  if (isApp(channel)) channel = 'home';
+  if (isApp(channel)) { channel = 'home'; history.replaceState(null, '', '/archives/home' + location.search); }
   notice('');
-  side(false);
   follow();
 }
 
@@ -590,8 +624,24 @@ function write(words) {
 
 const isCard = (m) => m.metadata && m.metadata.event_type === 'failoverbot' && (m.metadata.event_payload || {}).kind === 'card';
 
+// refocus brings the focus back to the message in which a button was pressed that
+// is there no more, or else to where one writes.
+let pressedIn = null;
+function refocus() {
+  if (![null, document.body].includes(document.activeElement) || $('modal').open || $('confirm').open) return;
+  const to = pressedIn && pressedIn.isConnected && pressedIn.getClientRects().length ? pressedIn : $('composer').hidden ? $('messages') : $('text');
+  to.focus({preventScroll: true});
+}
+
 function draw() {
   if (!state) return;
+  const had = document.activeElement;
+  redraw();
+  if (had && had !== document.body && !had.isConnected) refocus();
+}
+
+function redraw() {
+  if (!state.away && $('notice').dataset.about === 'away') notice('');
   const asked = questions();
   const waited = (id) => asked.filter((q) => q.people.includes(id));
   const mine = waited(me);
@@ -616,8 +666,12 @@ function draw() {
   const writes = channel !== 'home' && channel !== 'direct' && mayWrite(c);
   $('composer').hidden = !writes;
   $('reply').hidden = !writes;
-  $('closed').hidden = writes || app;
-  if (!writes && !app) {
+  const mute = app && channel !== 'home' && state.direct_read_only;
+  $('closed').hidden = writes || app && !mute;
+  if (mute) {
+    $('closedWords').textContent = 'Sending messages to this app has been turned off. What ' + state.bot.name + ' says to you alone can be read here.';
+    $('join').hidden = true;
+  } else if (!writes && !app) {
     $('closedWords').textContent = c.archived ? 'This channel is archived. It can be read, and nothing can be said in it.' : 'You are not in this channel. You can read it.';
     $('join').hidden = !!c.archived;
   }
@@ -655,6 +709,11 @@ function draw() {
 }
 
 function drawSide(waited, mine) {
+  const others = state.people.filter((p) => p.id !== me && waited(p.id).length).map((p) => p.name);
+  const awaited = mine.length ? 'you are asked' : others.length ? others.join(' and ') + (others.length > 1 ? ' are' : ' is') + ' asked' : '';
+  $('menu').classList.toggle('waiting', !!awaited);
+  $('menu').setAttribute('aria-label', 'Channels and people' + (awaited ? ': ' + awaited : ''));
+  $('menu').title = awaited;
   fill($('who'), state.people.map((p) => {
     const n = waited(p.id).length;
     return {
@@ -744,7 +803,7 @@ function drawWelcome() {
   if (!show) return;
   const who = person(me), leads = (p) => /commander/.test(p.title || '');
   const first = state.people.find(leads), agree = state.people.filter((p) => p !== first && /approver/.test(p.title || ''));
-  const sign = [me, JSON.stringify(tasks)].join();
+  const sign = [me, JSON.stringify(tasks), JSON.stringify(stage)].join();
   if (box.dataset.sign === sign) return;
   box.dataset.sign = sign;
   const start = state.command + ' start ' + stage.target;
@@ -754,7 +813,9 @@ function drawWelcome() {
   shut.setAttribute('aria-label', 'Dismiss this');
   const head = el('h3', '', 'Where to begin');
   head.id = 'welcomeName';
-  const body = el('div', '', el('header', '', head, shut), el('ol', '',
+  const wrong = /^.*?[.!?](?=\s|$)/s.exec(stage.about) || [stage.about];
+  const body = el('div', '', el('header', '', head, shut),
+    el('p', 'wrong', el('strong', '', capital(stage.title) + '. '), wrong[0] + ' The mode that fits: ', el('strong', '', stage.mode), '.'), el('ol', '',
     el('li', '', el('strong', '', 'You are ' + who.name), who.title ? ', ' + roles(who) : '', leads(who) || !first ? '. ' : '. A commander begins: be ', ...(leads(who) || !first ? ['You can be anybody: choose in the list of people.'] : [be(first), '.'])),
     el('li', '', el('strong', '', 'Type '), pressable('type', start, () => write(start)), ', press Enter and fill in the form. Nothing changes before you say Go.'),
     el('li', '', el('strong', '', 'Then '), state.bot.name + ' checks what has to be ready, asks for Go, and moves the platform. Before the point of no return it asks an approver',
@@ -934,9 +995,16 @@ for (const field of [$('text'), $('replyText')]) {
 // ---- around it
 
 function side(open) {
+  const was = document.body.classList.contains('sideOpen');
+  if (open === was) return;
   document.body.classList.toggle('sideOpen', open);
   $('menu').setAttribute('aria-expanded', open);
+  for (const behind of document.querySelectorAll('main, #thread, .dock, #skip')) behind.inert = open;
+  const to = open ? $('who').querySelector('button') : $('menu');
+  if (to) to.focus();
 }
+matchMedia('(max-width: 760px)').addEventListener('change', () => side(false)); // it is no drawer where there is room
+document.addEventListener('click', (e) => { if (!e.target.closest('#side, #menu')) side(false); });
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 function theme() {
@@ -964,7 +1032,7 @@ $('appTabs').addEventListener('keydown', (e) => {
 });
 $('join').addEventListener('click', () => { joining = channel; draw(); $('text').focus(); });
 $('menu').addEventListener('click', () => side(!document.body.classList.contains('sideOpen')));
-$('sideClose').addEventListener('click', () => { side(false); $('menu').focus(); });
+$('sideClose').addEventListener('click', () => side(false));
 $('threadClose').addEventListener('click', closeThread);
 $('newer').addEventListener('click', () => { toEnd($('messages')); $('newer').hidden = true; });
 // Whoever reads the newest goes on doing so when the list becomes smaller.
