@@ -1052,6 +1052,28 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 	alice.until("the focus", `document.activeElement.matches('.message') && document.activeElement.dataset.ts === window.asking`)
 	alice.size(1024, 700)
 
+	// A fault that belongs to no field is seen in a form that is longer than the window.
+	b.must(alice.eval(`(() => {
+		const blocks = [1, 2, 3, 4, 5, 6, 7].map((n) => ({type: 'input', block_id: 'b' + n, label: {type: 'plain_text', text: 'Field ' + n}, element: {type: 'plain_text_input', action_id: 'a', multiline: true}}));
+		state.views.push({id: 'V0LONG', view: {title: {text: 'Long'}, submit: {text: 'Send'}, blocks}});
+		showTopView({'': 'Slack is away. Nothing was sent.'});
+	})()`, nil))
+	holds("a fault below the fold", `(() => { const at = document.querySelector('#modal .fault[role=alert]').getBoundingClientRect(), box = document.querySelector('#modal .content').getBoundingClientRect(); return at.top >= box.top && at.bottom <= box.bottom + 1; })()`)
+	alice.picture("5-fault")
+	r.slack.SetAway(true)
+	alice.until("the outage", `state.away`)
+	r.slack.SetAway(false)
+	alice.until("a form that says nothing old", `!state.away && $('modal').open && !document.querySelector('#modal .fault')`)
+	b.must(alice.eval(`state.views.pop(); showTopView(); `+ignored, nil))
+	alice.until("the bot", `document.querySelector('#link.up')`)
+
+	// What is new is at the top of the panel, wherever it was left.
+	alice.click("#practiceButton", "")
+	alice.until("the scenarios", `document.querySelectorAll('#practice .story').length > 5`)
+	b.must(alice.eval(`$('practiceBody').scrollTop = 900; `+ignored, nil))
+	holds("a panel that scrolls", `$('practiceBody').scrollTop > 300`)
+	alice.click("#practiceClose", "")
+
 	// Stopped before anybody was served.
 	alice.say("/failover abort it was something else")
 	alice.until("what is asked, or the end", `document.querySelector('#modal[open]') || document.querySelector('#confirm[open]') || $('pinned').textContent.includes('aborted')`)
@@ -1068,6 +1090,7 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 	alice.until("the close", `document.querySelector('#practice .result .fate').textContent.startsWith('✕ Resolved without service')`)
 	holds("without service", `!document.querySelector('#practice .result.good') && document.querySelector('#practice .result .total').textContent.startsWith('Service was not restored: stopped after')`)
 	holds("without service", `[...document.querySelectorAll('#practice .result tr')].at(-2).querySelector('td').textContent === '-'`)
+	holds("a new result", `$('practiceBody').scrollTop === 0`)
 	alice.picture("5-aborted")
 	alice.click("#practiceClose", "")
 

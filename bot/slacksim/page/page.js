@@ -1003,7 +1003,7 @@ function side(open) {
   const to = open ? $('who').querySelector('button') : $('menu');
   if (to) to.focus();
 }
-matchMedia('(max-width: 760px)').addEventListener('change', () => side(false)); // it is no drawer where there is room
+matchMedia('(max-width: 760px)').addEventListener('change', (e) => { if (!e.matches) side(false); }); // it is no drawer where there is room
 document.addEventListener('click', (e) => { if (!e.target.closest('#side, #menu')) side(false); });
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
