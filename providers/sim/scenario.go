@@ -431,10 +431,10 @@ func (l linter) fits(n *yaml.Node, t reflect.Type) {
 }
 
 func given(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.SequenceNode:
+	if n.Kind == yaml.SequenceNode {
 		return "a list"
-	case yaml.MappingNode:
+	}
+	if n.Kind == yaml.MappingNode {
 		return "a mapping"
 	}
 	return strconv.Quote(n.Value)
