@@ -109,6 +109,31 @@ type mortal struct {
 	life *life
 }
 
+// Open is refused to the dead.
+func (m mortal) Open(ctx context.Context, now time.Time, request string) (incident.ID, error) {
+	if err := m.life.gone(); err != nil {
+		return "", err
+	}
+	return m.Log.Open(ctx, now, request)
+}
+
+// Close is refused to the dead.
+func (m mortal) Close(ctx context.Context, id incident.ID) error {
+	if err := m.life.gone(); err != nil {
+		return err
+	}
+	return m.Log.Close(ctx, id)
+}
+
+// Acquire is refused to the dead.
+func (m mortal) Acquire(ctx context.Context, id incident.ID, holder string, now time.Time, ttl time.Duration) (uint64, error) {
+	if err := m.life.gone(); err != nil {
+		return 0, err
+	}
+	return m.Log.Acquire(ctx, id, holder, now, ttl)
+}
+
+// Append is refused to the dead.
 func (m mortal) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
 	if err := m.life.gone(); err != nil {
 		return incident.Written{}, err
@@ -116,6 +141,7 @@ func (m mortal) Append(ctx context.Context, w incident.Write) (incident.Written,
 	return m.Log.Append(ctx, w)
 }
 
+// Renew is refused to the dead.
 func (m mortal) Renew(ctx context.Context, id incident.ID, token uint64, now time.Time, ttl time.Duration) error {
 	if err := m.life.gone(); err != nil {
 		return err
@@ -123,6 +149,7 @@ func (m mortal) Renew(ctx context.Context, id incident.ID, token uint64, now tim
 	return m.Log.Renew(ctx, id, token, now, ttl)
 }
 
+// Release is refused to the dead: a killed process lets nothing go.
 func (m mortal) Release(ctx context.Context, id incident.ID, token uint64) error {
 	if err := m.life.gone(); err != nil {
 		return err

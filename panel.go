@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -34,8 +35,10 @@ type beside struct {
 	why   string // it could not be started
 	next  string // the scenario that was asked for
 
-	killed bool // somebody tried that
-	broke  atomic.Bool
+	wanted bool // a bot that is killed is not, until it is started
+
+	killed, revived bool // by somebody on the page
+	broke           atomic.Bool
 }
 
 // alive is a bot and the life that it leads.
@@ -73,7 +76,7 @@ type StageDeed struct {
 }
 
 func newBeside(r *rehearsal) *beside {
-	return &beside{r: r, starts: make(chan struct{}, 1), others: r.stories()}
+	return &beside{r: r, starts: make(chan struct{}, 1), others: r.stories(), wanted: true}
 }
 
 func (b *beside) routes(mux *http.ServeMux) {
@@ -147,6 +150,8 @@ func (b *beside) act(w http.ResponseWriter, r *http.Request) {
 	besideJSON(w, http.StatusOK, b.stage())
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.killed = b.killed || d.Do == "kill"
+	b.revived = b.revived || b.killed && d.Do == "start"
 	if b.next != "" {
 		_ = http.NewResponseController(w).Flush() // the answer leaves before the address goes
 		b.r.next = b.next
@@ -160,18 +165,7 @@ func (b *beside) do(d StageDeed) error {
 		if b.r.stage != "" {
 			return errors.New("the bot is a process of its own here: kill and start it there")
 		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if d.Do == "kill" && b.alive != nil {
-			b.alive.life.kill()
-			b.alive, b.killed = nil, true
-		}
-		if d.Do == "start" && b.alive == nil {
-			select {
-			case b.starts <- struct{}{}:
-			default: // it is starting already
-			}
-		}
+		b.want(d.Do == "start")
 	case "scenario":
 		return b.another(d.Scenario)
 	case "away", "back":
@@ -191,16 +185,43 @@ func (b *beside) do(d StageDeed) error {
 	return nil
 }
 
+// want has the bot live, or die at once: also one that is just being started.
+func (b *beside) want(alive bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wanted = alive
+	switch {
+	case !alive && b.alive != nil:
+		b.alive.life.kill()
+		b.alive = nil
+	case alive:
+		select {
+		case b.starts <- struct{}{}:
+		default: // it is starting already
+		}
+	}
+}
+
 // another ends this rehearsal and has that scenario begin at the same address.
 func (b *beside) another(scenario string) error {
-	known := append(sim.Scenarios(), b.r.scn.Name)
+	known := sim.Scenarios()
+	named := scenario
+	if b.r.ownName != "" {
+		known = append(known, b.r.ownName)
+		if scenario == b.r.ownName {
+			scenario = b.r.own
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
 	switch {
 	case b.fixed() != "":
 		return errors.New(b.fixed())
-	case !slices.Contains(known, scenario):
-		return fmt.Errorf("there is no scenario %q to begin here: use one of %s", scenario, strings.Join(known, ", "))
-	case scenario == b.r.scn.Name:
-		scenario = b.r.scenario // which may be a file
+	case !slices.Contains(known, named):
+		return fmt.Errorf("there is no scenario %q to begin here: use one of %s", named, strings.Join(known, ", "))
+	}
+	if _, err := sim.Load(scenario); err != nil {
+		return fmt.Errorf("%s cannot be begun: %w", named, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -235,7 +256,12 @@ func (b *beside) begin(ctx context.Context) (*alive, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.alive, b.why = one, ""
+	b.why = ""
+	if b.wanted {
+		b.alive = one
+	} else {
+		one.life.kill() // meanwhile somebody has thought otherwise
+	}
 	return one, nil
 }
 
@@ -259,22 +285,36 @@ func (b *beside) lives(ctx context.Context, one *alive) error {
 	}
 }
 
-// again waits until somebody starts the bot; nil when ctx ends first.
+// again waits until somebody starts the bot; nil when ctx ends first. One that
+// cannot start, because Slack is away, tries again, as serve does.
 func (b *beside) again(ctx context.Context) *alive {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-b.starts:
+	const pause = 2 * time.Second
+	for ctx.Err() == nil {
+		b.mu.Lock()
+		wanted := b.wanted
+		b.mu.Unlock()
+		if !wanted {
+			select {
+			case <-ctx.Done():
+			case <-b.starts:
+			}
+			continue
 		}
 		busy := b.r.clock.Busy()
 		one, err := b.begin(ctx)
-		busy()
 		if err == nil {
+			busy()
 			return one
 		}
 		b.mu.Lock()
+		said := b.why == err.Error()
 		b.why = err.Error()
 		b.mu.Unlock()
+		if !said && ctx.Err() == nil {
+			_, _ = fmt.Fprintf(b.r.stdout, "%s  The bot does not start: %v. It tries again.\n", b.r.clock.Now().Format("15:04:05"), err)
+		}
+		_ = b.r.clock.Sleep(ctx, pause)
+		busy()
 	}
+	return nil
 }

@@ -220,19 +220,93 @@ func TestWhatWasTriedIsTickedOff(t *testing.T) {
 			t.Errorf("%q is done before anybody did anything", one.What)
 		}
 	}
-	for path, body := range map[string]string{"world": `{"do":"resolver","what":"Google","on":true}`, "stage": `{"do":"kill"}`} {
-		if code, answer := askBeside(t, r, http.MethodPost, path, body); code != http.StatusOK {
+	// Killed alone is half of it: the bot is to be started again.
+	for n, deed := range []struct{ path, body string }{
+		{"world", `{"do":"resolver","what":"Google","on":true}`}, {"stage", `{"do":"kill"}`}, {"stage", `{"do":"start"}`},
+	} {
+		if code, answer := askBeside(t, r, http.MethodPost, deed.path, deed.body); code != http.StatusOK {
 			t.Fatal(answer)
 		}
-	}
-	done := 0
-	for _, one := range practice().Tried {
-		if one.Done {
-			done++
+		done := 0
+		for _, one := range practice().Tried {
+			if one.Done {
+				done++
+			}
+		}
+		if want := []int{1, 1, 2}[n]; done != want {
+			t.Errorf("after %s %d things are ticked off, want %d", deed.body, done, want)
 		}
 	}
-	if done != 2 {
-		t.Errorf("%d things are ticked off", done)
+}
+
+func TestABotIsUpOnlyWhenItWasStartedLast(t *testing.T) {
+	r := rehearsing(t, "region-degraded")
+	do := func(deeds ...string) {
+		t.Helper()
+		for _, d := range deeds {
+			if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"`+d+`"}`); code != http.StatusOK {
+				t.Fatalf("%s: %d %s", d, code, answer)
+			}
+		}
+	}
+	up := func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 }
+	gone := func() bool { return stageOf(t, r).Bot == "down" && r.slack.Connections() == 0 }
+	comes(t, "the bot", up)
+	for _, deeds := range [][]string{{"kill", "start", "start", "kill"}, {"start", "kill", "start", "kill"}} {
+		do(deeds...)
+		comes(t, "its end", gone)
+		// Whatever was still on its way would rise within this.
+		for range 20 {
+			if err := (incident.RealClock{}).Sleep(t.Context(), 5*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			if !gone() {
+				t.Fatalf("after %v it rose by itself", deeds)
+			}
+		}
+	}
+	// One that is started while Slack is away comes when Slack is back.
+	do("away", "start")
+	comes(t, "the reason", func() bool { return stageOf(t, r).Why != "" })
+	do("back")
+	comes(t, "the bot, by itself", up)
+	if s := stageOf(t, r); s.Why != "" {
+		t.Errorf("it is up, and %q", s.Why)
+	}
+}
+
+func TestAScenarioFromAFileIsBegunAgainAndChecked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	good := "name: mine\ntitle: a title\nabout: a story\nmode: planned\ntarget: us-west-2\nexpect: {writer: us-west-2}\n"
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(good)
+	next, _ := begun(t, file, "")
+	r := next()
+	begin := func(name string) (int, string) {
+		t.Helper()
+		return askBeside(t, r, http.MethodPost, "stage", `{"do":"scenario","scenario":"`+name+`"}`)
+	}
+	write(good + "colour: blue\n")
+	if code, answer := begin("mine"); code != http.StatusBadRequest || !strings.Contains(answer, "colour") {
+		t.Errorf("a file with a fault: %d %s", code, answer)
+	}
+	write(good)
+	for _, name := range []string{"mine", "throttled", "mine"} {
+		if code, answer := begin(name); code != http.StatusOK {
+			t.Fatalf("%s: %d %s", name, code, answer)
+		}
+		r = next()
+		if s := stageOf(t, r); s.Scenario != name {
+			t.Errorf("the stage is %+v, want %s", s, name)
+		}
+	}
+	if code, answer := begin("nonsense"); code != http.StatusBadRequest || strings.Count(answer, "mine") != 1 {
+		t.Errorf("%d %s", code, answer)
 	}
 }
 

@@ -72,7 +72,10 @@ var curriculum = []string{
 // stories are the built-in scenarios but this one.
 func (r *rehearsal) stories() []Story {
 	var out []Story
-	for _, name := range curriculum {
+	for _, name := range append([]string{r.own}, curriculum...) {
+		if name == "" {
+			continue
+		}
 		if s, err := sim.Load(name); err == nil && s.Name != r.scn.Name { // a test holds them to be readable
 			out = append(out, Story{s.Name, s.Title, strings.TrimSpace(s.About)})
 		}
@@ -216,7 +219,7 @@ func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
 		return false
 	}
 	b.mu.Lock()
-	killed, broke := b.killed, b.broke.Load()
+	killed, broke := b.revived, b.broke.Load()
 	b.mu.Unlock()
 	besideJSON(w, http.StatusOK, Practice{Result: one, Before: before, Others: b.others, Tried: []Tried{
 		{"As a commander: /failover start " + b.r.scn.Target, one != nil},

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -116,6 +117,10 @@ type rehearsal struct {
 	change   func(*replica) // the bot's own settings and ends
 	patience time.Duration  // pretend; longest when zero
 
+	// own is the scenario file that the first of a series was started with, and the
+	// name in it; empty when that one is built in.
+	own, ownName string
+
 	// One rehearsal may follow another at the same address: the how-manieth this
 	// is, the scenario that was asked for next, and what ends this one.
 	nth     int
@@ -162,6 +167,7 @@ func (r *rehearsal) series(ctx context.Context) error {
 		following := &rehearsal{
 			scenario: r.next, speed: r.clock.Speed(), listen: strings.Trim(strings.TrimPrefix(r.slack.URL(), "http://"), "/"), verbose: r.verbose, stdout: r.stdout, log: r.log,
 			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results, out: r.results,
+			own: r.own, ownName: r.ownName,
 		}
 		r = following
 	}
@@ -185,10 +191,16 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	if r.stage != "" && r.scn.Cued() {
 		return usagef("the scenario %s kills the bot or takes Slack away, which needs all of it in one process: leave out --stage", r.scn.Name)
 	}
+	if r.own == "" && !slices.Contains(sim.Scenarios(), r.scenario) {
+		r.own, r.ownName = r.scenario, r.scn.Name
+	}
+	if _, ok := r.stdout.(*inTurn); !ok {
+		r.stdout = &inTurn{w: r.stdout}
+	}
 	ctx, r.finish = context.WithCancel(ctx)
 	defer r.finish()
 	if err := r.raise(ctx); err != nil {
-		return err
+		return quiet(ctx, err) // Ctrl-C, perhaps
 	}
 	if r.ready != nil {
 		if err := r.ready(r); err != nil {
@@ -198,6 +210,19 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	r.banner()
 	err = r.play(ctx)
 	return errors.Join(err, r.keep())
+}
+
+// inTurn is written to by the people, the record and the stage, a line each.
+type inTurn struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write writes p as one piece.
+func (t *inTurn) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(p)
 }
 
 // settle finds a folder for the records. One that holds a rehearsal already is

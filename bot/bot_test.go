@@ -251,6 +251,10 @@ func TestTheCommandIsCalledAsTheWorkspaceCallsIt(t *testing.T) {
 	if text := w.say("review", reviewView{Missing: "it is empty"}); !strings.Contains(text, "`/failover-staging review`") {
 		t.Errorf("a template says %q", text)
 	}
+	typed := "see https://wiki.example/failover/plan and github.com/failover-team, /failover too"
+	if got := w.spell(w.spell("`/failover note` " + typed)); got != "`/failover-staging note` "+typed {
+		t.Errorf("%q", got)
+	}
 	if same := (words{}).spelt(given); same.Text != given.Text {
 		t.Errorf("%q", same.Text)
 	}

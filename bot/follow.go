@@ -223,6 +223,10 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	return o.seq, o.wait, o.resolved && f.complete(), nil
 }
 
+// longOver is after what time nobody looks any more whether the marks of a resolved
+// incident were taken away: what is pinned there later a person has pinned.
+const longOver = time.Hour
+
 // finish takes the marks away. It does so too for an incident about which another
 // replica said the last word, in case that one died right after it; but leaves it
 // the time to do so itself.
@@ -234,6 +238,9 @@ func (f *follower) finish(ctx context.Context) {
 		w := wish{ours: true, last: true}
 		err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 			w.card, w.head = s.Posts[keyCard].TS, f.b.scene(s).topicHead()
+			if !s.ResolvedAt.IsZero() && f.b.clock.Now().Sub(s.ResolvedAt) > longOver && !f.begun {
+				w.card = ""
+			}
 		})
 		if err == nil {
 			f.marks.wish(w)

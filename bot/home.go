@@ -241,9 +241,17 @@ func (h *homes) people(st standing) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := maps.Clone(h.due)
+	for p := range h.opened { // here, so nobody else knows; whoever is asked is seen to by the holder
+		if !st.lost && (st.ours || !slices.Contains(st.asked, p)) {
+			all[p] = true
+		}
+	}
 	if st.ours && !st.lost {
-		for _, some := range [][]string{slices.Collect(maps.Keys(h.opened)), slices.Collect(maps.Keys(h.shown)), st.asked} {
-			for _, p := range some {
+		for _, p := range st.asked {
+			all[p] = true
+		}
+		for p := range h.shown { // who was asked something before this incident
+			if len(all) < homesMax {
 				all[p] = true
 			}
 		}
@@ -326,7 +334,9 @@ func (h *homes) help(ctx context.Context, person string, st standing) string {
 	}
 	a := h.b.do(ctx, commands.Ask{Person: person, Verb: "help", Request: "home/" + person})
 	text := may(tidy(a.Text))
-	h.helped[person] = helped{when, text}
+	if !a.Refused {
+		h.helped[person] = helped{when, text}
+	}
 	return text
 }
 

@@ -84,15 +84,16 @@ type words struct {
 	command string
 }
 
-// ourCommand is how all texts call the command, whatever a workspace calls it.
-var ourCommand = regexp.MustCompile(`/failover\b`)
+// ourCommand is how all texts call the command, whatever a workspace calls it. The
+// mark before it is never in what people typed: there it stands as a look-alike.
+var ourCommand = regexp.MustCompile("`/failover([ `])")
 
-// spell calls the command as this workspace does.
+// spell calls the command as this workspace does. Twice is the same as once.
 func (w words) spell(text string) string {
 	if w.command == "" || w.command == "/failover" {
 		return text
 	}
-	return ourCommand.ReplaceAllLiteralString(text, w.command)
+	return ourCommand.ReplaceAllString(text, "`"+strings.ReplaceAll(w.command, "$", "$$")+"$1")
 }
 
 // spelt is spell for all that an answer says.

@@ -45,7 +45,7 @@ func (b *Bot) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	if ask.Text = b.quotation(c); ask.Text == "" {
 		b.reply(ctx, at, ask.Request, commands.Answer{
 			Refused: true,
-			Text:    "This message has no text, so there is nothing to put on the record. Say what it shows: `/failover note TEXT`.",
+			Text:    b.words.spell("This message has no text, so there is nothing to put on the record. Say what it shows: `/failover note TEXT`."),
 		})
 		return
 	}

@@ -371,7 +371,7 @@ func (c *Commands) alreadyActive(ctx context.Context, w wish, now serving) *Answ
 	case past.at.IsZero():
 		return refused("%s is the active Region already: %s To leave it: `/failover start %s`.", w.target, now.says(), c.standby(w.target))
 	}
-	return refused("%s has been the active Region since %s. To go back: /failover failback %s", w.target, c.at(past.at), past.source)
+	return refused("%s has been the active Region since %s. To go back: `/failover failback %s`", w.target, c.at(past.at), past.source)
 }
 
 // takeover is how a former incident made a Region the active one.
