@@ -179,8 +179,8 @@ type parts struct {
 }
 
 // assemble makes the parts and tries both Slack tokens. A run that is under way
-// must not wait for Slack, so outside rehearsals a Slack that cannot be reached is
-// tried again later; tokens that it refuses are a fault.
+// must not wait for Slack, so a Slack that cannot be reached is tried again later;
+// tokens that it refuses are a fault.
 func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, error) {
 	source, err := loadRunbook(r.templates)
 	if err != nil {
@@ -221,7 +221,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 	}
 	switch err := p.speak(ctx); {
 	case err == nil:
-	case r.rehearsal, ctx.Err() != nil, !errors.As(err, new(unreached)):
+	case ctx.Err() != nil, !errors.As(err, new(unreached)):
 		return nil, usageError{err}
 	default:
 		log.Warn().Err(err).Msg("Slack cannot be reached; a run that is under way goes on without it")

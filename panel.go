@@ -285,10 +285,11 @@ func (b *beside) lives(ctx context.Context, one *alive) error {
 	}
 }
 
-// again waits until somebody starts the bot; nil when ctx ends first. One that
-// cannot start, because Slack is away, tries again, as serve does.
+// again waits until somebody starts the bot; nil when ctx ends first. What it
+// cannot start without is waited for.
 func (b *beside) again(ctx context.Context) *alive {
 	const pause = 2 * time.Second
+	told := false
 	for ctx.Err() == nil {
 		b.mu.Lock()
 		wanted := b.wanted
@@ -307,10 +308,10 @@ func (b *beside) again(ctx context.Context) *alive {
 			return one
 		}
 		b.mu.Lock()
-		said := b.why == err.Error()
 		b.why = err.Error()
 		b.mu.Unlock()
-		if !said && ctx.Err() == nil {
+		if !told && ctx.Err() == nil {
+			told = true
 			_, _ = fmt.Fprintf(b.r.stdout, "%s  The bot does not start: %v. It tries again.\n", b.r.clock.Now().Format("15:04:05"), err)
 		}
 		_ = b.r.clock.Sleep(ctx, pause)
