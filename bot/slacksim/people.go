@@ -617,6 +617,9 @@ func (s *Server) say(p Person, d Deed) Outcome {
 }
 
 func (s *Server) openHome(p Person, _ Deed) Outcome {
+	if s.opt.HomeDisabled {
+		return no("not_enabled", "%s has no Home: its manifest says home_tab_enabled: false.", s.opt.BotName)
+	}
 	s.mu.Lock()
 	event := map[string]any{"type": "app_home_opened", "user": p.ID, "channel": s.directID(p), "tab": "home", "event_ts": s.ts()}
 	home := s.homes[p.ID]

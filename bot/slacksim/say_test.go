@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slackevents"
 	"github.com/slack-go/slack/socketmode"
 
@@ -114,6 +115,22 @@ func TestNobodyWritesToAnAppWhoseMessagesAreReadOnly(t *testing.T) {
 		}
 		if out := w.do("say", slacksim.Deed{As: "U1", Text: "in the channel"}); !out.OK {
 			t.Errorf("in a channel: %+v", out)
+		}
+	}
+}
+
+// https://docs.slack.dev/reference/methods/views.publish lists not_enabled.
+func TestAnAppWithoutAHomeTabCannotPublishOne(t *testing.T) {
+	for _, disabled := range []bool{true, false} {
+		w := start(t, func(o *slacksim.Options) { o.HomeDisabled = disabled })
+		_, err := w.api.PublishView("U1", slack.HomeTabViewRequest{
+			Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}},
+		}, "")
+		if got := err != nil && err.Error() == "not_enabled"; got != disabled {
+			t.Errorf("disabled %v: %v", disabled, err)
+		}
+		if out := w.do("home", slacksim.Deed{As: "U1"}); out.OK == disabled {
+			t.Errorf("disabled %v: %+v", disabled, out)
 		}
 	}
 }

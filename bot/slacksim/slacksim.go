@@ -93,6 +93,10 @@ type Options struct {
 	// Command is the app's slash command; /failover when empty.
 	Command string
 
+	// HomeDisabled says that the app has no home tab, as home_tab_enabled: false of
+	// the manifest does.
+	HomeDisabled bool
+
 	// DirectReadOnly says that people cannot write to the app in its direct message,
 	// as messages_tab_read_only_enabled of the manifest does.
 	DirectReadOnly bool

@@ -272,6 +272,9 @@ func (s *Server) viewsUpdate(c *call) (map[string]any, error) {
 }
 
 func (s *Server) viewsPublish(c *call) (map[string]any, error) {
+	if s.opt.HomeDisabled {
+		return nil, refuse("not_enabled")
+	}
 	p, ok := s.person(c.str("user_id"))
 	if !ok {
 		return nil, refuse("invalid_arguments", "[ERROR] invalid `user_id`")
