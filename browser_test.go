@@ -862,7 +862,9 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	}
 	alice.click("#messages .b", "Go")
 
-	// Bob reads App Home and nothing else.
+	// Bob reads App Home and nothing else. His page, too, has found the other
+	// rehearsal by now: it would take him back to the channel.
+	bob.until("the incident", `document.querySelector('#topic').textContent.includes('INC-')`)
 	bob.click("#direct button", "")
 	bob.click("#homeTab", "")
 	bob.until("what waits for Bob", approveInHome)
