@@ -505,6 +505,19 @@ func TestNoTextIsTooLongForSlack(t *testing.T) {
 	}
 }
 
+func TestTheCardSaysWhatTakesLongerThanUsual(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted() // writable: usually 6 min
+	for after, slow := range map[time.Duration]bool{11 * time.Minute: false, 13 * time.Minute: true} {
+		card, err := json.Marshal(sober(t, s.at.Add(after)).cardMessage(sober(t, s.at.Add(after)).scene(incident.Fold(s.events))).blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(card), "being checked: The database takes writes, longer than usual (6 min)"); got != slow {
+			t.Errorf("after %s: said %v\n%s", after, got, card)
+		}
+	}
+}
+
 func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
 	ask := func(step, title string) incident.ApprovalAsked {
 		return incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: step, Title: title, Role: "commander"}

@@ -254,7 +254,7 @@ func (v scene) chapters() []sectionLine {
 		l := sectionLine{Title: lineOf(c.Title, 80), Total: len(c.steps), Changes: c.changes}
 		var first, last time.Time
 		var running, failed int
-		var now string
+		var now, slow string
 		var asked *incident.Question
 		for _, s := range c.steps {
 			st := v.Step(s.ID)
@@ -273,6 +273,9 @@ func (v scene) chapters() []sectionLine {
 				now = "now: " + lineOf(s.Title, 100)
 				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
 					now = "being checked: " + lineOf(s.Title, 100)
+				}
+				if s.Usually > 0 && v.over().Sub(st.Started) > 2*s.Usually {
+					slow = fmt.Sprintf(", longer than usual (%s)", span(s.Usually))
 				}
 			case incident.Failed:
 				failed++
@@ -307,9 +310,9 @@ func (v scene) chapters() []sectionLine {
 		case failed > 0:
 			l.Note = number(failed, "step") + " stopped"
 		case running == 1:
-			l.Note = now
+			l.Note = now + slow
 		case running > 1:
-			l.Note = fmt.Sprintf("now: %d steps at once", running)
+			l.Note = fmt.Sprintf("now: %d steps at once", running) + slow
 		}
 		out = append(out, l)
 	}
