@@ -882,7 +882,9 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	alice.say("The database team watches from the bridge")
 	mine := `[...document.querySelectorAll('#messages .message')].find((m) => m.textContent.includes('The database team watches'))`
 	alice.until("her words", mine)
+	r.clock.SetSpeed(0.5) // so that no news scrolls them away from under the pointer
 	alice.rest(mine)
+	alice.until("what can be done with them", `(`+mine+`).querySelector('.moreActions')`)
 	alice.click("#messages .moreActions", "")
 	alice.picture("5-menu")
 	alice.click("#menuList [role=menuitem]", "Put on the record")
@@ -899,6 +901,7 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 		}
 		return note, by
 	}
+	r.clock.SetSpeed(4)
 	comes(t, "the note", func() bool { n, _ := read(); return n.Text != "" })
 	if n, by := read(); by != "U0ALICE" || !strings.Contains(n.Text, "The database team watches from the bridge") {
 		t.Errorf("%s noted %q", by, n.Text)
