@@ -505,6 +505,20 @@ func TestNoTextIsTooLongForSlack(t *testing.T) {
 	}
 }
 
+func TestAnApprovalIsCalledTheSameBeforeItIsAskedFor(t *testing.T) {
+	p := &frozen{steps: map[string]*runbook.Step{
+		"fence":  {ID: "fence", Title: "Stop the writers", Approval: &runbook.Approval{By: "approver", Covers: []string{"cache", "switch"}}},
+		"switch": {ID: "switch", Title: "Switch the database over", NoReturn: true},
+		"cache":  {ID: "cache", Title: "Promote the cache"},
+		"alone":  {ID: "alone", Title: "Promote the database", NoReturn: true, Approval: &runbook.Approval{By: "approver", Covers: []string{"switch"}}},
+	}}
+	for step, want := range map[string]string{"fence": "Switch the database over", "alone": "Promote the database", "cache": "Promote the cache"} {
+		if got := p.heading(p.steps[step]); got != want {
+			t.Errorf("%s is headed %q, want %q", step, got, want)
+		}
+	}
+}
+
 func TestTheCardSaysWhatTakesLongerThanUsual(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted() // writable: usually 6 min
 	for after, slow := range map[time.Duration]bool{11 * time.Minute: false, 13 * time.Minute: true} {

@@ -73,6 +73,19 @@ func (f *frozen) title(step string) string {
 	return lineOf(step, 120)
 }
 
+// heading is what an approval of the step will be headed by: the point of no return
+// that it covers, if there is one.
+func (f *frozen) heading(s *runbook.Step) string {
+	if s.Approval != nil && !s.NoReturn {
+		for _, id := range s.Approval.Covers {
+			if c := f.steps[id]; c != nil && c.NoReturn {
+				return f.title(id)
+			}
+		}
+	}
+	return f.title(s.ID)
+}
+
 // using are the steps of an action.
 func (f *frozen) using(action string) []*runbook.Step {
 	var out []*runbook.Step

@@ -201,7 +201,7 @@ func (v scene) awaited() []string {
 		default:
 			continue
 		}
-		out = append(out, either(v.may(&soon))+": "+v.plan.title(s.ID))
+		out = append(out, either(v.may(&soon))+": "+v.plan.heading(s))
 	}
 	return out
 }
