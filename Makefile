@@ -109,18 +109,20 @@ size: build ## that the program has not grown unseen
 	echo "the stripped program weighs $$mb MB (limit $(SIZE_LIMIT_MB))"; \
 	[ $$mb -le $(SIZE_LIMIT_MB) ] || { echo "see what the newest import brought: go tool nm -size -sort size"; exit 1; }
 
+# Programs the tests drive for real; Debian's package has the program's name.
+PROGRAMS := redis-server chromium
+
 .PHONY: tools
 tools: ## what the tests need, installed where that is possible
 	@mkdir -p .bin; : > $(MISSING)
-	@if ! command -v redis-server >/dev/null; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing redis-server"; \
-			export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
-			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server; } >.bin/apt.log 2>&1 || \
-				{ tail -n 5 .bin/apt.log; echo "real Redis: apt-get could not install redis-server" >> $(MISSING); }; \
-		else \
-			echo "real Redis: redis-server is not installed, and only root on Debian can install it from here" >> $(MISSING); \
-		fi; \
+	@want=(); for p in $(PROGRAMS); do command -v "$$p" >/dev/null || want+=("$$p"); done; \
+	[ $${#want[@]} = 0 ] || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $${want[*]}"; \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "$${want[@]}"; } >.bin/apt.log 2>&1 || \
+			{ tail -n 5 .bin/apt.log; echo "$${want[*]}: apt-get could not install what is missing" >> $(MISSING); }; \
+	else \
+		echo "$${want[*]}: not installed, and only root on Debian can install it from here" >> $(MISSING); \
 	fi
 	@if [ -z "$(LINT)" ]; then \
 		echo "installing golangci-lint $(LINT_VERSION)"; \
