@@ -225,6 +225,64 @@ func TestAnUpdateBelowAQuestionHasItsButtonsWhileItIsOpen(t *testing.T) {
 	}
 }
 
+func TestTheButtonsBelowAFormerLifesUpdateGoWithTheQuestion(t *testing.T) {
+	for _, answered := range []string{"while the bot is away", "after it came back"} {
+		t.Run(answered, func(t *testing.T) {
+			s := newStage(t)
+			kill := s.start(s.log)
+			id := s.open()
+			s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0))
+			s.sleep(16 * time.Minute)
+			var update string
+			before := map[string]string{}
+			for _, m := range s.slack.Messages(channel) {
+				payload, _ := m.Metadata["event_payload"].(map[string]any)
+				data, _ := json.Marshal(m.Blocks)
+				if key, _ := payload["key"].(string); strings.Contains(string(data), blockBelow) {
+					update, before[key] = key, string(data)
+				}
+			}
+			if len(before) != 1 || !strings.HasPrefix(update, keyUpdate) {
+				t.Fatalf("buttons below %v", before)
+			}
+			answer := func() {
+				s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
+			}
+			kill()
+			if answered == "while the bot is away" {
+				answer()
+			}
+			s.start(s.log)
+			s.happen(id, incident.Bot, incident.RunTaken{Holder: "b", Token: 2, Return: true})
+			s.sleep(3 * time.Second)
+			if answered == "after it came back" {
+				if m, _ := s.message(update); !strings.Contains(asJSON(t, m.Blocks), blockBelow) {
+					t.Errorf("%s lost its buttons, and the question is open", update)
+				}
+				answer()
+				s.sleep(3 * time.Second)
+			}
+			m, ok := s.message(update)
+			now := asJSON(t, m.Blocks)
+			if !ok || strings.Contains(now, blockBelow) {
+				t.Errorf("%s after the answer: %s", update, now)
+			}
+			if words, _, _ := strings.Cut(before[update], `,{"block_id":"`+blockBelow); !strings.HasPrefix(now, words) {
+				t.Errorf("more than the buttons changed:\n%s\n%s", before[update], now)
+			}
+		})
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 func TestTheCommandIsCalledAsTheWorkspaceCallsIt(t *testing.T) {
 	w, err := loadWords(templates.FS, "/failover-staging")
 	if err != nil {

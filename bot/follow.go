@@ -30,6 +30,9 @@ const (
 	keyFile     = "review-file"
 )
 
+// blockBelow begins the block ids of the buttons below an update.
+const blockBelow = "below/"
+
 const (
 	// replaceEvery is the least time between two states of the card, and between
 	// two batches in its thread.
@@ -387,6 +390,11 @@ func (f *follower) find(m slack.Message) {
 	if topic, ok := p[metaTopic].(string); ok && key == keyCard && (f.known[key] == "" || f.known[key] == m.Timestamp) {
 		f.marks.found(topic)
 	}
+	// The history comes newest first: of a former life's updates the first with
+	// buttons is the only one.
+	if j, had := withoutAsked(key, m); had && f.newest.key == "" {
+		f.newest, f.below = j, "a former life's"
+	}
 	if f.known[key] != "" {
 		return
 	}
@@ -397,6 +405,20 @@ func (f *follower) find(m slack.Message) {
 	}
 	f.unrecorded[key] = j
 	f.learn(key, j.next)
+}
+
+// withoutAsked is an update as it stands in the channel without the buttons below
+// it, and whether it had any.
+func withoutAsked(key string, m slack.Message) (j job, had bool) {
+	if !strings.HasPrefix(key, keyUpdate) {
+		return job{}, false
+	}
+	rest := slices.DeleteFunc(slices.Clone(m.Blocks.BlockSet), func(b slack.Block) bool {
+		a, ok := b.(*slack.ActionBlock)
+		return ok && strings.HasPrefix(a.BlockID, blockBelow)
+	})
+	return job{key: key, m: message{blocks: rest, text: m.Text, meta: m.Metadata.EventPayload}, over: true},
+		len(rest) < len(m.Blocks.BlockSet)
 }
 
 // posted is when a message was posted, by its timestamp.
@@ -498,8 +520,7 @@ func (f *follower) update(v scene, o *outlook, key string) {
 	o.jobs = append(o.jobs, j)
 }
 
-// buttons keeps those below the newest update to what can be answered. A former
-// life's update keeps its own; whoever presses one that is old is told so.
+// buttons keeps those below the newest update to what can be answered.
 func (f *follower) buttons(v scene, o *outlook) {
 	rows, below := f.asked(v)
 	j := f.newest
@@ -519,7 +540,7 @@ func (f *follower) asked(v scene) (rows []slack.Block, which string) {
 			break
 		}
 		if f.known[keyQuestion+q.Question] != "" {
-			rows = append(rows, row("below/"+q.Question, v.choices(q)...)...)
+			rows = append(rows, row(blockBelow+q.Question, v.choices(q)...)...)
 			which += q.Question + " " + v.looks(q) + "\n"
 		}
 	}
