@@ -519,6 +519,21 @@ func TestAnApprovalIsCalledTheSameBeforeItIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestWhatOneYesCoversIsNumbered(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails().retried().add(time.Second, incident.Bot, incident.ApprovalAsked{
+		Question: "q8", Kind: incident.AskApprove, Step: "promote", Title: "Promote the database", Role: "approver",
+		Effects: []incident.Effect{{Step: "promote", What: "the writer moves"}, {Step: "cache", What: "the cache moves"}},
+	})
+	b := sober(t, s.at)
+	v := b.scene(incident.Fold(s.events))
+	said := asJSON(t, b.questionMessage(v, v.Questions["q8"]).blocks)
+	for _, want := range []string{"*What happens, 1 of 2*  the writer moves", "*What happens, 2 of 2*  the cache moves"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing in %s", want, said)
+		}
+	}
+}
+
 func TestTheCardSaysWhatTakesLongerThanUsual(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted() // writable: usually 6 min
 	for after, slow := range map[time.Duration]bool{11 * time.Minute: false, 13 * time.Minute: true} {

@@ -8,11 +8,12 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-type effectView struct{ Title, What, Lost, Undo string }
+type effectView struct{ Head, What, Lost, Undo string }
 
 type questionView struct {
 	Title, Who, Role         string
@@ -69,7 +70,7 @@ func (v scene) question(q *incident.Question) questionView {
 			break
 		}
 		w.Effects = append(w.Effects, effectView{
-			Title: v.plan.title(e.Step), What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
+			Head: commands.WhatHappens(i, len(q.Effects)), What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
 		})
 	}
 	switch {

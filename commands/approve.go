@@ -228,6 +228,15 @@ func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) 
 	return f
 }
 
+// WhatHappens heads effect i, counted from 0, of n that one yes covers: numbered
+// where there are several, so that nobody takes the first for all of it.
+func WhatHappens(i, n int) string {
+	if n < 2 {
+		return "What happens"
+	}
+	return fmt.Sprintf("What happens, %d of %d", i+1, n)
+}
+
 // effectList is the exact effect of a yes, as the card shows it.
 func effectList(q *incident.Question) string {
 	var lines []string
@@ -235,7 +244,7 @@ func effectList(q *incident.Question) string {
 		if i > 0 {
 			lines = append(lines, "")
 		}
-		lines = append(lines, "*What happens*  "+escaped(e.What))
+		lines = append(lines, "*"+WhatHappens(i, len(q.Effects))+"*  "+escaped(e.What))
 		if e.Lost != "" {
 			lines = append(lines, "*What may be lost*  "+escaped(e.Lost))
 		}

@@ -44,6 +44,20 @@ func TestTheFormShowsTheExactEffect(t *testing.T) {
 	}
 }
 
+func TestEverythingThatOneYesCoversIsInTheForm(t *testing.T) {
+	one := incident.Effect{What: "the writer moves", Lost: "1.8 s of writes"}
+	for want, q := range map[string]*incident.Question{
+		"*What happens*  the writer moves\n*What may be lost*  1.8 s of writes": {ApprovalAsked: incident.ApprovalAsked{Effects: []incident.Effect{one}}},
+		"*What happens, 1 of 2*  the writer moves\n*What may be lost*  1.8 s of writes\n\n*What happens, 2 of 2*  the cache moves": {
+			ApprovalAsked: incident.ApprovalAsked{Effects: []incident.Effect{one, {What: "the cache moves"}}},
+		},
+	} {
+		if got := effectList(q); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestApprovalIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		ask  Ask
