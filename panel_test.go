@@ -441,3 +441,32 @@ func TestAnAddressBeyondLoopbackIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+func TestRehearsalsThatBeginAtOnceKeepTheirRecordsApart(t *testing.T) {
+	out := t.TempDir()
+	scn, err := sim.Load("region-loss")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := make(chan string)
+	for range 8 {
+		go func() {
+			r := &rehearsal{out: out, scn: scn}
+			if err := r.settle(); err != nil {
+				t.Error(err)
+			}
+			folders <- r.out
+		}()
+	}
+	seen := map[string]bool{}
+	for range 8 {
+		folder := <-folders
+		if seen[folder] {
+			t.Errorf("%s was given to two", folder)
+		}
+		seen[folder] = true
+	}
+	if !seen[out] {
+		t.Errorf("nobody has the folder itself: %v", seen)
+	}
+}

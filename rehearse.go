@@ -235,16 +235,9 @@ func (r *rehearsal) settle() error {
 	if err := os.MkdirAll(r.results, 0o755); err != nil {
 		return usageError{fmt.Errorf("make the folder for the records: %w", err)}
 	}
-	held := func(folder string) bool {
-		for _, name := range []string{"timeline.jsonl", "wire.jsonl"} {
-			if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
-				return true
-			}
-		}
-		return false
-	}
-	if !held(r.results) {
-		return nil
+	held, err := claimed(r.results)
+	if err != nil || !held {
+		return err
 	}
 	there, err := os.ReadDir(r.results)
 	if err != nil {
@@ -263,6 +256,22 @@ func (r *rehearsal) settle() error {
 			return usageError{fmt.Errorf("make the folder for the records: %w", err)}
 		}
 	}
+}
+
+// claimed says that a folder holds the records of a rehearsal. If it holds none, its
+// first record is begun, so that of two rehearsals that look at once one has it.
+func claimed(folder string) (held bool, err error) {
+	if _, err := os.Stat(filepath.Join(folder, "timeline.jsonl")); err == nil {
+		return true, nil
+	}
+	f, err := os.OpenFile(filepath.Join(folder, "wire.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return true, nil
+	case err != nil:
+		return false, usageError{fmt.Errorf("begin the records: %w", err)}
+	}
+	return false, f.Close()
 }
 
 // file opens one of the records of the rehearsal; without --out it is thrown away.
