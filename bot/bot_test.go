@@ -134,6 +134,40 @@ func TestTheRegularUpdateComesBackWhenNothingChanges(t *testing.T) {
 	}
 }
 
+func TestAStepThatTakesLongerThanUsualIsToldOnce(t *testing.T) {
+	s := newStage(t)
+	kill := s.start(s.log)
+	id := s.open()
+	// The last step that began is usually done in 6 minutes.
+	s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted())
+	s.sleep(11 * time.Minute)
+	before := s.keys(id)
+	s.sleep(90 * time.Second)
+	var said []string
+	for key := range s.keys(id) {
+		if before[key] == 0 && strings.HasPrefix(key, keyUpdate) {
+			said = append(said, key)
+		}
+	}
+	if len(said) != 1 {
+		t.Fatalf("after 12 minutes: %v; before %v", said, before)
+	}
+	if m, _ := s.message(said[0]); !strings.Contains(asJSON(t, m.Blocks), "*Now:* Promote database (1 of 2), longer than usual (6 min)") {
+		t.Errorf("%s says %s", said[0], asJSON(t, m.Blocks))
+	}
+	kill()
+	s.start(s.log)
+	s.happen(id, incident.Bot, incident.RunTaken{Holder: "b", Token: 2, Return: true})
+	s.sleep(13 * time.Minute)
+	if n := s.keys(id); len(n) != len(before)+2 { // the update, and that the bot is back
+		t.Errorf("then: %v", n)
+	}
+	s.sleep(3 * time.Minute)
+	if n := s.keys(id); len(n) != len(before)+3 {
+		t.Errorf("the next regular update is not at its time: %v", n)
+	}
+}
+
 func TestStepsThatEndTogetherAreToldInOneUpdate(t *testing.T) {
 	s := newStage(t)
 	s.start(s.log)

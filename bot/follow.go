@@ -486,7 +486,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	} else if n > f.phases {
 		f.update(v, o, keyUpdate+strconv.Itoa(n))
 	} else if !f.next.IsZero() && !o.resolved {
-		if wait := f.next.Sub(v.now); wait > 0 {
+		if wait := f.due(v).Sub(v.now); wait > 0 {
 			soon(wait)
 		} else {
 			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, n, f.again+1))
@@ -499,6 +499,26 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		r := v.review()
 		o.review = &r
 	}
+}
+
+// due is when the next update is, if nothing ends before: at the time that the last
+// one named, or as soon as a step takes longer than usual, of which that one could
+// not speak.
+func (f *follower) due(v scene) time.Time {
+	due, last := f.next, f.next.Add(-f.b.opt.UpdateEvery)
+	if !v.over().Equal(v.now) {
+		return due
+	}
+	for _, s := range v.plan.steps {
+		// A second later: the timestamps of a former life's messages have no fractions.
+		if at := slowAt(s, v.Step(s.ID)); at.After(last) && at.Add(time.Second).Before(due) {
+			due = at.Add(time.Second)
+		}
+	}
+	if apart := last.Add(updateApart); due.Before(apart) {
+		due = apart
+	}
+	return due
 }
 
 func (f *follower) update(v scene, o *outlook, key string) {

@@ -250,9 +250,19 @@ type sectionLine struct {
 	Note        string
 	Finished    bool
 	Busy        bool // something runs in it now
+	Slow        string
 	Asked       bool // somebody is asked about a step of it
 	Changes     bool
 	Ended       time.Time
+}
+
+// slowAt is when a step that runs takes so much longer than usual that people are
+// told; zero if nobody knows what is usual, or it does not run.
+func slowAt(s *runbook.Step, st incident.StepState) time.Time {
+	if st.Status != incident.Running || s.Usually <= 0 {
+		return time.Time{}
+	}
+	return st.Started.Add(2 * s.Usually)
 }
 
 func (v scene) chapters() []sectionLine {
@@ -267,7 +277,7 @@ func (v scene) chapters() []sectionLine {
 		l := sectionLine{Title: lineOf(c.Title, 80), Total: len(c.steps), Changes: c.changes}
 		var first, last time.Time
 		var running, failed int
-		var now, slow string
+		var now string
 		var asked *incident.Question
 		for _, s := range c.steps {
 			st := v.Step(s.ID)
@@ -287,8 +297,8 @@ func (v scene) chapters() []sectionLine {
 				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
 					now = "being checked: " + lineOf(s.Title, 100)
 				}
-				if s.Usually > 0 && v.over().Sub(st.Started) > 2*s.Usually {
-					slow = fmt.Sprintf(", longer than usual (%s)", span(s.Usually))
+				if at := slowAt(s, st); !at.IsZero() && v.over().After(at) {
+					l.Slow = fmt.Sprintf("longer than usual (%s)", span(s.Usually))
 				}
 			case incident.Failed:
 				failed++
@@ -323,9 +333,12 @@ func (v scene) chapters() []sectionLine {
 		case failed > 0:
 			l.Note = number(failed, "step") + " stopped"
 		case running == 1:
-			l.Note = now + slow
+			l.Note = now
 		case running > 1:
-			l.Note = fmt.Sprintf("now: %d steps at once", running) + slow
+			l.Note = fmt.Sprintf("now: %d steps at once", running)
+		}
+		if l.Slow != "" && asked == nil && failed == 0 {
+			l.Note += ", " + l.Slow
 		}
 		out = append(out, l)
 	}

@@ -148,26 +148,31 @@ func (v scene) doing() string {
 	case "aborted":
 		return "the run was stopped; the commander decides the way on"
 	}
-	if w := v.awaited(); len(w) > 0 {
-		text := "waiting for " + strings.Join(w[:min(len(w), 3)], "; for ")
-		if len(w) > 3 {
-			text += fmt.Sprintf("; and %d more", len(w)-3)
-		}
-		return text
-	}
 	// What runs; between two steps, the furthest section that was begun.
-	var busy []string
+	var busy, slow []string
 	begun := ""
 	for _, l := range v.chapters() {
 		text := l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
 		switch {
+		case l.Busy && l.Slow != "":
+			text += ", " + l.Slow
+			slow = append(slow, text)
+			busy = append(busy, text)
 		case l.Busy:
 			busy = append(busy, text)
 		case !l.Finished && (l.Done > 0 || begun == ""):
 			begun = text
 		}
 	}
-	if len(busy) > 0 {
+	w := v.awaited()
+	switch {
+	case len(w) > 0:
+		text := "waiting for " + strings.Join(w[:min(len(w), 3)], "; for ")
+		if len(w) > 3 {
+			text += fmt.Sprintf("; and %d more", len(w)-3)
+		}
+		return strings.Join(append([]string{text}, slow[:min(len(slow), 4)]...), "; ")
+	case len(busy) > 0:
 		return strings.Join(busy[:min(len(busy), 4)], ", ")
 	}
 	return begun
