@@ -152,7 +152,7 @@ func TestAStepThatTakesLongerThanUsualIsToldOnce(t *testing.T) {
 	if len(said) != 1 {
 		t.Fatalf("after 12 minutes: %v; before %v", said, before)
 	}
-	if m, _ := s.message(said[0]); !strings.Contains(asJSON(t, m.Blocks), "*Now:* Promote database (1 of 2), longer than usual (6 min)") {
+	if m, _ := s.message(said[0]); !strings.Contains(asJSON(t, m.Blocks), "*Now:* Promote database (1 of 2), “The database takes writes” takes longer than usual (6 min)") {
 		t.Errorf("%s says %s", said[0], asJSON(t, m.Blocks))
 	}
 	kill()

@@ -538,7 +538,7 @@ func TestTheUpdateSaysWhatTakesLongerThanUsualWhileAPersonIsWaitedFor(t *testing
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()
 	s.add(time.Second, incident.Bot, incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: "dns", Title: "Move the name", Role: "commander"})
 	v := sober(t, s.at.Add(13*time.Minute)).scene(incident.Fold(s.events))
-	want := "waiting for <@UALICE>: Move the name stopped; Promote database (1 of 2), longer than usual (6 min)"
+	want := "waiting for <@UALICE>: Move the name stopped; “The database takes writes” takes longer than usual (6 min)"
 	if got := v.doing(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

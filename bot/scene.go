@@ -249,9 +249,9 @@ type sectionLine struct {
 	Time        string
 	Note        string
 	Finished    bool
-	Busy        bool // something runs in it now
-	Slow        string
-	Asked       bool // somebody is asked about a step of it
+	Busy        bool   // something runs in it now
+	Slow        string // what takes longer than usual in it
+	Asked       bool   // somebody is asked about a step of it
 	Changes     bool
 	Ended       time.Time
 }
@@ -298,7 +298,9 @@ func (v scene) chapters() []sectionLine {
 					now = "being checked: " + lineOf(s.Title, 100)
 				}
 				if at := slowAt(s, st); !at.IsZero() && v.over().After(at) {
-					l.Slow = fmt.Sprintf("longer than usual (%s)", span(s.Usually))
+					usual := fmt.Sprintf("longer than usual (%s)", span(s.Usually))
+					now += ", " + usual
+					l.Slow = fmt.Sprintf("“%s” takes %s", lineOf(s.Title, 100), usual)
 				}
 			case incident.Failed:
 				failed++
@@ -336,9 +338,9 @@ func (v scene) chapters() []sectionLine {
 			l.Note = now
 		case running > 1:
 			l.Note = fmt.Sprintf("now: %d steps at once", running)
-		}
-		if l.Slow != "" && asked == nil && failed == 0 {
-			l.Note += ", " + l.Slow
+			if l.Slow != "" {
+				l.Note += ", " + l.Slow
+			}
 		}
 		out = append(out, l)
 	}

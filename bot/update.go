@@ -155,9 +155,8 @@ func (v scene) doing() string {
 		text := l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
 		switch {
 		case l.Busy && l.Slow != "":
-			text += ", " + l.Slow
-			slow = append(slow, text)
-			busy = append(busy, text)
+			slow = append(slow, l.Slow)
+			busy = append(busy, text+", "+l.Slow)
 		case l.Busy:
 			busy = append(busy, text)
 		case !l.Finished && (l.Done > 0 || begun == ""):
