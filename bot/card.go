@@ -102,7 +102,7 @@ func (v scene) card() cardView {
 		}
 	}
 	if !v.MitigatedAt.IsZero() {
-		c.Mitigated, c.Summary = clockTime(v.served()), lineOf(v.Mitigated.Summary, 500)
+		c.Mitigated, c.Summary = clockTime(v.ServedAt()), lineOf(v.Mitigated.Summary, 500)
 	}
 	if !v.ResolvedAt.IsZero() {
 		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), who(v.ResolvedBy)

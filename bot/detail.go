@@ -111,7 +111,7 @@ func (v scene) review() reviewView {
 		Unprotected: v.unprotected(),
 	}
 	if !v.MitigatedAt.IsZero() {
-		r.Mitigated = clockTime(v.served())
+		r.Mitigated = clockTime(v.ServedAt())
 	}
 	if !v.AbortedAt.IsZero() {
 		r.AbortedBy = who(v.AbortedBy)

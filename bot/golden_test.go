@@ -333,20 +333,12 @@ func TestTheUpdateNamesWhoIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestUsersAreServedSinceTheNameWasSeenToPointThere(t *testing.T) {
-	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()
-	v := func() scene { return sober(t, s.at).scene(incident.Fold(s.events)) }
-	if got := v().served(); !got.IsZero() {
-		t.Errorf("served since %s before it was mitigated", got)
-	}
-	s.mitigated()
-	m := v()
-	if want := m.Step("traffic").Ended; !m.served().Equal(want) || !want.Before(m.MitigatedAt) {
-		t.Errorf("served since %s, the name was seen at %s, mitigated at %s", m.served(), want, m.MitigatedAt)
-	}
-	delete(m.Steps, "traffic") // a plan that does not look
-	if !m.served().Equal(m.MitigatedAt) {
-		t.Errorf("served since %s, mitigated at %s", m.served(), m.MitigatedAt)
+func TestTheImpactEndsWhereItIsSaidThatUsersAreServed(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
+	v := sober(t, s.at).scene(incident.Fold(s.events))
+	seen := v.Step("traffic").Ended
+	if c := v.card(); c.Mitigated != clockTime(seen) || c.Impact != span(seen.Sub(v.Declared.Began)) || !seen.Before(v.MitigatedAt) {
+		t.Errorf("since %s, impact %s; it began at %s, the name was seen at %s, mitigated at %s", c.Mitigated, c.Impact, v.Declared.Began, seen, v.MitigatedAt)
 	}
 }
 

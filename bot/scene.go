@@ -126,30 +126,12 @@ func (v scene) impact() time.Duration {
 		return 0
 	}
 	end := v.now
-	if !v.MitigatedAt.IsZero() {
-		end = v.MitigatedAt
+	if served := v.ServedAt(); !served.IsZero() {
+		end = served
 	} else if !v.ResolvedAt.IsZero() {
 		end = v.ResolvedAt
 	}
 	return end.Sub(v.Declared.Began)
-}
-
-// served is since when users are served by the target: when the public name was
-// seen to be, or, in a plan that does not look, when it was mitigated.
-func (v scene) served() time.Time {
-	if v.MitigatedAt.IsZero() {
-		return time.Time{}
-	}
-	var seen time.Time
-	for _, s := range v.plan.using("probe.region") {
-		if st := v.Step(s.ID); st.Status == incident.Done && st.Ended.After(seen) {
-			seen = st.Ended
-		}
-	}
-	if seen.IsZero() {
-		return v.MitigatedAt
-	}
-	return seen
 }
 
 // promoted says that a change was made that cannot be taken back at once.

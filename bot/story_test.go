@@ -184,7 +184,7 @@ func (s *story) promoted() *story {
 func (s *story) mitigated() *story {
 	s.add(10*time.Second, incident.Bot, incident.StepFinished{Step: "writable", Attempt: 1, Summary: "a row was written and read back"})
 	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "dns", Attempt: 1}, incident.StepFinished{Step: "dns", Attempt: 1, Summary: "the zone answers us-west-2", Changed: true})
-	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "traffic", Attempt: 1}, incident.StepFinished{Step: "traffic", Attempt: 1, Summary: "shop.example is served by us-west-2"})
+	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "traffic", Action: "probe.region", Attempt: 1}, incident.StepFinished{Step: "traffic", Attempt: 1, Summary: "shop.example is served by us-west-2"})
 	s.add(20*time.Second, incident.Bot, incident.StepStarted{Step: "order", Attempt: 1}, incident.StepFinished{Step: "order", Attempt: 1, Summary: "order 8121 was read back"})
 	return s.add(0, incident.Bot, incident.IncidentMitigated{Summary: "One order was placed and read back in us-west-2."})
 }

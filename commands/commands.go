@@ -379,7 +379,7 @@ func (c *Commands) running(s *incident.State) error {
 	}
 	if !s.MitigatedAt.IsZero() {
 		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: `/failover resolve`.",
-			s.Declared.Target, c.at(s.MitigatedAt))
+			s.Declared.Target, c.at(s.ServedAt()))
 	}
 	return nil
 }

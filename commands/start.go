@@ -392,7 +392,7 @@ func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error
 		var last takeover
 		var target string
 		err := c.Book.View(ctx, id, func(s *incident.State) {
-			last, target = takeover{s.ID, s.Declared.Source, s.MitigatedAt}, s.Declared.Target
+			last, target = takeover{s.ID, s.Declared.Source, s.ServedAt()}, s.Declared.Target
 		})
 		switch {
 		case err != nil:

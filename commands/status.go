@@ -77,7 +77,7 @@ func (c *Commands) lastOne(ctx context.Context) (string, *Answer) {
 			say += fmt.Sprintf(" at %s by %s", c.at(s.AbortedAt), mention(s.AbortedBy))
 		}
 		if !s.MitigatedAt.IsZero() {
-			say += fmt.Sprintf("; %s has served since %s", d.Target, c.at(s.MitigatedAt))
+			say += fmt.Sprintf("; %s has served since %s", d.Target, c.at(s.ServedAt()))
 		}
 		say += "."
 	})

@@ -174,6 +174,29 @@ func (s *State) Step(id string) StepState {
 	return StepState{ID: id}
 }
 
+// sees is the action that sees users be served by the target, by the public name.
+const sees = "probe.region"
+
+// ServedAt is since when users have been served by the target: when the public name
+// was last seen to be, or, in a run that did not look, when it was mitigated. That
+// is where impact ends, not where the last check turned green. Zero before the
+// incident is mitigated: until then what was seen may not last.
+func (s *State) ServedAt() time.Time {
+	if s.MitigatedAt.IsZero() {
+		return time.Time{}
+	}
+	var seen time.Time
+	for _, st := range s.Steps {
+		if st.Action == sees && st.Status == Done && st.Ended.After(seen) && !st.Ended.After(s.MitigatedAt) {
+			seen = st.Ended
+		}
+	}
+	if seen.IsZero() {
+		return s.MitigatedAt
+	}
+	return seen
+}
+
 // Over says that the run is at its end, whichever.
 func (s *State) Over() bool {
 	return !s.AbortedAt.IsZero() || !s.ResolvedAt.IsZero()

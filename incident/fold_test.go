@@ -400,6 +400,30 @@ func TestThePhaseIsOneWord(t *testing.T) {
 	}
 }
 
+func TestUsersAreServedSinceTheNameWasSeenToPointThere(t *testing.T) {
+	finished := func(minute, attempt int) []at {
+		return []at{
+			{minute, Bot, StepStarted{Step: "traffic", Action: "probe.region", Attempt: attempt}},
+			{minute, Bot, StepFinished{Step: "traffic", Action: "probe.region", Attempt: attempt}},
+		}
+	}
+	mitigated := at{9, Bot, IncidentMitigated{}}
+	for minute, happened := range map[int][]at{
+		-1: finished(3, 1),
+		9:  {mitigated}, // a run that does not look
+		3:  append(finished(3, 1), mitigated),
+		5:  append(append(finished(3, 1), finished(5, 2)...), mitigated),
+	} {
+		want := noon.Add(time.Duration(minute) * time.Minute)
+		if minute < 0 {
+			want = time.Time{}
+		}
+		if got := story(happened...).ServedAt(); !got.Equal(want) {
+			t.Errorf("after %v served since %s, want %s", happened, got, want)
+		}
+	}
+}
+
 func TestTheNewestPostOfAKeyCounts(t *testing.T) {
 	s := story(at{0, Bot, MessagePosted{Key: "card", TS: "1"}}, at{1, Bot, MessagePosted{Key: "update/1", TS: "2"}}, at{2, Bot, MessagePosted{Key: "card", TS: "3"}})
 	if len(s.Posts) != 2 || s.Posts["card"].TS != "3" || s.Posts["update/1"].TS != "2" {

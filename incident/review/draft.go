@@ -179,7 +179,7 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 // collect goes through the events once for what the State does not keep.
 func (b *builder) collect() {
 	s := b.state
-	b.t0, b.t3, b.t4, b.t5, b.t6 = s.Declared.Began, s.DeclaredAt, s.GoAt, s.MitigatedAt, s.ResolvedAt
+	b.t0, b.t3, b.t4, b.t5, b.t6 = s.Declared.Began, s.DeclaredAt, s.GoAt, s.ServedAt(), s.ResolvedAt
 	for _, e := range b.events {
 		switch body := e.Body.(type) {
 		case incident.StepStarted:
@@ -210,7 +210,7 @@ func (b *builder) summary() {
 	}
 	_, d.Duration = span("until users were served again", "T0", b.t0, "T5", b.t5)
 	if d.Duration.Measured() {
-		d.Duration.text += fmt.Sprintf(" (impact began %s, mitigated %s)", stamp(b.t0), stamp(b.t5))
+		d.Duration.text += fmt.Sprintf(" (impact began %s, served again since %s)", stamp(b.t0), stamp(b.t5))
 	}
 	d.Services = toFill("which services users missed")
 	if b.plan != nil && len(b.plan.Topology.Services) > 0 {
@@ -255,7 +255,8 @@ func (b *builder) moments() {
 	v, event, dnsNote := b.moved()
 	add(v, event, dnsNote)
 	note = b.state.Mitigated.Summary
-	add(at(b.t5, "the timeline does not say that users were served again"), "Services validated in secondary region", note)
+	add(at(b.t5, "the timeline does not say that users were served again"), "Users served again", "")
+	add(at(b.state.MitigatedAt, "the timeline does not say that they were"), "Services validated in secondary region", note)
 	note = ""
 	if b.state.ResolvedBy != "" {
 		note = "by " + b.who(b.state.ResolvedBy)
@@ -338,15 +339,15 @@ func (b *builder) metrics() {
 	add("Time to Detect (TTD)", "needs T1", "impact T0", b.t0, "first alert T1", t1)
 	add("Time to Acknowledge (TTA)", "needs T1 and T2", "first alert T1", t1, "acknowledged T2", t2)
 	add("Time to Respond (TTR)", "needs T1", "first alert T1", t1, "declared T3", b.t3)
-	add("Time to Mitigate (TTM)", "needs T0 and T5", "impact T0", b.t0, "mitigated T5", b.t5)
-	add("Time to Mitigate from the first alert", "needs T1", "first alert T1", t1, "mitigated T5", b.t5)
+	add("Time to Mitigate (TTM)", "needs T0 and T5", "impact T0", b.t0, "served again T5", b.t5)
+	add("Time to Mitigate from the first alert", "needs T1", "first alert T1", t1, "served again T5", b.t5)
 	add("Time to Resolve (full recovery)", "needs T0 and T6", "impact T0", b.t0, "resolved T6", b.t6)
 	add("From impact to declaration", "needs T0", "impact T0", b.t0, "declared T3", b.t3)
 	add("From declaration to the start of the failover", "never started", "declared T3", b.t3, "failover started T4", b.t4)
-	add("From the start of the failover to mitigation", "not mitigated", "failover started T4", b.t4, "mitigated T5", b.t5)
+	add("From the start of the failover until users were served", "they were not", "failover started T4", b.t4, "served again T5", b.t5)
 	if b.plan != nil && b.plan.Topology.Policy.ObjectiveMinutes > 0 {
 		goal := time.Duration(b.plan.Topology.Policy.ObjectiveMinutes) * time.Minute
-		m := Metric{Name: "Recovery time objective of " + Span(goal), Value: toFill("needs T0 and T5"), From: "impact T0 to mitigated T5"}
+		m := Metric{Name: "Recovery time objective of " + Span(goal), Value: toFill("needs T0 and T5"), From: "impact T0 to served again T5"}
 		if took, ok := b.impact(); ok {
 			m.Value = measured("%s, %s used", met(took <= goal), Span(took))
 			m.From = "T0 " + clock(b.t0) + " to T5 " + clock(b.t5)

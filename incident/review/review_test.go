@@ -222,7 +222,7 @@ func TestWhatATimelineDoesNotShowIsMarkedAndNotInvented(t *testing.T) {
 	}
 	for _, line := range []string{
 		"| Severity | *to fill in: the severity* |",
-		"- **Time to Mitigate (TTM):** *to fill in: needs T0 and T5* (impact T0 not known to mitigated T5 not known)",
+		"- **Time to Mitigate (TTM):** *to fill in: needs T0 and T5* (impact T0 not known to served again T5 not known)",
 		"| *to fill in: not resolved yet* | Incident resolved |",
 		"This run changed nothing.",
 		"- No plan is on the timeline",
@@ -245,13 +245,42 @@ func TestEachDurationStandsBesideItsTwoTimestamps(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"**Time to Mitigate (TTM):** 11 min 43 s (impact T0 14:00:00 UTC to mitigated T5 14:11:43 UTC)",
+		"**Time to Mitigate (TTM):** 11 min 43 s (impact T0 14:00:00 UTC to served again T5 14:11:43 UTC)",
 		"**Time to Resolve (full recovery):** 25 min (impact T0 14:00:00 UTC to resolved T6 14:25:00 UTC)",
 		"**Time to Detect (TTD):** *to fill in: needs T1* (impact T0 14:00:00 UTC to first alert T1 not known)",
 		"**Recovery time objective of 30 min:** met, 11 min 43 s used",
 	} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("the metrics lack %q", want)
+		}
+	}
+}
+
+func TestTheImpactEndsWhenUsersAreSeenToBeServed(t *testing.T) {
+	var events []incident.Event
+	for _, e := range regionLoss(t) {
+		if _, ok := e.Body.(incident.IncidentMitigated); ok {
+			seen := e
+			seen.Time = e.Time.Add(-time.Second)
+			seen.Body = incident.StepStarted{Step: "traffic", Action: "probe.region", Attempt: 1}
+			events = append(events, seen)
+			seen.Body = incident.StepFinished{Step: "traffic", Action: "probe.region", Attempt: 1}
+			events = append(events, seen)
+		}
+		events = append(events, e)
+	}
+	got, _, err := Write(events, Options{Template: ours(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| 14:11:42 UTC | Users served again |",
+		"| 14:11:43 UTC | Services validated in secondary region (Users are served from us-west-2) |",
+		"**Time to Mitigate (TTM):** 11 min 42 s (impact T0 14:00:00 UTC to served again T5 14:11:42 UTC)",
+		"**Recovery time objective of 30 min:** met, 11 min 42 s used",
+	} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("the draft lacks %q", want)
 		}
 	}
 }
