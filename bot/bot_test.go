@@ -259,6 +259,87 @@ func TestAnUpdateBelowAQuestionHasItsButtonsWhileItIsOpen(t *testing.T) {
 	}
 }
 
+func TestTheButtonsBelowAnUpdateGoEvenIfSlackFailsOnce(t *testing.T) {
+	for _, when := range []string{"at the answer", "at the next update"} {
+		t.Run(when, func(t *testing.T) {
+			s := newStage(t)
+			var fail atomic.Bool
+			s.change = func(_ *Options, c *Client) {
+				m := &meddler{RoundTripper: c.http.Transport}
+				m.meddle = func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+					if strings.HasSuffix(r.URL.Path, "/chat.update") && fail.CompareAndSwap(true, false) {
+						return nil, errors.New("the connection broke off")
+					}
+					return send()
+				}
+				c.http.Transport = m
+			}
+			s.start(s.log)
+			id := s.open()
+			s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0))
+			s.sleep(16 * time.Minute)
+			with := func() (out []string) {
+				for _, m := range s.slack.Messages(channel) {
+					payload, _ := m.Metadata["event_payload"].(map[string]any)
+					if key, _ := payload["key"].(string); strings.Contains(asJSON(t, m.Blocks), blockBelow) {
+						out = append(out, key)
+					}
+				}
+				return out
+			}
+			before := with()
+			if len(before) != 1 {
+				t.Fatalf("buttons below %v", before)
+			}
+			fail.Store(true)
+			if when == "at the answer" {
+				s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
+				s.sleep(5 * time.Minute)
+				if after := with(); len(after) > 0 {
+					t.Errorf("after the answer there are buttons below %v", after)
+				}
+			} else {
+				s.sleep(16 * time.Minute)
+				if after := with(); len(after) != 1 || after[0] == before[0] {
+					t.Errorf("after the next update there are buttons below %v; before %v", after, before)
+				}
+			}
+			if fail.Load() {
+				t.Error("nothing failed")
+			}
+		})
+	}
+}
+
+func TestWhoIsToResolveIsAskedAtTheBottom(t *testing.T) {
+	s := newStage(t)
+	s.start(s.log)
+	id := s.open()
+	s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated())
+	s.sleep(time.Minute)
+	bottom := func() (text string, payload map[string]any) {
+		for _, m := range slices.Backward(s.slack.Messages(channel)) {
+			if m.ThreadTS == "" {
+				payload, _ = m.Metadata["event_payload"].(map[string]any)
+				return asJSON(t, m.Blocks), payload
+			}
+		}
+		return "", nil
+	}
+	text, payload := bottom()
+	if !strings.Contains(text, "fo.resolve") || fmt.Sprint(payload[metaWaits]) != "[UALICE]" || payload[metaAsks] != string(id)+" is to be resolved" {
+		t.Errorf("at the bottom is %s, %v", text, payload)
+	}
+	s.happen(id, "UALICE", incident.IncidentResolved{})
+	s.sleep(time.Minute)
+	for _, m := range s.slack.Messages(channel) {
+		payload, _ := m.Metadata["event_payload"].(map[string]any)
+		if payload[metaWaits] != nil || strings.Contains(asJSON(t, m.Blocks), "fo.resolve") {
+			t.Errorf("still asked: %v, %s", payload, asJSON(t, m.Blocks))
+		}
+	}
+}
+
 func TestTheButtonsBelowAFormerLifesUpdateGoWithTheQuestion(t *testing.T) {
 	for _, answered := range []string{"while the bot is away", "after it came back"} {
 		t.Run(answered, func(t *testing.T) {

@@ -31,6 +31,7 @@ type cardView struct {
 	More                                             int
 	Sections                                         []sectionLine
 	Asking                                           []asking
+	Unshown                                          int // open questions beyond those
 	Impact, Objective                                string
 	Late                                             bool
 	Unprotected                                      bool
@@ -75,11 +76,10 @@ func (v scene) card() cardView {
 			c.Bad = c.Bad[:badMax]
 		}
 	}
-	for _, q := range v.open() {
+	open := v.open()
+	c.Unshown = max(0, len(open)-questionsOnCard)
+	for _, q := range open[:len(open)-c.Unshown] {
 		c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
-		if len(c.Asking) == questionsOnCard {
-			break
-		}
 	}
 	switch {
 	case !v.MitigatedAt.IsZero():
@@ -140,16 +140,14 @@ func (v scene) approvers() string {
 
 // questionsOnCard is for how many open questions the card has buttons; the
 // others have their own messages below.
-const questionsOnCard = 4
+const questionsOnCard = 6
 
 // cardMessage is the live card.
 func (b *Bot) cardMessage(v scene) message {
 	var rows []slack.Block
-	for i, q := range v.open() {
-		if i == questionsOnCard {
-			break
-		}
-		rows = append(rows, row("question/"+q.Question, v.choices(q)...)...)
+	open := v.open()
+	for _, q := range open[:min(len(open), questionsOnCard)] {
+		rows = append(rows, row("question/"+q.Question, v.among(q, open)...)...)
 	}
 	rows = append(rows, row("run", v.controls()...)...)
 	m := compose(b.words.say("card", v.card()), v.practice, rows...)
@@ -179,6 +177,31 @@ func (v scene) controls() []commands.Button {
 		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
 	}
 	return run
+}
+
+// among are the buttons of a question that stands with others: each names what it
+// is about, and what stops the whole run is not among them.
+func (v scene) among(q *incident.Question, others []*incident.Question) []commands.Button {
+	out := v.choices(q)
+	if len(others) < 2 || q.Kind == incident.AskGo {
+		return out
+	}
+	out = slices.DeleteFunc(out, func(b commands.Button) bool { return b.Verb == "abort" })
+	named := "“" + cut(strings.TrimSuffix(lineOf(q.Title, 200), " stopped"), 40) + "”"
+	for i, b := range out {
+		label, more := strings.CutSuffix(b.Label, " …")
+		switch {
+		case b.Verb == "go_on":
+			label += " without " + named
+		default:
+			label += " " + named
+		}
+		if more {
+			label += " …"
+		}
+		out[i].Label = label
+	}
+	return out
 }
 
 // retriesMax is for how many failed gates there is a button.

@@ -2,8 +2,10 @@ package bot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,8 +81,7 @@ type follower struct {
 	again    int
 	next     time.Time
 	updateAt time.Time // when that was, in this life
-	newest   job       // that update, without buttons
-	below    string    // which buttons stand below it
+	newest   job       // the update that stands last in the channel
 	uploads  int
 	fails    int
 }
@@ -93,7 +94,12 @@ type job struct {
 	next   time.Time
 	ts     string
 	as     string // of a question: how it looks
-	over   bool   // an update that is there and changes its buttons
+
+	// Of an update: the same without buttons, the buttons below it, and whether only
+	// they change.
+	bare  *message
+	below string
+	over  bool
 }
 
 func newFollower(b *Bot, id incident.ID) *follower {
@@ -269,7 +275,7 @@ func (f *follower) begin(ctx context.Context) error {
 	f.known, f.shown, f.given = map[string]string{}, map[string]string{}, map[string]bool{}
 	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
-	f.dirty, f.searched, f.uploads, f.updateAt, f.newest, f.below = true, false, 0, time.Time{}, job{}, ""
+	f.dirty, f.searched, f.uploads, f.updateAt, f.newest = true, false, 0, time.Time{}, job{}
 	f.marks.forget()
 	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		for key, p := range s.Posts {
@@ -314,7 +320,7 @@ func (f *follower) said(j job) {
 	case strings.HasPrefix(j.key, keyUpdate) && !j.over:
 		f.updateAt = f.b.clock.Now()
 	}
-	if f.known[j.key] != "" {
+	if f.known[j.key] != "" && !j.over {
 		f.learn(j.key, j.next)
 	}
 }
@@ -392,8 +398,8 @@ func (f *follower) find(m slack.Message) {
 	}
 	// The history comes newest first: of a former life's updates the first with
 	// buttons is the only one.
-	if j, had := withoutAsked(key, m); had && f.newest.key == "" {
-		f.newest, f.below = j, "a former life's"
+	if j := inChannel(key, m); j.below != "" && f.newest.key == "" {
+		f.newest = j
 	}
 	if f.known[key] != "" {
 		return
@@ -407,18 +413,23 @@ func (f *follower) find(m slack.Message) {
 	f.learn(key, j.next)
 }
 
-// withoutAsked is an update as it stands in the channel without the buttons below
-// it, and whether it had any.
-func withoutAsked(key string, m slack.Message) (j job, had bool) {
+// inChannel is an update as it stands in the channel.
+func inChannel(key string, m slack.Message) job {
 	if !strings.HasPrefix(key, keyUpdate) {
-		return job{}, false
+		return job{}
 	}
-	rest := slices.DeleteFunc(slices.Clone(m.Blocks.BlockSet), func(b slack.Block) bool {
-		a, ok := b.(*slack.ActionBlock)
-		return ok && strings.HasPrefix(a.BlockID, blockBelow)
-	})
-	return job{key: key, m: message{blocks: rest, text: m.Text, meta: m.Metadata.EventPayload}, over: true},
-		len(rest) < len(m.Blocks.BlockSet)
+	bare := message{text: m.Text, meta: maps.Clone(m.Metadata.EventPayload)}
+	delete(bare.meta, metaWaits)
+	delete(bare.meta, metaAsks)
+	var has below
+	for _, b := range m.Blocks.BlockSet {
+		if a, ok := b.(*slack.ActionBlock); ok && strings.HasPrefix(a.BlockID, blockBelow) {
+			has.rows = append(has.rows, b)
+		} else {
+			bare.blocks = append(bare.blocks, b)
+		}
+	}
+	return job{key: key, bare: &bare, below: has.looks()}
 }
 
 // posted is when a message was posted, by its timestamp.
@@ -472,7 +483,8 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	}
 
 	due := f.cardAt.Add(replaceEvery).Sub(v.now)
-	stale := v.over().Equal(v.now) && v.now.Sub(f.cardAt) >= refreshEvery
+	hurt := v.MitigatedAt.IsZero() && v.ResolvedAt.IsZero()
+	stale := hurt && v.now.Sub(f.cardAt) >= refreshEvery
 	switch {
 	case f.known[keyCard] == "" || (f.dirty || stale) && due <= 0:
 		o.jobs = append(o.jobs, job{key: keyCard, m: card()})
@@ -492,7 +504,9 @@ func (f *follower) look(s *incident.State, o *outlook) {
 			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, n, f.again+1))
 		}
 	}
-	f.buttons(v, o)
+	if !slices.ContainsFunc(o.jobs, func(j job) bool { return j.bare != nil }) {
+		f.buttons(v, o)
+	}
 	f.notices(v, o)
 	f.questions(v, o)
 	if o.resolved && (f.known[keyReview] == "" || f.known[keyFile] == "") && b.opt.Review != nil {
@@ -506,7 +520,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 // not speak.
 func (f *follower) due(v scene) time.Time {
 	due, last := f.next, f.next.Add(-f.b.opt.UpdateEvery)
-	if !v.over().Equal(v.now) {
+	if v.ends() {
 		return due
 	}
 	for _, s := range v.plan.steps {
@@ -528,43 +542,73 @@ func (f *follower) update(v scene, o *outlook, key string) {
 	} else {
 		o.wait = min(o.wait, f.b.opt.UpdateEvery)
 	}
-	if f.below != "" && f.known[f.newest.key] != "" && f.newest.key != key {
-		o.jobs = append(o.jobs, f.newest) // its buttons go
+	if f.newest.below != "" && f.newest.key != key {
+		o.jobs = append(o.jobs, f.newest.above(below{}))
 	}
-	plain := job{key: key, m: f.b.updateMessage(v, key, next), next: next}
-	j := plain
-	rows, below := f.asked(v)
-	j.m = plain.m.with(rows)
-	plain.over = true
-	f.newest, f.below = plain, below
+	bare := f.b.updateMessage(v, key, next)
+	j := job{key: key, bare: &bare, next: next}.above(f.asked(v))
+	j.over = false
 	o.jobs = append(o.jobs, j)
 }
 
 // buttons keeps those below the newest update to what can be answered.
 func (f *follower) buttons(v scene, o *outlook) {
-	rows, below := f.asked(v)
-	j := f.newest
-	if f.known[j.key] == "" || f.below == below || f.below == "" {
+	asked := f.asked(v)
+	if f.newest.below == "" || f.newest.below == asked.looks() {
 		return // a question that came after it stands below it anyway
 	}
-	j.m = j.m.with(rows)
-	f.below = below
-	o.jobs = append(o.jobs, j)
+	o.jobs = append(o.jobs, f.newest.above(asked))
 }
 
-// asked are the buttons of the questions that are in the channel already, so that
-// whoever is asked finds them below an update, too: nobody scrolls for a button.
-func (f *follower) asked(v scene) (rows []slack.Block, which string) {
-	for i, q := range v.open() {
-		if i == questionsOnCard {
-			break
-		}
-		if f.known[keyQuestion+q.Question] != "" {
-			rows = append(rows, row(blockBelow+q.Question, v.choices(q)...)...)
-			which += q.Question + " " + v.looks(q) + "\n"
+// below is what stands below an update, so that nobody scrolls for a button.
+type below struct {
+	rows  []slack.Block
+	waits []string // for whom, if no message of its own says so
+	asks  string
+}
+
+func (b below) looks() string {
+	if len(b.rows) == 0 {
+		return ""
+	}
+	data, err := json.Marshal(b.rows)
+	if err != nil {
+		return err.Error() // never: they are ours
+	}
+	return string(data)
+}
+
+// above is the update with that below it.
+func (j job) above(b below) job {
+	j.m, j.below, j.over = j.bare.with(b.rows), b.looks(), true
+	if len(b.waits) > 0 {
+		j.m.meta = maps.Clone(j.m.meta)
+		j.m.meta[metaWaits], j.m.meta[metaAsks] = b.waits, b.asks
+	}
+	return j
+}
+
+// asked is what can be answered now: the questions that are in the channel already,
+// and at the end of a run, that the incident is resolved.
+func (f *follower) asked(v scene) (b below) {
+	if v.ends() {
+		return below{
+			rows:  row(blockBelow+"end", v.controls()[0]),
+			waits: []string{v.Declared.Commander}, asks: line(string(v.ID)) + " is to be resolved",
 		}
 	}
-	return rows, which
+	open := v.open()
+	several := false
+	for _, q := range open[:min(len(open), questionsOnCard)] {
+		if f.known[keyQuestion+q.Question] != "" {
+			b.rows = append(b.rows, row(blockBelow+q.Question, v.among(q, open)...)...)
+			several = several || q.Kind == incident.AskFailed && len(open) > 1
+		}
+	}
+	if several {
+		b.rows = append(b.rows, row(blockBelow+"run", commands.Button{Verb: "abort", Label: "Abort …", Incident: v.ID, Style: "danger"})...)
+	}
+	return b
 }
 
 func (f *follower) notices(v scene, o *outlook) {
@@ -650,6 +694,9 @@ func (f *follower) say(ctx context.Context, j job) error {
 		case err == nil:
 			f.show(j, sum)
 			return nil
+		case code(err) == "message_not_found" && j.over:
+			f.newest = job{} // somebody deleted it, and its buttons with it
+			return nil
 		case code(err) == "message_not_found":
 			delete(f.known, j.key) // somebody deleted it: it is said again
 		case refused(err), code(err) == "cant_update_message", code(err) == "edit_window_closed":
@@ -694,6 +741,9 @@ func (f *follower) show(j job, sum string) {
 	}
 	if j.as != "" {
 		f.shown[j.key+"/as"] = j.as
+	}
+	if j.bare != nil {
+		f.newest = j
 	}
 }
 

@@ -289,7 +289,7 @@ func TestTheUpdateSaysOnlyWhatWasMeasured(t *testing.T) {
 		story          *story
 		source, target string
 	}{
-		{"a planned run", newStory("planned").readiness(), "DEGRADED", "STANDBY"},
+		{"a planned run", newStory("planned").readiness(), "planned move", "STANDBY"},
 		{"nobody has looked", newStory("unplanned"), "reported down, not confirmed", "STANDBY"},
 		{"the views are asked", started("unplanned"), "reported down, not confirmed", "STANDBY"},
 		{"they did not agree", started("unplanned").add(time.Second, incident.Bot, incident.StepFailed{Step: "agreed", Attempt: 1, Error: "1 of 3"}), "not confirmed", "STANDBY"},
@@ -508,6 +508,85 @@ func TestAnApprovalIsCalledTheSameBeforeItIsAskedFor(t *testing.T) {
 		if got := p.heading(p.steps[step]); got != want {
 			t.Errorf("%s is headed %q, want %q", step, got, want)
 		}
+	}
+}
+
+// stoppedMany has n steps that stopped.
+func stoppedMany(n int) *story {
+	s := newStory("unplanned").readiness().gone()
+	for i := range n {
+		step := []string{"scale/order-service", "scale/payment-service", "healthy", "promote", "writable", "dns", "traffic", "order"}[i]
+		s.add(time.Second, incident.Bot, incident.StepStarted{Step: step, Attempt: 1}, incident.StepFailed{Step: step, Attempt: 1, Error: "no"},
+			incident.ApprovalAsked{Question: fmt.Sprintf("f%d", i), Kind: incident.AskFailed, Step: step, Title: fmt.Sprintf("Step %d stopped", i), Role: "commander"})
+	}
+	return s
+}
+
+func labels(blocks []slack.Block) []string {
+	var out []string
+	for _, block := range blocks {
+		if a, ok := block.(*slack.ActionBlock); ok {
+			for _, e := range a.Elements.ElementSet {
+				out = append(out, e.(*slack.ButtonBlockElement).Text.Text)
+			}
+		}
+	}
+	return out
+}
+
+func TestEachOfSeveralButtonsSaysWhatItIsFor(t *testing.T) {
+	for n, want := range map[int][]string{
+		1: {"Retry", "Go on …", "Abort …", "Pause", "Timeline", "Abort …"},
+		2: {"Retry “Step 0”", "Go on without “Step 0” …", "Retry “Step 1”", "Go on without “Step 1” …", "Pause", "Timeline", "Abort …"},
+	} {
+		s := stoppedMany(n)
+		b := sober(t, s.at)
+		v := b.scene(incident.Fold(s.events))
+		if got := labels(b.cardMessage(v).blocks); !slices.Equal(got, want) {
+			t.Errorf("%d questions: %q, want %q", n, got, want)
+		}
+		f := newFollower(b, v.ID)
+		f.known = map[string]string{keyQuestion + "f0": "1.1", keyQuestion + "f1": "1.2"}
+		want = append(slices.DeleteFunc(slices.Clone(want), func(l string) bool { return slices.Contains([]string{"Pause", "Timeline", "Abort …"}, l) }), "Abort …")
+		if got := labels(f.asked(v).rows); !slices.Equal(got, want) {
+			t.Errorf("below the update of %d questions: %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestWhatTheCardHasNoButtonsForIsCounted(t *testing.T) {
+	s := stoppedMany(questionsOnCard + 2)
+	b := sober(t, s.at)
+	v := b.scene(incident.Fold(s.events))
+	card := asJSON(t, b.cardMessage(v).blocks)
+	if !strings.Contains(card, "and 2 more questions, answered where each was asked") || strings.Count(card, "*Waiting for") != questionsOnCard {
+		t.Errorf("the card says %s", card)
+	}
+	want := "waiting for <@UALICE>: Step 0 stopped, Step 1 stopped, Not confirmed: Step 2"
+	if got := v.doing(); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " and 2 more") {
+		t.Errorf("the update says %q", got)
+	}
+}
+
+func TestAfterAnAbortTheCardSaysWhatWasCutOffAndTheImpactGoesOn(t *testing.T) {
+	s := newStory("unplanned").readiness().gone().add(time.Second, "UALICE", incident.RunAborted{Reason: "x"})
+	later := s.at.Add(5 * time.Minute)
+	v := sober(t, later).scene(incident.Fold(s.events))
+	lines := map[string]sectionLine{}
+	for _, l := range v.chapters() {
+		lines[l.Title] = l
+	}
+	if l := lines["Scale up"]; l.Note != "2 cut off" || l.Mark != "–" || l.Busy {
+		t.Errorf("%+v", l)
+	}
+	says := func() string { return asJSON(t, sober(t, later).cardMessage(v).blocks) }
+	if want := "Impact so far " + span(later.Sub(v.Declared.Began)); !strings.Contains(says(), want) {
+		t.Errorf("%q is not on the card: %s", want, says())
+	}
+	s.add(time.Minute, "UALICE", incident.IncidentResolved{})
+	v = sober(t, later).scene(incident.Fold(s.events))
+	if want := "Impact " + span(s.at.Sub(v.Declared.Began)); !strings.Contains(says(), want) || strings.Contains(says(), "so far") {
+		t.Errorf("%q is not on the card: %s", want, says())
 	}
 }
 

@@ -397,11 +397,21 @@ func (v scene) waitsFor(p commands.Person, q *incident.Question) (waits, glass b
 	return glass, glass
 }
 
+// awaits are the ids of those for whom a question waits.
+func (v scene) awaits(q *incident.Question) []string {
+	out := []string{}
+	for _, p := range v.roster {
+		if waits, _ := v.waitsFor(p, q); waits {
+			out = append(out, p.ID)
+		}
+	}
+	return out
+}
+
 // resolves says that the run is over and that person is waited for to say that the
 // incident is.
 func (v scene) resolves(p commands.Person) bool {
-	phase := v.Phase()
-	return p.ID == v.Declared.Commander && (phase == "mitigated" || phase == "aborted")
+	return p.ID == v.Declared.Commander && v.ends()
 }
 
 // home is what somebody's App Home shows: first what waits for them.
@@ -449,7 +459,7 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 	case len(parts) == 0:
 		parts = append(parts, homePart{homeView: homeView{Nothing: true}})
 	}
-	c.Asking = nil
+	c.Asking, c.Unshown = nil, 0
 	for _, q := range v.open() {
 		if waits, _ := v.waitsFor(p, q); !waits || !listed {
 			c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})

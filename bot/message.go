@@ -33,6 +33,13 @@ const (
 // found again after a crash.
 const eventType = "failoverbot"
 
+// Keys of the metadata that say who is waited for, and for what; they are there
+// while that is so.
+const (
+	metaWaits = "waits_for"
+	metaAsks  = "asks"
+)
+
 // message is something to be said in a channel.
 type message struct {
 	blocks []slack.Block

@@ -205,7 +205,7 @@ func outcome(q *incident.Question) string {
 	case "go":
 		return who(q.By) + " said Go at " + at + reason
 	case "retry":
-		return who(q.By) + " had it carried out again at " + at + reason
+		return who(q.By) + " said Retry at " + at + reason
 	case "skip":
 		return who(q.By) + " went on without it at " + at + reason
 	case "abort":
@@ -231,6 +231,9 @@ func (b *Bot) questionMessage(v scene, q *incident.Question) message {
 	m.meta = map[string]any{
 		"incident": string(v.ID), "key": keyQuestion + q.Question, "kind": "question",
 		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": v.asks(q),
+	}
+	if v.asks(q) {
+		m.meta[metaWaits], m.meta[metaAsks] = v.awaits(q), v.about(q)
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/failoverbot/failoverbot/commands"
@@ -115,6 +116,12 @@ func (v scene) over() time.Time {
 		}
 	}
 	return v.now
+}
+
+// ends says that nothing is left of the run but to resolve the incident.
+func (v scene) ends() bool {
+	phase := v.Phase()
+	return phase == "mitigated" || phase == "aborted"
 }
 
 // waited is how long nothing but people was waited for, up to now.
@@ -258,7 +265,7 @@ func (v scene) chapters() []sectionLine {
 	for _, c := range v.plan.sections {
 		l := sectionLine{Title: lineOf(c.Title, 80), Total: len(c.steps), Changes: c.changes}
 		var first, last time.Time
-		var running, failed int
+		var running, cutOff, failed, overridden, skipped int
 		var now string
 		var asked *incident.Question
 		for _, s := range c.steps {
@@ -274,6 +281,10 @@ func (v scene) chapters() []sectionLine {
 			}
 			switch st.Status {
 			case incident.Running:
+				if v.Over() && !s.Closing { // nobody looks any more
+					cutOff++
+					break
+				}
 				running++
 				now = "now: " + lineOf(s.Title, 100)
 				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
@@ -286,6 +297,12 @@ func (v scene) chapters() []sectionLine {
 				}
 			case incident.Failed:
 				failed++
+			case incident.Skipped:
+				if v.plan.gates[s.ID] {
+					overridden++
+				} else {
+					skipped++
+				}
 			default:
 			}
 			if q := waiting[s.ID]; q != nil && asked == nil {
@@ -299,6 +316,8 @@ func (v scene) chapters() []sectionLine {
 			l.Mark = "✓"
 		case failed > 0:
 			l.Mark = "✗"
+		case !first.IsZero() && v.Over() && running == 0:
+			l.Mark = "–"
 		case running > 0 || asked != nil || !first.IsZero():
 			l.Mark = "▸"
 		default:
@@ -306,7 +325,7 @@ func (v scene) chapters() []sectionLine {
 		}
 		switch {
 		case first.IsZero():
-		case running > 0 || l.Finished && last.IsZero():
+		case running+cutOff > 0 || l.Finished && last.IsZero():
 			l.Time = span(v.over().Sub(first))
 		case !last.IsZero():
 			l.Time = span(last.Sub(first))
@@ -322,6 +341,14 @@ func (v scene) chapters() []sectionLine {
 			l.Note = fmt.Sprintf("now: %d steps at once", running)
 			if l.Slow != "" {
 				l.Note += ", " + l.Slow
+			}
+		}
+		for _, also := range []struct {
+			n    int
+			what string
+		}{{cutOff, "cut off"}, {overridden, "overridden"}, {skipped, "skipped"}} {
+			if also.n > 0 {
+				l.Note = strings.TrimPrefix(fmt.Sprintf("%s, %d %s", l.Note, also.n, also.what), ", ")
 			}
 		}
 		out = append(out, l)

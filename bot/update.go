@@ -68,10 +68,10 @@ func (v scene) update(next time.Time) updateView {
 }
 
 // sourceIs says how the Region is that is left: down only once enough views have
-// found it so, for until then nobody has measured it.
+// found it so, for until then nobody has measured it. In a planned move nobody does.
 func (v scene) sourceIs() string {
 	if v.Declared.Mode != "unplanned" {
-		return "DEGRADED"
+		return "planned move"
 	}
 	agreed, looked := 0, v.plan.using("record.agree")
 	for _, s := range looked {
@@ -144,9 +144,9 @@ func (v scene) doing() string {
 	case "resolved":
 		return ""
 	case "mitigated":
-		return "users are served from " + lineOf(v.Declared.Target, 40) + "; the commander resolves when it is over"
+		return "users are served from " + lineOf(v.Declared.Target, 40) + "; " + who(v.Declared.Commander) + " resolves it when it is over"
 	case "aborted":
-		return "the run was stopped; the commander decides the way on"
+		return "the run was stopped; " + who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
 	}
 	// What runs; between two steps, the furthest section that was begun.
 	var busy, slow []string
@@ -166,11 +166,7 @@ func (v scene) doing() string {
 	w := v.awaited()
 	switch {
 	case len(w) > 0:
-		text := "waiting for " + strings.Join(w[:min(len(w), 3)], "; for ")
-		if len(w) > 3 {
-			text += fmt.Sprintf("; and %d more", len(w)-3)
-		}
-		return strings.Join(append([]string{text}, slow[:min(len(slow), 4)]...), "; ")
+		return strings.Join(append([]string{"waiting for " + strings.Join(w, "; for ")}, slow[:min(len(slow), 4)]...), "; ")
 	case len(busy) > 0:
 		return strings.Join(busy[:min(len(busy), 4)], ", ")
 	}
@@ -182,14 +178,18 @@ func (v scene) doing() string {
 // is done. A section that ends right before a question would otherwise have an
 // update that does not know of it.
 func (v scene) awaited() []string {
-	var out []string
-	if v.Paused {
-		out = append(out, "whoever ends the pause")
+	var whom []string
+	what := map[string][]string{}
+	add := func(who, to string) {
+		if what[who] == nil {
+			whom = append(whom, who)
+		}
+		what[who] = append(what[who], to)
 	}
 	asked := map[string]bool{}
 	for _, q := range v.open() {
 		asked[q.Step] = true
-		out = append(out, either(v.may(q))+": "+v.about(q))
+		add(either(v.may(q)), v.about(q))
 	}
 	for i := range v.plan.Steps {
 		s := &v.plan.Steps[i]
@@ -200,12 +200,24 @@ func (v scene) awaited() []string {
 			continue
 		case s.Kind == runbook.Ask && v.GoAt.IsZero():
 			soon.Kind, soon.Role = incident.AskGo, commands.Commander
-		case s.Approval != nil && st.ApprovedSeq <= max(st.VoidSeq, st.IntendedSeq):
+		case s.Approval != nil && !st.Cleared():
 			soon.Kind, soon.Role = incident.AskApprove, s.Approval.By
 		default:
 			continue
 		}
-		out = append(out, either(v.may(&soon))+": "+v.plan.heading(s))
+		add(either(v.may(&soon)), v.plan.heading(s))
+	}
+	var out []string
+	if v.Paused {
+		out = append(out, "whoever ends the pause")
+	}
+	for _, who := range whom {
+		titles := what[who]
+		text := who + ": " + strings.Join(titles[:min(len(titles), questionsOnCard)], ", ")
+		if more := len(titles) - questionsOnCard; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		out = append(out, text)
 	}
 	return out
 }

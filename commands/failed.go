@@ -26,7 +26,12 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, c.noSuchStep(s, p, rest, "retry")
 		}
 		again := append([]string{step}, rerun(s, p, step)...)
-		say = "“" + title(p, step) + "” is carried out again"
+		st, _ := p.Step(step)
+		asked := (st.Approval != nil || st.CoveredBy != "") && !s.Step(step).Cleared()
+		say = "“" + st.Title + "” is carried out again"
+		if asked {
+			say = "“" + st.Title + "” is looked at again"
+		}
 		if with := again[1:]; len(with) > 0 {
 			say += ", and with it " + titles(p, with)
 		}
@@ -34,6 +39,9 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 			say += " as soon as the pause ends: `/failover resume`"
 		}
 		say += "."
+		if asked {
+			say += " Unless it is done already, an approver is asked once more before it is carried out."
+		}
 		bodies := chosen(s, ask, step, "retry", "")
 		for _, id := range again {
 			bodies = append(bodies, incident.StepRetried{Step: id})

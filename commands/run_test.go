@@ -147,6 +147,18 @@ func TestAStepThatStoppedIsRetried(t *testing.T) {
 	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "abort", On: "q7", Text: "x"}) }, "answered by <@UALICE>")
 }
 
+func TestARetryThatTakesANewApprovalSaysSo(t *testing.T) {
+	r := promoting(t)
+	r.ask(yes(bob, "q1"))
+	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1}, incident.ChangeIntended{Step: "promote-database", Attempt: 1})
+	r.bot(incident.StepFailed{Step: "promote-database", Attempt: 1, Error: "throttled"})
+	got := r.say(alice, "retry promote-database").Text
+	contains(t, got, "“Promote the database” is looked at again.", "an approver is asked once more before it is carried out")
+	if strings.Contains(got, "is carried out again") {
+		t.Errorf("nothing is carried out before somebody approves: %s", got)
+	}
+}
+
 // A step that judges what others found is of no use with what they found before.
 func TestARetryCarriesOutAgainWhatTheStepJudges(t *testing.T) {
 	r := newRoom(t)

@@ -174,6 +174,10 @@ func (s *State) Step(id string) StepState {
 	return StepState{ID: id}
 }
 
+// Cleared says that the step has an approval to go on with: a newer one than its
+// last intention, and than whatever made approvals void.
+func (st StepState) Cleared() bool { return st.ApprovedSeq > max(st.IntendedSeq, st.VoidSeq) }
+
 // sees is the action that sees users be served by the target, by the public name.
 const sees = "probe.region"
 

@@ -18,7 +18,7 @@ import (
 // is one that showed the step's effect, whichever step it was asked for.
 func yes(s *incident.State, step runbook.Step) (question string) {
 	st := s.Step(step.ID)
-	if st.ApprovedSeq <= st.IntendedSeq || st.ApprovedSeq <= st.VoidSeq {
+	if !st.Cleared() {
 		return ""
 	}
 	return st.Approved

@@ -289,18 +289,13 @@ function showTopView(faults = {}) {
 
 // ---- who is waited for
 
-// questions are the bot's open ones, each with the people that it asks: those who
-// are named before a colon ("@Bob or @Carol: approve or decline").
+// questions are the bot's messages that wait for somebody, each with the people.
 function questions() {
   const out = [];
   for (const list of Object.values(state.messages)) {
     for (const m of list) {
       const meta = m.metadata || {}, p = meta.event_payload || {};
-      if (meta.event_type !== 'failoverbot' || p.kind !== 'question' || !p.open) continue;
-      const lines = (m.blocks || []).flatMap((b) => (b.text ? b.text.text.split('\n') : []));
-      const named = (s) => [...s.matchAll(/<@(\w+)/g)].map((x) => x[1]);
-      const asked = lines.flatMap((l) => { const before = /^<@\w+[^:]*:/.exec(l); return before ? named(before[0]) : []; });
-      out.push({m, title: plainText(m.text).replace(/^REHEARSAL · /, ''), people: asked.length ? asked : named(lines.join('\n'))});
+      if (meta.event_type === 'failoverbot' && p.waits_for) out.push({m, title: plainText(p.asks), people: p.waits_for});
     }
   }
   return out;
