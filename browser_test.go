@@ -1099,11 +1099,11 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 	alice.picture("5-aborted")
 	alice.click("#practiceClose", "")
 
-	// A question may name further people on a second line.
+	// A message says who is waited for, whoever its text names.
 	var asked []string
 	b.must(alice.eval(`(() => {
-		put(state.messages[channel], {channel, ts: '1.000001', user: state.bot.id, text: 'Approve', metadata: {event_type: 'failoverbot', event_payload: {kind: 'question', open: true}},
-			blocks: [{type: 'section', text: {type: 'mrkdwn', text: '<@U0BOB>: approve or decline\n<@U0CAROL>: nobody answered; you may approve alone\n<@U0ALICE> asked'}}]});
+		put(state.messages[channel], {channel, ts: '1.000001', user: state.bot.id, text: 'Approve', metadata: {event_type: 'failoverbot', event_payload: {waits_for: ['U0BOB', 'U0CAROL'], asks: 'Approve'}},
+			blocks: [{type: 'section', text: {type: 'mrkdwn', text: '<@U0BOB>: approve or decline\n<@U0ALICE> asked'}}]});
 		draw();
 		return questions().at(-1).people;
 	})()`, &asked))

@@ -190,12 +190,10 @@ func (v scene) among(q *incident.Question, others []*incident.Question) []comman
 	named := "“" + cut(strings.TrimSuffix(lineOf(q.Title, 200), " stopped"), 40) + "”"
 	for i, b := range out {
 		label, more := strings.CutSuffix(b.Label, " …")
-		switch {
-		case b.Verb == "go_on":
-			label += " without " + named
-		default:
-			label += " " + named
+		if b.Verb == "go_on" {
+			label += " without"
 		}
+		label += " " + named
 		if more {
 			label += " …"
 		}
