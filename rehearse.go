@@ -165,12 +165,20 @@ func (r *rehearsal) series(ctx context.Context) error {
 			return err
 		}
 		following := &rehearsal{
-			scenario: r.next, speed: r.clock.Speed(), listen: strings.Trim(strings.TrimPrefix(r.slack.URL(), "http://"), "/"), verbose: r.verbose, stdout: r.stdout, log: r.log,
+			scenario: r.next, speed: r.clock.Speed(), listen: r.again(), verbose: r.verbose, stdout: r.stdout, log: r.log,
 			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results, out: r.results,
 			own: r.own, ownName: r.ownName,
 		}
 		r = following
 	}
+}
+
+// again is where the rehearsal that follows listens: where this one was told to, at
+// the port that it has.
+func (r *rehearsal) again() string {
+	host, _, _ := net.SplitHostPort(r.listen) // openSlack has split it before
+	_, port, _ := net.SplitHostPort(strings.Trim(strings.TrimPrefix(r.slack.URL(), "http://"), "/"))
+	return net.JoinHostPort(host, port)
 }
 
 func (r *rehearsal) run(ctx context.Context) (err error) {
@@ -348,15 +356,12 @@ func (r *rehearsal) raise(ctx context.Context) error {
 }
 
 func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
-	host, port, err := net.SplitHostPort(r.listen)
+	_, port, err := net.SplitHostPort(r.listen)
 	if err != nil {
 		return usagef("--listen %q is not host:port, such as 127.0.0.1:8065", r.listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return usagef("--listen %q: the port is a number from 0 to 65535; 0 chooses a free one", r.listen)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		_, _ = fmt.Fprintf(r.stdout, "Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.\n", r.listen)
 	}
 	var people []slacksim.Person
 	for _, p := range r.scn.People {
@@ -513,11 +518,19 @@ func (r *rehearsal) runBot(ctx context.Context) error {
 
 func (r *rehearsal) banner() {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(r.stdout, format+"\n", args...) }
-	if r.nth > 1 {
+	host, _, _ := net.SplitHostPort(r.listen) // openSlack has split it before
+	switch {
+	case r.nth > 1:
 		say("")
+	case host != "localhost" && !net.ParseIP(host).IsLoopback():
+		say("Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.", r.listen)
 	}
 	say("Rehearsal %s: %s", r.scn.Name, r.scn.Title)
-	say("Slack: %s   time runs %s   Redis: inside this process, gone with it (not durable)", r.slack.URL(), r.speed)
+	pages := r.slack.URLs()
+	say("Slack: %s   time runs %s   Redis: inside this process, gone with it (not durable)", pages[0], r.speed)
+	if others := pages[1:]; len(others) > 0 {
+		say("From other machines: %s", strings.Join(others, "  "))
+	}
 	if r.out != "" {
 		say("The records go to %s", r.out)
 	}

@@ -1,5 +1,8 @@
 package slacksim
 
+// Pages are the addresses of what listens at one, on a machine that has these.
+var Pages = pages
+
 // Served are the Web API methods that exist here, with the scope that each needs
 // and its tier.
 func Served() map[string][2]string {

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,18 +95,15 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// own refuses what a foreign web page could make a browser ask of this address:
-// another host name that leads here, or a request from another origin.
+// own refuses what a foreign web page could make a browser ask of this address: a
+// host name, which its owner can make lead here, or a request from another origin.
+// An IP address leads where it says, also through a port that was forwarded.
 func (s *Server) own(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		host, _, ok := strings.Cut(r.Host, ":")
-		if strings.HasPrefix(r.Host, "[") {
-			host, _, ok = strings.Cut(r.Host[1:], "]")
-		}
-		at := s.listener.Addr().String()
-		local := ok && slices.Contains([]string{"127.0.0.1", "localhost", "::1"}, host)
-		if !local && r.Host != at {
-			http.Error(w, "this is the rehearsal Slack; open it as "+s.URL(), http.StatusForbidden)
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+			at := r.Context().Value(http.LocalAddrContextKey)
+			http.Error(w, fmt.Sprintf("this is the rehearsal Slack; open it by its address, http://%v/", at), http.StatusForbidden)
 			return
 		}
 		if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {

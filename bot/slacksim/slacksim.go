@@ -33,6 +33,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -432,8 +433,37 @@ func (s *Server) shut() {
 	}
 }
 
-// URL is the address of the page, ending in a slash.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/" }
+// URL is the address of the page on this machine, ending in a slash.
+func (s *Server) URL() string { return pages(s.at(), nil)[0] }
+
+// URLs are URL and, when the server listens on every address of the machine, those
+// that others can open.
+func (s *Server) URLs() []string {
+	here, _ := net.InterfaceAddrs() // none that can be named, otherwise
+	return pages(s.at(), here)
+}
+
+func (s *Server) at() netip.AddrPort {
+	at := s.listener.Addr().(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
+// pages are the addresses of what listens at one, on a machine that has these.
+func pages(at netip.AddrPort, machine []net.Addr) (urls []string) {
+	of := func(ip netip.Addr) string { return "http://" + netip.AddrPortFrom(ip, at.Port()).String() + "/" }
+	if !at.Addr().IsUnspecified() {
+		return []string{of(at.Addr())}
+	}
+	urls = []string{of(netip.AddrFrom4([4]byte{127, 0, 0, 1}))}
+	for _, a := range machine {
+		one, err := netip.ParsePrefix(a.String())
+		// No browser opens a link-local address, and 0.0.0.0 may be IPv4 alone.
+		if ip := one.Addr(); err == nil && ip.IsGlobalUnicast() && (ip.Is4() || at.Addr().Is6()) {
+			urls = append(urls, of(ip))
+		}
+	}
+	return urls
+}
 
 // APIURL is what slack.OptionAPIURL wants.
 func (s *Server) APIURL() string { return s.URL() + "api/" }
