@@ -1,5 +1,7 @@
 package slacksim
 
+import "net/http"
+
 // Pages are the addresses of what listens at one, on a machine that has these.
 var Pages = pages
 
@@ -11,4 +13,11 @@ func Served() map[string][2]string {
 		served[name] = [2]string{m.scope, m.tier.name}
 	}
 	return served
+}
+
+// WhileUpgrading does something while a socket is on its way to being one.
+func WhileUpgrading(do func()) (undo func()) {
+	was := upgrader.CheckOrigin
+	upgrader.CheckOrigin = func(*http.Request) bool { do(); return true }
+	return func() { upgrader.CheckOrigin = was }
 }

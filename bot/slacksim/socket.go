@@ -38,6 +38,7 @@ const (
 var (
 	errNoAck        = errors.New("the envelope was not acknowledged in time")
 	errNoConnection = errors.New("no connection was open in time")
+	errAway         = errors.New("Slack is away")
 )
 
 // conn is one Socket Mode connection.
@@ -173,12 +174,19 @@ func (s *Server) greet(c *conn, hello any) error {
 	}
 	c.write.Lock()
 	defer c.write.Unlock()
-	s.join(c)
+	if !s.join(c) {
+		return errAway
+	}
 	return s.put(c, b)
 }
 
-func (s *Server) join(c *conn) {
+// join takes a connection in, unless Slack went away while it was being made.
+func (s *Server) join(c *conn) bool {
 	s.mu.Lock()
+	if s.Away() {
+		s.mu.Unlock()
+		return false
+	}
 	s.conns = append(s.conns, c)
 	waiters := s.waiters
 	s.waiters = nil
@@ -193,6 +201,7 @@ func (s *Server) join(c *conn) {
 	s.logWire(Wire{Event: "connected", Connection: c.id})
 	s.feed.publish(News{Time: stamp(s.clock.Now()), Type: "connections", Connections: n})
 	s.mu.Unlock()
+	return true
 }
 
 func (s *Server) leave(c *conn, reason string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
 
@@ -184,6 +185,28 @@ func TestSlackCanBeTakenAwayAndComesBackWithWhatWasSaid(t *testing.T) {
 	if out := w.do("say", slacksim.Deed{As: "U1", Text: "after"}); !out.OK || w.Away() {
 		t.Errorf("%+v", out)
 	}
+}
+
+func TestASocketThatIsBeingMadeIsNotLetInWhileSlackIsAway(t *testing.T) {
+	w := start(t)
+	_, link, err := w.api.StartSocketModeContext(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slacksim.WhileUpgrading(func() { w.SetAway(true) })()
+	ws, resp, err := websocket.DefaultDialer.DialContext(t.Context(), link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.Close()
+	defer resp.Body.Close()
+	if _, hello, err := ws.ReadMessage(); err == nil {
+		t.Errorf("Slack is away and says %s", hello)
+	}
+	if n := w.Connections(); n != 0 {
+		t.Errorf("%d connections are open", n)
+	}
+	until(t, "the clock may go on", func() bool { return w.clock.busyNow() == 0 })
 }
 
 func TestATopicIsSetAndRefusedAsSlackRefusesIt(t *testing.T) {
