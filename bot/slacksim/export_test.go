@@ -21,3 +21,10 @@ func WhileUpgrading(do func()) (undo func()) {
 	upgrader.CheckOrigin = func(*http.Request) bool { do(); return true }
 	return func() { upgrader.CheckOrigin = was }
 }
+
+// Kept is how many triggers and response_urls the server remembers.
+func (s *Server) Kept() (triggers, hooks int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.triggers), len(s.hooks)
+}

@@ -3,6 +3,7 @@ package slacksim
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -25,6 +26,7 @@ type hook struct {
 // newHook is called with mu held.
 func (s *Server) newHook(h hook) string {
 	h.at = s.clock.Now()
+	maps.DeleteFunc(s.hooks, func(_ string, old *hook) bool { return h.at.Sub(old.at) > remembers })
 	id := newID("")
 	s.hooks[id] = &h
 	return s.URL() + "response/" + id

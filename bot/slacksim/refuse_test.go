@@ -312,6 +312,43 @@ func TestATriggerOpensOneFormWithinThreeSeconds(t *testing.T) {
 	}
 }
 
+func TestATriggerAndAResponseURLThatRanOutAreForgottenAfterAnHour(t *testing.T) {
+	w := start(t)
+	commands := make(chan slack.SlashCommand, 10)
+	w.connect(func(sm *socketmode.Client, e socketmode.Event) {
+		_ = sm.Ack(*e.Request)
+		commands <- e.Data.(slack.SlashCommand)
+	})
+	form := slack.ModalViewRequest{Type: slack.VTModal, Title: plain("Start"), Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}}}
+	next := func() slack.SlashCommand {
+		w.do("command", slacksim.Deed{As: "U1", Text: "/failover start"})
+		return <-commands
+	}
+	first := next()
+	next()
+	for _, c := range []struct {
+		wait          time.Duration
+		kept          int
+		trigger, hook string
+	}{
+		{time.Hour, 3, "expired_trigger_id", "expired_url"},
+		{time.Millisecond, 2, "invalid_trigger_id", "invalid_url"}, // this one's own and the one before
+	} {
+		w.clock.Advance(c.wait)
+		next()
+		if triggers, hooks := w.Kept(); triggers != c.kept || hooks != c.kept {
+			t.Errorf("%d triggers and %d response_urls are kept, want %d", triggers, hooks, c.kept)
+		}
+		if _, err := w.api.OpenView(first.TriggerID, form); err == nil || err.Error() != c.trigger {
+			t.Errorf("the trigger: %v", err)
+		}
+		_ = slack.PostWebhook(first.ResponseURL, &slack.WebhookMessage{Text: "late"})
+		if lines := w.trace(""); lines[len(lines)-1].Error != c.hook {
+			t.Errorf("the response_url: %+v", lines[len(lines)-1])
+		}
+	}
+}
+
 func regionInput() *slack.InputBlock {
 	return slack.NewInputBlock("region", plain("Type the Region"), nil, slack.NewPlainTextInputBlockElement(nil, "value"))
 }

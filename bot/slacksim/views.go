@@ -13,6 +13,10 @@ const (
 	triggerLives = 3 * time.Second
 	viewsMax     = 3 // in one stack
 	viewSizeMax  = 250 * 1024
+
+	// remembers is how long a trigger or a response_url that has run out is still told
+	// from one that never was.
+	remembers = time.Hour
 )
 
 // trigger is the right to open one modal for a person who just did something.
@@ -25,8 +29,10 @@ type trigger struct {
 
 // newTrigger is called with mu held.
 func (s *Server) newTrigger(user, view string) string {
-	id := strconv.FormatInt(s.clock.Now().UnixNano(), 10) + "." + newID("")
-	s.triggers[id] = &trigger{user: user, at: s.clock.Now(), view: view}
+	now := s.clock.Now()
+	maps.DeleteFunc(s.triggers, func(_ string, t *trigger) bool { return now.Sub(t.at) > remembers })
+	id := strconv.FormatInt(now.UnixNano(), 10) + "." + newID("")
+	s.triggers[id] = &trigger{user: user, at: now, view: view}
 	return id
 }
 
