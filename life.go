@@ -163,7 +163,7 @@ type wire struct {
 	to    string
 	mu    sync.Mutex
 	cut   bool
-	conns []net.Conn
+	conns map[net.Conn]bool // those that are open
 	ends  sync.WaitGroup
 }
 
@@ -172,7 +172,7 @@ func newWire(to string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Listener: l, to: to}
+	w := &wire{Listener: l, to: to, conns: map[net.Conn]bool{}}
 	w.ends.Go(w.serve)
 	return w, nil
 }
@@ -189,13 +189,22 @@ func (w *wire) serve() {
 			continue
 		}
 		w.mu.Lock()
-		if w.conns = append(w.conns, near, far); w.cut {
+		if w.conns[near], w.conns[far] = true, true; w.cut {
 			_, _ = near.Close(), far.Close()
 		}
 		w.mu.Unlock()
-		w.ends.Go(func() { _, _ = io.Copy(near, far); _ = near.Close() })
-		w.ends.Go(func() { _, _ = io.Copy(far, near); _ = far.Close() })
+		w.ends.Go(func() { w.carry(near, far) })
+		w.ends.Go(func() { w.carry(far, near) })
 	}
+}
+
+// carry takes to one end what comes from the other, until either is closed.
+func (w *wire) carry(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.conns, to)
 }
 
 func (w *wire) sever() {
@@ -203,7 +212,7 @@ func (w *wire) sever() {
 	defer w.mu.Unlock()
 	w.cut = true
 	_ = w.Listener.Close()
-	for _, c := range w.conns {
+	for c := range w.conns {
 		_ = c.Close()
 	}
 }

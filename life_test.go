@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -101,5 +103,26 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	defer next.over()
 	if err := r.called(sim.Call{}, true); err != nil {
 		t.Errorf("the next life: %v", err)
+	}
+}
+
+func TestAWireKeepsNoConnectionThatWasClosed(t *testing.T) {
+	slack := httptest.NewServer(http.NotFoundHandler())
+	defer slack.Close()
+	w, err := newWire(slack.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.ends.Wait()
+	defer w.sever()
+	open := func() int { w.mu.Lock(); defer w.mu.Unlock(); return len(w.conns) }
+	for range 3 {
+		c, err := net.Dial("tcp", w.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		comes(t, "a connection", func() bool { return open() == 2 })
+		_ = c.Close()
+		comes(t, "its end", func() bool { return open() == 0 })
 	}
 }
