@@ -378,7 +378,7 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 	r.extra = http.NewServeMux() // filled once there is a world
 	r.slack, err = slacksim.New(slacksim.Options{
 		BotName: app.Name, Command: app.Command, Scopes: app.Scopes, Events: app.Events, Shortcuts: shortcuts, Groups: groups(r.scn.People), DirectReadOnly: app.ReadOnly, HomeDisabled: !app.Home,
-		Extra: r.extra, Listen: r.listen, Clock: r.clock, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
+		Extra: r.extra, Listen: r.listen, Clock: r.clock, Speed: func() float64 { return float64(r.clock.Speed()) }, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
 		Channels: []slacksim.Channel{{ID: channel, Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}},
 		Wire:     wire, Messages: messages,
 	})

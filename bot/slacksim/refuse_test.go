@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -308,6 +309,46 @@ func TestATriggerOpensOneFormWithinThreeSeconds(t *testing.T) {
 		change(&bad)
 		if _, err := w.api.OpenView(next(), bad); err == nil || err.Error() != "invalid_arguments" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOnAClockThatRunsOnTheBotHasSlacksSecondsInRealTime(t *testing.T) {
+	form := slack.ModalViewRequest{Type: slack.VTModal, Title: plain("Start"), Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}}}
+	for _, c := range []struct {
+		speed float64
+		takes time.Duration
+		want  string
+	}{
+		{60, 180 * time.Second, ""},
+		{60, 180*time.Second + time.Millisecond, "expired_trigger_id"},
+		{4, 12 * time.Second, ""},
+		{0.5, 3 * time.Second, ""}, // never less than on the clock
+		{0.5, 3*time.Second + time.Millisecond, "expired_trigger_id"},
+		{math.Inf(1), 3*time.Second + time.Millisecond, "expired_trigger_id"}, // it stands still
+	} {
+		w := start(t, func(o *slacksim.Options) { o.Speed = func() float64 { return c.speed } })
+		opened := make(chan error, 10)
+		w.connect(func(sm *socketmode.Client, e socketmode.Event) {
+			w.clock.Advance(c.takes)
+			_ = sm.Ack(*e.Request)
+			_, err := w.api.OpenView(e.Data.(slack.SlashCommand).TriggerID, form)
+			opened <- err
+		})
+		if out := w.do("command", slacksim.Deed{As: "U1", Text: "/failover start"}); !out.OK {
+			t.Errorf("at %v, acknowledged after %s: %+v", c.speed, c.takes, out)
+		}
+		got := ""
+		if err := <-opened; err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("at %v, after %s: %q, want %q", c.speed, c.takes, got, c.want)
+		}
+		for _, line := range w.wire.lines(t) {
+			if line["event"] == "resent" {
+				t.Errorf("at %v, after %s: %v", c.speed, c.takes, line)
+			}
 		}
 	}
 }

@@ -20,8 +20,11 @@
 //
 // Time is the incident.Clock. While an envelope is on its way to the bot, or
 // news is on its way to a reader who asked to be paced, the server is busy, so a
-// pretend clock stands still. Keeping sockets alive (pings, write deadlines) is
-// about the machine and not about the incident, and uses the machine's clock.
+// pretend clock that waits for whoever is busy stands still. One that runs on, some
+// times as fast as life, would take Slack's seconds from the bot while the machine
+// works: on that one they are as many real seconds (Options.Speed). Keeping sockets
+// alive (pings, write deadlines) is about the machine and not about the incident,
+// and uses the machine's clock.
 package slacksim
 
 import (
@@ -31,6 +34,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -62,6 +66,10 @@ type Options struct {
 
 	// Clock is the time of the rehearsal.
 	Clock incident.Clock
+
+	// Speed is how many times as fast as life Clock runs on while somebody is busy;
+	// nil, or +Inf, when it stands still meanwhile.
+	Speed func() float64
 
 	// BotToken (xoxb-...) and AppToken (xapp-...) are the only tokens that are
 	// accepted, each for its own methods.
@@ -513,6 +521,19 @@ func values(in []*Message) []Message {
 		out = append(out, *m)
 	}
 	return out
+}
+
+// within is how much time on the clock the bot has for what Slack limits: at least as
+// much real time as Slack gives it.
+func (s *Server) within(limit time.Duration) time.Duration {
+	if s.opt.Speed == nil {
+		return limit
+	}
+	speed := s.opt.Speed()
+	if speed <= 1 || math.IsInf(speed, 1) {
+		return limit
+	}
+	return time.Duration(float64(limit) * speed)
 }
 
 // hold makes the clock wait for something that somebody else has to do next, and

@@ -27,9 +27,10 @@ const (
 	// Real time: about sockets and about whoever never comes back.
 	pingEvery   = 10 * time.Second
 	writeWithin = 10 * time.Second
-	// silentBot is how long, in real time, an envelope that was sent stops the
-	// clock. A bot that lives on the same clock is busy with it long before; one
-	// that answers a form only after asking others needs pretend time to pass.
+	// silentBot is how long, in real time, an envelope that was sent keeps the clock
+	// busy, which stops it at top speed. A bot that lives on the same clock is busy
+	// with it long before; one that answers a form only after asking others needs
+	// pretend time to pass.
 	silentBot    = 50 * time.Millisecond
 	comeBack     = 3 * time.Second // and a connection that was asked to come back, this
 	ticketGuards = 50 * time.Millisecond
@@ -385,7 +386,7 @@ func (s *Server) attempt(e *envelope, c *conn, attempt int, retryReason string) 
 	s.logWire(line)
 	line.body = nil
 	sent, wall := s.clock.Now(), s.real.Now()
-	within, cancel := s.clock.WithTimeout(s.life, ackWithin, errNoAck)
+	within, cancel := s.clock.WithTimeout(s.life, s.within(ackWithin), errNoAck)
 	defer cancel()
 	guard, unguard := s.real.WithTimeout(s.life, silentBot, nil)
 	defer unguard()

@@ -46,7 +46,7 @@ func (s *Server) redeem(id string) (*trigger, error) {
 		return nil, refuse("invalid_trigger_id")
 	case t.used:
 		return nil, refuse("exchanged_trigger_id")
-	case s.clock.Now().Sub(t.at) > triggerLives:
+	case s.clock.Now().Sub(t.at) > s.within(triggerLives):
 		return nil, refuse("expired_trigger_id")
 	}
 	t.used = true
