@@ -377,28 +377,36 @@ func (t *tab) visit(address string) {
 // rehearsing runs a rehearsal by hand until the test ends.
 func rehearsing(t *testing.T, scenario string) *rehearsal {
 	t.Helper()
+	r, _ := rehearsingAt(t, scenario, "127.0.0.1:0")
+	return r
+}
+
+// rehearsingAt runs one at an address, until the test ends or it is ended.
+func rehearsingAt(t *testing.T, scenario, listen string) (r *rehearsal, end func()) {
+	t.Helper()
 	var printed bytes.Buffer
 	stands, over := make(chan struct{}), make(chan error, 1)
-	r := &rehearsal{
-		scenario: scenario, speed: 4, listen: "127.0.0.1:0",
+	r = &rehearsal{
+		scenario: scenario, speed: 4, listen: listen,
 		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
 	}
 	r.ready = func(*rehearsal) error { close(stands); return nil }
 	ctx, stop := context.WithCancel(context.Background())
 	go func() { over <- r.run(ctx) }()
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		if err := <-over; err != nil {
 			t.Errorf("%v\n%s", err, tail(printed.String(), 20))
 		}
 	})
+	t.Cleanup(end)
 	select {
 	case <-stands:
 	case err := <-over:
 		over <- err
 		t.Fatal(err)
 	}
-	return r
+	return r, end
 }
 
 func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
@@ -1115,6 +1123,52 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 	}
 	holds("the role beside the mark", `(() => { const s = document.querySelector('[data-person=U0CAROL] small'); return document.querySelector('[data-person=U0CAROL] .asked') && s.scrollWidth <= s.clientWidth; })()`)
 	alice.picture("6-marks")
+	alice.mu.Lock()
+	defer alice.mu.Unlock()
+	for _, fault := range alice.faults {
+		t.Errorf("the page: %s", fault)
+	}
+}
+
+func TestThePageSaysOfTheBotAndTheRehearsalWhatIsSo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser")
+	}
+	b := openChromium(t)
+	r, end := rehearsingAt(t, "region-degraded", "127.0.0.1:0")
+	pics := ""
+	if *screens != "" {
+		pics = filepath.Join(*screens, "so")
+		b.must(os.MkdirAll(pics, 0o755))
+	}
+	alice := b.open("Alice", pics)
+	alice.visit(r.slack.URL())
+	alice.until("the bot", `document.querySelector('#link.up')`)
+
+	// What the bot did not hear is said until it is back.
+	b.must(r.beside.do(StageDeed{Do: "kill"}))
+	alice.until("the end of the bot", `document.querySelector('#link.down')`)
+	alice.say("/failover status")
+	alice.until("that it did not hear", `$('notice').textContent.includes('it was not connected')`)
+	alice.picture("1-dead")
+	b.must(r.beside.do(StageDeed{Do: "start"}))
+	alice.until("the bot, and nothing old", `document.querySelector('#link.up') && !$('notice').textContent`)
+	alice.picture("2-back")
+
+	// At sixty times life three seconds of the clock are soon over.
+	b.must(r.beside.do(StageDeed{Do: "speed", Speed: "60"}))
+	alice.say("/failover start us-west-2")
+	alice.until("the form", `document.querySelector('#modal[open]')`)
+	alice.click("#modal .foot .b", "Cancel")
+	alice.until("the channel", `!$('modal').open`)
+
+	// Without the rehearsal nothing is known of the bot, until there is another one.
+	end()
+	alice.until("that nobody answers", `$('notice').textContent.includes('does not answer') && document.querySelector('#link.down').textContent === 'The rehearsal does not answer'`)
+	alice.picture("3-gone")
+	rehearsingAt(t, "region-degraded", r.again())
+	alice.until("the next one", `document.querySelector('#link.up') && $('link').textContent.endsWith('is connected') && !$('notice').textContent`)
+	alice.picture("4-again")
 	alice.mu.Lock()
 	defer alice.mu.Unlock()
 	for _, fault := range alice.faults {

@@ -291,7 +291,7 @@ func (s *Server) unanswered(p Person, channel, what string, err error) Outcome {
 	reason := fmt.Sprintf("%s failed: %s did not respond.", what, s.opt.BotName)
 	word := "no_answer"
 	if errors.Is(err, errNoConnection) {
-		reason = fmt.Sprintf("%s failed: %s did not respond, for it is not connected.", what, s.opt.BotName)
+		reason = fmt.Sprintf("%s failed: %s did not respond, for it was not connected.", what, s.opt.BotName)
 		word = "not_delivered"
 	}
 	s.mu.Lock()

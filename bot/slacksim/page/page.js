@@ -4,6 +4,7 @@
 'use strict';
 
 let me = '', channel = '', threadTS = '', state = null, poll = null, unread = new Map(), now = 0; // now is the rehearsal's, not this machine's
+let silent = false; // nobody answers at this address
 let stage = null, tasks = null; // how the rehearsal stands and what there is to try; null where there is none
 const drafts = new Map(); // view id -> what stands in its fields
 const composed = new Map(); // channel -> what stands in its message field
@@ -31,6 +32,9 @@ async function deed(verb, body) {
   }
 }
 
+// isOver says of a notice that it is no longer so.
+const isOver = {away: () => !state.away, not_delivered: () => state.connections > 0};
+
 function notice(words, about = '') {
   $('notice').textContent = words || '';
   $('notice').dataset.about = about;
@@ -43,17 +47,17 @@ const pause = (ms) => new Promise((ok) => setTimeout(ok, ms));
 async function follow() {
   if (poll) poll.abort();
   const mine = poll = new AbortController();
-  let broken = false;
   while (!mine.signal.aborted) {
     try {
       await load(mine.signal);
-      if (broken) notice('');
-      broken = false;
       await listen(mine.signal);
     } catch (e) {
       if (mine.signal.aborted) return;
-      broken = true;
-      if (!$('raising').textContent) notice('The rehearsal Slack does not answer. Trying again.');
+      silent = true;
+      if (!$('raising').textContent) {
+        notice('The rehearsal Slack does not answer. Trying again.');
+        if (state) drawLink();
+      }
       await pause($('raising').textContent ? 250 : 1000);
     }
   }
@@ -69,6 +73,8 @@ async function load(signal) {
   }
   const another = state && (next.seq < state.seq || Date.parse(next.now) < now - 1000 || (stage && at && stage.life !== at.life));
   if (another) forget();
+  if (silent) notice('');
+  silent = false;
   [state, stage, tasks] = [next, at, todo];
   now = Date.parse(state.now);
   if (!placeOf(channel)) channel = placeIn(location.pathname);
@@ -636,7 +642,8 @@ function draw() {
 }
 
 function redraw() {
-  if (!state.away && $('notice').dataset.about === 'away') notice('');
+  const about = $('notice').dataset.about;
+  if (isOver[about] && isOver[about]()) notice('');
   const asked = questions();
   const waited = (id) => asked.filter((q) => q.people.includes(id));
   const mine = waited(me);
@@ -650,10 +657,7 @@ function redraw() {
   $('topic').textContent = app ? 'App' : c.topic || '';
   $('topic').title = c.topic || '';
   document.title = (mine.length ? '(' + mine.length + ') ' : '') + c.name + ' · Rehearsal Slack';
-  const n = state.connections || 0;
-  $('link').textContent = state.away ? 'Slack is away' : n ? state.bot.name + ' is connected' : state.bot.name + ' is not connected';
-  $('link').title = n + (n === 1 ? ' connection' : ' connections') + ' by Socket Mode';
-  $('link').className = n && !state.away ? 'up' : 'down';
+  drawLink();
   $('away').hidden = !state.away;
   drawShelf(c, app, mine);
 
@@ -701,6 +705,14 @@ function redraw() {
     $('threadWhere').textContent = app ? c.name : '# ' + c.name;
   }
   drawInfo();
+}
+
+// drawLink says whether the bot is there, as far as is known.
+function drawLink() {
+  const n = state.connections || 0, name = state.bot.name;
+  $('link').textContent = silent ? 'The rehearsal does not answer' : state.away ? 'Slack is away' : n ? name + ' is connected' : name + ' is not connected';
+  $('link').title = silent ? '' : n + (n === 1 ? ' connection' : ' connections') + ' by Socket Mode';
+  $('link').className = n && !state.away && !silent ? 'up' : 'down';
 }
 
 function drawSide(waited, mine) {
