@@ -20,11 +20,13 @@ function dock(name, open) {
   if (open) tick(name);
 }
 
+// closeDocks leaves the focus where it is, unless that goes away with the dock.
 function closeDocks() {
   for (const name of Object.keys(docks)) {
     if ($(name).hidden) continue;
+    const within = $(name).contains(document.activeElement);
     dock(name, false);
-    ($(name + 'Button') || $(infoTab + 'Button')).focus();
+    if (within) ($(name + 'Button') || $(infoTab + 'Button')).focus();
   }
 }
 
