@@ -19,6 +19,10 @@ var (
 	resolverNames   = []string{"Google", "Cloudflare", "OpenDNS"}
 )
 
+// contrary is the lie of a resolver that never answers what the zone does, so that
+// it is wrong whenever somebody looks.
+const contrary = "contrary"
+
 const recordTTL = 60 // an alias to a load balancer has the load balancer's
 
 // servers are what the world listens on.
@@ -160,7 +164,11 @@ func (s *State) cached(resolver string, i int) (region string, left uint32) {
 	phase := time.Duration(7+19*i) * time.Second
 	fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
 	left = uint32(recordTTL - s.At.Sub(fetched)/time.Second)
-	if lie, ok := s.DNS.Lies[resolver]; ok {
+	switch lie := s.DNS.Lies[resolver]; lie {
+	case "":
+	case contrary:
+		return otherRegion(s.ZoneAnswer()), left
+	default:
 		return lie, left
 	}
 	for _, a := range s.DNS.History {

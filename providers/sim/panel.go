@@ -88,9 +88,8 @@ func (w *World) Break(b Breakage) error {
 			return err
 		}
 		lie := Resolver{Name: b.What}
-		if b.On { // it keeps the answer that it has now
-			s := w.Snapshot()
-			lie.Answers, _ = s.cached(b.What, slices.Index(resolverNames, b.What))
+		if b.On {
+			lie.Answers = contrary
 		}
 		return w.Happen(Event{Resolver: &lie})
 	case "throttle":
@@ -170,11 +169,13 @@ type ServiceView struct {
 	Needed int    `json:"needed"`
 }
 
-// ResolverView is a public resolver and the Region that it answers.
+// ResolverView is a public resolver and the Region that it answers. Held says that
+// it answers what it was made to, which the scenario may have begun while it was
+// still true.
 type ResolverView struct {
 	Name   string `json:"name"`
 	Region string `json:"region"`
-	Stale  bool   `json:"stale"`
+	Held   bool   `json:"held"`
 }
 
 // CheckView is a health check as the zone's servers believe it.
@@ -208,8 +209,8 @@ func (w *World) View() View {
 	asked := map[string]int{}
 	for i, name := range resolverNames {
 		region, _ := s.cached(name, i)
-		_, stale := s.DNS.Lies[name]
-		v.Resolvers = append(v.Resolvers, ResolverView{name, region, stale})
+		_, held := s.DNS.Lies[name]
+		v.Resolvers = append(v.Resolvers, ResolverView{name, region, held})
 		asked[region]++
 	}
 	for _, name := range regionNames {

@@ -68,7 +68,7 @@ func TestWhatIsBrokenByHandCanBeMended(t *testing.T) {
 		{"a Region is lost", `"do":"lose","what":"us-east-1"`, func(v View) bool { return v.Regions[0].Lost && !v.Replicates }},
 		{"a Region half works", `"do":"degrade","what":"us-west-2"`, func(v View) bool { return v.Regions[1].Degraded != "" }},
 		{"replication stops", `"do":"replication"`, func(v View) bool { return v.Stopped && !v.Replicates }},
-		{"a resolver keeps its answer", `"do":"resolver","what":"Google"`, func(v View) bool { return v.Resolvers[0].Stale }},
+		{"a resolver lies", `"do":"resolver","what":"Google"`, func(v View) bool { return v.Resolvers[0].Held && v.Resolvers[0].Region != v.Zone }},
 		{"an API throttles", `"do":"throttle","what":"aws.rds"`, func(v View) bool { return v.Throttled[0].On }},
 	} {
 		t.Run(c.claim, func(t *testing.T) {
@@ -83,10 +83,26 @@ func TestWhatIsBrokenByHandCanBeMended(t *testing.T) {
 	}
 }
 
-func TestAStaleResolverAnswersTheOldRegionWhileTheOthersFollow(t *testing.T) {
+func TestAResolverThatLiesIsWrongWhenever(t *testing.T) {
 	w, c, ask := panel(t)
-	if code, _, text := ask(http.MethodPost, `{"do":"resolver","what":"Cloudflare","on":true}`); code != http.StatusOK {
-		t.Fatal(text)
+	lie := func(resolver string) {
+		t.Helper()
+		if code, _, text := ask(http.MethodPost, `{"do":"resolver","what":"`+resolver+`","on":true}`); code != http.StatusOK {
+			t.Fatal(text)
+		}
+	}
+	wrong := func() (names []string) {
+		v := w.View()
+		for _, r := range v.Resolvers {
+			if r.Region != v.Zone {
+				names = append(names, r.Name)
+			}
+		}
+		return names
+	}
+	lie("Cloudflare")
+	if got := wrong(); !slices.Equal(got, []string{"Cloudflare"}) {
+		t.Errorf("before the zone has moved %v are wrong", got)
 	}
 	if code, _, text := ask(http.MethodPost, `{"do":"lose","what":"us-east-1","on":true}`); code != http.StatusOK {
 		t.Fatal(text)
@@ -97,14 +113,12 @@ func TestAStaleResolverAnswersTheOldRegionWhileTheOthersFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var old []string
-	for _, r := range w.View().Resolvers {
-		if r.Region == "us-east-1" {
-			old = append(old, r.Name)
-		}
+	if got := wrong(); w.View().Zone != "us-west-2" || !slices.Equal(got, []string{"Cloudflare"}) {
+		t.Errorf("the zone answers %s, and %v are wrong", w.View().Zone, got)
 	}
-	if !slices.Equal(old, []string{"Cloudflare"}) {
-		t.Errorf("%v answer the old Region", old)
+	lie("Google") // it comes too late to keep what was true before
+	if got := wrong(); !slices.Equal(got, []string{"Google", "Cloudflare"}) {
+		t.Errorf("after the zone has moved %v are wrong", got)
 	}
 }
 

@@ -81,6 +81,13 @@ func regionOfAddress(ip string) string {
 	return ""
 }
 
+func otherRegion(region string) string {
+	if region == homeRegion {
+		return standbyRegion
+	}
+	return homeRegion
+}
+
 func endpointHost(region string) string { return region + "." + recordName }
 func albName(region string) string {
 	return "ecommerce-alb-" + region + "." + region + ".elb.amazonaws.com"

@@ -211,7 +211,7 @@ type DNS struct {
 	Changes []Change                `json:"changes"`
 	// History is which Region the zone's servers answered since when.
 	History []Answer `json:"history"`
-	// Lies are the Regions that public resolvers answer against the truth.
+	// Lies are the Regions that public resolvers answer against the truth, or contrary.
 	Lies map[string]string `json:"lies,omitempty"`
 }
 

@@ -329,8 +329,10 @@ async function drawWorld() {
   const table = el('table');
   table.append(el('tr', '', el('th', '', 'The zone itself'), el('td', '', '→ ' + w.zone), el('td')));
   for (const r of w.resolvers) {
-    table.append(el('tr', '', el('th', '', r.name), el('td', r.region !== w.zone ? 'short' : '', '→ ' + r.region + (r.stale ? ' (lies)' : r.region !== w.zone ? ' (cached)' : '')),
-      el('td', '', breaks(r.stale ? 'Tell the truth' : 'Make it lie', 'resolver', r.name, !r.stale))));
+    const wrong = r.region !== w.zone;
+    const how = r.held ? (wrong ? ' (lies)' : ' (always)') : wrong ? ' (cached)' : '';
+    table.append(el('tr', '', el('th', '', r.name), el('td', wrong ? 'short' : '', '→ ' + r.region + how),
+      el('td', '', breaks(r.held ? 'Tell the truth' : 'Make it lie', 'resolver', r.name, !r.held))));
   }
   for (const th of table.querySelectorAll('th')) th.setAttribute('scope', 'row');
   dns.append(table, el('h3', '', 'Health checks'));
