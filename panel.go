@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -37,7 +38,7 @@ type beside struct {
 
 	wanted bool // a bot that is killed is not, until it is started
 
-	killed, revived bool // by somebody on the page
+	killed, revived bool // in the middle of an incident, by somebody on the page
 	broke           atomic.Bool
 }
 
@@ -80,13 +81,11 @@ func newBeside(r *rehearsal) *beside {
 }
 
 func (b *beside) routes(mux *http.ServeMux) {
-	world := b.r.world.Panel()
-	mux.HandleFunc("/beside/world", func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
+	mux.Handle("/beside/world", b.r.world.Panel(func(d sim.Breakage) {
+		if d.On { // else it was mended
 			b.broke.Store(true)
 		}
-		world.ServeHTTP(w, r)
-	})
+	}))
 	mux.HandleFunc("GET /beside/practice", b.practice)
 	mux.HandleFunc("GET /beside/stage", func(w http.ResponseWriter, _ *http.Request) { besideJSON(w, http.StatusOK, b.stage()) })
 	mux.HandleFunc("POST /beside/stage", b.act)
@@ -143,20 +142,37 @@ func (b *beside) act(w http.ResponseWriter, r *http.Request) {
 		fault(http.StatusBadRequest, "this is not JSON with a do: %v", err)
 		return
 	}
+	amid := d.Do == "kill" && b.amid(r.Context())
 	if err := b.do(d); err != nil {
 		fault(http.StatusBadRequest, "%v", err)
 		return
 	}
+	b.mu.Lock()
+	b.killed = b.killed || amid
+	b.revived = b.revived || b.killed && d.Do == "start"
+	b.mu.Unlock()
 	besideJSON(w, http.StatusOK, b.stage())
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.killed = b.killed || d.Do == "kill"
-	b.revived = b.revived || b.killed && d.Do == "start"
 	if b.next != "" {
 		_ = http.NewResponseController(w).Flush() // the answer leaves before the address goes
 		b.r.next = b.next
 		b.r.finish()
 	}
+}
+
+// amid says that the bot lives and an incident is under way.
+func (b *beside) amid(ctx context.Context) (is bool) {
+	defer b.r.clock.Busy()()
+	b.mu.Lock()
+	dead := b.alive == nil
+	b.mu.Unlock()
+	id, err := b.r.current(ctx)
+	if dead || err != nil || id == "" {
+		return false
+	}
+	_ = incident.NewBook(b.r.record).View(ctx, id, func(s *incident.State) { is = !s.Over() }) // nor what cannot be read
+	return is
 }
 
 func (b *beside) do(d StageDeed) error {

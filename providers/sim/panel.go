@@ -10,9 +10,9 @@ import (
 )
 
 // Panel lets somebody watch the world and break it: GET answers a [View] of it,
-// POST takes a [Breakage]. It checks neither who asks nor from where; whoever
-// serves it does.
-func (w *World) Panel() http.Handler {
+// POST takes a [Breakage], and did is told of each that was done. It checks neither
+// who asks nor from where; whoever serves it does.
+func (w *World) Panel(did func(Breakage)) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodGet:
@@ -31,6 +31,7 @@ func (w *World) Panel() http.Handler {
 				respond(out, http.StatusBadRequest, reason("%v", err))
 				return
 			}
+			did(b)
 			respond(out, http.StatusOK, w.View())
 		default:
 			out.Header().Set("Allow", "GET, POST")

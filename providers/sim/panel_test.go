@@ -23,7 +23,7 @@ func panel(t *testing.T) (w *World, c *Clock, ask func(method, body string) (int
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	h := w.Panel()
+	h := w.Panel(func(Breakage) {})
 	return w, c, func(method, body string) (int, View, string) {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body))
