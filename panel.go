@@ -65,8 +65,10 @@ type Stage struct {
 	Title string `json:"title"`
 	About string `json:"about"`
 	Mode  string `json:"mode"`
-	// Fixed says why no other scenario can be begun here; empty when one can.
-	Fixed string `json:"fixed,omitempty"`
+	// Fixed says why no other scenario can be begun here, and SpeedFixed why the speed
+	// stays as it is; empty when it is otherwise.
+	Fixed      string `json:"fixed,omitempty"`
+	SpeedFixed string `json:"speed_fixed,omitempty"`
 }
 
 // StageDeed changes it: kill, start, away, back, speed or scenario.
@@ -103,6 +105,7 @@ func (b *beside) stage() Stage {
 	s := Stage{
 		Scenario: b.r.scn.Name, Life: b.r.nth, Speed: b.r.clock.Speed().String(), Bot: "down", Away: b.r.slack.Away(),
 		Target: b.r.scn.Target, Title: b.r.scn.Title, About: strings.TrimSpace(b.r.scn.About), Mode: b.r.scn.Mode, Fixed: b.fixed(),
+		SpeedFixed: b.speedFixed(),
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,6 +130,15 @@ func (b *beside) fixed() string {
 		return "this rehearsal stands alone"
 	}
 	return ""
+}
+
+// speedFixed is why the speed cannot be changed: the clock of a bot in a process of
+// its own would go on as before.
+func (b *beside) speedFixed() string {
+	if b.r.stage == "" {
+		return ""
+	}
+	return "the bot is a process of its own here, and both go by the speed that the stage began with: end both, and begin again with another --speed"
 }
 
 func (b *beside) act(w http.ResponseWriter, r *http.Request) {
@@ -187,6 +199,9 @@ func (b *beside) do(d StageDeed) error {
 	case "away", "back":
 		b.r.slack.SetAway(d.Do == "away")
 	case "speed":
+		if why := b.speedFixed(); why != "" {
+			return errors.New(why)
+		}
 		speed, err := sim.ParseSpeed(d.Speed)
 		if err != nil {
 			return err

@@ -344,13 +344,16 @@ func TestABotOutlivesAnOutageOfSlack(t *testing.T) {
 
 // begun starts a series of rehearsals, as the verb does by hand, and answers the
 // one that is being played.
-func begun(t *testing.T, scenario, out string) (playing func() *rehearsal, printed *safeBuffer) {
+func begun(t *testing.T, scenario, out string, change ...func(*rehearsal)) (playing func() *rehearsal, printed *safeBuffer) {
 	t.Helper()
 	printed = &safeBuffer{}
 	stands, over := make(chan *rehearsal, 8), make(chan error, 1)
 	first := &rehearsal{
 		scenario: scenario, speed: 4, listen: "127.0.0.1:0", out: out, stdout: printed, log: zerolog.Nop(), templates: templates.FS,
 		ready: func(r *rehearsal) error { stands <- r; return nil },
+	}
+	for _, f := range change {
+		f(first)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	go func() { over <- first.series(ctx) }()
@@ -428,6 +431,23 @@ func TestARehearsalThatPlaysItselfGivesNoWay(t *testing.T) {
 	}
 	if err := r.run(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// staged has the bot be a process of its own.
+func staged(t *testing.T) func(*rehearsal) {
+	return func(r *rehearsal) { r.stage = filepath.Join(t.TempDir(), "stage.json") }
+}
+
+func TestAStageOfItsOwnKeepsItsSpeed(t *testing.T) {
+	next, _ := begun(t, "region-degraded", "", staged(t))
+	r := next()
+	code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"speed","speed":"30"}`)
+	if code != http.StatusBadRequest || !strings.Contains(answer, "begin again with another --speed") {
+		t.Errorf("%d %s", code, answer)
+	}
+	if s := stageOf(t, r); s.Speed != "4" || s.SpeedFixed == "" {
+		t.Errorf("the stage is %+v", s)
 	}
 }
 

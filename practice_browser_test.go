@@ -4,6 +4,20 @@ import (
 	"testing"
 )
 
+func TestTheSpeedOfAStageOfItsOwnIsShownAsFixed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser")
+	}
+	b := openChromium(t)
+	next, _ := begun(t, "region-degraded", "", staged(t))
+	r := next()
+	alice := b.open("Alice", *screens)
+	alice.visit(r.slack.URL())
+	alice.click("#worldButton", "")
+	alice.until("why", `document.getElementById(document.querySelector('#speed:disabled').getAttribute('aria-describedby')).textContent.includes('another --speed')`)
+	alice.picture("speed-fixed")
+}
+
 func TestEscapeLeavesTheTypedLineToEnter(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a browser")

@@ -312,6 +312,13 @@ async function drawWorld() {
   }
   speed.value = speed.begins = s.speed;
   stage.append(el('div', 'row', clock, speed));
+  if (s.speed_fixed) {
+    const why = el('p', 'hint', capital(s.speed_fixed) + '.');
+    why.id = 'speedFixed';
+    speed.disabled = true;
+    speed.setAttribute('aria-describedby', why.id);
+    stage.append(why);
+  }
   const bot = {up: pill('good', 'the bot runs'), down: pill('bad', 'the bot is dead'), elsewhere: pill('idle', 'the bot is a process of its own')}[s.bot];
   stage.append(el('div', 'row', bot, s.bot === 'up' ? breaks('Kill the bot', 'kill', '', true, 'b small break') : s.bot === 'down' ? breaks('Start the bot', 'start', '', true, 'b small primary') : ''));
   if (s.why) stage.append(el('p', 'fault', s.why));
