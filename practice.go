@@ -39,7 +39,8 @@ type Result struct {
 	Total   float64 `json:"total"`
 	Machine float64 `json:"machine"`
 	People  float64 `json:"people"`
-	// What was decided against the plan's own advice.
+	// What was decided against the plan's own advice, each step once: a gate that was
+	// overridden is not skipped as well.
 	Overridden []string `json:"overridden,omitempty"`
 	Skipped    []string `json:"skipped,omitempty"`
 	BrokeGlass int      `json:"broke_glass,omitempty"`
@@ -129,17 +130,23 @@ func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error
 	if !s.GoAt.IsZero() {
 		out.Decide = s.GoAt.Sub(s.DeclaredAt).Seconds()
 	}
+	var against []string // the steps that were gone on without, so far
+	once := func(to *[]string, step string) {
+		if !slices.Contains(against, step) {
+			against, *to = append(against, step), append(*to, title(step))
+		}
+	}
 	for _, e := range events {
 		switch b := e.Body.(type) {
 		case incident.ApprovalGiven:
-			for _, id := range b.Overridden {
-				out.Overridden = append(out.Overridden, title(id))
+			for _, id := range b.Overridden { // the record skips each of them right after
+				once(&out.Overridden, id)
 			}
 			if b.BrokeGlass {
 				out.BrokeGlass++
 			}
 		case incident.StepSkipped:
-			out.Skipped = append(out.Skipped, title(b.Step))
+			once(&out.Skipped, b.Step)
 		}
 	}
 	for _, n := range s.Expiries {

@@ -43,3 +43,21 @@ func TestAResolverThatIsMadeToLieWhenTheZoneHasMovedIsFound(t *testing.T) {
 		t.Errorf("it was not found: %+v", failed)
 	}
 }
+
+func TestAGateThatIsOverriddenCountsOnce(t *testing.T) {
+	var printed bytes.Buffer
+	r := &rehearsal{
+		auto: true, scenario: "lag-too-high", speed: sim.Max, listen: "127.0.0.1:0", out: t.TempDir(),
+		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+	}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, tail(printed.String(), 20))
+	}
+	kept, err := r.before()
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("%v %+v", err, kept)
+	}
+	if one := kept[0]; !slices.Equal(one.Overridden, []string{"Replication lag"}) || len(one.Skipped) > 0 {
+		t.Errorf("overridden %q, skipped %q", one.Overridden, one.Skipped)
+	}
+}
