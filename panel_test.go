@@ -186,16 +186,17 @@ func TestAResultWithoutServiceSaysSo(t *testing.T) {
 	after := func(d time.Duration) time.Time { return began.Add(d) }
 	id := incident.NewID(2026, 1)
 	if _, err := r.record.Append(t.Context(), incident.Write{Incident: id, Request: "r-1", Events: []incident.Event{
-		{Time: began, Actor: "U0ALICE", Body: incident.IncidentDeclared{}},
+		{Time: began, Actor: "U0ALICE", Body: incident.IncidentDeclared{Target: "us-west-2"}},
 		{Time: after(time.Minute), Actor: "U0ALICE", Body: incident.RunAborted{}},
 		{Time: after(time.Hour), Actor: "U0ALICE", Body: incident.IncidentResolved{}},
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	one, _, err := r.result(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	results, _, err := r.outcomes(t.Context())
+	if err != nil || len(results) != 1 {
+		t.Fatal(err, results)
 	}
+	one := results[0]
 	if one.Mitigated || one.Phase != "resolved" || one.Total != 60 || one.Machine+one.People != 60 || len(one.Differs) == 0 {
 		t.Errorf("the result is %+v", one)
 	}

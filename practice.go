@@ -25,10 +25,11 @@ import (
 // compared.
 const resultsFile = "results.jsonl"
 
-// Result is how a rehearsal went. Durations are pretend, in seconds.
+// Result is how an incident of a rehearsal went. Durations are pretend, in seconds.
 type Result struct {
 	Scenario string      `json:"scenario"`
 	Incident incident.ID `json:"incident"`
+	Target   string      `json:"target,omitempty"` // the Region that was to take over
 	Declared time.Time   `json:"declared"`
 	Phase    string      `json:"phase"`
 	// Mitigated says that service was restored.
@@ -45,8 +46,15 @@ type Result struct {
 	Skipped    []string `json:"skipped,omitempty"`
 	BrokeGlass int      `json:"broke_glass,omitempty"`
 	Unanswered int      `json:"unanswered,omitempty"` // questions that nobody answered in time
-	// Differs is how the world is not what the scenario expects at the end.
+	// Checked says that the world was compared with what the scenario expects at the
+	// end, and Differs how it is otherwise.
+	Checked bool     `json:"checked,omitempty"`
 	Differs []string `json:"differs,omitempty"`
+}
+
+// ended says that it came to an end, and was not broken off in the middle.
+func (r Result) ended() bool {
+	return slices.Contains([]string{"mitigated", "aborted", "resolved"}, r.Phase)
 }
 
 // Tried is one thing worth trying in a rehearsal.
@@ -84,26 +92,61 @@ func (r *rehearsal) stories() []Story {
 	return out
 }
 
-// Practice is what the page shows of both. Before are the last three results of
-// the same scenario in the folder of --out, the newest first.
+// Practice is what the page shows of both.
 type Practice struct {
-	Tried  []Tried  `json:"tried"`
+	Tried []Tried `json:"tried"`
+	// Open is of the incident that is under way.
+	Open *Result `json:"open,omitempty"`
+	// Result is the newest of those that came to an end. Before are three at most
+	// from before it: of this rehearsal, and of the same scenario in the folder of
+	// --out.
 	Result *Result  `json:"result,omitempty"`
 	Before []Result `json:"before,omitempty"`
 	// Others are scenarios for another time.
 	Others []Story `json:"others"`
 }
 
-// result is nil before an incident was declared.
-func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error) {
-	id, err := r.current(ctx)
-	if err != nil || id == "" {
-		return nil, nil, err
-	}
-	events, err := r.record.Read(ctx, id, 0, 0)
+// outcomes are the results of all incidents so far and how these stand, in the
+// order in which they began.
+func (r *rehearsal) outcomes(ctx context.Context) (results []Result, stand []*incident.State, err error) {
+	ids, err := r.record.Incidents(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the timeline for the result: %w", err)
+		return nil, nil, fmt.Errorf("list the incidents for the result: %w", err)
 	}
+	for n, id := range ids {
+		events, err := r.record.Read(ctx, id, 0, 0)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the timeline for the result: %w", err)
+		}
+		one, s := r.result(events)
+		// A bot in a process of its own has the world there, and of another Region
+		// the scenario expects nothing.
+		if one.Checked = !s.ResolvedAt.IsZero() && s.Declared.Target == r.scn.Target && r.stage == ""; one.Checked {
+			one.Differs = r.differs(id, n < len(ids)-1)
+		}
+		results, stand = append(results, one), append(stand, s)
+	}
+	return results, stand, nil
+}
+
+// differs is how the world is not what the scenario expects. Of an incident that
+// another one followed it is what it was then.
+func (r *rehearsal) differs(id incident.ID, followed bool) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was, known := r.differed[id]
+	if known {
+		return was
+	}
+	is := r.world.Check()
+	if followed {
+		r.differed[id] = is
+	}
+	return is
+}
+
+// result is how an incident went, apart from the world.
+func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 	plan, err := review.Plan(events)
 	if err != nil {
 		plan = nil // there is none yet
@@ -123,8 +166,8 @@ func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error
 		measured = slices.DeleteFunc(slices.Clone(events), func(e incident.Event) bool { return e.Time.After(s.AbortedAt) })
 	}
 	t := review.Measure(measured, plan)
-	out := &Result{
-		Scenario: r.scn.Name, Incident: s.ID, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
+	out := Result{
+		Scenario: r.scn.Name, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
 	}
 	if !s.GoAt.IsZero() {
@@ -152,13 +195,10 @@ func (r *rehearsal) result(ctx context.Context) (*Result, *incident.State, error
 	for _, n := range s.Expiries {
 		out.Unanswered += n
 	}
-	if !s.ResolvedAt.IsZero() {
-		out.Differs = r.world.Check()
-	}
-	return out, s, nil
+	return out, s
 }
 
-// before are the last three results of this scenario, the newest first.
+// before are the results of this scenario in the folder, the newest first.
 func (r *rehearsal) before() ([]Result, error) {
 	folder := cmp.Or(r.results, r.out)
 	if folder == "" {
@@ -178,33 +218,51 @@ func (r *rehearsal) before() ([]Result, error) {
 			out = append(out, one)
 		}
 	}
-	const most = 3
 	slices.Reverse(out)
-	return out[:min(len(out), most)], nil
+	return out, nil
 }
 
-// keepResult adds the result to those of earlier rehearsals.
-func (r *rehearsal) keepResult(ctx context.Context) error {
-	one, _, err := r.result(ctx)
-	if err != nil || one == nil {
+// compared are those that a result is shown beside. One that was broken off never
+// takes the place of one that came to an end.
+func compared(before []Result) []Result {
+	const most = 3
+	var ended, off []Result
+	for _, one := range before {
+		if one.ended() {
+			ended = append(ended, one)
+		} else {
+			off = append(off, one)
+		}
+	}
+	all := append(ended, off...)
+	return all[:min(len(all), most)]
+}
+
+// keepResults adds the results to those of earlier rehearsals.
+func (r *rehearsal) keepResults(ctx context.Context) error {
+	results, _, err := r.outcomes(ctx)
+	if err != nil || len(results) == 0 {
 		return err
 	}
-	line, err := json.Marshal(one)
-	if err != nil {
-		return fmt.Errorf("write the result: %w", err)
+	var lines bytes.Buffer
+	enc := json.NewEncoder(&lines)
+	for _, one := range results {
+		if err := enc.Encode(one); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
 	}
 	f, err := os.OpenFile(filepath.Join(cmp.Or(r.results, r.out), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("keep the result: %w", err)
 	}
-	_, err = f.Write(append(line, '\n'))
+	_, err = f.Write(lines.Bytes())
 	return errors.Join(err, f.Close())
 }
 
 // practice answers what was tried and how it went.
 func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
 	defer b.r.clock.Busy()()
-	one, s, err := b.r.result(req.Context())
+	results, stand, err := b.r.outcomes(req.Context())
 	if err != nil {
 		besideJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
 		return
@@ -214,10 +272,27 @@ func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
 		besideJSON(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
 		return
 	}
-	if s == nil {
-		s = incident.Fold(nil)
+	p := Practice{Tried: b.tried(stand), Others: b.others}
+	var ended []Result
+	for n, one := range slices.Backward(results) {
+		if !stand[n].Over() {
+			p.Open = &one
+		}
+		if one.ended() {
+			ended = append(ended, one)
+		}
 	}
-	approved := func() bool {
+	if len(ended) > 0 {
+		p.Result, before = &ended[0], append(ended[1:], before...)
+	}
+	p.Before = compared(before)
+	besideJSON(w, http.StatusOK, p)
+}
+
+// tried is what there is to try. Once done in any incident, it was done.
+func (b *beside) tried(stand []*incident.State) []Tried {
+	some := func(did func(*incident.State) bool) bool { return slices.ContainsFunc(stand, did) }
+	approved := func(s *incident.State) bool {
 		for _, q := range s.Questions {
 			if q.Kind == incident.AskApprove && q.Answer == "approve" && q.By != s.GoBy {
 				return true
@@ -226,15 +301,15 @@ func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
 		return false
 	}
 	b.mu.Lock()
-	killed, broke := b.revived, b.broke.Load()
+	revived := b.revived
 	b.mu.Unlock()
-	besideJSON(w, http.StatusOK, Practice{Result: one, Before: before, Others: b.others, Tried: []Tried{
-		{"As a commander: /failover start " + b.r.scn.Target, one != nil},
-		{"Read the readiness, then say Go", s.GoBy != ""},
-		{"As an approver: agree to the point of no return", approved()},
-		{"Kill the bot in the middle and start it again", killed},
-		{"Break something in the world and see what the bot says", broke},
-		{"Put a remark on the record: /failover note", s.Notes > 0},
-		{"Close it: /failover resolve, and read the review draft", !s.ResolvedAt.IsZero()},
-	}})
+	return []Tried{
+		{"As a commander: /failover start " + b.r.scn.Target, some(func(s *incident.State) bool { return s.Declared.Target == b.r.scn.Target })},
+		{"Read the readiness, then say Go", some(func(s *incident.State) bool { return s.GoBy != "" })},
+		{"As an approver: agree to the point of no return", some(approved)},
+		{"Kill the bot in the middle and start it again", revived},
+		{"Break something in the world and see what the bot says", b.broke.Load()},
+		{"Put a remark on the record: /failover note", some(func(s *incident.State) bool { return s.Notes > 0 })},
+		{"Close it: /failover resolve, and read the review draft", some(func(s *incident.State) bool { return !s.ResolvedAt.IsZero() })},
+	}
 }

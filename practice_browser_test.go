@@ -1,7 +1,12 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 func TestTheSpeedOfAStageOfItsOwnIsShownAsFixed(t *testing.T) {
@@ -43,5 +48,60 @@ func TestEscapeLeavesTheTypedLineToEnter(t *testing.T) {
 		b.must(alice.eval(`document.querySelector('#`+dock+` summary, #`+dock+` button').focus()`, nil))
 		alice.escape()
 		alice.until("the focus on the button", `document.querySelector('#`+dock+`').hidden && document.activeElement.id === '`+dock+`Button'`)
+	}
+}
+
+func TestTheResultOfTheFirstIncidentStaysWhileAnotherIsUnderWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser")
+	}
+	b := openChromium(t)
+	check := axe(t)
+	r := twice(t, former("resolved", "running")...)
+	alice := b.open("Alice", *screens)
+	alice.visit(r.slack.URL())
+	b.must(alice.eval(check+";0", nil))
+	alice.click("#practiceButton", "")
+	alice.until("the result", `document.querySelector('#practice .result')`)
+	alice.accessible("the result")
+	alice.picture("result")
+	row := func(name string) (cells []string) {
+		t.Helper()
+		b.must(alice.eval(`[...([...document.querySelectorAll('#practice .result tr')].find((r) => r.firstChild.textContent === '`+name+`') || document.createElement('tr')).children].slice(1).map((c) => c.textContent)`, &cells))
+		return cells
+	}
+	for name, want := range map[string][]string{"": {"this run", "one before", "broken off"}, "Overridden": {"1", "0", "0"}, "To": {}} {
+		if got := row(name); !slices.Equal(got, want) {
+			t.Errorf("the row %q is %q, want %q", name, got, want)
+		}
+	}
+	text := alice.text("#practice .result")
+	for _, words := range []string{"INC-2026-0001 to us-west-2", "Under way now: INC-2026-0002 to us-east-1", "replication-lag"} {
+		if strings.Count(text, words) != 1 {
+			t.Errorf("%q is not there once:\n%s", words, text)
+		}
+	}
+	alice.click("#practice .b", "Start over")
+	alice.until("what would be lost", `document.querySelector('#confirm[open]').textContent.includes('INC-2026-0002 stands at')`)
+	alice.escape()
+	alice.click("#worldButton", "")
+	alice.until("the result beside the world", `document.querySelector('#world .result').textContent.startsWith('INC-2026-0001 to us-west-2: ')`)
+	alice.picture("result-world")
+
+	// Once the second is over, the first is the one before.
+	if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, 2), After: 1, Request: "over", Events: []incident.Event{
+		{Time: r.scn.StartTime().Add(11 * time.Minute), Actor: "U0ALICE", Body: incident.RunAborted{}},
+		{Time: r.scn.StartTime().Add(12 * time.Minute), Actor: "U0ALICE", Body: incident.IncidentResolved{}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	alice.click("#practiceButton", "")
+	alice.until("the second result", `document.querySelector('#practice .result').textContent.includes('INC-2026-0002 to us-east-1')`)
+	alice.accessible("the second result")
+	alice.picture("result-second")
+	for name, want := range map[string][]string{"": {"this run", "one before", "2 before", "broken off"}, "To": {"us-east-1", "us-west-2", "us-west-2", "us-west-2"}} {
+		if got := row(name); !slices.Equal(got, want) {
+			t.Errorf("the row %q is %q, want %q", name, got, want)
+		}
 	}
 }

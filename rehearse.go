@@ -140,6 +140,10 @@ type rehearsal struct {
 	seen   []incident.Event
 	files  []*os.File
 	closes []func()
+
+	// How the world differed when another incident followed; see differs.
+	mu       sync.Mutex
+	differed map[incident.ID][]string
 }
 
 // stage is how a bot in a process of its own reaches a rehearsal.
@@ -340,6 +344,7 @@ func (r *rehearsal) raise(ctx context.Context) error {
 	}
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
 	r.world.OnCall(r.called)
+	r.differed = map[incident.ID][]string{}
 	r.beside = newBeside(r)
 	r.beside.routes(r.extra)
 	if r.stage == "" {
@@ -690,29 +695,47 @@ func (r *rehearsal) current(ctx context.Context) (incident.ID, error) {
 	return ids[len(ids)-1], nil
 }
 
-// follow prints each event as it happens.
+// follow prints each event of every incident as it happens.
 func (r *rehearsal) follow(ctx context.Context) error {
+	const look = 2 * time.Second
 	name := r.replica().name
 	book := incident.NewBook(r.record)
-	for {
-		id, err := r.current(ctx)
-		if err != nil {
-			return err
+	said := func(events []incident.Event) error {
+		for _, e := range events {
+			if line := review.Line(e, name); line != "" {
+				_, _ = fmt.Fprintln(r.stdout, line)
+			}
 		}
-		if id != "" {
-			return book.Follow(ctx, r.clock, id, 0, func(events []incident.Event) error {
-				for _, e := range events {
-					if line := review.Line(e, name); line != "" {
-						_, _ = fmt.Fprintln(r.stdout, line)
-					}
-				}
-				return nil
-			})
-		}
-		if err := r.clock.Sleep(ctx, 2*time.Second); err != nil {
-			return err
-		}
+		return nil
 	}
+	all, ctx := errgroup.WithContext(ctx)
+	followed := map[incident.ID]bool{}
+	all.Go(func() error {
+		for {
+			ids, err := r.record.Incidents(ctx)
+			if err != nil {
+				return err
+			}
+			for n, id := range ids {
+				if n < len(ids)-1 {
+					r.differs(id, true)
+				}
+				if followed[id] {
+					continue
+				}
+				followed[id] = true
+				busy := r.clock.Busy()
+				all.Go(func() error {
+					defer busy()
+					return book.Follow(ctx, r.clock, id, 0, said)
+				})
+			}
+			if err := r.clock.Sleep(ctx, look); err != nil {
+				return err
+			}
+		}
+	})
+	return all.Wait()
 }
 
 // judge says whether the rehearsal ended as it should.
@@ -765,7 +788,7 @@ func (r *rehearsal) keep() error {
 		return nil
 	}
 	ctx := context.Background()
-	id, err := r.current(ctx)
+	ids, err := r.record.Incidents(ctx)
 	if err != nil {
 		return err
 	}
@@ -773,11 +796,11 @@ func (r *rehearsal) keep() error {
 	if err != nil {
 		return fmt.Errorf("write world.json: %w", err)
 	}
-	if err := r.keepResult(ctx); err != nil {
+	if err := r.keepResults(ctx); err != nil {
 		return err
 	}
 	files := map[string][]byte{"world.json": append(world, '\n'), "timeline.jsonl": nil, "review.md": nil}
-	if id != "" {
+	for n, id := range ids {
 		events, err := r.record.Read(ctx, id, 0, 0)
 		if err != nil {
 			return err
@@ -789,8 +812,13 @@ func (r *rehearsal) keep() error {
 				return err
 			}
 		}
-		files["timeline.jsonl"] = lines.Bytes()
-		if files["review.md"], _, err = r.replica().draft(events); err != nil {
+		// An event does not say whose it is: a further incident has files of its own.
+		which := ""
+		if n > 0 {
+			which = fmt.Sprintf("-%d", n+1)
+		}
+		files["timeline"+which+".jsonl"] = lines.Bytes()
+		if files["review"+which+".md"], _, err = r.replica().draft(events); err != nil {
 			return err
 		}
 	}

@@ -186,27 +186,35 @@ function checklist(p) {
 }
 
 const doneOf = (p) => p.tried.filter((t) => t.done).length + ' of ' + p.tried.length;
-const over = (p) => !!p.result && ['mitigated', 'aborted', 'resolved'].includes(p.result.phase);
+const ended = (r) => ['mitigated', 'aborted', 'resolved'].includes(r.phase);
 const asExpected = (r) => r.mitigated && r.phase === 'resolved' && !(r.differs || []).length;
-const underWay = (p) => !!p && !!p.result && !['resolved', 'aborted'].includes(p.result.phase);
+const aim = (r) => r.incident + (r.target ? ' to ' + r.target : '');
+const another = (p) => p.open && p.open.incident !== p.result.incident; // is under way since
 
 const inAll = (r) => (r.mitigated ? [el('strong', '', span(r.total)), ' until service was back'] : ['Service was not restored: stopped after ', el('strong', '', span(r.total))]);
 
-// result is how it went, beside earlier runs and the runbook's own expectation.
+// result is how the newest went that came to an end, beside earlier runs and the
+// runbook's own expectation.
 function result(p) {
   const r = p.result;
-  const all = el('section', 'result' + (asExpected(r) ? ' good' : ''), el('h3', '', 'How it went'));
+  const all = el('section', 'result' + (asExpected(r) ? ' good' : ''), el('h3', '', 'How it went'), el('p', 'hint', aim(r)), another(p) ? el('p', 'hint', 'Under way now: ' + aim(p.open)) : null);
   const minutes = Math.round(r.total) / 60;
   all.append(el('p', 'total', ...inAll(r)));
   if (r.mitigated) all.append(el('p', 'hint', 'The runbook expects 15-30 min: ' + (minutes < 15 ? 'this was less.' : minutes <= 30 ? 'this was as expected.' : 'this was more.')));
   const table = el('table');
-  const heads = ['', 'now'].concat((p.before || []).map((b, i) => (i ? i + 1 : 'one') + ' before'));
-  const head = el('tr');
-  for (const h of heads) { const th = el(h ? 'th' : 'td', '', h); if (h) th.setAttribute('scope', 'col'); head.append(th); }
-  table.append(head);
   const runs = [r].concat(p.before || []);
-  for (const [name, of] of [['Until Go', (x) => (x.decide ? span(x.decide) : '-')], ['People', (x) => span(x.people)], ['Machine', (x) => span(x.machine)], ['Until service', (x) => (x.mitigated ? span(x.total) : '-')],
-    ['Overridden', (x) => String((x.overridden || []).length + (x.skipped || []).length + (x.broke_glass || 0))]]) {
+  const heads = [''].concat(runs.map((x, i) => (!i ? 'this run' : !ended(x) ? 'broken off' : (i > 1 ? i : 'one') + ' before')));
+  const head = el('tr');
+  for (const h of heads) { // a word to a line: four of them fit
+    const th = el(h ? 'th' : 'td', '', ...h.split(/(?<= )/).flatMap((word, i) => (i ? [el('br'), word] : [word])));
+    if (h) th.setAttribute('scope', 'col');
+    head.append(th);
+  }
+  table.append(head);
+  const rows = [['Until Go', (x) => (x.decide ? span(x.decide) : '-')], ['People', (x) => span(x.people)], ['Machine', (x) => span(x.machine)], ['Until service', (x) => (x.mitigated ? span(x.total) : '-')],
+    ['Overridden', (x) => String((x.overridden || []).length + (x.skipped || []).length + (x.broke_glass || 0))]];
+  if (runs.some((x) => x.target !== r.target)) rows.unshift(['To', (x) => x.target || '-']);
+  for (const [name, of] of rows) {
     const th = el('th', '', name);
     th.setAttribute('scope', 'row');
     table.append(el('tr', '', th, ...runs.map((x) => el('td', '', of(x)))));
@@ -221,8 +229,8 @@ function result(p) {
 
 function verdict(r) {
   if (r.phase !== 'resolved') return el('p', 'fate', r.mitigated ? 'Service is back. ' : 'It was aborted. ', ...commanded('It is closed with ' + state.command + ' resolve'), '.');
-  if (asExpected(r)) return el('p', 'fate good', '✓ Resolved, and the world is as the scenario expects it.');
-  return el('p', 'fate bad', '✕ Resolved' + (r.mitigated ? '' : ' without service') + ((r.differs || []).length ? ', and the world is not as the scenario expects it.' : '.'));
+  if (asExpected(r)) return el('p', 'fate good', '✓ Resolved' + (r.checked ? ', with the world as the scenario expects it.' : '.'));
+  return el('p', 'fate bad', '✕ Resolved' + (r.mitigated ? '' : ' without service') + ((r.differs || []).length ? ', and the world was not as the scenario expects it.' : '.'));
 }
 
 // capital begins with a capital what is not the name of a Region.
@@ -246,7 +254,7 @@ function story(o, stage, again) {
 // raise ends this rehearsal and begins another one at the same address.
 async function raise(name, title) {
   const p = await ask('/beside/practice').catch(() => null);
-  if (underWay(p) && !(await confirmFirst({title: {text: 'End this rehearsal?'}, text: {type: 'plain_text', text: 'This ends the rehearsal that is going on. ' + p.result.incident + ' stands at “' + p.result.phase + '” and is not closed.'},
+  if (p && p.open && !(await confirmFirst({title: {text: 'End this rehearsal?'}, text: {type: 'plain_text', text: 'This ends the rehearsal that is going on. ' + p.open.incident + ' stands at “' + p.open.phase + '” and is not closed.'},
     confirm: {text: 'End it'}, deny: {text: 'Go on with it'}, style: 'danger'}))) return;
   picked = {fault: '', at: name};
   if (innerWidth <= 1080) dock('practice', false); // it would cover what is said of it
@@ -269,7 +277,7 @@ async function drawPractice() {
   const [s, p] = await Promise.all([ask('/beside/stage'), askPractice()]);
   if (p.error || s.error) return;
   const body = el('div');
-  if (over(p)) body.append(result(p));
+  if (p.result) body.append(result(p));
   body.append(el('section', 'todo', el('h3', '', 'What to try: ' + doneOf(p)), checklist(p)));
   body.append(el('section', '', el('h3', '', 'Now rehearsed'), story({name: s.scenario, title: s.title, about: s.about}, s, true)));
   if (p.others.length) {
@@ -277,7 +285,7 @@ async function drawPractice() {
   }
   body.id = 'practiceBody';
   morph($('practiceBody'), body);
-  const fresh = over(p) ? p.result.incident + p.result.phase : '';
+  const fresh = p.result ? p.result.incident + p.result.phase : '';
   if (!docks.practice.opened) return;
   docks.practice.opened = false;
   if (fresh && fresh !== seenResult) $('practiceBody').scrollTop = 0;
@@ -292,8 +300,8 @@ async function drawWorld() {
   const [w, s, p] = await Promise.all([ask('/beside/world'), ask('/beside/stage'), askPractice()]);
   if (w.error || s.error) return;
   const body = el('div');
-  if (!p.error && over(p)) {
-    body.append(el('section', 'result' + (asExpected(p.result) ? ' good' : ''), el('div', 'row', el('span', '', ...inAll(p.result)), pressable('b small', 'How it went', () => dock('practice', true))), verdict(p.result)));
+  if (!p.error && p.result) {
+    body.append(el('section', 'result' + (asExpected(p.result) ? ' good' : ''), el('div', 'row', el('span', '', another(p) ? aim(p.result) + ': ' : '', ...inAll(p.result)), pressable('b small', 'How it went', () => dock('practice', true))), verdict(p.result)));
   }
   body.append(el('details', 'about', el('summary', '', capital(w.title)), el('p', '', w.about)));
   if (!p.error) body.append(el('details', 'practice about', el('summary', '', 'What to try: ' + doneOf(p)), checklist(p)));
