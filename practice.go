@@ -119,9 +119,8 @@ func (r *rehearsal) outcomes(ctx context.Context) (results []Result, stand []*in
 			return nil, nil, fmt.Errorf("read the timeline for the result: %w", err)
 		}
 		one, s := r.result(events)
-		// A bot in a process of its own has the world there, and of another Region
-		// the scenario expects nothing.
-		if one.Checked = !s.ResolvedAt.IsZero() && s.Declared.Target == r.scn.Target && r.stage == ""; one.Checked {
+		// Of another Region the scenario expects nothing.
+		if one.Checked = !s.ResolvedAt.IsZero() && s.Declared.Target == r.scn.Target; one.Checked {
 			one.Differs = r.differs(id, n < len(ids)-1)
 		}
 		results, stand = append(results, one), append(stand, s)

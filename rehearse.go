@@ -755,14 +755,7 @@ func (r *rehearsal) judge() error {
 	if s := incident.Fold(r.seen); s.ResolvedAt.IsZero() {
 		faults = append(faults, fmt.Sprintf("%s is not resolved but %s", id, s.Phase()))
 	}
-	world := r.world
-	if r.stage != "" { // the bot's process moved it; read it anew
-		if world, err = sim.New(r.scn, r.clock, sim.Options{Dir: r.ends.World}); err != nil {
-			return err
-		}
-		defer func() { _ = world.Close() }()
-	}
-	faults = append(faults, world.Check()...)
+	faults = append(faults, r.world.Check()...)
 	r.measures()
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))

@@ -67,8 +67,8 @@ func (w *World) listen() error {
 		w.closeServers()
 		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	for name, addr := range w.servers.listen {
 		w.state.Ports[name] = addr.String()
 	}
@@ -85,9 +85,9 @@ func (w *World) closeServers() {
 
 // listenTCP listens where this server listened before, or anywhere.
 func (w *World) listenTCP(name string) (net.Listener, error) {
-	w.mu.Lock()
+	w.lock()
 	before := w.state.Ports[name]
-	w.mu.Unlock()
+	w.unlock()
 	if before != "" {
 		if l, err := net.Listen("tcp", before); err == nil {
 			return l, nil
@@ -111,9 +111,9 @@ func (w *World) listenDNS(name string, h dns.HandlerFunc) error {
 		p, err := net.ListenPacket("udp", l.Addr().String())
 		if err != nil {
 			last = err
-			w.mu.Lock()
+			w.lock()
 			delete(w.state.Ports, name)
-			w.mu.Unlock()
+			w.unlock()
 			_ = l.Close()
 			continue
 		}

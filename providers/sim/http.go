@@ -254,7 +254,7 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return real.DialContext(ctx, network, addr)
 	}
-	w.mu.Lock()
+	w.lock()
 	w.state.advance(w.scn, w.clock.Now())
 	region, via := regionOfAddress(host), viaPublic
 	if region == "" {
@@ -267,7 +267,7 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	if region == "" {
 		region = w.state.resolve(host)
 	}
-	w.mu.Unlock()
+	w.unlock()
 	if region == "" {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host in the pretend world", Name: host, IsNotFound: true}}
 	}
@@ -284,16 +284,16 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 // connect costs the time of a connection, or fails as that Region fails. Only
 // connections that fail are recorded; the others will carry a request.
 func (w *World) connect(ctx context.Context, c Call) error {
-	w.mu.Lock()
+	w.lock()
 	key := c.Operation + " " + c.Region
 	w.state.Counts[key]++
 	count := w.state.Counts[key]
 	latency := 50*time.Millisecond + time.Duration(draw(w.state.Seed, 101, key, count))*time.Millisecond
-	w.mu.Unlock()
+	w.unlock()
 	if err := w.dialling(ctx, latency); err != nil {
 		return err
 	}
-	w.mu.Lock()
+	w.lock()
 	now := w.clock.Now()
 	w.state.advance(w.scn, now)
 	c.Time = now
@@ -314,7 +314,7 @@ func (w *World) connect(ctx context.Context, c Call) error {
 		c.Error = (&failure{kind, nil}).Error()
 		w.rec.Add(c)
 	}
-	w.mu.Unlock()
+	w.unlock()
 	switch kind {
 	case "":
 		return saveErr

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -98,6 +99,49 @@ func TestANewWorldOnTheSameFolderGoesOn(t *testing.T) {
 	if w, err := New(scn, clock, Options{Dir: dir}); err == nil {
 		_ = w.Close()
 		t.Error("a broken file was taken")
+	}
+}
+
+func TestTwoProcessesPlayInOneWorld(t *testing.T) {
+	dir := t.TempDir()
+	scn := &Scenario{Name: "quiet"}
+	clock := NewClock(day, Max)
+	defer clock.Close()
+	stage, err := New(scn, clock, Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stage.Close() }()
+	bot := onStage(t, scn, clock, Options{Dir: dir})
+	if err := stage.Break(Breakage{Do: "throttle", What: "aws.rds", On: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := bot.switchover(east); err == nil {
+		t.Error("what was broken beside one is not broken for the other")
+	}
+	if err := stage.Break(Breakage{Do: "throttle", What: "aws.rds"}); err != nil {
+		t.Fatal(err)
+	}
+	bot.must(bot.switchover(east))
+	if st := stage.Snapshot(); st.Database.Failover == nil || stage.Applied("SwitchoverGlobalCluster") != 1 {
+		t.Errorf("what one did the other does not see: %+v", st.Database)
+	}
+	const each = 50
+	var both sync.WaitGroup
+	for _, w := range []*World{stage, bot.World} {
+		both.Go(func() {
+			for range each {
+				if err := w.Do(func(s *State) { s.Applied["counted"]++ }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	both.Wait()
+	for name, w := range map[string]*World{"stage": stage, "bot": bot.World} {
+		if n := w.Applied("counted"); n != 2*each {
+			t.Errorf("the %s counts %d changes, %d were made", name, n, 2*each)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,8 +53,10 @@ type World struct {
 	dir   string
 	rec   *Recorder
 
-	mu    sync.Mutex // guards state
-	state *State
+	mu     sync.Mutex // guards what follows; see lock
+	state  *State
+	folder *folder // where the state is kept; nil in memory
+	lost   error   // why the newest state of another process could not be read
 
 	hookMu sync.Mutex
 	hooks  []func(Call, bool) error
@@ -66,7 +69,7 @@ type World struct {
 // listens on loopback. Close it.
 func New(scn *Scenario, clock incident.Clock, opts Options) (*World, error) {
 	w := &World{scn: scn, clock: clock, dir: opts.Dir, rec: NewRecorder(opts.Calls), kubes: map[string]*kube{}}
-	if err := w.load(opts.Seed); err != nil {
+	if err := w.open(opts.Seed); err != nil {
 		return nil, err
 	}
 	for _, r := range regionNames {
@@ -75,20 +78,61 @@ func New(scn *Scenario, clock incident.Clock, opts Options) (*World, error) {
 	if err := w.listen(); err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
+	w.lock()
 	err := w.save()
-	w.mu.Unlock()
+	w.unlock()
 	if err != nil {
-		w.closeServers()
+		_ = w.Close()
 		return nil, err
 	}
 	return w, nil
 }
 
+// open finds the state, or begins with a new one.
+func (w *World) open(seed uint64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dir != "" {
+		if err := os.MkdirAll(w.dir, 0o755); err != nil {
+			return fmt.Errorf("make the folder of the pretend world: %w", err)
+		}
+		var err error
+		if w.folder, err = openFolder(w.dir); err != nil {
+			return fmt.Errorf("open the folder of the pretend world: %w", err)
+		}
+		w.folder.lock()
+		defer w.folder.unlock()
+	}
+	if err := w.load(seed); err != nil {
+		_ = w.folder.close()
+		return err
+	}
+	return nil
+}
+
+// lock locks the state, against other processes too, and makes sure that it is the
+// newest.
+func (w *World) lock() {
+	w.mu.Lock()
+	if w.folder != nil && w.folder.lock() || w.lost != nil {
+		// One that was counted and never saved is not there.
+		if w.lost = w.read(); errors.Is(w.lost, fs.ErrNotExist) {
+			w.lost = nil
+		}
+	}
+}
+
+func (w *World) unlock() {
+	if w.folder != nil {
+		w.folder.unlock()
+	}
+	w.mu.Unlock()
+}
+
 // Close stops the servers and waits for what they have in hand.
 func (w *World) Close() error {
 	w.closeServers()
-	return w.rec.Err()
+	return errors.Join(w.rec.Err(), w.folder.close())
 }
 
 // Scenario is the story that this world plays.
@@ -100,23 +144,23 @@ func (w *World) Calls() []Call { return w.rec.Calls() }
 // Applied is how often an operation changed the world, counted since the world
 // began, also across processes.
 func (w *World) Applied(operation string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	return w.state.Applied[operation]
 }
 
 // Snapshot is a copy of the world as it is now.
 func (w *World) Snapshot() *State {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	w.state.advance(w.scn, w.clock.Now())
 	return w.state.clone()
 }
 
 // Do changes the world behind everybody's back, as an operator at a console does.
 func (w *World) Do(change func(s *State)) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	w.state.advance(w.scn, w.clock.Now())
 	change(w.state)
 	for _, r := range w.state.Regions {
@@ -129,8 +173,8 @@ func (w *World) Do(change func(s *State)) error {
 // Cues are what the scenario has had in store for the rehearsal itself since they
 // were last asked for.
 func (w *World) Cues() ([]Cue, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	w.state.advance(w.scn, w.clock.Now())
 	cues := w.state.Cues
 	if len(cues) == 0 {
@@ -208,12 +252,12 @@ func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do fu
 	if err := w.asked(c, true); err != nil {
 		return &failure{Refuse, err}
 	}
-	w.mu.Lock()
+	w.lock()
 	key := c.System + " " + c.Operation + " " + c.Region + " " + c.Target
 	w.state.Counts[key]++
 	count := w.state.Counts[key]
 	seed := w.state.Seed
-	w.mu.Unlock()
+	w.unlock()
 	if high > 0 {
 		latency := low + time.Duration(draw(seed, uint64((high-low)/time.Millisecond)+1, key, count))*time.Millisecond
 		if err := w.clock.Sleep(ctx, latency); err != nil {
@@ -238,8 +282,8 @@ func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do fu
 
 // arrive is the moment at which a call reaches the world.
 func (w *World) arrive(c *Call, do func(s *State) (bool, error)) (kind string, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	s := w.state
 	now := w.clock.Now()
 	s.advance(w.scn, now)
@@ -348,35 +392,41 @@ func (s *State) clone() *State {
 
 func (w *World) stateFile() string { return filepath.Join(w.dir, "state.json") }
 
+// load goes on with the state that is kept, or begins with a new one.
 func (w *World) load(seed uint64) error {
-	if w.dir != "" {
-		data, err := os.ReadFile(w.stateFile())
-		switch {
-		case err == nil:
-			s := &State{}
-			if err := json.Unmarshal(data, s); err != nil {
-				return fmt.Errorf("read the pretend world in %s: %w", w.stateFile(), err)
-			}
-			if s.Scenario != w.scn.Name || len(s.Happened) != len(w.scn.Events) {
-				return fmt.Errorf("the pretend world in %s plays the scenario %q, not %q: use an empty folder", w.dir, s.Scenario, w.scn.Name)
-			}
-			w.state = s
-			return nil
-		case !errors.Is(err, os.ErrNotExist):
-			return fmt.Errorf("read the pretend world: %w", err)
-		}
-		if err := os.MkdirAll(w.dir, 0o755); err != nil {
-			return fmt.Errorf("make the folder of the pretend world: %w", err)
+	if w.folder != nil {
+		if err := w.read(); !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	w.state = begin(w.scn, seed, w.clock.Now())
 	return nil
 }
 
+// read takes over the state that is kept.
+func (w *World) read() error {
+	data, err := os.ReadFile(w.stateFile())
+	if err != nil {
+		return fmt.Errorf("read the pretend world: %w", err)
+	}
+	s := &State{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return fmt.Errorf("read the pretend world in %s: %w", w.stateFile(), err)
+	}
+	if s.Scenario != w.scn.Name || len(s.Happened) != len(w.scn.Events) {
+		return fmt.Errorf("the pretend world in %s plays the scenario %q, not %q: use an empty folder", w.dir, s.Scenario, w.scn.Name)
+	}
+	w.state = s
+	return nil
+}
+
 // save replaces the state's file. The state is locked.
 func (w *World) save() error {
-	if w.dir == "" {
-		return nil
+	if w.folder == nil || w.lost != nil {
+		return w.lost
+	}
+	if err := w.folder.changes(); err != nil {
+		return fmt.Errorf("save the pretend world: %w", err)
 	}
 	data, err := json.Marshal(w.state)
 	if err != nil {
