@@ -150,7 +150,7 @@ func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 			t.Fatalf("%v %+v", err, before)
 		}
 		one := before[0]
-		if one.Phase != "resolved" || !one.Mitigated || one.Decide <= 0 || one.Machine <= 0 || one.Total < one.Machine || len(one.Differs) > 0 || len(one.Overridden) > 0 {
+		if one.Phase != "resolved" || !one.Mitigated || one.Decide <= 0 || one.Machine <= 0 || one.Total < one.Machine || one.Served <= 0 || one.Served >= one.Total || len(one.Differs) > 0 || len(one.Overridden) > 0 {
 			t.Errorf("the result is %+v", one)
 		}
 

@@ -36,6 +36,9 @@ type Result struct {
 	Mitigated bool `json:"mitigated"`
 	// Decide is from the declaration to Go; Total from there to mitigation, or
 	// without one to the abort, or so far. Machine and People are its parts.
+	// Served is from the declaration to when users were served again: mitigation is
+	// when that, and the rest, was verified.
+	Served  float64 `json:"served,omitempty"`
 	Decide  float64 `json:"decide"`
 	Total   float64 `json:"total"`
 	Machine float64 `json:"machine"`
@@ -168,6 +171,9 @@ func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 	out := Result{
 		Scenario: r.scn.Name, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
+	}
+	if at := s.ServedAt(); !at.IsZero() {
+		out.Served = at.Sub(s.DeclaredAt).Seconds()
 	}
 	if !s.GoAt.IsZero() {
 		out.Decide = s.GoAt.Sub(s.DeclaredAt).Seconds()

@@ -191,14 +191,16 @@ const asExpected = (r) => r.mitigated && r.phase === 'resolved' && !(r.differs |
 const aim = (r) => r.incident + (r.target ? ' to ' + r.target : '');
 const another = (p) => p.open && p.open.incident !== p.result.incident; // is under way since
 
-const inAll = (r) => (r.mitigated ? [el('strong', '', span(r.total)), ' until service was back'] : ['Service was not restored: stopped after ', el('strong', '', span(r.total))]);
+// untilService is how long users were without; an older result only knows when it was verified.
+const untilService = (r) => r.served || r.total;
+const inAll = (r) => (r.mitigated ? [el('strong', '', span(untilService(r))), ' until service was back'] : ['Service was not restored: stopped after ', el('strong', '', span(r.total))]);
 
 // result is how the newest went that came to an end, beside earlier runs and the
 // runbook's own expectation.
 function result(p) {
   const r = p.result;
   const all = el('section', 'result' + (asExpected(r) ? ' good' : ''), el('h3', '', 'How it went'), el('p', 'hint', aim(r)), another(p) ? el('p', 'hint', 'Under way now: ' + aim(p.open)) : null);
-  const minutes = Math.round(r.total) / 60;
+  const minutes = Math.round(untilService(r)) / 60;
   all.append(el('p', 'total', ...inAll(r)));
   if (r.mitigated) all.append(el('p', 'hint', 'The runbook expects 15-30 min: ' + (minutes < 15 ? 'this was less.' : minutes <= 30 ? 'this was as expected.' : 'this was more.')));
   const table = el('table');
@@ -211,7 +213,8 @@ function result(p) {
     head.append(th);
   }
   table.append(head);
-  const rows = [['Until Go', (x) => (x.decide ? span(x.decide) : '-')], ['People', (x) => span(x.people)], ['Machine', (x) => span(x.machine)], ['Until service', (x) => (x.mitigated ? span(x.total) : '-')],
+  const rows = [['Until Go', (x) => (x.decide ? span(x.decide) : '-')], ['Until service', (x) => (x.mitigated ? span(untilService(x)) : '-')], ['Until verified', (x) => (x.mitigated ? span(x.total) : '-')],
+    ['Machine', (x) => span(x.machine)], ['People', (x) => span(x.people)],
     ['Overridden', (x) => String((x.overridden || []).length + (x.skipped || []).length + (x.broke_glass || 0))]];
   if (runs.some((x) => x.target !== r.target)) rows.unshift(['To', (x) => x.target || '-']);
   for (const [name, of] of rows) {
