@@ -24,6 +24,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/templates"
 )
 
@@ -168,6 +169,42 @@ func TestAStepThatTakesLongerThanUsualIsToldOnce(t *testing.T) {
 	}
 }
 
+func TestStepsThatBecomeSlowOneAfterAnotherAreToldTogether(t *testing.T) {
+	const services = 8
+	s := newStage(t)
+	s.start(s.log)
+	id, err := s.log.Open(s.ctx, s.clock.Now(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := smallPlan("unplanned")
+	p.Sections = append(p.Sections, runbook.Section{ID: "x", Title: "Roll out"})
+	for i := range services {
+		p.Steps = append(p.Steps, runbook.Step{
+			ID: fmt.Sprintf("r%d", i), Section: "x", Title: fmt.Sprintf("service %d is at full size", i), Kind: runbook.Wait, Needs: []string{"go"}, Usually: time.Minute,
+		})
+	}
+	bodies := declared("unplanned", p)
+	d := bodies[0].(incident.IncidentDeclared)
+	d.Incident, bodies[0] = id, d
+	s.happen(id, "UALICE", bodies...)
+	s.play(id, newStory("unplanned").readiness().gone())
+	for i := range services {
+		s.happen(id, incident.Bot, incident.StepStarted{Step: fmt.Sprintf("r%d", i), Attempt: 1})
+		s.sleep(11 * time.Second)
+	}
+	s.sleep(4 * time.Minute)
+	var told []string
+	for _, m := range s.slack.Messages(channel) {
+		if said := asJSON(t, m.Blocks); strings.Contains(said, "longer than usual") && strings.Contains(said, "*Now:*") {
+			told = append(told, said)
+		}
+	}
+	if len(told) != 2 || !strings.Contains(told[1], "“service 0 is at full size” and 7 more take longer than usual") {
+		t.Errorf("told %d times: %s", len(told), strings.Join(told, "\n"))
+	}
+}
+
 func TestStepsThatEndTogetherAreToldInOneUpdate(t *testing.T) {
 	s := newStage(t)
 	s.start(s.log)
@@ -278,15 +315,7 @@ func TestTheButtonsBelowAnUpdateGoEvenIfSlackFailsOnce(t *testing.T) {
 			id := s.open()
 			s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0))
 			s.sleep(16 * time.Minute)
-			with := func() (out []string) {
-				for _, m := range s.slack.Messages(channel) {
-					payload, _ := m.Metadata["event_payload"].(map[string]any)
-					if key, _ := payload["key"].(string); strings.Contains(asJSON(t, m.Blocks), blockBelow) {
-						out = append(out, key)
-					}
-				}
-				return out
-			}
+			with := func() []string { return s.withButtons() }
 			before := with()
 			if len(before) != 1 {
 				t.Fatalf("buttons below %v", before)
@@ -306,6 +335,74 @@ func TestTheButtonsBelowAnUpdateGoEvenIfSlackFailsOnce(t *testing.T) {
 			}
 			if fail.Load() {
 				t.Error("nothing failed")
+			}
+		})
+	}
+}
+
+// withButtons are the updates that have buttons below them.
+func (s *stage) withButtons() (keys []string) {
+	s.t.Helper()
+	for _, m := range s.slack.Messages(channel) {
+		payload, _ := m.Metadata["event_payload"].(map[string]any)
+		if key, _ := payload["key"].(string); strings.Contains(asJSON(s.t, m.Blocks), blockBelow) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// The update arrives and its answer does not; before Slack is back the next one is due.
+func TestTheButtonsGoBelowAnUpdateThatNobodyKnewOf(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restarted %v", restarted), func(t *testing.T) {
+			s := newStage(t)
+			var lose, away atomic.Bool
+			s.change = func(_ *Options, c *Client) {
+				m := &meddler{RoundTripper: c.http.Transport}
+				m.meddle = func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+					switch {
+					case !strings.Contains(r.URL.Path, "/chat.") && !strings.Contains(r.URL.Path, "/conversations."):
+					case away.Load():
+						return nil, errors.New("Slack is out of reach")
+					case strings.HasSuffix(r.URL.Path, "/chat.postMessage") && lose.CompareAndSwap(true, false):
+						away.Store(true)
+						if resp, err := send(); err == nil {
+							_ = resp.Body.Close()
+						}
+						return nil, errors.New("the connection broke off")
+					}
+					return send()
+				}
+				c.http.Transport = m
+			}
+			kill := s.start(s.log)
+			id := s.open()
+			s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0))
+			s.sleep(14 * time.Minute)
+			lose.Store(true)
+			s.sleep(2 * time.Minute)
+			if !away.Load() {
+				t.Fatal("no update was due")
+			}
+			s.happen(id, "UALICE", incident.RunAborted{Reason: "enough"})
+			s.sleep(20 * time.Second)
+			if restarted {
+				kill()
+			}
+			away.Store(false)
+			if restarted {
+				s.start(s.log)
+				s.happen(id, incident.Bot, incident.RunTaken{Holder: "b", Token: 2, Return: true})
+			}
+			s.sleep(3 * time.Minute)
+			if got := s.withButtons(); len(got) != 1 {
+				t.Errorf("after the abort there are buttons below %v", got)
+			}
+			s.happen(id, "UALICE", incident.IncidentResolved{})
+			s.sleep(3 * time.Minute)
+			if got := s.withButtons(); len(got) > 0 {
+				t.Errorf("after it was resolved there are buttons below %v", got)
 			}
 		})
 	}
@@ -389,7 +486,7 @@ func TestTheButtonsBelowAFormerLifesUpdateGoWithTheQuestion(t *testing.T) {
 	}
 }
 
-func asJSON(t *testing.T, v any) string {
+func asJSON(t testing.TB, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
 	if err != nil {

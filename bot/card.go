@@ -187,7 +187,7 @@ func (v scene) among(q *incident.Question, others []*incident.Question) []comman
 		return out
 	}
 	out = slices.DeleteFunc(out, func(b commands.Button) bool { return b.Verb == "abort" })
-	named := "“" + cut(strings.TrimSuffix(lineOf(q.Title, 200), " stopped"), 40) + "”"
+	named := "“" + lineOf(strings.TrimSuffix(oneLine(q.Title), " stopped"), 40) + "”"
 	for i, b := range out {
 		label, more := strings.CutSuffix(b.Label, " …")
 		if b.Verb == "go_on" {

@@ -44,6 +44,9 @@ const (
 	// updateApart is the least time between two updates while the run goes on:
 	// steps that end within it are told together.
 	updateApart = 10 * time.Second
+	// slowApart is the least time between an update and one that only says what
+	// takes longer than usual: what becomes slow within it is told together.
+	slowApart = 2 * time.Minute
 	// orphan is how long a finished incident that nobody carries has to be left
 	// alone before this replica says what is missing.
 	orphan = 10 * time.Second
@@ -80,8 +83,10 @@ type follower struct {
 	phases   int // the update that was last posted: update/<phases>.<again>
 	again    int
 	next     time.Time
-	updateAt time.Time // when that was, in this life
-	newest   job       // the update that stands last in the channel
+	updateAt time.Time      // when that was, in this life
+	updates  map[string]job // those that have buttons
+	newest   string         // of all, by timestamp: the only one that should
+	newestTS string
 	uploads  int
 	fails    int
 }
@@ -275,7 +280,8 @@ func (f *follower) begin(ctx context.Context) error {
 	f.known, f.shown, f.given = map[string]string{}, map[string]string{}, map[string]bool{}
 	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
-	f.dirty, f.searched, f.uploads, f.updateAt, f.newest = true, false, 0, time.Time{}, job{}
+	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
+	f.updates, f.newest, f.newestTS = map[string]job{}, "", ""
 	f.marks.forget()
 	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		for key, p := range s.Posts {
@@ -320,7 +326,7 @@ func (f *follower) said(j job) {
 	case strings.HasPrefix(j.key, keyUpdate) && !j.over:
 		f.updateAt = f.b.clock.Now()
 	}
-	if f.known[j.key] != "" && !j.over {
+	if (f.known[j.key] != "" || f.given[j.key]) && !j.over {
 		f.learn(j.key, j.next)
 	}
 }
@@ -396,10 +402,11 @@ func (f *follower) find(m slack.Message) {
 	if topic, ok := p[metaTopic].(string); ok && key == keyCard && (f.known[key] == "" || f.known[key] == m.Timestamp) {
 		f.marks.found(topic)
 	}
-	// The history comes newest first: of a former life's updates the first with
-	// buttons is the only one.
-	if j := inChannel(key, m); j.below != "" && f.newest.key == "" {
-		f.newest = j
+	if j := inChannel(key, m); j.bare != nil {
+		if _, ours := f.updates[key]; !ours && j.below != "" {
+			f.updates[key] = j
+		}
+		f.stands(key, m.Timestamp)
 	}
 	if f.known[key] != "" {
 		return
@@ -501,7 +508,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		if wait := f.due(v).Sub(v.now); wait > 0 {
 			soon(wait)
 		} else {
-			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, n, f.again+1))
+			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, f.phases, f.again+1))
 		}
 	}
 	if !slices.ContainsFunc(o.jobs, func(j job) bool { return j.bare != nil }) {
@@ -529,7 +536,7 @@ func (f *follower) due(v scene) time.Time {
 			due = at.Add(time.Second)
 		}
 	}
-	if apart := last.Add(updateApart); due.Before(apart) {
+	if apart := last.Add(slowApart); due.Before(apart) && apart.Before(f.next) {
 		due = apart
 	}
 	return due
@@ -542,8 +549,10 @@ func (f *follower) update(v scene, o *outlook, key string) {
 	} else {
 		o.wait = min(o.wait, f.b.opt.UpdateEvery)
 	}
-	if f.newest.below != "" && f.newest.key != key {
-		o.jobs = append(o.jobs, f.newest.above(below{}))
+	for _, old := range slices.Sorted(maps.Keys(f.updates)) {
+		if old != key {
+			o.jobs = append(o.jobs, f.updates[old].above(below{}))
+		}
 	}
 	bare := f.b.updateMessage(v, key, next)
 	j := job{key: key, bare: &bare, next: next}.above(f.asked(v))
@@ -554,10 +563,23 @@ func (f *follower) update(v scene, o *outlook, key string) {
 // buttons keeps those below the newest update to what can be answered.
 func (f *follower) buttons(v scene, o *outlook) {
 	asked := f.asked(v)
-	if f.newest.below == "" || f.newest.below == asked.looks() {
-		return // a question that came after it stands below it anyway
+	// What was asked after an update without buttons stands below it anyway.
+	for _, key := range slices.Sorted(maps.Keys(f.updates)) {
+		j, wants := f.updates[key], below{}
+		if key == f.newest {
+			wants = asked
+		}
+		if j.below != wants.looks() {
+			o.jobs = append(o.jobs, j.above(wants))
+		}
 	}
-	o.jobs = append(o.jobs, f.newest.above(asked))
+}
+
+// stands takes an update into account that is in the channel since ts.
+func (f *follower) stands(key, ts string) {
+	if ts > f.newestTS {
+		f.newest, f.newestTS = key, ts
+	}
 }
 
 // below is what stands below an update, so that nobody scrolls for a button.
@@ -695,7 +717,7 @@ func (f *follower) say(ctx context.Context, j job) error {
 			f.show(j, sum)
 			return nil
 		case code(err) == "message_not_found" && j.over:
-			f.newest = job{} // somebody deleted it, and its buttons with it
+			delete(f.updates, j.key) // somebody deleted it, and its buttons with it
 			return nil
 		case code(err) == "message_not_found":
 			delete(f.known, j.key) // somebody deleted it: it is said again
@@ -742,9 +764,14 @@ func (f *follower) show(j job, sum string) {
 	if j.as != "" {
 		f.shown[j.key+"/as"] = j.as
 	}
-	if j.bare != nil {
-		f.newest = j
+	if j.bare == nil {
+		return
 	}
+	delete(f.updates, j.key)
+	if j.below != "" {
+		f.updates[j.key] = j
+	}
+	f.stands(j.key, f.known[j.key])
 }
 
 func (f *follower) giveUp(j job, err error) {

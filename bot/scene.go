@@ -267,9 +267,12 @@ func (v scene) chapters() []sectionLine {
 		var first, last time.Time
 		var running, cutOff, failed, overridden, skipped int
 		var now string
+		var slow []string
+		closes := false
 		var asked *incident.Question
 		for _, s := range c.steps {
 			st := v.Step(s.ID)
+			closes = closes || s.Closing
 			if st.Status.Settled() {
 				l.Done++
 			}
@@ -293,7 +296,8 @@ func (v scene) chapters() []sectionLine {
 				if at := slowAt(s, st); !at.IsZero() && v.over().After(at) {
 					usual := fmt.Sprintf("longer than usual (%s)", span(s.Usually))
 					now += ", " + usual
-					l.Slow = fmt.Sprintf("“%s” takes %s", lineOf(s.Title, 100), usual)
+					slow = append(slow, lineOf(s.Title, 100))
+					l.Slow = fmt.Sprintf("“%s” takes %s", slow[0], usual)
 				}
 			case incident.Failed:
 				failed++
@@ -309,6 +313,9 @@ func (v scene) chapters() []sectionLine {
 				asked = q
 			}
 		}
+		if len(slow) > 1 {
+			l.Slow = fmt.Sprintf("“%s” and %d more take longer than usual", slow[0], len(slow)-1)
+		}
 		l.Finished, l.Busy, l.Asked = l.Done == l.Total && l.Total > 0, running > 0, asked != nil
 		l.Ended = last
 		switch {
@@ -316,7 +323,7 @@ func (v scene) chapters() []sectionLine {
 			l.Mark = "✓"
 		case failed > 0:
 			l.Mark = "✗"
-		case !first.IsZero() && v.Over() && running == 0:
+		case !first.IsZero() && v.Over() && running == 0 && !closes:
 			l.Mark = "–"
 		case running > 0 || asked != nil || !first.IsZero():
 			l.Mark = "▸"

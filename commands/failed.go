@@ -27,7 +27,7 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		again := append([]string{step}, rerun(s, p, step)...)
 		st, _ := p.Step(step)
-		asked := (st.Approval != nil || st.CoveredBy != "") && !s.Step(step).Cleared()
+		asked := st.Approval != nil || st.CoveredBy != "" // what was said before is void
 		say = "“" + st.Title + "” is carried out again"
 		if asked {
 			say = "“" + st.Title + "” is looked at again"

@@ -152,6 +152,13 @@ func TestARetryThatTakesANewApprovalSaysSo(t *testing.T) {
 	r.ask(yes(bob, "q1"))
 	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1}, incident.ChangeIntended{Step: "promote-database", Attempt: 1})
 	r.bot(incident.StepFailed{Step: "promote-database", Attempt: 1, Error: "throttled"})
+	before := promoting(t) // approved, and failed before anything was begun
+	before.ask(yes(bob, "q1"))
+	before.bot(incident.StepStarted{Step: "promote-database", Attempt: 1}, incident.StepFailed{Step: "promote-database", Attempt: 1, Error: "throttled"})
+	contains(t, before.say(alice, "retry promote-database").Text, "an approver is asked once more")
+	if before.state().Step("promote-database").Cleared() {
+		t.Error("the yes from before the retry still counts")
+	}
 	got := r.say(alice, "retry promote-database").Text
 	contains(t, got, "“Promote the database” is looked at again.", "an approver is asked once more before it is carried out")
 	if strings.Contains(got, "is carried out again") {

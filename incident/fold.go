@@ -2,6 +2,7 @@ package incident
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,6 +69,7 @@ type State struct {
 	// Waited is how long nothing but a person was waited for.
 	Waited  time.Duration
 	running int
+	doubted time.Time // when a look at what users get failed last
 }
 
 // StepState is how one step of the run stands.
@@ -178,13 +180,18 @@ func (s *State) Step(id string) StepState {
 // last intention, and than whatever made approvals void.
 func (st StepState) Cleared() bool { return st.ApprovedSeq > max(st.IntendedSeq, st.VoidSeq) }
 
-// sees is the action that sees users be served by the target, by the public name.
-const sees = "probe.region"
+// sees is the action that sees users be served by the target, by the public name;
+// looks begin all those that do as users do.
+const (
+	sees  = "probe.region"
+	looks = "probe."
+)
 
 // ServedAt is since when users have been served by the target: when the public name
-// was last seen to be, or, in a run that did not look, when it was mitigated. That
-// is where impact ends, not where the last check turned green. Zero before the
-// incident is mitigated: until then what was seen may not last.
+// was last seen to be, or when it was mitigated in a run that did not look, or that
+// found users without service after that. That is where impact ends, not where the
+// last check turned green. Zero before the incident is mitigated: until then what
+// was seen may not last.
 func (s *State) ServedAt() time.Time {
 	if s.MitigatedAt.IsZero() {
 		return time.Time{}
@@ -195,7 +202,7 @@ func (s *State) ServedAt() time.Time {
 			seen = st.Ended
 		}
 	}
-	if seen.IsZero() {
+	if seen.IsZero() || s.doubted.After(seen) {
 		return s.MitigatedAt
 	}
 	return seen
@@ -342,6 +349,8 @@ func (s *State) Apply(e Event) {
 		s.status(st, Failed)
 		if b.Advice {
 			s.status(st, Advised)
+		} else if strings.HasPrefix(b.Action, looks) {
+			s.doubted = e.Time
 		}
 		st.Ended, st.Failure = e.Time, b
 		if !b.Maybe {

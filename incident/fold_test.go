@@ -407,7 +407,23 @@ func TestUsersAreServedSinceTheNameWasSeenToPointThere(t *testing.T) {
 			{minute, Bot, StepFinished{Step: "traffic", Action: "probe.region", Attempt: attempt}},
 		}
 	}
+	failed := func(action string, advice bool) at {
+		return at{4, Bot, StepFailed{Step: "watch", Action: action, Advice: advice, Error: "8 of 10 came from us-east-1"}}
+	}
 	mitigated := at{9, Bot, IncidentMitigated{}}
+	for name, c := range map[string]struct {
+		what at
+		want int
+	}{
+		"users were without it after that": {failed("probe.watch", false), 9},
+		"advice":                           {failed("probe.watch", true), 3},
+		"something else failed":            {failed("kube.restart", false), 3},
+	} {
+		got := story(append(finished(3, 1), c.what, mitigated)...).ServedAt()
+		if want := noon.Add(time.Duration(c.want) * time.Minute); !got.Equal(want) {
+			t.Errorf("%s: served since %s, want %s", name, got, want)
+		}
+	}
 	for minute, happened := range map[int][]at{
 		-1: finished(3, 1),
 		9:  {mitigated}, // a run that does not look

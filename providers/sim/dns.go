@@ -72,7 +72,7 @@ func (w *World) listen() error {
 	for name, addr := range w.servers.listen {
 		w.state.Ports[name] = addr.String()
 	}
-	return nil
+	return w.save()
 }
 
 func (w *World) closeServers() {

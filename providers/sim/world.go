@@ -76,12 +76,6 @@ func New(scn *Scenario, clock incident.Clock, opts Options) (*World, error) {
 		w.kubes[r] = newKube(w, r)
 	}
 	if err := w.listen(); err != nil {
-		return nil, err
-	}
-	w.lock()
-	err := w.save()
-	w.unlock()
-	if err != nil {
 		_ = w.Close()
 		return nil, err
 	}
