@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -32,7 +33,8 @@ func TestWhoListensElsewhereIsWarnedOnceInTheWordsThatWereGiven(t *testing.T) {
 	} {
 		printed := new(safeBuffer)
 		r := &rehearsal{nth: c.nth, listen: c.listen, slack: slack, scn: &sim.Scenario{}, stdout: printed}
-		r.banner()
+		host, _, _ := net.SplitHostPort(c.listen)
+		r.warn(host)
 		if got := strings.Contains(printed.String(), "Warning: "+c.listen+" is not loopback."); got != c.warned {
 			t.Errorf("%+v: printed:\n%s", c, printed)
 		}

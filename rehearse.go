@@ -361,13 +361,14 @@ func (r *rehearsal) raise(ctx context.Context) error {
 }
 
 func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
-	_, port, err := net.SplitHostPort(r.listen)
+	host, port, err := net.SplitHostPort(r.listen)
 	if err != nil {
 		return usagef("--listen %q is not host:port, such as 127.0.0.1:8065", r.listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return usagef("--listen %q: the port is a number from 0 to 65535; 0 chooses a free one", r.listen)
 	}
+	r.warn(host)
 	var people []slacksim.Person
 	for _, p := range r.scn.People {
 		people = append(people, slacksim.Person{ID: p.ID, Name: p.Name, Title: strings.Join(p.Roles, ", ")})
@@ -521,14 +522,18 @@ func (r *rehearsal) runBot(ctx context.Context) error {
 	return p.run(ctx)
 }
 
+// warn says once, and before anybody can come, who could.
+func (r *rehearsal) warn(host string) {
+	if r.nth > 1 || host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return
+	}
+	_, _ = fmt.Fprintf(r.stdout, "Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.\n", r.listen)
+}
+
 func (r *rehearsal) banner() {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(r.stdout, format+"\n", args...) }
-	host, _, _ := net.SplitHostPort(r.listen) // openSlack has split it before
-	switch {
-	case r.nth > 1:
+	if r.nth > 1 {
 		say("")
-	case host != "localhost" && !net.ParseIP(host).IsLoopback():
-		say("Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.", r.listen)
 	}
 	say("Rehearsal %s: %s", r.scn.Name, r.scn.Title)
 	pages := r.slack.URLs()

@@ -186,7 +186,8 @@ func declare(t *testing.T, log incident.Log, p runbook.Plan) {
 	}
 }
 
-// people answer every question after a moment, and resolve.
+// people answer every question after a moment, and resolve. Before they answer one,
+// asked is told of it.
 func people(ctx context.Context, t *testing.T, book *incident.Book, asked func(incident.ApprovalAsked)) {
 	at := func(who string, b ...incident.Body) incident.Write {
 		w := incident.Write{}
@@ -197,15 +198,27 @@ func people(ctx context.Context, t *testing.T, book *incident.Book, asked func(i
 	}
 	for ctx.Err() == nil {
 		time.Sleep(5 * time.Second)
-		var q *incident.Question
-		_, err := book.Decide(ctx, current(ctx, t, book), func(s *incident.State) (incident.Write, error) {
+		id := current(ctx, t, book)
+		var next incident.ApprovalAsked
+		err := book.View(ctx, id, func(s *incident.State) {
+			if len(s.Open) > 0 {
+				next = s.Questions[s.Open[0]].ApprovalAsked
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			t.Errorf("look: %v", err)
+		}
+		if next.Question != "" && asked != nil {
+			asked(next)
+		}
+		_, err = book.Decide(ctx, id, func(s *incident.State) (incident.Write, error) {
 			if !s.MitigatedAt.IsZero() && s.ResolvedAt.IsZero() {
 				return at("alice", incident.IncidentResolved{}), nil
 			}
-			if len(s.Open) == 0 {
+			if len(s.Open) == 0 || s.Open[0] != next.Question {
 				return incident.Write{}, nil
 			}
-			q = s.Questions[s.Open[0]]
+			q := s.Questions[s.Open[0]]
 			switch q.Kind {
 			case incident.AskGo:
 				return at("alice", incident.ApprovalGiven{Question: q.Question, Kind: q.Kind, Step: q.Step, Choice: "go"}), nil
@@ -220,9 +233,6 @@ func people(ctx context.Context, t *testing.T, book *incident.Book, asked func(i
 		})
 		if err != nil && ctx.Err() == nil {
 			t.Errorf("answer: %v", err)
-		}
-		if q != nil && asked != nil {
-			asked(q.ApprovalAsked)
 		}
 	}
 }
@@ -364,9 +374,10 @@ func TestAChangedEffectVoidsTheApproval(t *testing.T) {
 		g := newStage()
 		asks := 0
 		play(t, g, plan(), nil, func(q incident.ApprovalAsked) {
-			if q.Step != "promote" {
+			if q.Kind != incident.AskApprove {
 				return
 			}
+			// The second one is asked by whichever of the steps that it covers looks first.
 			if asks++; asks == 1 {
 				g.mu.Lock()
 				g.bound = "us-west-2, lag above 5 s"
