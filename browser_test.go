@@ -3,16 +3,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -543,8 +547,8 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 
 	shown := bob.shownAfter(r)
 	long := alice.scrolls()
-	t.Logf("first paint %.0f ms after the address; a message shown %s after the API call; 500 messages drawn in %.0f ms, one more in %.0f ms; scrolling through them, a frame every %s",
-		paint, spread(shown, " ms"), long.Draw, long.One, spread(long.Frames, " ms"))
+	t.Logf("first paint %.0f ms after the address; a message shown %s after the API call; 500 messages drawn in %.0f ms, one more in %.0f ms; scrolling through them, a frame every %s; the page weighs %.1f kB gzipped",
+		paint, spread(shown, " ms"), long.Draw, long.One, spread(long.Frames, " ms"), alice.weight())
 	if paint < 0 {
 		t.Error("nothing was painted")
 	}
@@ -583,6 +587,38 @@ func takeOut(t *testing.T, scenario, mode, changes string) {
 	if r.clock.Speed() == sim.Max {
 		t.Error("time ran at top speed")
 	}
+}
+
+// weight is what the page is made of, each file gzipped, in kB.
+func (t *tab) weight() float64 {
+	t.b.t.Helper()
+	const most = 400
+	t.mu.Lock()
+	addresses := slices.Clone(t.asked)
+	t.mu.Unlock()
+	var packed bytes.Buffer
+	weighed := map[string]bool{}
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		t.b.must(err)
+		part := u.Path == "/" || slices.Contains([]string{".js", ".css", ".svg"}, path.Ext(u.Path))
+		if !part || weighed[u.Path] {
+			continue
+		}
+		weighed[u.Path] = true
+		req, err := http.NewRequestWithContext(t.b.t.Context(), http.MethodGet, address, nil)
+		t.b.must(err)
+		resp, err := http.DefaultClient.Do(req)
+		t.b.must(err)
+		gz := gzip.NewWriter(&packed)
+		_, err = io.Copy(gz, resp.Body)
+		t.b.must(errors.Join(err, gz.Close(), resp.Body.Close()))
+	}
+	kB := float64(packed.Len()) / 1000
+	if len(weighed) < 4 || kB > most {
+		t.b.t.Errorf("the page's %d files weigh %.1f kB gzipped: %v; at most %d are wanted", len(weighed), kB, slices.Sorted(maps.Keys(weighed)), most)
+	}
+	return kB
 }
 
 // shownAfter is how many milliseconds after the call of chat.postMessage each of
