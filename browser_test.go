@@ -60,6 +60,9 @@ type reply struct {
 
 func openChromium(t *testing.T) *chromium {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser and what is tried in it take seconds, and -short was asked for")
+	}
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skipf("chromium is not installed: nothing of the page was tried in a browser (%v)", err)
@@ -217,6 +220,16 @@ func (b *chromium) open(name, pics string) *tab {
 	}
 	t.size(1440, 900)
 	return t
+}
+
+// folder is where the screenshots of one test go, if any are wanted.
+func (b *chromium) folder(name string) string {
+	if *screens == "" {
+		return ""
+	}
+	folder := filepath.Join(*screens, name)
+	b.must(os.MkdirAll(folder, 0o755))
+	return folder
 }
 
 func (b *chromium) must(err error) {
@@ -414,9 +427,6 @@ func rehearsingAt(t *testing.T, scenario, listen string) (r *rehearsal, end func
 }
 
 func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser and about twenty seconds")
-	}
 	for _, c := range []struct {
 		scenario, mode, changes string // the mode by its first letters, and what moves the database
 	}{
@@ -433,11 +443,7 @@ func TestTwoPeopleTakeTheRegionOutByClickingAndTyping(t *testing.T) {
 func takeOut(t *testing.T, scenario, mode, changes string) {
 	b := openChromium(t)
 	r := rehearsing(t, scenario)
-	pics := ""
-	if *screens != "" {
-		pics = filepath.Join(*screens, scenario)
-		b.must(os.MkdirAll(pics, 0o755))
-	}
+	pics := b.folder(scenario)
 	alice, bob := b.open("Alice", pics), b.open("Bob", pics)
 	alice.visit(r.slack.URL())
 	paint := -1.0
@@ -777,9 +783,6 @@ func (t *tab) accessible(stage string) {
 }
 
 func TestThePagePassesAnAccessibilityCheck(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	check := axe(t)
 	r := rehearsing(t, "region-degraded")
@@ -858,17 +861,10 @@ func TestThePagePassesAnAccessibilityCheck(t *testing.T) {
 const approveInHome = `[...document.querySelectorAll('#messages .b')].find((e) => e.textContent.startsWith('Approve') && e.getClientRects().length)`
 
 func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	next, _ := begun(t, "region-degraded", "")
 	r := next()
-	pics := ""
-	if *screens != "" {
-		pics = filepath.Join(*screens, "home")
-		b.must(os.MkdirAll(pics, 0o755))
-	}
+	pics := b.folder("home")
 	alice, bob := b.open("Alice", pics), b.open("Bob", pics)
 	alice.visit(r.slack.URL())
 	bob.visit(r.slack.URL())
@@ -983,16 +979,9 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 }
 
 func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	r := rehearsing(t, "region-degraded")
-	pics := ""
-	if *screens != "" {
-		pics = filepath.Join(*screens, "place")
-		b.must(os.MkdirAll(pics, 0o755))
-	}
+	pics := b.folder("place")
 	alice := b.open("Alice", pics)
 	alice.visit(r.slack.URL())
 	alice.until("the bot", `document.querySelector('#link.up')`)
@@ -1167,16 +1156,9 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 }
 
 func TestThePageSaysOfTheBotAndTheRehearsalWhatIsSo(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	r, end := rehearsingAt(t, "region-degraded", "127.0.0.1:0")
-	pics := ""
-	if *screens != "" {
-		pics = filepath.Join(*screens, "so")
-		b.must(os.MkdirAll(pics, 0o755))
-	}
+	pics := b.folder("so")
 	alice := b.open("Alice", pics)
 	alice.visit(r.slack.URL())
 	alice.until("the bot", `document.querySelector('#link.up')`)

@@ -10,9 +10,6 @@ import (
 )
 
 func TestTheSpeedOfAStageOfItsOwnIsShownAsFixed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	next, _ := begun(t, "region-degraded", "", staged(t))
 	r := next()
@@ -24,9 +21,6 @@ func TestTheSpeedOfAStageOfItsOwnIsShownAsFixed(t *testing.T) {
 }
 
 func TestEscapeLeavesTheTypedLineToEnter(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	r := rehearsing(t, "region-degraded")
 	alice := b.open("Alice", "")
@@ -52,9 +46,6 @@ func TestEscapeLeavesTheTypedLineToEnter(t *testing.T) {
 }
 
 func TestTheResultOfTheFirstIncidentStaysWhileAnotherIsUnderWay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a browser")
-	}
 	b := openChromium(t)
 	check := axe(t)
 	r := twice(t, former("resolved", "running")...)
