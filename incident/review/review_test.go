@@ -220,17 +220,13 @@ func TestWhatATimelineDoesNotShowIsMarkedAndNotInvented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{
+	has(t, got,
 		"| Severity | *to fill in: the severity* |",
 		"- **Time to Mitigate (TTM):** *to fill in: needs T0 and T5* (impact T0 not known to served again T5 not known)",
 		"| *to fill in: not resolved yet* | Incident resolved |",
 		"This run changed nothing.",
 		"- No plan is on the timeline",
-	} {
-		if !strings.Contains(string(got), line) {
-			t.Errorf("the draft lacks %q", line)
-		}
-	}
+	)
 	if strings.Contains(string(got), "REHEARSAL") {
 		t.Error("an incident in earnest is marked as a rehearsal")
 	}
@@ -239,21 +235,27 @@ func TestWhatATimelineDoesNotShowIsMarkedAndNotInvented(t *testing.T) {
 	}
 }
 
+// has looks for all of these in a draft.
+func has(t *testing.T, draft []byte, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(string(draft), want) {
+			t.Errorf("the draft lacks %q", want)
+		}
+	}
+}
+
 func TestEachDurationStandsBesideItsTwoTimestamps(t *testing.T) {
 	got, _, err := Write(regionLoss(t), Options{Template: ours(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{
+	has(t, got,
 		"**Time to Mitigate (TTM):** 11 min 43 s (impact T0 14:00:00 UTC to served again T5 14:11:43 UTC)",
 		"**Time to Resolve (full recovery):** 25 min (impact T0 14:00:00 UTC to resolved T6 14:25:00 UTC)",
 		"**Time to Detect (TTD):** *to fill in: needs T1* (impact T0 14:00:00 UTC to first alert T1 not known)",
 		"**Recovery time objective of 30 min:** met, 11 min 43 s used",
-	} {
-		if !strings.Contains(string(got), want) {
-			t.Errorf("the metrics lack %q", want)
-		}
-	}
+	)
 }
 
 func TestTheImpactEndsWhenUsersAreSeenToBeServed(t *testing.T) {
@@ -273,16 +275,12 @@ func TestTheImpactEndsWhenUsersAreSeenToBeServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{
+	has(t, got,
 		"| 14:11:42 UTC | Users served again |",
 		"| 14:11:43 UTC | Services validated in secondary region (Users are served from us-west-2) |",
 		"**Time to Mitigate (TTM):** 11 min 42 s (impact T0 14:00:00 UTC to served again T5 14:11:42 UTC)",
 		"**Recovery time objective of 30 min:** met, 11 min 42 s used",
-	} {
-		if !strings.Contains(string(got), want) {
-			t.Errorf("the draft lacks %q", want)
-		}
-	}
+	)
 }
 
 func TestWhatPeopleTypedMeansNothingToMarkdown(t *testing.T) {
