@@ -56,7 +56,7 @@ func smallPlan(mode string) *runbook.Plan {
 		runbook.Step{ID: "nodes", Title: "Nodes per zone in us-west-2", Kind: runbook.Check, Gate: runbook.Required},
 		runbook.Step{ID: "backup", Title: "Velero backup", Kind: runbook.Check, Gate: runbook.Required},
 		runbook.Step{ID: "s3", Title: "S3 replication", Kind: runbook.Check, Gate: runbook.Advice},
-		runbook.Step{ID: "go", Title: "Begin to change things", Uses: "person.go", Kind: runbook.Ask, Needs: before},
+		runbook.Step{ID: "go", Title: "Begin to change things", Uses: "person.go", Kind: runbook.Go, Needs: before},
 	)
 	add("03", "Scale up",
 		runbook.Step{ID: "scale/order-service", Group: "scale", Title: "Scale up order-service", Kind: runbook.Change, Needs: []string{"go"}},

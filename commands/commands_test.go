@@ -173,7 +173,7 @@ func testPlan(f runbook.Facts) (*runbook.Plan, error) {
 			{ID: "outage-seen", Section: "ready", Title: "See the outage from two views", Kind: runbook.Check, Gate: runbook.Required, Locked: true},
 			{ID: "lag-low", Section: "ready", Title: "Lag is low", Kind: runbook.Check, Gate: runbook.Required},
 			{ID: "backup-fresh", Section: "ready", Title: "Backup is fresh", Kind: runbook.Check, Gate: runbook.Required},
-			{ID: "begin", Section: "ready", Title: "Begin", Kind: runbook.Ask, Needs: []string{"outage-seen", "lag-low", "backup-fresh"}},
+			{ID: "begin", Section: "ready", Title: "Begin", Kind: runbook.Go, Needs: []string{"outage-seen", "lag-low", "backup-fresh"}},
 			{ID: "scale-up", Section: "move", Title: "Scale up", Kind: runbook.Change, Needs: []string{"begin"}, Undo: "scale down again"},
 			{
 				ID: "promote-database", Section: "move", Title: "Promote the database", Kind: runbook.Change, Needs: []string{"scale-up"}, NoReturn: true, Undo: "fail back once the other Region stands",

@@ -26,7 +26,7 @@ func busy(n int) incident.Event {
 	case 2:
 		b = incident.ApprovalAsked{Question: question, Kind: incident.AskApprove, Step: step, Role: "approver"}
 	case 3:
-		b = incident.MessagePosted{Key: "question/" + question, Channel: "C0INCIDENT", TS: "1772546837.034683"}
+		b = incident.JobProgressed{Step: step, Share: 0.5, Summary: "half of it"}
 	case 4:
 		b = incident.ApprovalGiven{Question: question, Kind: incident.AskApprove, Step: step, Choice: "approve"}
 	case 5:
@@ -34,7 +34,7 @@ func busy(n int) incident.Event {
 	case 6:
 		b = incident.NoteAdded{Text: "looks well from here"}
 	default:
-		b = incident.MessagePosted{Key: "card", Channel: "C0INCIDENT", TS: "1772546837.034683"}
+		b = incident.ChangeMissed{Step: step, Action: "t.change", Attempt: 1, Error: "throttled"}
 	}
 	return incident.Event{
 		Seq: uint64(n) + 1, Time: noon.Add(time.Duration(n) * time.Second), Actor: incident.Bot, Body: b,

@@ -3,14 +3,21 @@ package incident
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Book keeps the State of every timeline it is asked about in step with the
 // Log, so that looking costs what is new and not what is old. It is safe for
 // concurrent use; one Book serves the whole process.
+//
+// With each look the Book checks that the record still holds what it held, and
+// that what is new follows from it. Where it does not, it says so on the timeline
+// (HistoryDiverged), and from then on refuses every write that could change the
+// world, until a person has decided.
 type Book struct {
 	log Log
 
@@ -19,9 +26,23 @@ type Book struct {
 }
 
 type page struct {
-	mu    sync.Mutex
-	state *State
+	mu sync.Mutex
+	*history
 }
+
+// history is a timeline as this process knows it.
+type history struct {
+	state *State
+	// digests are those of all events, raw their bytes from number from on.
+	digests []Digest
+	raw     [][]byte
+	from    uint64
+	held    int // bytes in raw
+}
+
+// heldMost is how many bytes of a timeline are kept to give back what a record
+// loses.
+const heldMost = 8 << 20
 
 // NewBook is an empty Book over that Log.
 func NewBook(log Log) *Book {
@@ -36,26 +57,138 @@ func (b *Book) page(id ID) *page {
 	defer b.mu.Unlock()
 	p := b.pages[id]
 	if p == nil {
-		p = &page{state: NewState()}
+		p = &page{history: newHistory()}
 		b.pages[id] = p
 	}
 	return p
 }
 
-func (p *page) catchUp(ctx context.Context, log Log, id ID) error {
+func newHistory() *history { return &history{state: NewState(), from: 1} }
+
+// head is where it has come to.
+func (h *history) head() Position {
+	n := uint64(len(h.digests))
+	if n == 0 {
+		return Position{}
+	}
+	return Position{n, h.digests[n-1]}
+}
+
+// take adds one event that follows.
+func (h *history) take(e Event) error {
+	if err := follows(h.head(), e); err != nil {
+		return err
+	}
+	h.state.Apply(e)
+	h.digests = append(h.digests, e.digest)
+	h.raw, h.held = append(h.raw, e.raw), h.held+len(e.raw)
+	for h.held > heldMost && len(h.raw) > 1 {
+		h.held -= len(h.raw[0])
+		h.raw[0] = nil
+		h.raw, h.from = h.raw[1:], h.from+1
+	}
+	return nil
+}
+
+// errElsewhere says that the record is not what the page holds.
+var errElsewhere = errors.New("the record has gone on elsewhere")
+
+// catchUp reads what is new, and with it the last event again: it has to be there
+// still.
+func (h *history) catchUp(ctx context.Context, log Timelines, id ID) error {
 	const batch = 1000
 	for {
-		events, err := log.Read(ctx, id, p.state.Seq, batch)
+		head := h.head()
+		again := min(head.Seq, 1)
+		events, err := log.Read(ctx, id, head.Seq-again, batch)
 		if err != nil {
 			return fmt.Errorf("read the timeline of %s: %w", id, err)
 		}
-		for _, e := range events {
-			p.state.Apply(e)
+		got := len(events)
+		if again == 1 {
+			if got == 0 || events[0].Position() != head {
+				return errElsewhere
+			}
+			events = events[1:]
 		}
-		if len(events) < batch {
+		for i, e := range events {
+			if err := h.take(e); err != nil && i == 0 && again == 1 {
+				return errElsewhere
+			} else if err != nil {
+				return fmt.Errorf("read the timeline of %s: %w", id, err)
+			}
+		}
+		if got < batch {
 			return nil
 		}
 	}
+}
+
+// sync catches up. Where the record has gone on elsewhere it takes the record for
+// what is so, and says on it what this replica holds beside.
+func (b *Book) sync(ctx context.Context, p *page, id ID) error {
+	err := p.catchUp(ctx, b.log, id)
+	if !errors.Is(err, errElsewhere) {
+		return err
+	}
+	found := newHistory()
+	if err := found.catchUp(ctx, b.log, id); err != nil {
+		return err
+	}
+	diverged := p.against(found)
+	if diverged.Common == uint64(len(found.digests)) && diverged.Common == uint64(len(p.digests)) {
+		return nil // it is the same after all: the read met a moment of change
+	}
+	mine := p.history
+	p.history = found
+	if d := p.state.Diverged; d != nil && d.Held >= diverged.Held {
+		return nil // another replica that knew as much has said it
+	}
+	for {
+		w := Write{
+			Incident: id, After: p.head().Seq, Prev: p.head().Digest, Request: rand.Text(),
+			Events: []Event{{Time: p.later(mine.state), Actor: Bot, Body: diverged}},
+		}
+		_, err := b.log.Append(ctx, w)
+		if err == nil || errors.Is(err, ErrMoved) {
+			if err := p.catchUp(ctx, b.log, id); err != nil {
+				// What the record lacks is still held, and told at the next look.
+				p.history = mine
+				return err
+			}
+		}
+		if errors.Is(err, ErrMoved) && (p.state.Diverged == nil || p.state.Diverged.Held < diverged.Held) {
+			diverged.Found = p.head().Seq
+			continue
+		}
+		if err != nil && !errors.Is(err, ErrMoved) {
+			p.history = mine
+			return fmt.Errorf("say on the timeline of %s that it lost events: %w", id, err)
+		}
+		return nil
+	}
+}
+
+// later is a time that is before none of both: the Book has no clock.
+func (h *history) later(s *State) (at time.Time) {
+	if at = h.state.Last; s.Last.After(at) {
+		at = s.Last
+	}
+	return at
+}
+
+// against says what it holds that found has not.
+func (h *history) against(found *history) HistoryDiverged {
+	d := HistoryDiverged{Held: uint64(len(h.digests)), Found: uint64(len(found.digests))}
+	for d.Common < min(d.Held, d.Found) && h.digests[d.Common] == found.digests[d.Common] {
+		d.Common++
+	}
+	for i, raw := range h.raw {
+		if h.from+uint64(i) > d.Common {
+			d.Lost = append(d.Lost, json.RawMessage(raw))
+		}
+	}
+	return d
 }
 
 // View catches up with the timeline and shows its State to see, which must
@@ -64,7 +197,7 @@ func (b *Book) View(ctx context.Context, id ID, see func(*State)) error {
 	p := b.page(id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.catchUp(ctx, b.log, id); err != nil {
+	if err := b.sync(ctx, p, id); err != nil {
 		return err
 	}
 	see(p.state)
@@ -77,13 +210,18 @@ func (b *Book) View(ctx context.Context, id ID, see func(*State)) error {
 // is. decide fills Events (without Seq), and Request, Fence or Secure where they
 // matter; it is called with the State locked and must not keep it. A decision
 // that other replicas may repeat names its Request; for the others one is made.
+// Events of a run that name none belong to the one that is current or that the
+// same write begins.
+//
+// While the history has diverged, what could change the world is refused with
+// ErrDiverged, and so is everything on a timeline that cannot be (State.Damage).
 func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, error)) (Written, error) {
 	p := b.page(id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	const patience = 3 // a Log that refuses although nothing came has lost something
 	for refused, seen := 0, uint64(0); ; {
-		if err := p.catchUp(ctx, b.log, id); err != nil {
+		if err := b.sync(ctx, p, id); err != nil {
 			return Written{}, err
 		}
 		if refused > 0 && p.state.Seq > seen {
@@ -96,13 +234,14 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 		if err != nil || len(w.Events) == 0 {
 			return Written{Seq: p.state.Seq}, err
 		}
-		w.Incident, w.After = id, p.state.Seq
+		if err := p.state.refuses(w.Events); err != nil {
+			return Written{Seq: p.state.Seq}, err
+		}
+		w.Incident, w.After, w.Prev = id, p.state.Seq, p.head().Digest
 		if w.Request == "" {
 			w.Request = rand.Text()
 		}
-		for i := range w.Events {
-			w.Events[i].Seq = w.After + uint64(i) + 1
-		}
+		p.state.assign(w.Events)
 		done, err := b.log.Append(ctx, w)
 		switch {
 		case errors.Is(err, ErrMoved):
@@ -111,13 +250,64 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 		case err != nil:
 			return Written{}, fmt.Errorf("append to the timeline of %s: %w", id, err)
 		case done.Repeat:
-			return done, p.catchUp(ctx, b.log, id)
+			return done, b.sync(ctx, p, id)
 		}
-		for _, e := range w.Events {
-			p.state.Apply(e)
-		}
-		return done, nil
+		return done, p.wrote(done.Events)
 	}
+}
+
+// wrote takes in what was just appended, without reading it again.
+func (h *history) wrote(stored []Event) error {
+	for _, e := range stored {
+		if err := h.take(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assign gives events of a run that name none their run.
+func (s *State) assign(events []Event) {
+	run := s.Run.Name
+	for i := range events {
+		switch events[i].Body.(type) {
+		case RunBegun:
+			if events[i].Run != "" {
+				run = events[i].Run
+			}
+			events[i].Run = run
+		case IncidentDeclared, DurabilityFound, NoteAdded, TaskOpened, TaskReminded, TaskClosed, HistoryDiverged, HistoryRepaired, Unknown,
+			AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened, PointClosed:
+		default:
+			if events[i].Run == "" {
+				events[i].Run = run
+			}
+		}
+	}
+}
+
+// refuses says whether these events may be added to a timeline whose history has
+// diverged, or that cannot be: only what says how something ended that had left,
+// what people note, and the repair.
+func (s *State) refuses(events []Event) error {
+	if s.Damage != "" {
+		return fmt.Errorf("the timeline of %s cannot be: %s: %w", s.ID, s.Damage, ErrChain)
+	}
+	if s.Diverged == nil {
+		return nil
+	}
+	for _, e := range events {
+		switch e.Body.(type) {
+		case HistoryRepaired:
+			return nil
+		case NoteAdded, StepFinished, StepFailed, ChangeMissed, DurabilityFound, RunTaken, Unknown:
+		default:
+			if e.Restored == 0 {
+				return fmt.Errorf("add %s to %s: %w", e.Body.Type(), s.ID, ErrDiverged)
+			}
+		}
+	}
+	return nil
 }
 
 // Follow hands the events after seq to see, in order and each once, as they come,

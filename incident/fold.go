@@ -1,8 +1,8 @@
 package incident
 
 import (
-	"slices"
-	"strings"
+	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -33,108 +33,47 @@ type State struct {
 	Declared   IncidentDeclared
 	DeclaredBy string
 	DeclaredAt time.Time
-	Plan       PlanFrozen
 	Durability *DurabilityFound
-	Run        RunTaken
 
-	// Steps by id; one that nobody has begun is absent. Use Step.
-	Steps map[string]*StepState
-	// Questions by id, and the ids of the open ones in the order asked.
-	Questions map[string]*Question
-	Open      []string
+	ResolvedAt time.Time
+	ResolvedBy string
+	Notes      int
+	// Tasks by id, and their ids in the order opened.
+	Tasks     map[string]*Task
+	TaskOrder []string
 
-	// GoBy pressed Go at GoAt; empty before.
-	GoBy string
-	GoAt time.Time
+	// Diverged is set from HistoryDiverged until HistoryRepaired: nothing may
+	// change the world.
+	Diverged *HistoryDiverged
+	// Damage says in a sentence what about the timeline cannot be; empty if
+	// nothing. Nothing is decided on such a timeline.
+	Damage string
 
-	Paused      bool
-	PausedBy    string
-	PauseReason string
+	// Platform is what follows from the platform log's events; nil on the timeline
+	// of an incident.
+	Platform *Platform
 
-	AbortedAt time.Time
-	AbortedBy string
-	Aborted   RunAborted
-
-	MitigatedAt time.Time
-	Mitigated   IncidentMitigated
-	ResolvedAt  time.Time
-	ResolvedBy  string
-
-	// Posts are what was said where, by key; Expiries how often the question
-	// about a step ran out unanswered.
-	Posts    map[string]MessagePosted
-	Expiries map[string]int
-	Notes    int
-
-	// Waited is how long nothing but a person was waited for.
-	Waited  time.Duration
-	running int
-	doubted time.Time // when a look at what users get failed last
+	// Runs in the order in which they began. The newest is embedded; before the
+	// first it is an empty one, so never nil.
+	Runs []*Run
+	*Run
 }
 
-// StepState is how one step of the run stands.
-type StepState struct {
-	ID      string
-	Action  string
-	Status  Status
-	Attempt int
-	// Started is when the newest attempt began; First when the first one did.
-	First   time.Time
-	Started time.Time
-	Ended   time.Time
-	// Intended is set while a change may be under way: written before the call,
-	// cleared when its outcome is known.
-	Intended *ChangeIntended
-	// ApprovedSeq and IntendedSeq are the events of the newest approval and the
-	// newest intended change. One approval carries one intention.
-	ApprovedSeq uint64
-	IntendedSeq uint64
-	ApprovedBy  string
-	ApprovedAt  time.Time
-	// Again is why it was last asked about once more, while a change may be under
-	// way.
-	Again string
-	// VoidSeq is the newest event that made approvals before it void for this
-	// step: it was asked anew, declined, or retried.
-	VoidSeq uint64
-	// Approved is the question whose yes ApprovedSeq is.
-	Approved   string
-	Finished   StepFinished
-	Failure    StepFailed
-	SkippedBy  string
-	SkipReason string
-	// Retriers asked to carry it out again: they may not approve it.
-	Retriers []string
-	// Changed: this run changed the world here.
-	Changed bool
-
-	aside bool
+// Task is something that somebody has to do.
+type Task struct {
+	TaskOpened
+	OpenedBy string
+	OpenedAt time.Time
+	// Reminded is when the owner was last; Next when it is due again.
+	Reminded time.Time
+	Next     time.Time
+	ClosedBy string
+	ClosedAt time.Time
+	How      string
 }
 
-// Question is one that was put to people.
-type Question struct {
-	ApprovalAsked
-	AskedAt time.Time
-	// Open until answered, expired or withdrawn.
-	Open bool
-	// Answer is the choice made, "declined", "expired" or "withdrawn".
-	Answer     string
-	By         string
-	At         time.Time
-	Reason     string
-	BrokeGlass bool
-}
-
-// about are the steps that a yes would stand for: all whose effects were shown.
-func (a ApprovalAsked) about() []string {
-	ids := []string{a.Step}
-	for _, e := range a.Effects {
-		if e.Step != a.Step {
-			ids = append(ids, e.Step)
-		}
-	}
-	return ids
-}
+// Open says that the task is still to be done.
+func (t *Task) Open() bool { return t.ClosedAt.IsZero() }
 
 // Fold works out the State of a whole timeline.
 func Fold(events []Event) *State {
@@ -146,77 +85,47 @@ func Fold(events []Event) *State {
 }
 
 // NewState is the State before the first event.
-func NewState() *State {
-	return &State{
-		Steps:     map[string]*StepState{},
-		Questions: map[string]*Question{},
-		Posts:     map[string]MessagePosted{},
-		Expiries:  map[string]int{},
-	}
-}
+func NewState() *State { return &State{Run: newRun(""), Tasks: map[string]*Task{}} }
 
-// Waiting is how long nothing but a person has been waited for, up to now.
-func (s *State) Waiting(now time.Time) time.Duration {
-	if s.idle() && now.After(s.Last) {
-		return s.Waited + now.Sub(s.Last)
-	}
-	return s.Waited
-}
-
-// idle says that nothing moves before a person does something.
-func (s *State) idle() bool {
-	return s.running == 0 && (len(s.Open) > 0 || s.Paused) && s.MitigatedAt.IsZero() && !s.Over()
-}
-
-// Step is how the step stands; a pending one if nobody has begun it.
-func (s *State) Step(id string) StepState {
-	if st := s.Steps[id]; st != nil {
-		return *st
-	}
-	return StepState{ID: id}
-}
-
-// Cleared says that the step has an approval to go on with: a newer one than its
-// last intention, and than whatever made approvals void.
-func (st StepState) Cleared() bool { return st.ApprovedSeq > max(st.IntendedSeq, st.VoidSeq) }
-
-// sees is the action that sees users be served by the target, by the public name;
-// looks begin all those that do as users do.
-const (
-	sees  = "probe.region"
-	looks = "probe."
-)
-
-// ServedAt is since when users have been served by the target: when the public name
-// was last seen to be, or when it was mitigated in a run that did not look, or that
-// found users without service after that. That is where impact ends, not where the
-// last check turned green. Zero before the incident is mitigated: until then what
-// was seen may not last.
-func (s *State) ServedAt() time.Time {
-	if s.MitigatedAt.IsZero() {
-		return time.Time{}
-	}
-	var seen time.Time
-	for _, st := range s.Steps {
-		if st.Action == sees && st.Status == Done && st.Ended.After(seen) && !st.Ended.After(s.MitigatedAt) {
-			seen = st.Ended
+// RunOf is the run of that name, nil if the incident has none.
+func (s *State) RunOf(name RunID) *Run {
+	for _, r := range s.Runs {
+		if r.Name == name {
+			return r
 		}
 	}
-	if seen.IsZero() || s.doubted.After(seen) {
-		return s.MitigatedAt
-	}
-	return seen
+	return nil
 }
 
-// Over says that the run is at its end, whichever.
-func (s *State) Over() bool {
-	return !s.AbortedAt.IsZero() || !s.ResolvedAt.IsZero()
+// NextRun is the name of a run of that kind that begins now.
+func (s *State) NextRun(kind RunKind) RunID {
+	return RunID(fmt.Sprintf("%s-%d", kind, len(s.Runs)+1))
+}
+
+// Question is the one with that id, of whichever run; nil if there is none.
+func (s *State) Question(id string) *Question {
+	for _, r := range s.Runs {
+		if q := r.Questions[id]; q != nil {
+			return q
+		}
+	}
+	return s.Run.Questions[id]
+}
+
+// Requested says whether that person asked for what the step does: declared the
+// incident, began the run, pressed Go, or retried the step. Such a person may not
+// approve it.
+func (s *State) Requested(person, step string) bool {
+	return person == s.DeclaredBy || s.requested(person, step)
 }
 
 // Phase is one word for where the incident stands: readiness, running, paused,
-// aborted, mitigated or resolved.
+// aborted, mitigated or resolved; "resolved, failing back" while a run goes on
+// after that.
 func (s *State) Phase() string {
 	switch {
+	case !s.ResolvedAt.IsZero() && s.Kind == Failback && !s.Over():
+		return "resolved, failing back"
 	case !s.ResolvedAt.IsZero():
 		return "resolved"
 	case !s.AbortedAt.IsZero():
@@ -232,199 +141,143 @@ func (s *State) Phase() string {
 	}
 }
 
-// Requested says whether that person asked for what the step does: declared the
-// incident, pressed Go, or retried the step. Such a person may not approve it.
-func (s *State) Requested(person, step string) bool {
-	if person == s.DeclaredBy || person == s.GoBy {
-		return true
+// Begins says in a sentence why a run of that kind cannot begin now; empty if it
+// can.
+func (s *State) Begins(kind RunKind) string {
+	switch {
+	case s.Seq == 0:
+		return "there is no such incident"
+	case s.Run.Name != "" && !s.Over():
+		return fmt.Sprintf("%s of this incident is not over", s.Run.Name)
+	case !s.ResolvedAt.IsZero() && kind != Failback:
+		return "the incident was resolved, and only the way back may follow"
+	case kind == Undo && len(s.Runs) == 0, kind == Failback && len(s.Runs) == 0:
+		return "there is no run that it could follow"
 	}
-	st := s.Steps[step]
-	return st != nil && slices.Contains(st.Retriers, person)
-}
-
-// OpenQuestion is the open question about a step, nil if there is none.
-func (s *State) OpenQuestion(step string) *Question {
-	for _, id := range s.Open {
-		if q := s.Questions[id]; q.Step == step {
-			return q
-		}
-	}
-	return nil
-}
-
-// Changed are the steps whose changes this run made, in the order they were begun.
-func (s *State) Changed() []StepState {
-	var out []StepState
-	for _, st := range s.Steps {
-		if st.Changed || st.Intended != nil {
-			out = append(out, *st)
-		}
-	}
-	slices.SortFunc(out, func(a, b StepState) int {
-		if c := a.Started.Compare(b.Started); c != 0 {
-			return c
-		}
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
-	return out
-}
-
-func (s *State) step(id, action string) *StepState {
-	st := s.Steps[id]
-	if st == nil {
-		st = &StepState{ID: id}
-		s.Steps[id] = st
-	}
-	if action != "" {
-		st.Action = action
-	}
-	return st
-}
-
-func (s *State) status(st *StepState, to Status) {
-	if st.Status == Running && !st.aside {
-		s.running--
-	}
-	st.Status = to
-	if to == Running && !st.aside {
-		s.running++
-	}
-}
-
-func (s *State) answer(id, how, by string, at time.Time) *Question {
-	q := s.Questions[id]
-	if q == nil {
-		return &Question{}
-	}
-	q.Open, q.Answer, q.By, q.At = false, how, by, at
-	s.Open = slices.DeleteFunc(s.Open, func(o string) bool { return o == id })
-	return q
+	return ""
 }
 
 // Apply takes one more event into account. Events come in order; an Unknown one
 // only moves Seq and Last.
 func (s *State) Apply(e Event) {
-	s.Waited = s.Waiting(e.Time)
 	s.Seq = e.Seq
 	if e.Time.After(s.Last) { // the clocks of two replicas may differ
 		s.Last = e.Time
 	}
+	run := s.Run
+	if b, begins := e.Body.(RunBegun); begins {
+		run = s.begin(e, b)
+	} else if e.Run != "" && e.Run != run.Name {
+		if run = s.RunOf(e.Run); run == nil {
+			s.damaged("event %d (%s) belongs to the run %q, which this incident does not have", e.Seq, e.Body.Type(), e.Run)
+			return
+		}
+	}
+	run.Waited = run.Waiting(e.Time)
+	if e.Time.After(run.last) {
+		run.last = e.Time
+	}
 	switch b := e.Body.(type) {
 	case IncidentDeclared:
 		s.ID, s.Declared, s.DeclaredBy, s.DeclaredAt = b.Incident, b, e.Actor, e.Time
-	case PlanFrozen:
-		s.Plan = b
 	case DurabilityFound:
 		s.Durability = &b
-	case RunTaken:
-		s.Run = b
-	case StepStarted:
-		st := s.step(b.Step, b.Action)
-		s.status(st, Pending)
-		st.aside = b.Aside
-		s.status(st, Running)
-		st.Attempt, st.Started, st.Ended = b.Attempt, e.Time, time.Time{}
-		if st.First.IsZero() {
-			st.First = e.Time
-		}
-	case ChangeIntended:
-		st := s.step(b.Step, b.Action)
-		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
-	case ChangeMissed:
-		st := s.step(b.Step, b.Action)
-		st.Intended, st.IntendedSeq = nil, 0
-	case StepFinished:
-		st := s.step(b.Step, b.Action)
-		s.status(st, Done)
-		st.Ended, st.Finished, st.Intended = e.Time, b, nil
-		st.Changed = st.Changed || b.Changed
-		if st.First.IsZero() {
-			st.First, st.Started = e.Time, e.Time
-		}
-	case StepFailed:
-		st := s.step(b.Step, b.Action)
-		s.status(st, Failed)
-		if b.Advice {
-			s.status(st, Advised)
-		} else if strings.HasPrefix(b.Action, looks) {
-			s.doubted = e.Time
-		}
-		st.Ended, st.Failure = e.Time, b
-		if !b.Maybe {
-			st.Intended = nil
-		}
-	case StepSkipped:
-		st := s.step(b.Step, "")
-		s.status(st, Skipped)
-		st.SkippedBy, st.SkipReason = e.Actor, b.Reason
-		if st.Ended.IsZero() {
-			st.Ended = e.Time
-		}
-	case StepRetried:
-		st := s.step(b.Step, "")
-		s.status(st, Pending)
-		st.VoidSeq = e.Seq
-		st.Retriers = append(st.Retriers, e.Actor)
-	case ApprovalAsked:
-		b.Expired = max(b.Expired, s.Expiries[b.Step])
-		s.Questions[b.Question] = &Question{ApprovalAsked: b, AskedAt: e.Time, Open: true}
-		s.Open = append(s.Open, b.Question)
-		if b.Kind == AskApprove {
-			st := s.step(b.Step, "")
-			s.status(st, Pending)
-			if b.Again != "" {
-				st.Again = b.Again
-			}
-			for _, id := range b.about() {
-				s.step(id, "").VoidSeq = e.Seq
-			}
-		}
-	case ApprovalGiven:
-		q := s.answer(b.Question, b.Choice, e.Actor, e.Time)
-		q.Reason, q.BrokeGlass = b.Reason, b.BrokeGlass
-		switch b.Kind {
-		case AskGo:
-			s.GoBy, s.GoAt = e.Actor, e.Time
-		case AskApprove:
-			for _, id := range q.about() {
-				st := s.step(id, "")
-				st.ApprovedSeq, st.ApprovedBy, st.ApprovedAt, st.Approved = e.Seq, e.Actor, e.Time, b.Question
-			}
-		case AskFailed:
-		}
-	case ApprovalDeclined:
-		q := s.answer(b.Question, "declined", e.Actor, e.Time)
-		q.Reason = b.Reason
-		st := s.step(b.Step, "")
-		s.status(st, Failed)
-		st.VoidSeq = e.Seq
-		st.Ended, st.Failure = e.Time, StepFailed{Step: b.Step, Error: "declined"}
-		if b.Reason != "" {
-			st.Failure.Error += ": " + b.Reason
-		}
-	case ApprovalExpired:
-		s.answer(b.Question, "expired", e.Actor, e.Time)
-		s.Expiries[b.Step]++
-	case ApprovalWithdrawn:
-		q := s.answer(b.Question, "withdrawn", e.Actor, e.Time)
-		q.Reason = b.Why
-	case RunPaused:
-		s.Paused, s.PausedBy, s.PauseReason = true, e.Actor, b.Reason
-	case RunResumed:
-		s.Paused, s.PausedBy, s.PauseReason = false, "", ""
-	case RunAborted:
-		s.AbortedAt, s.AbortedBy, s.Aborted = e.Time, e.Actor, b
-	case IncidentMitigated:
-		s.MitigatedAt, s.Mitigated = e.Time, b
 	case IncidentResolved:
 		s.ResolvedAt, s.ResolvedBy = e.Time, e.Actor
+		if run.EndedAt.IsZero() {
+			run.EndedAt, run.EndedBy = e.Time, e.Actor
+		}
 	case NoteAdded:
 		s.Notes++
-	case MessagePosted:
-		s.Posts[b.Key] = b
-	case DurabilityObtained, Unknown:
+	case TaskOpened, TaskReminded, TaskClosed:
+		s.applyTask(e)
+	case HistoryDiverged:
+		s.Diverged = &b
+		s.mayHaveHappened(b.Lost)
+	case HistoryRepaired:
+		s.Diverged = nil
+	case AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened, PointClosed:
+		if s.Platform == nil {
+			s.Platform = newPlatform()
+		}
+		s.Platform.apply(e)
+	case StepFinished:
+		run.apply(e)
+		s.closeByFact(run, b.Step, e.Time)
+	case RunBegun, DurabilityObtained, Unknown:
+	default:
+		run.apply(e)
+	}
+}
+
+// begin makes the run current.
+func (s *State) begin(e Event, b RunBegun) *Run {
+	if s.RunOf(e.Run) != nil {
+		s.damaged("event %d begins the run %q, which had begun before", e.Seq, e.Run)
+	}
+	r := newRun(e.Run)
+	r.begin(b, e.Actor, e.Time)
+	s.Runs, s.Run = append(s.Runs, r), r
+	return r
+}
+
+// damaged keeps the first thing that is wrong.
+func (s *State) damaged(format string, args ...any) {
+	if s.Damage == "" {
+		s.Damage = fmt.Sprintf(format, args...)
+	}
+}
+
+// mayHaveHappened takes changes into account whose intention was lost with the
+// record: nobody knows whether they left, so they are looked for.
+func (s *State) mayHaveHappened(lost []json.RawMessage) {
+	for _, raw := range lost {
+		var e Event
+		if e.UnmarshalJSON(raw) != nil {
+			continue
+		}
+		b, intended := e.Body.(ChangeIntended)
+		run := s.RunOf(e.Run)
+		if !intended || run == nil {
+			continue
+		}
+		if st := run.step(b.Step, b.Action); st.Status != Done {
+			st.Intended, st.IntendedSeq, st.Attempt = &b, s.Seq, b.Attempt
+			if st.Prior == nil {
+				st.Prior = b.Prior
+			}
+			run.status(st, Running)
+		}
+	}
+}
+
+func (s *State) applyTask(e Event) {
+	switch b := e.Body.(type) {
+	case TaskOpened:
+		t := s.Tasks[b.Task]
+		if t == nil {
+			t = &Task{OpenedBy: e.Actor, OpenedAt: e.Time}
+			s.Tasks[b.Task] = t
+			s.TaskOrder = append(s.TaskOrder, b.Task)
+		}
+		t.TaskOpened, t.Next = b, b.Due
+		t.ClosedBy, t.ClosedAt, t.How = "", time.Time{}, ""
+	case TaskReminded:
+		if t := s.Tasks[b.Task]; t != nil {
+			t.Reminded, t.Next = e.Time, b.Next
+		}
+	case TaskClosed:
+		if t := s.Tasks[b.Task]; t != nil && t.Open() {
+			t.ClosedBy, t.ClosedAt, t.How = e.Actor, e.Time, b.How
+		}
+	}
+}
+
+// closeByFact closes the tasks that wait for what this step has just proved.
+func (s *State) closeByFact(run *Run, step string, at time.Time) {
+	for _, id := range s.TaskOrder {
+		if t := s.Tasks[id]; t.Open() && t.Fact != "" && run.Shows(step, t.Fact) {
+			t.ClosedBy, t.ClosedAt, t.How = Bot, at, "seen by "+step
+		}
 	}
 }

@@ -12,17 +12,49 @@
 package incident
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// ID names an incident: INC-2026-0042, the form of the source document's
-// section 10.
+// ID names an incident: INC-2026-0042-k7qx, the form of the source document's
+// section 10 and an ending that is never used twice, so that a button of an incident
+// that the record has lost names nothing else.
 type ID string
 
-// NewID is the id of the n-th incident of a year.
-func NewID(year, n int) ID { return ID(fmt.Sprintf("INC-%04d-%04d", year, n)) }
+// NewID is the id of the n-th incident of a year, with an ending of its own. With
+// an empty one it is the bare form, for texts about no particular incident.
+func NewID(year, n int, ending string) ID {
+	id := fmt.Sprintf("INC-%04d-%04d", year, n)
+	if ending != "" {
+		id += "-" + ending
+	}
+	return ID(id)
+}
+
+// Ending makes the ending of a new id, one of half a million million.
+func Ending() string { return strings.ToLower(rand.Text()[:8]) }
+
+// Name is the id without its ending: what people call the incident.
+func (id ID) Name() string {
+	if parts := strings.SplitN(string(id), "-", 4); len(parts) == 4 {
+		return strings.Join(parts[:3], "-")
+	}
+	return string(id)
+}
+
+// Number is the year and number of an id, zeros if it is of another form.
+func (id ID) Number() (year, n int) {
+	if _, err := fmt.Sscanf(id.Name(), "INC-%d-%d", &year, &n); err != nil {
+		return 0, 0
+	}
+	return year, n
+}
+
+// NewQuestion makes the id of a question. None is ever made twice.
+func NewQuestion() string { return "q-" + strings.ToLower(rand.Text()[:10]) }
 
 // Bot is the actor of events that no person caused.
 const Bot = "failoverbot"
@@ -36,8 +68,6 @@ var (
 	// ErrLost: the Log no longer has events that were read from it. Nothing may be
 	// decided on what is left.
 	ErrLost = errors.New("the record has lost events that it had acknowledged")
-	// ErrOpen: an incident is open already; one at a time.
-	ErrOpen = errors.New("an incident is open already")
 	// ErrLeaseHeld: another replica holds the lease and it has not run out.
 	ErrLeaseHeld = errors.New("another replica holds the lease")
 )

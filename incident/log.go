@@ -5,44 +5,78 @@ import (
 	"time"
 )
 
-// Log is where timelines live. Implementations: providers/redis for real,
-// enginetest.Memory for tests of what stands on it. The suite of
-// incident/engine/enginetest says what each promises.
+// Log is where timelines live: all that the parts of a replica need of one store.
+// Implementations: providers/redis for real, enginetest.Memory for tests of what
+// stands on it. The suite of incident/engine/enginetest says what each promises.
 type Log interface {
-	// Open reserves the id of a new incident of that year and makes it the
-	// current one. If one is current and not closed it returns that one's id and
-	// ErrOpen. An incident that was reserved but got no event within a minute of
-	// now (somebody died in between) is given again instead. The same request
-	// returns the same id.
-	Open(ctx context.Context, now time.Time, request string) (ID, error)
+	Timelines
+	Register
+	Leases
+	Messages
 
-	// Current is the incident that Open gave last and Close has not closed;
-	// "" if there is none.
-	Current(ctx context.Context) (ID, error)
+	// Durability says how safe what is appended is on this server.
+	Durability(ctx context.Context) (Durability, error)
+}
 
-	// Close lets the next incident open. Closing what is not current does nothing.
-	Close(ctx context.Context, id ID) error
-
-	// Incidents are all ids that have a timeline, oldest first.
-	Incidents(ctx context.Context) ([]ID, error)
-
+// Timelines are lists of events that only grow. A mirror needs no more than this.
+type Timelines interface {
 	// Append adds events in one piece after w.After, or nothing: ErrMoved when
-	// somebody else was first, ErrFenced when w.Fence is older than the newest
-	// lease. A repeated w.Request returns what the first one got. After a lost
-	// answer it is called again with the same Write.
+	// somebody else was first or the event at w.After is not the one that the writer
+	// has seen, ErrFenced when w.Fence is older than the newest lease, a
+	// [LockedError] when it begins a run that changes things while another one may.
+	// A repeated w.Request returns what the first one got. After a lost answer it is
+	// called again with the same Write.
 	Append(ctx context.Context, w Write) (Written, error)
 
-	// Read returns up to limit events after seq (limit 0: all), in order.
+	// Read returns up to limit events after seq (limit 0: all), in order, with their
+	// bytes as stored.
 	Read(ctx context.Context, id ID, after uint64, limit int) ([]Event, error)
 
 	// Wait returns nil as soon as the timeline has events after seq, at once if
 	// it has them already, and context.Cause(ctx) when ctx ends first. It may
-	// return nil early; read and see.
+	// return nil early, and does so within a second when the timeline was set back:
+	// read and see.
 	Wait(ctx context.Context, id ID, after uint64) error
+}
 
-	// Durability says how safe what is appended is on this server.
-	Durability(ctx context.Context) (Durability, error)
+// Register is the list of a platform's incidents. It follows from what is
+// appended; see [Write.Claims].
+type Register interface {
+	// Reserve gives the id of a new incident of that year. Its number is the next
+	// one that no timeline has; it is given again until one begins with it, so
+	// numbers have no gaps, and of two that begin with the same number the second
+	// gets ErrMoved and reserves anew. Its ending is never used twice. The same
+	// request returns the id of the timeline that it began, if it began one.
+	Reserve(ctx context.Context, now time.Time, request string) (ID, error)
 
+	// Incidents are all ids that have a timeline, oldest first. The platform log is
+	// none of them.
+	Incidents(ctx context.Context) ([]ID, error)
+
+	// Open are those incidents that are not closed, oldest first.
+	Open(ctx context.Context) ([]ID, error)
+
+	// Holder is the run that may change things now; the zero value if none may.
+	Holder(ctx context.Context) (Holder, error)
+}
+
+// Holder is the one run that may change things.
+type Holder struct {
+	Incident ID
+	Run      RunID
+}
+
+// LockedError refuses the beginning of a run that changes things: Holder does
+// already.
+type LockedError struct{ Holder Holder }
+
+// Error names the holder.
+func (e *LockedError) Error() string {
+	return "the run " + string(e.Holder.Run) + " of " + string(e.Holder.Incident) + " is under way and changes things; one at a time"
+}
+
+// Leases say which replica carries a timeline's run out.
+type Leases interface {
 	// Acquire takes the lease of an incident for ttl. The token is greater than
 	// all before it, also for the same holder. If another holder's lease has not
 	// run out it returns ErrLeaseHeld. now is the caller's clock.
@@ -55,12 +89,34 @@ type Log interface {
 	Release(ctx context.Context, id ID, token uint64) error
 }
 
+// Messages remember where something was said on a face, so that it is said once
+// and can be replaced. They are kept beside the timeline and are no part of it: a
+// cache that can be found again from the face.
+type Messages interface {
+	// Remember keeps where that was said; a later one of the same key replaces it.
+	Remember(ctx context.Context, id ID, key string, p Place) error
+
+	// Remembered are all places of an incident, by key.
+	Remembered(ctx context.Context, id ID) (map[string]Place, error)
+}
+
+// Place is where something was said.
+type Place struct {
+	Channel string `json:"channel"`
+	TS      string `json:"ts"`
+	// Next is when the next one of this kind is due; zero if none is.
+	Next time.Time `json:"next,omitzero"`
+}
+
 // Write is one append.
 type Write struct {
 	Incident ID
 	// After is the seq of the last event that the writer has seen; 0 for a new
 	// timeline.
-	After  uint64
+	After uint64
+	// Prev is the digest of that event. Empty: the Log looks it up, which costs a
+	// read and says nothing about what the writer has seen.
+	Prev   Digest
 	Events []Event // Seq is assigned: After+1, After+2, ...
 	// Request is unique for each decision. A repeated append is known by it.
 	Request string
@@ -72,10 +128,46 @@ type Write struct {
 	Secure bool
 }
 
+// Claims are what an append does to the register and the platform's lock, in the
+// same piece as its events.
+type Claims struct {
+	// Opens: the incident is open from here; Closes: it is not any more.
+	Opens, Closes bool
+	// Locks is the run that may change things from here; Unlocks the one that no
+	// longer does. Empty: none.
+	Locks, Unlocks RunID
+}
+
+// Claims follow from the events. Every Log asks for them, so that none can be
+// forgotten by who writes.
+func (w Write) Claims() Claims {
+	var c Claims
+	for _, e := range w.Events {
+		switch b := e.Body.(type) {
+		case IncidentDeclared:
+			c.Opens, c.Closes = true, false
+		case RunBegun:
+			c.Opens, c.Closes = true, false
+			if !b.Dry {
+				c.Locks = e.Run
+			}
+		case RunAborted:
+			c.Unlocks = e.Run
+		case RunEnded:
+			c.Unlocks, c.Closes = e.Run, b.Closes
+		case IncidentResolved:
+			c.Unlocks, c.Closes = e.Run, true
+		}
+	}
+	return c
+}
+
 // Written is the answer to an append.
 type Written struct {
 	// Seq of the last event written.
 	Seq uint64
+	// Events as they were stored; none for a repeat.
+	Events []Event
 	// Repeat says that this request had been written before.
 	Repeat bool
 	// Secured is filled when Write.Secure was set.

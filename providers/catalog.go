@@ -127,7 +127,7 @@ type changer interface {
 }
 
 func ask(about string) engine.Action {
-	return engine.Action{Action: runbook.Action{Kind: runbook.Ask, About: about}}
+	return engine.Action{Action: runbook.Action{Kind: runbook.Go, About: about}}
 }
 
 func tell(about string, do func(context.Context, engine.Call) (engine.Outcome, error), with any) engine.Action {

@@ -80,7 +80,7 @@ func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
 		mark := map[bool]string{s.Gate == runbook.Advice: "advice", s.Locked: "locked"}[true]
 		where, _, _ := strings.Cut(s.Uses, ".")
 		where = "providers/" + where
-		if s.Kind == runbook.Ask {
+		if s.Kind == runbook.Go {
 			where = "asked by the engine"
 		}
 		section := strings.TrimSuffix(filepath.Base(r.file), ".yaml")

@@ -62,11 +62,12 @@ func (w *work) ask(ctx context.Context, why string) error {
 			return incident.Write{}, errStop
 		}
 		return w.write(incident.ApprovalAsked{
-			Question:    QuestionID(s, 0),
+			Question:    incident.NewQuestion(),
 			Kind:        incident.AskApprove,
 			Step:        w.step.ID,
 			Title:       w.title(effects),
 			Role:        terms.By,
+			Count:       terms.Count,
 			Confirm:     w.confirm(terms),
 			Expires:     w.Clock.Now().Add(terms.Expires),
 			Effects:     effects,
@@ -114,7 +115,7 @@ func (w *work) confirm(a runbook.Approval) string {
 // differs, the approval is void and people are asked anew.
 func (w *work) stillMeans(ctx context.Context) error {
 	var approved *incident.Question
-	err := w.Book.View(ctx, w.id, func(s *incident.State) {
+	err := w.view(ctx, func(s *incident.State) {
 		if q := s.Questions[yes(s, w.step)]; q != nil {
 			c := *q
 			approved = &c
@@ -179,7 +180,7 @@ func (e *Engine) Effects(ctx context.Context, id incident.ID, step string) ([]in
 
 func (r *run) effects(ctx context.Context, step runbook.Step) ([]incident.Effect, string, error) {
 	steps := []runbook.Step{step}
-	err := r.Book.View(ctx, r.id, func(s *incident.State) {
+	err := r.view(ctx, func(s *incident.State) {
 		for _, p := range r.plan.Steps {
 			if p.ID != step.ID && r.together(p, step) && !s.Step(p.ID).Status.Settled() {
 				steps = append(steps, p)
@@ -221,7 +222,7 @@ func (r *run) effect(ctx context.Context, step runbook.Step) (incident.Effect, e
 		Incident: r.id, Plan: r.plan, Step: step, Attempt: 1, Began: r.Clock.Now(),
 		Result: r.result, Clock: r.Clock,
 	}
-	if err := r.Book.View(ctx, r.id, func(s *incident.State) { w.call.Impact = s.Declared.Began }); err != nil {
+	if err := r.view(ctx, func(s *incident.State) { w.call.Impact = s.Declared.Began }); err != nil {
 		return incident.Effect{}, err
 	}
 	ctx, stop := w.bounded(ctx)

@@ -57,7 +57,7 @@ func (r *run) carry(ctx context.Context, step runbook.Step) error {
 	action, ok := r.Catalog[step.Uses]
 	w := &work{run: r, step: step, action: action}
 	var st incident.StepState
-	err := r.Book.View(ctx, r.id, func(s *incident.State) {
+	err := r.view(ctx, func(s *incident.State) {
 		st = s.Step(step.ID)
 		w.call = Call{
 			Incident: r.id, Plan: r.plan, Step: step, Attempt: st.Attempt, Began: st.Started,
@@ -98,7 +98,7 @@ func (r *run) result(id string) (Outcome, bool) {
 	var st incident.StepState
 	// The record was read a moment ago; if it cannot be read now, the step has
 	// not finished as far as anybody knows.
-	if err := r.Book.View(context.Background(), r.id, func(s *incident.State) { st = s.Step(id) }); err != nil {
+	if err := r.view(context.Background(), func(s *incident.State) { st = s.Step(id) }); err != nil {
 		return Outcome{}, false
 	}
 	return Outcome{Summary: st.Finished.Summary, Evidence: st.Finished.Evidence}, st.Status == incident.Done

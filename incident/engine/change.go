@@ -195,7 +195,7 @@ func (w *work) answered() string {
 // approvedAgain says whether people agreed once more after the last intention.
 func (w *work) approvedAgain(ctx context.Context) (bool, error) {
 	var question string
-	err := w.Book.View(ctx, w.id, func(s *incident.State) { question = yes(s, w.step) })
+	err := w.view(ctx, func(s *incident.State) { question = yes(s, w.step) })
 	return question != "", err
 }
 

@@ -29,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,7 +108,7 @@ func (e *Engine) Holds(id incident.ID) bool {
 	return r != nil && r.holds.Load()
 }
 
-// Run takes up the current incident, whoever declared it, and every later one,
+// Run takes up the open incidents, whoever declared them, and every later one,
 // until ctx ends. It returns when all it started has ended.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.Clock.Busy()()
@@ -118,12 +119,15 @@ func (e *Engine) Run(ctx context.Context) error {
 		resume()
 	}()
 	for {
-		id, err := e.Book.Log().Current(ctx)
+		open, err := e.Book.Log().Open(ctx)
 		switch {
 		case err != nil:
 			e.log.Warn().Err(err).Msg("the record cannot be read; trying again")
-		case id != "":
-			e.take(ctx, id, &all)
+		case len(open) > 0:
+			for _, id := range open {
+				e.take(ctx, id, &all)
+			}
+			e.retire(open)
 		default:
 			e.takeLast(ctx, &all)
 		}
@@ -143,6 +147,19 @@ func (e *Engine) takeLast(ctx context.Context, all *sync.WaitGroup) {
 	}
 	if len(ids) > 0 {
 		e.take(ctx, ids[len(ids)-1], all)
+		e.retire(ids[len(ids)-1:])
+	}
+}
+
+// retire lets go of all other incidents: they are closed, and whoever had their
+// last word has said it.
+func (e *Engine) retire(others []incident.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, r := range e.runs {
+		if !slices.Contains(others, id) {
+			r.retire()
+		}
 	}
 }
 
@@ -166,9 +183,6 @@ func (e *Engine) take(ctx context.Context, id incident.ID, all *sync.WaitGroup) 
 	defer e.mu.Unlock()
 	if e.runs[id] != nil {
 		return
-	}
-	for _, former := range e.runs {
-		former.retire() // only one is open at a time, so these are over
 	}
 	r := newRun(e, id)
 	e.runs[id] = r

@@ -108,7 +108,7 @@ func plan() runbook.Plan {
 		Steps: []runbook.Step{
 			step("page", "t.tell", runbook.Tell),
 			step("gate", "t.check", runbook.Check),
-			step("go", "person.go", runbook.Ask, "gate"),
+			step("go", "person.go", runbook.Go, "gate"),
 			step("scale-a", "t.change", runbook.Change, "go"),
 			step("scale-b", "t.change", runbook.Change, "go"),
 			final,
@@ -173,13 +173,11 @@ func declare(t *testing.T, log incident.Log, p runbook.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := log.Open(t.Context(), time.Now(), "declare")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = log.Append(t.Context(), incident.Write{Incident: got, Request: "declare", Events: []incident.Event{
-		{Seq: 1, Time: time.Now().UTC(), Actor: "alice", Body: incident.IncidentDeclared{Incident: got, Target: "us-west-2", Mode: "unplanned"}},
-		{Seq: 2, Time: time.Now().UTC(), Actor: "alice", Body: incident.PlanFrozen{Digest: p.Digest, Plan: raw}},
+	_, err = log.Append(t.Context(), incident.Write{Incident: id, Request: "declare", Events: []incident.Event{
+		{Seq: 1, Time: time.Now().UTC(), Actor: "alice", Body: incident.IncidentDeclared{Incident: id}},
+		{Seq: 2, Time: time.Now().UTC(), Actor: "alice", Run: "failover-1", Body: incident.RunBegun{
+			Kind: incident.Failover, Target: "us-west-2", Mode: "unplanned", Digest: p.Digest, Plan: raw,
+		}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -239,11 +237,14 @@ func people(ctx context.Context, t *testing.T, book *incident.Book, asked func(i
 
 func current(ctx context.Context, t *testing.T, book *incident.Book) incident.ID {
 	t.Helper()
-	got, err := book.Log().Current(ctx)
+	open, err := book.Log().Open(ctx)
 	if err != nil && ctx.Err() == nil {
 		t.Error(err)
 	}
-	return got
+	if len(open) == 0 {
+		return ""
+	}
+	return open[0]
 }
 
 // play runs the engine, restarting it when its record dies, until the incident

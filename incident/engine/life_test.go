@@ -514,11 +514,11 @@ func (l *outage) Acquire(ctx context.Context, id incident.ID, holder string, now
 	return l.Log.Acquire(ctx, id, holder, now, ttl)
 }
 
-func (l *outage) Current(ctx context.Context) (incident.ID, error) {
+func (l *outage) Open(ctx context.Context) ([]incident.ID, error) {
 	if l.out() {
-		return "", errOut
+		return nil, errOut
 	}
-	return l.Log.Current(ctx)
+	return l.Log.Open(ctx)
 }
 
 // endures plays the plan over a record that cannot be reached for a while.

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,10 +17,12 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-// run is one incident in the hands of this replica.
+// run is one incident in the hands of this replica, and the run of it that is
+// carried out now.
 type run struct {
 	*Engine
 	id    incident.ID
+	name  incident.RunID
 	log   zerolog.Logger
 	holds atomic.Bool
 
@@ -32,7 +32,7 @@ type run struct {
 	// together, not one by one.
 	beforeGo map[string]bool
 
-	// retired ends when the next incident begins.
+	// retired ends when the incident is closed and another one is taken up.
 	retired context.Context
 	retire  context.CancelFunc
 
@@ -83,21 +83,74 @@ func (r *run) carryOut(ctx context.Context) error {
 		}
 	}()
 
-	err := r.takeUp(ctx)
-	if err == nil {
-		err = r.loop(ctx)
-	}
-	if err == nil {
-		// Over. The lease is kept, so that one replica has the last word in Slack.
+	for {
+		if err := r.takeUp(ctx); err != nil {
+			return err
+		}
+		if err := r.loop(ctx); err != nil {
+			return err
+		}
 		resume := r.Clock.Idle()
-		defer resume()
-		select {
-		case <-r.retired.Done():
-		case <-ctx.Done():
-			err = context.Cause(ctx)
+		r.steps.Wait()
+		resume()
+		if next, err := r.awaitNext(ctx); !next {
+			return err
 		}
 	}
-	return err
+}
+
+// awaitNext waits, when a run is over, for another one of the same incident. The
+// lease is kept meanwhile, so that one replica has the last word in Slack. It
+// returns false when the incident is closed and others are taken up.
+func (r *run) awaitNext(ctx context.Context) (bool, error) {
+	wait, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(r.retired, stop)()
+	for {
+		var seen uint64
+		var next bool
+		err := r.Book.View(ctx, r.id, func(s *incident.State) { seen, next = s.Seq, s.Run.Name != r.name })
+		if next || ctx.Err() != nil {
+			return next, context.Cause(ctx)
+		}
+		if err == nil {
+			resume := r.Clock.Idle()
+			err = r.Book.Log().Wait(wait, r.id, seen)
+			resume()
+		}
+		switch {
+		case r.retired.Err() != nil:
+			return false, nil
+		case err == nil:
+		case ctx.Err() != nil:
+			return false, context.Cause(ctx)
+		default:
+			r.log.Warn().Err(err).Msg("the record cannot be followed; trying again")
+			if err := r.Clock.Sleep(ctx, again); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// view shows the State with the run that is carried out here as the current one.
+func (r *run) view(ctx context.Context, see func(*incident.State)) error {
+	return r.Book.View(ctx, r.id, func(s *incident.State) { see(r.mine(s)) })
+}
+
+// mine is the State as the run that is carried out here sees it: another one may
+// have begun since, while a call of this one comes back.
+func (r *run) mine(s *incident.State) *incident.State {
+	if s.Run.Name == r.name {
+		return s
+	}
+	run := s.RunOf(r.name)
+	if run == nil {
+		return s
+	}
+	own := *s
+	own.Run = run
+	return &own
 }
 
 func (r *run) acquire(ctx context.Context) error {
@@ -145,12 +198,13 @@ func (r *run) takeUp(ctx context.Context) error {
 		}
 	}
 	var plan json.RawMessage
+	r.name = "" // whichever is the newest
 	err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
-		plan = s.Plan.Plan
-		if s.Seq == 0 || !s.ResolvedAt.IsZero() {
+		r.name, plan = s.Run.Name, s.Plan.Plan
+		if s.Run.Name == "" || !s.EndedAt.IsZero() {
 			return incident.Write{}, nil
 		}
-		taken := incident.RunTaken{Holder: r.Holder, Token: r.token, Return: s.Run.Token != 0}
+		taken := incident.RunTaken{Holder: r.Holder, Token: r.token, Return: s.Taken.Token != 0}
 		for _, st := range s.Steps {
 			if st.Intended != nil && (st.Status == incident.Running || st.Status == incident.Pending) {
 				taken.Looking = append(taken.Looking, st.ID)
@@ -185,16 +239,11 @@ func (r *run) awaitPlan(ctx context.Context) error {
 }
 
 func (r *run) readPlan(raw json.RawMessage) error {
-	r.plan = new(runbook.Plan)
-	if err := json.Unmarshal(raw, r.plan); err != nil {
-		return fmt.Errorf("read the frozen plan: %w", err)
+	plan, err := runbook.DecodePlan(raw)
+	if err != nil {
+		return err
 	}
-	r.beforeGo = map[string]bool{}
-	for _, s := range r.plan.Steps {
-		if s.Kind == runbook.Ask {
-			maps.Copy(r.beforeGo, r.plan.Needed(s.ID))
-		}
-	}
+	r.plan, r.beforeGo = plan, plan.BeforeGo()
 	return nil
 }
 
@@ -209,6 +258,9 @@ func (r *run) loop(ctx context.Context) error {
 			todo = r.agenda(s)
 			return r.write(todo.append...), nil
 		})
+		if errors.Is(err, errStop) {
+			continue // the record has lost events meanwhile: look again
+		}
 		if err != nil {
 			return err
 		}
@@ -300,7 +352,10 @@ func (r *run) agenda(s *incident.State) agenda {
 	a.questions(r, s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.Over() {
+	switch {
+	case s.Diverged != nil || s.Damage != "":
+		return agenda{seen: s.Seq} // nothing, before a person has decided
+	case s.Over():
 		a.stop = true
 		a.close(r, s)
 		return a
@@ -316,8 +371,10 @@ func (r *run) agenda(s *incident.State) agenda {
 		case r.active[step.ID]:
 		case st.Status == incident.Failed:
 			a.askFailed(r, s, step)
-		case step.Kind == runbook.Ask:
+		case step.Kind == runbook.Go:
 			a.askGo(r, s, step)
+		case step.Kind == runbook.Ask:
+			a.askPerson(r, s, step)
 		case s.OpenQuestion(step.ID) != nil:
 		case s.Paused && st.Intended == nil && (step.Kind == runbook.Change || st.Status != incident.Running):
 		case st.Status == incident.Running, st.Intended != nil:
@@ -326,18 +383,30 @@ func (r *run) agenda(s *incident.State) agenda {
 			a.start = append(a.start, step)
 		}
 	}
-	if settled && s.MitigatedAt.IsZero() {
-		a.append = append(a.append, incident.IncidentMitigated{Summary: r.summary(s)})
+	if settled && len(a.append) == 0 {
+		a.append = r.reached(s)
 	}
 	return a
 }
 
-// close carries out the closing steps of a resolved incident; when they are done
-// the run is over. An aborted one is not over before somebody resolves it.
+// reached says what a run has come to whose steps are all settled.
+func (r *run) reached(s *incident.State) []incident.Body {
+	switch {
+	case s.Kind != incident.Failover && s.Kind != "":
+		return []incident.Body{incident.RunEnded{How: "done", Summary: r.summary(s), Closes: !s.ResolvedAt.IsZero()}}
+	case s.MitigatedAt.IsZero():
+		return []incident.Body{incident.IncidentMitigated{Summary: r.summary(s)}}
+	}
+	return nil
+}
+
+// close carries out the closing steps of a run that has ended; when they are done
+// it is over. An aborted one is not over before somebody resolves the incident or
+// begins another run.
 func (a *agenda) close(r *run, s *incident.State) {
-	a.over = len(a.append) == 0 && !s.ResolvedAt.IsZero()
+	a.over = len(a.append) == 0 && (!s.EndedAt.IsZero() || s.Runs[len(s.Runs)-1].Name != s.Run.Name)
 	for _, step := range r.plan.Steps {
-		if !step.Closing || s.ResolvedAt.IsZero() || s.Step(step.ID).Status.Settled() {
+		if !step.Closing || s.EndedAt.IsZero() || s.Step(step.ID).Status.Settled() {
 			continue
 		}
 		a.over = false
@@ -402,7 +471,7 @@ func (a *agenda) askFailed(r *run, s *incident.State, step runbook.Step) {
 		return
 	}
 	a.append = append(a.append, incident.ApprovalAsked{
-		Question: a.newQuestion(s),
+		Question: incident.NewQuestion(),
 		Kind:     incident.AskFailed,
 		Step:     step.ID,
 		Title:    step.Title,
@@ -447,7 +516,7 @@ func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
 		return
 	}
 	a.append = append(a.append, incident.ApprovalAsked{
-		Question: a.newQuestion(s),
+		Question: incident.NewQuestion(),
 		Kind:     incident.AskGo,
 		Step:     step.ID,
 		Title:    step.Title,
@@ -457,23 +526,11 @@ func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
 	})
 }
 
-// newQuestion is an id that no other question of this incident has: the seq of
-// the event that asks it.
-func (a *agenda) newQuestion(s *incident.State) string {
-	return QuestionID(s, len(a.append))
-}
-
-// QuestionID is the id of a question that is asked as the n-th event (from 0)
-// appended to that State.
-func QuestionID(s *incident.State, n int) string {
-	return fmt.Sprintf("q%d", s.Seq+uint64(n)+1)
-}
-
 // write is the bot's own append: fenced, and stamped with the time.
 func (r *run) write(bodies ...incident.Body) incident.Write {
 	w := incident.Write{Fence: r.token}
 	for _, b := range bodies {
-		w.Events = append(w.Events, incident.Event{Time: r.Clock.Now(), Actor: incident.Bot, Body: b})
+		w.Events = append(w.Events, incident.Event{Time: r.Clock.Now(), Actor: incident.Bot, Run: r.name, Body: b})
 	}
 	return w
 }
@@ -491,13 +548,15 @@ func (r *run) record(ctx context.Context, d func(*incident.State) (incident.Writ
 	for {
 		w, err := r.Book.Decide(ctx, r.id, func(s *incident.State) (incident.Write, error) {
 			var w incident.Write
-			w, own = d(s)
+			w, own = d(r.mine(s))
 			w.Request = request
 			return w, own
 		})
 		switch {
 		case err == nil, own != nil:
 			return w, err
+		case errors.Is(err, incident.ErrDiverged):
+			return w, errStop // a person decides first; then it is looked at anew
 		case errors.Is(err, incident.ErrFenced):
 			r.holds.Store(false)
 			return w, err
@@ -509,4 +568,41 @@ func (r *run) record(ctx context.Context, d func(*incident.State) (incident.Writ
 			return w, err
 		}
 	}
+}
+
+// askPerson puts an ask step to people, and finishes it when enough of them have
+// answered.
+func (a *agenda) askPerson(r *run, s *incident.State, step runbook.Step) {
+	if !ready(s, step) || s.OpenQuestion(step.ID) != nil {
+		return
+	}
+	if q := answered(s, step.ID); q != nil {
+		a.append = append(a.append, incident.StepFinished{
+			Step: step.ID, Action: step.Uses, Attempt: 1, Summary: q.Answer,
+			Evidence: map[string]string{"by": strings.Join(q.Given, ", ")},
+		})
+		return
+	}
+	asked := incident.ApprovalAsked{
+		Question: incident.NewQuestion(),
+		Kind:     incident.AskPerson,
+		Step:     step.ID,
+		Title:    step.Title,
+		Digest:   r.plan.Digest,
+	}
+	if t := step.Asks; t != nil {
+		asked.Role, asked.Count, asked.Choices = t.Role, t.Count, t.Choices
+	}
+	a.append = append(a.append, asked)
+}
+
+// answered is the newest question about a step that people have answered.
+func answered(s *incident.State, step string) *incident.Question {
+	var newest *incident.Question
+	for _, q := range s.Questions {
+		if q.Step == step && q.Kind == incident.AskPerson && len(q.Given) > 0 && !q.Open && (newest == nil || q.AskedAt.After(newest.AskedAt)) {
+			newest = q
+		}
+	}
+	return newest
 }

@@ -155,8 +155,8 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	}
 	in := b.state.Declared
 	b.d = &Draft{
-		ID: string(in.Incident), Rehearsal: in.Rehearsal, Source: in.Source, Target: in.Target,
-		Mode: in.Mode, Reason: in.Reason, Plan: short(b.state.Plan.Digest), Times: Measure(events, plan),
+		ID: in.Incident.Name(), Rehearsal: in.Rehearsal, Source: b.state.Source, Target: b.state.Target,
+		Mode: b.state.Mode, Reason: in.Reason, Plan: short(b.state.Plan.Digest), Times: Measure(events, plan),
 	}
 	if plan != nil {
 		b.d.Platform = plan.Topology.Platform
@@ -194,9 +194,7 @@ func (b *builder) collect() {
 				b.t4 = e.Time
 			}
 		}
-		if _, said := e.Body.(incident.MessagePosted); !said {
-			b.d.Events = append(b.d.Events, Recorded{clock(e.Time), says(e, b.who)})
-		}
+		b.d.Events = append(b.d.Events, Recorded{clock(e.Time), says(e, b.who)})
 	}
 }
 
@@ -277,10 +275,10 @@ func (b *builder) moments() {
 // itself and is told beside it, never taken for it.
 func (b *builder) moved() (at Value, event, note string) {
 	event = "DNS: the zone's own servers moved"
-	step, when := b.lastDone("dns.authoritative")
+	step, when := b.lastShown(incident.NamesMoved)
 	if when.IsZero() {
-		if step, when = b.lastDone("probe.region"); !when.IsZero() {
-			event = "DNS: requests of users arrive in " + b.state.Declared.Target
+		if step, when = b.lastShown(incident.UsersServed); !when.IsZero() {
+			event = "DNS: requests of users arrive in " + b.state.Target
 		}
 	}
 	if when.IsZero() {
@@ -288,20 +286,20 @@ func (b *builder) moved() (at Value, event, note string) {
 	}
 	note = step + ": " + b.finishes[step].Summary
 	for _, id := range slices.Sorted(maps.Keys(b.state.Steps)) {
-		if st := b.state.Steps[id]; st.Action == "dns.resolvers" && !st.Ended.IsZero() && st.Status.Settled() {
+		if st := b.state.Steps[id]; b.state.Shows(id, incident.ResolversAsked) && !st.Ended.IsZero() && st.Status.Settled() {
 			note += fmt.Sprintf("; public resolvers at %s: %s", clock(st.Ended), b.seen(*st))
 		}
 	}
 	return measured("%s", clock(when)), event, note
 }
 
-// lastDone is the last step of that action that was done after the failover began.
-func (b *builder) lastDone(action string) (string, time.Time) {
+// lastShown is the last step that showed that after the failover began.
+func (b *builder) lastShown(t incident.Trait) (string, time.Time) {
 	var step string
 	var when time.Time
 	for _, id := range slices.Sorted(maps.Keys(b.state.Steps)) {
 		st := b.state.Steps[id]
-		if st.Status == incident.Done && st.Action == action && !b.t4.IsZero() && st.Ended.After(b.t4) && st.Ended.After(when) {
+		if st.Status == incident.Done && b.state.Shows(id, t) && !b.t4.IsZero() && st.Ended.After(b.t4) && st.Ended.After(when) {
 			step, when = id, st.Ended
 		}
 	}
@@ -740,7 +738,7 @@ func (b *builder) unprotected() {
 	add := func(format string, args ...any) {
 		b.d.Unprotected = append(b.d.Unprotected, fmt.Sprintf(format, args...))
 	}
-	in := b.state.Declared
+	in := b.state.Run
 	promoted := false
 	for _, s := range b.order() {
 		st := b.state.Step(s.ID)

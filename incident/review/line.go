@@ -49,6 +49,7 @@ var kinds = map[incident.QuestionKind]string{
 	incident.AskGo:      "Go",
 	incident.AskApprove: "Approval",
 	incident.AskFailed:  "A step stopped",
+	incident.AskPerson:  "To do or confirm",
 }
 
 // says is the event as a sentence or two, the fact first.
@@ -56,10 +57,12 @@ func says(e incident.Event, who func(string) string) string {
 	actor := who(e.Actor)
 	switch b := e.Body.(type) {
 	case incident.IncidentDeclared:
-		return fmt.Sprintf("%s%s declared by %s: %s, %s -> %s, %s. Commander %s. Users hurt since %s. Reason: %s",
-			mark(b.Rehearsal), b.Incident, actor, b.Severity, b.Source, b.Target, b.Mode, who(b.Commander), clock(b.Began), b.Reason)
-	case incident.PlanFrozen:
-		return "Plan " + short(b.Digest) + " frozen"
+		return fmt.Sprintf("%s%s declared by %s: %s. Commander %s. Users hurt since %s. Reason: %s",
+			mark(b.Rehearsal), b.Incident.Name(), actor, b.Severity, who(b.Commander), clock(b.Began), b.Reason)
+	case incident.RunBegun:
+		return begun(e.Run, b, actor)
+	case incident.RunEnded:
+		return strings.TrimSuffix(fmt.Sprintf("%s is over (%s): %s", e.Run, b.How, b.Summary), ": ")
 	case incident.DurabilityFound:
 		return "Record: " + b.Says
 	case incident.RunTaken:
@@ -153,12 +156,60 @@ func says(e incident.Event, who func(string) string) string {
 		return strings.TrimSuffix(fmt.Sprintf("Resolved by %s: %s", actor, b.Reason), ": ")
 	case incident.NoteAdded:
 		return fmt.Sprintf("Note by %s: %s", actor, b.Text)
-	case incident.MessagePosted:
-		return fmt.Sprintf("Said in %s: %s", b.Channel, b.Key)
+	case incident.StepsExpanded:
+		return fmt.Sprintf("%s is carried out for %d found by %s: %s", b.Step, len(b.Items), b.From, strings.Join(b.Items, ", "))
+	case incident.ChangeForeseen:
+		if b.There {
+			return fmt.Sprintf("%s: would change nothing, it is so already", b.Step)
+		}
+		return fmt.Sprintf("%s: would change the world (%s): %s", b.Step, b.Action, b.Effect.What)
+	case incident.ExerciseIntended:
+		return fmt.Sprintf("%s: send %d of the exercise (%s), token %s", b.Step, b.Send, b.Action, b.Token)
+	case incident.JobStarted:
+		return fmt.Sprintf("%s: the job %s works on it (token %s)", b.Step, b.Handle, b.Token)
+	case incident.JobProgressed:
+		return fmt.Sprintf("%s: %s", b.Step, b.Summary)
+	case incident.TaskOpened:
+		return strings.TrimSuffix(fmt.Sprintf("Task %s for %s, due %s: %s. %s", b.Task, who(b.Owner), clock(b.Due), b.Title, b.Why), ". ")
+	case incident.TaskReminded:
+		return "Reminded of the task " + b.Task
+	case incident.TaskClosed:
+		return fmt.Sprintf("Task %s closed by %s: %s", b.Task, actor, b.How)
+	case incident.HistoryDiverged:
+		return fmt.Sprintf("THE RECORD HAS LOST EVENTS %d TO %d, of which %d are kept here; nothing changes before a person has decided", b.Common+1, b.Held, len(b.Lost))
+	case incident.HistoryRepaired:
+		return fmt.Sprintf("%s decided how to go on from the lost events (%s): %s", actor, b.Choice, b.Reason)
+	case incident.AssessmentMade:
+		return fmt.Sprintf("Readiness of %s, %s (%s): %d checks", b.Target, b.Mode, b.Why, len(b.Findings))
+	case incident.SignalObserved:
+		return fmt.Sprintf("%s: %s", b.Signal, b.Summary)
+	case incident.FailoverProposed:
+		return fmt.Sprintf("Proposed: %s -> %s, %s: %s", b.Source, b.Target, b.Mode, b.Summary)
+	case incident.ProposalAnswered:
+		return strings.TrimSuffix(fmt.Sprintf("Proposal %s by %s: %s", b.Answer, actor, b.Reason), ": ")
+	case incident.StandbyChanged:
+		return fmt.Sprintf("%s could take over: %t. %s", b.Region, b.Protected, b.Summary)
+	case incident.DrillHeld:
+		return fmt.Sprintf("Drill %s (%s): %s", b.Incident.Name(), b.Scope, b.Result)
+	case incident.PointOpened:
+		return fmt.Sprintf("Open: %s. %s", b.Title, b.Why)
+	case incident.PointClosed:
+		return fmt.Sprintf("No longer open: %s (%s)", b.Point, b.How)
 	case incident.Unknown:
 		return "An event of a type that this version does not know: " + b.Name
 	}
 	return "An event without content"
+}
+
+func begun(run incident.RunID, b incident.RunBegun, actor string) string {
+	s := fmt.Sprintf("%s begun by %s: %s -> %s, %s, plan %s", run, actor, b.Source, b.Target, b.Mode, short(b.Digest))
+	if b.Follows != "" {
+		s += ", after " + string(b.Follows)
+	}
+	if b.Dry {
+		s += "; changes are foreseen and not made"
+	}
+	return s
 }
 
 func mark(rehearsal bool) string {

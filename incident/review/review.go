@@ -13,7 +13,6 @@ package review
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -124,17 +123,17 @@ func Escape(s string) string {
 	return edge.ReplaceAllStringFunc(s, func(u string) string { return strings.ReplaceAll(u, "_", `\_`) })
 }
 
-// Plan is the newest plan that the timeline froze; nil if it froze none.
+// Plan is the plan of the newest run of a timeline; nil if it has none.
 func Plan(events []incident.Event) (*runbook.Plan, error) {
 	var plan *runbook.Plan
 	for _, e := range events {
-		b, ok := e.Body.(incident.PlanFrozen)
+		b, ok := e.Body.(incident.RunBegun)
 		if !ok {
 			continue
 		}
-		plan = &runbook.Plan{}
-		if err := json.Unmarshal(b.Plan, plan); err != nil {
-			return nil, fmt.Errorf("read the plan frozen as event %d: %w", e.Seq, err)
+		var err error
+		if plan, err = runbook.DecodePlan(b.Plan); err != nil {
+			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
 		}
 	}
 	return plan, nil

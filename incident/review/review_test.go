@@ -25,8 +25,12 @@ type story struct{ events []incident.Event }
 
 func (s *story) at(seconds float64, actor string, bodies ...incident.Body) {
 	for _, b := range bodies {
+		run := incident.RunID("failover-1")
+		if _, before := b.(incident.IncidentDeclared); before {
+			run = ""
+		}
 		s.events = append(s.events, incident.Event{
-			Seq: uint64(len(s.events) + 1), Time: t0.Add(time.Duration(seconds * float64(time.Second))), Actor: actor, Body: b,
+			Seq: uint64(len(s.events) + 1), Time: t0.Add(time.Duration(seconds * float64(time.Second))), Actor: actor, Run: run, Body: b,
 		})
 	}
 }
@@ -52,13 +56,13 @@ func testPlan(t *testing.T) *runbook.Plan {
 		Steps: []runbook.Step{
 			{ID: "lag", Section: "01", Title: "Replication lag", Uses: "aurora.lag", Kind: runbook.Check},
 			{ID: "nodes", Section: "01", Title: "Nodes of us-west-2", Uses: "kube.nodes", Kind: runbook.Check},
-			{ID: "go", Section: "01", Title: "Begin", Kind: runbook.Ask, Needs: []string{"lag", "nodes"}},
+			{ID: "go", Section: "01", Title: "Begin", Kind: runbook.Go, Needs: []string{"lag", "nodes"}},
 			{ID: "scale/order-service", Section: "03", Title: "Scale up order-service", Uses: "kube.scale", Kind: runbook.Change, Needs: []string{"go"}, Undo: "put the HPA's minimum back"},
 			{ID: "fence", Section: "04", Title: "Fence the writers of us-east-1", Uses: "kube.fence", Kind: runbook.Change, Needs: []string{"go"}, Undo: "scale them up again"},
 			{ID: "promote", Section: "04", Title: "Promote the database in us-west-2", Uses: "aurora.failover", Kind: runbook.Change, Needs: []string{"scale/order-service", "fence"}, NoReturn: true, Undo: "switch back once us-east-1 has rejoined"},
 			{ID: "dns", Section: "06", Title: "Put the takeover object", Uses: "takeover.put", Kind: runbook.Change, Needs: []string{"promote"}, Undo: "delete the object"},
-			{ID: "dns-answers", Section: "06", Title: "The zone answers us-west-2", Uses: "dns.authoritative", Kind: runbook.Wait, Needs: []string{"dns"}},
-			{ID: "resolvers", Section: "06", Title: "Public resolvers", Uses: "dns.resolvers", Kind: runbook.Check, Needs: []string{"dns-answers"}},
+			{ID: "dns-answers", Section: "06", Title: "The zone answers us-west-2", Uses: "dns.authoritative", Kind: runbook.Wait, Proves: []incident.Trait{incident.NamesMoved}, Needs: []string{"dns"}},
+			{ID: "resolvers", Section: "06", Title: "Public resolvers", Uses: "dns.resolvers", Kind: runbook.Check, Proves: []incident.Trait{incident.ResolversAsked}, Needs: []string{"dns-answers"}},
 			{ID: "restart", Section: "07", Title: "Restart order-service", Uses: "kube.restart", Kind: runbook.Change, Needs: []string{"promote"}, Undo: "nothing to take back: the pods are new"},
 			{ID: "order", Section: "07", Title: "A synthetic order", Uses: "probe.order", Kind: runbook.Check, Needs: []string{"dns-answers"}},
 		},
@@ -73,9 +77,13 @@ func testPlan(t *testing.T) *runbook.Plan {
 
 func declared(rehearsal bool) incident.IncidentDeclared {
 	return incident.IncidentDeclared{
-		Incident: "INC-2026-0042", Source: "us-east-1", Target: "us-west-2", Mode: "unplanned", Severity: "SEV-1",
+		Incident: "INC-2026-0042", Severity: "SEV-1",
 		Reason: "elevated 5xx | AWS status\nconfirms", Began: t0, Commander: "U1", Rehearsal: rehearsal,
 	}
+}
+
+func runBegun(digest string, plan json.RawMessage) incident.RunBegun {
+	return incident.RunBegun{Kind: incident.Failover, Source: "us-east-1", Target: "us-west-2", Mode: "unplanned", Digest: digest, Plan: plan}
 }
 
 // regionLoss is a run with most of what can happen in one.
@@ -87,7 +95,7 @@ func regionLoss(t *testing.T) []incident.Event {
 		t.Fatal(err)
 	}
 	var s story
-	s.at(300, "U1", declared(true), incident.PlanFrozen{Digest: plan.Digest, Plan: raw})
+	s.at(300, "U1", declared(true), runBegun(plan.Digest, raw))
 	s.at(301, incident.Bot, incident.RunTaken{Holder: "bot-1", Token: 1},
 		incident.DurabilityFound{Durability: incident.Durability{Server: "miniredis", Volatile: true, Says: "kept in memory, lost with the process"}})
 	s.at(302, incident.Bot, incident.StepStarted{Step: "lag", Action: "aurora.lag", Attempt: 1},
@@ -131,7 +139,6 @@ func regionLoss(t *testing.T) []incident.Event {
 		incident.StepFailed{Step: "resolvers", Action: "dns.resolvers", Attempt: 1, Advice: true, Error: "0 of 3 public resolvers answer us-west-2"})
 	s.step("order", "probe.order", 700, 703, incident.StepFinished{Summary: "order 17 was read back"})
 	s.at(703, incident.Bot, incident.IncidentMitigated{Summary: "Users are served from us-west-2"})
-	s.at(704, incident.Bot, incident.MessagePosted{Key: "card", Channel: "C1", TS: "1.2"})
 	s.at(1500, "U1", incident.NoteAdded{Text: "all <quiet> now"}, incident.IncidentResolved{Reason: "holds"})
 	return s.events
 }
@@ -259,8 +266,18 @@ func TestEachDurationStandsBesideItsTwoTimestamps(t *testing.T) {
 }
 
 func TestTheImpactEndsWhenUsersAreSeenToBeServed(t *testing.T) {
+	plan := testPlan(t)
+	plan.Steps = append(plan.Steps, runbook.Step{ID: "traffic", Kind: runbook.Wait, Proves: []incident.Trait{incident.UsersServed}})
+	raw, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var events []incident.Event
 	for _, e := range regionLoss(t) {
+		if b, ok := e.Body.(incident.RunBegun); ok {
+			b.Plan = raw
+			e.Body = b
+		}
 		if _, ok := e.Body.(incident.IncidentMitigated); ok {
 			seen := e
 			seen.Time = e.Time.Add(-time.Second)
@@ -301,7 +318,7 @@ func TestWhatPeopleTypedMeansNothingToMarkdown(t *testing.T) {
 func TestBadInputIsSaid(t *testing.T) {
 	events := regionLoss(t)
 	bad := slices.Clone(events)
-	bad[1].Body = incident.PlanFrozen{Plan: json.RawMessage(`{"steps": 7}`)}
+	bad[1].Body = incident.RunBegun{Plan: json.RawMessage(`{"steps": 7}`)}
 	for name, c := range map[string]struct {
 		events   []incident.Event
 		template string
@@ -311,7 +328,7 @@ func TestBadInputIsSaid(t *testing.T) {
 		"no template":     {events, " ", "the template is empty"},
 		"torn template":   {events, "a\n{{ if }}", "review.md.tmpl:2"},
 		"unknown field":   {events, "{{ .Colour }}", "Colour"},
-		"unreadable plan": {bad, "x", "read the plan frozen as event 2"},
+		"unreadable plan": {bad, "x", "event 2: read the frozen plan"},
 	} {
 		if _, _, err := Write(c.events, Options{Template: c.template}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v, want one with %q", name, err, c.want)

@@ -78,7 +78,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 	asks := map[string]bool{}
 	if plan != nil {
 		for _, s := range plan.Steps {
-			asks[s.ID] = s.Kind == runbook.Ask
+			asks[s.ID] = s.Kind == runbook.Ask || s.Kind == runbook.Go
 		}
 	}
 

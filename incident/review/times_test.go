@@ -41,7 +41,7 @@ func TestWhereTheTimeOfALostRegionWent(t *testing.T) {
 
 func TestWhatIsWaitingForPeople(t *testing.T) {
 	plan := &runbook.Plan{Steps: []runbook.Step{
-		{ID: "a", Kind: runbook.Change}, {ID: "ask", Kind: runbook.Ask, Needs: []string{"a"}}, {ID: "b", Kind: runbook.Check, Needs: []string{"ask"}},
+		{ID: "a", Kind: runbook.Change}, {ID: "ask", Kind: runbook.Go, Needs: []string{"a"}}, {ID: "b", Kind: runbook.Check, Needs: []string{"ask"}},
 	}}
 	begin := func(s *story, at float64, step string) {
 		s.at(at, incident.Bot, incident.StepStarted{Step: step, Attempt: 1})

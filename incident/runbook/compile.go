@@ -17,11 +17,13 @@ import (
 
 // timeouts are how long a step may take that does not say.
 var timeouts = map[Kind]time.Duration{
-	Check:  30 * time.Second,
-	Change: 2 * time.Minute,
-	Wait:   10 * time.Minute,
-	Ask:    24 * time.Hour,
-	Tell:   30 * time.Second,
+	Check:    30 * time.Second,
+	Change:   2 * time.Minute,
+	Wait:     10 * time.Minute,
+	Exercise: time.Minute,
+	Go:       24 * time.Hour,
+	Ask:      24 * time.Hour,
+	Tell:     30 * time.Second,
 }
 
 // Compile makes the plan of one incident: the steps that apply, every text and
@@ -366,7 +368,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 	out := &Step{
 		ID: i.id, Group: i.step.id.value, Section: i.section,
 		Title: c.say(i.title, f, i.each.given()), Source: c.say(i.runbook, f, i.each.given()),
-		Uses: i.uses.value, Kind: action.Kind, Gate: Gate(i.gate.value),
+		Uses: i.uses.value, Kind: action.Kind, Proves: action.Proves, Gate: Gate(i.gate.value),
 		Timeout:  timeouts[action.Kind],
 		NoReturn: action.NoReturn, Undo: action.Undo, Home: action.Home, Locked: i.locked, Closing: i.closing,
 	}

@@ -9,8 +9,12 @@ package runbook
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 // Kind says what an action does to the world, and so how a step is carried out.
@@ -18,11 +22,13 @@ type Kind string
 
 // The kinds of action.
 const (
-	Check  Kind = "check"  // reads, once; a gate
-	Change Kind = "change" // mutates; is looked at before it is done
-	Wait   Kind = "wait"   // reads until something is so, or time is up
-	Ask    Kind = "ask"    // a person decides
-	Tell   Kind = "tell"   // informs an outside system; never holds anything up
+	Check    Kind = "check"    // reads, once; a gate
+	Change   Kind = "change"   // mutates; is looked at before it is done
+	Wait     Kind = "wait"     // reads until something is so, or time is up
+	Exercise Kind = "exercise" // tries the platform as a user would; bounded sends
+	Go       Kind = "go"       // a person begins what changes things
+	Ask      Kind = "ask"      // a person does or confirms something
+	Tell     Kind = "tell"     // informs an outside system; never holds anything up
 )
 
 // Action is what the compiler has to know of an action of the catalogue.
@@ -34,6 +40,8 @@ type Action struct {
 	// strictly. Fields are matched by their yaml tag; a field whose tag lacks
 	// omitempty has to be given.
 	With any
+	// Proves is what it shows about the world when it is done.
+	Proves []incident.Trait
 	// NoReturn marks a change that cannot be taken back at once. A step that
 	// uses it has to be covered by an approval.
 	NoReturn bool
@@ -96,6 +104,8 @@ type Step struct {
 	Source string `json:"source"`
 	Uses   string `json:"uses"`
 	Kind   Kind   `json:"kind"`
+	// Proves are the traits of its action.
+	Proves []incident.Trait `json:"proves,omitempty"`
 	// With is the action's input as JSON, texts filled in, checked against the
 	// action's With.
 	With json.RawMessage `json:"with,omitempty"`
@@ -103,6 +113,8 @@ type Step struct {
 	// replaced by what it needed itself.
 	Needs []string `json:"needs,omitempty"`
 	Gate  Gate     `json:"gate"`
+	// Asks is what an ask step puts to people.
+	Asks *Asks `json:"asks,omitempty"`
 	// Approval is asked for before the step is carried out.
 	Approval *Approval `json:"approval,omitempty"`
 	// CoveredBy is the id of the step whose approval also covers this one. It does
@@ -124,16 +136,65 @@ type Step struct {
 	Closing bool `json:"closing,omitempty"`
 }
 
+// Asks is what an ask step puts to people, and to whom.
+type Asks struct {
+	// Role that may answer.
+	Role string `json:"role" yaml:"role"`
+	// Count is how many different people have to answer; 0 is one.
+	Count int `json:"count,omitempty" yaml:"count,omitempty"`
+	// Choices that they have; none: "done".
+	Choices []string `json:"choices,omitempty" yaml:"choices,omitempty"`
+}
+
 // Approval is who has to agree before a step, and how.
 type Approval struct {
 	// By is the role that may approve.
 	By string `json:"by" yaml:"by"`
+	// Count is how many different people have to agree; 0 is one.
+	Count int `json:"count,omitempty" yaml:"count,omitempty"`
 	// Confirm "region" asks to type the target Region's name.
 	Confirm string `json:"confirm,omitempty" yaml:"confirm,omitempty"`
 	// Expires is how long the question stands before it is asked again.
 	Expires time.Duration `json:"expires" yaml:"expires"`
 	// Covers are ids of other steps that need no approval of their own.
 	Covers []string `json:"covers,omitempty" yaml:"covers,omitempty"`
+}
+
+// DecodePlan reads a plan that was frozen on a timeline.
+func DecodePlan(raw json.RawMessage) (*Plan, error) {
+	p := new(Plan)
+	if len(raw) == 0 {
+		return p, nil
+	}
+	if err := json.Unmarshal(raw, p); err != nil {
+		return nil, fmt.Errorf("read the frozen plan: %w", err)
+	}
+	return p, nil
+}
+
+// Shows says that the step's action proves that.
+func (s Step) Shows(t incident.Trait) bool { return slices.Contains(s.Proves, t) }
+
+// BeforeGo are the ids of the steps that a Go weighs: all that it needs.
+func (p *Plan) BeforeGo() map[string]bool {
+	before := map[string]bool{}
+	for _, s := range p.Steps {
+		if s.Kind == Go {
+			maps.Copy(before, p.Needed(s.ID))
+		}
+	}
+	return before
+}
+
+// Showing are the steps whose action proves that, in the order of the plan.
+func (p *Plan) Showing(t incident.Trait) []Step {
+	var out []Step
+	for _, s := range p.Steps {
+		if s.Shows(t) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Step returns the step with that id, and whether there is one.

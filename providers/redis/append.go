@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -19,18 +18,28 @@ const tries = 3
 // The fence is looked at before the request: who has lost the lease must stop,
 // also when its write was there.
 func (l *Log) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
-	args, err := arguments(w)
+	if err := l.follow(ctx, &w); err != nil {
+		return incident.Written{}, err
+	}
+	stored, err := w.Chain()
 	if err != nil {
 		return incident.Written{}, err
 	}
+	args := arguments(w, stored)
 	doing := "append to " + string(w.Incident)
 	for try := 1; ; try++ {
 		written, err := l.append(ctx, w, args)
 		if err == nil {
-			l.note(w.Incident, written.Seq)
+			if !written.Repeat {
+				written.Events = stored
+				l.note(w.Incident, stored[len(stored)-1].Position())
+			} else {
+				l.note(w.Incident, incident.Position{Seq: written.Seq})
+			}
 			return written, nil
 		}
-		if errors.Is(err, incident.ErrFenced) || errors.Is(err, incident.ErrMoved) {
+		var locked *incident.LockedError
+		if errors.Is(err, incident.ErrFenced) || errors.Is(err, incident.ErrMoved) || errors.As(err, &locked) {
 			return incident.Written{}, fmt.Errorf("%s: %w", doing, err)
 		}
 		err = l.fault(ctx, doing, err)
@@ -42,42 +51,50 @@ func (l *Log) Append(ctx context.Context, w incident.Write) (incident.Written, e
 	}
 }
 
-// arguments of append.lua, or the reason why the write cannot be written.
-func arguments(w incident.Write) ([]any, error) {
+// follow looks up the digest of the event that the write follows, if the writer
+// did not say it.
+func (l *Log) follow(ctx context.Context, w *incident.Write) error {
+	if w.Prev != "" || w.After == 0 || w.Incident == "" {
+		return nil
+	}
+	last, err := l.Read(ctx, w.Incident, w.After-1, 1)
+	if err != nil {
+		return err
+	}
+	if len(last) == 1 {
+		w.Prev = last[0].Position().Digest
+	}
+	return nil
+}
+
+// arguments of append.lua.
+func arguments(w incident.Write, stored []incident.Event) []any {
+	c := w.Claims()
+	opens := ""
 	switch {
-	case w.Incident == "":
-		return nil, errors.New("append: the write names no incident")
-	case w.Request == "":
-		return nil, fmt.Errorf("append to %s: the write has no request id", w.Incident)
-	case len(w.Events) == 0:
-		return nil, fmt.Errorf("append to %s: the write has no events", w.Incident)
+	case c.Closes:
+		opens = "closes"
+	case c.Opens:
+		opens = "opens"
 	}
-	args := make([]any, 0, 3+len(w.Events))
-	args = append(args, w.After, w.Fence, w.Request)
-	for i, e := range w.Events {
-		e.Seq = w.After + uint64(i) + 1
-		// Not json.Marshal: it would rewrite the bytes of an unknown event.
-		b, err := e.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("append to %s: %w", w.Incident, err)
-		}
-		if !json.Valid(b) {
-			return nil, fmt.Errorf("append to %s: event %d (%s) is not JSON", w.Incident, e.Seq, e.Body.Type())
-		}
-		args = append(args, b)
+	id := w.Incident
+	if id == incident.PlatformLog {
+		id = ""
 	}
-	return args, nil
+	year, n := id.Number()
+	args := make([]any, 0, 10+2*len(stored))
+	args = append(args, w.After, string(w.Prev), w.Fence, w.Request, string(id), year, n, opens, string(c.Locks), string(c.Unlocks))
+	for _, e := range stored {
+		args = append(args, e.Raw(), string(e.Position().Digest))
+	}
+	return args
 }
 
 func (l *Log) append(ctx context.Context, w incident.Write, args []any) (incident.Written, error) {
-	if w.After == 0 {
-		// Before the events, so that what has a timeline is on the list. An id
-		// that got no events in the end is left out by Incidents.
-		if err := registerScript.Run(ctx, l.client, []string{l.index("all")}, string(w.Incident)).Err(); err != nil {
-			return incident.Written{}, err
-		}
+	keys := []string{
+		l.key(w.Incident, "log"), l.key(w.Incident, "fence"), l.key(w.Incident, "requests"),
+		l.shared("all"), l.shared("open"), l.shared("count"), l.shared("begun"), l.shared("holder"), l.shared("bell"),
 	}
-	keys := []string{l.key(w.Incident, "log"), l.key(w.Incident, "fence"), l.key(w.Incident, "requests")}
 	if !w.Secure {
 		return answer(appendScript.Run(ctx, l.client, keys, args...))
 	}
@@ -114,7 +131,7 @@ func answer(cmd *goredis.Cmd) (incident.Written, error) {
 	if err != nil {
 		return incident.Written{}, err
 	}
-	if len(reply) == 2 {
+	if len(reply) >= 2 {
 		what, _ := reply[0].(string)
 		n, isNumber := reply[1].(int64)
 		switch {
@@ -125,6 +142,10 @@ func answer(cmd *goredis.Cmd) (incident.Written, error) {
 			return incident.Written{Seq: uint64(n), Repeat: true}, nil
 		case what == "moved":
 			return incident.Written{}, fmt.Errorf("%w: its last event is %d", incident.ErrMoved, n)
+		case what == "locked" && len(reply) == 4:
+			return incident.Written{}, &incident.LockedError{Holder: incident.Holder{
+				Incident: incident.ID(fmt.Sprint(reply[2])), Run: incident.RunID(fmt.Sprint(reply[3])),
+			}}
 		case what == "fenced":
 			return incident.Written{}, fmt.Errorf("%w: the newest lease is %d", incident.ErrFenced, n)
 		}

@@ -62,21 +62,24 @@ func preload(b *testing.B, url string, length int) {
 	b.Helper()
 	c := client(b, url)
 	const batch = 5000
+	var at incident.Position
 	for from := 0; from < length; from += batch {
 		if _, err := c.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
 			for n := from; n < min(from+batch, length); n++ {
-				e := write(uint64(n), "", "x").Events[0]
-				e.Seq = uint64(n) + 1
-				raw, err := e.MarshalJSON()
+				w := write(at.Seq, "preload", "x")
+				w.Prev = at.Digest
+				stored, err := w.Chain()
 				if err != nil {
 					return err
 				}
+				e := stored[0]
+				at = e.Position()
 				p.XAdd(b.Context(), &goredis.XAddArgs{
-					Stream: "fb:{" + string(inc) + "}:log",
+					Stream: "{fb}:" + string(inc) + ":log",
 					ID:     fmt.Sprintf("%d-0", e.Seq),
-					Values: []any{"e", raw},
+					Values: []any{"e", e.Raw(), "d", string(at.Digest)},
 				})
-				p.HSet(b.Context(), "fb:{"+string(inc)+"}:requests", fmt.Sprint("r", n), e.Seq)
+				p.HSet(b.Context(), "{fb}:"+string(inc)+":requests", fmt.Sprint("r", n), e.Seq)
 			}
 			return nil
 		}); err != nil {

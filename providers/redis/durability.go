@@ -124,7 +124,7 @@ func (s *server) evict(policy string) {
 // not tell are said to be unknown.
 func (l *Log) Durability(ctx context.Context) (incident.Durability, error) {
 	const doing = "ask Redis how durable it is"
-	c, err := l.conn(ctx, l.index("current"))
+	c, err := l.conn(ctx, l.shared("current"))
 	if err != nil {
 		return incident.Durability{}, l.fault(ctx, doing, err)
 	}

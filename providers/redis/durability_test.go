@@ -156,7 +156,7 @@ func TestReplicaConfirms(t *testing.T) {
 		if err != nil || got.Repeat != repeat || !got.Secured.Local || got.Secured.Replicas != 1 {
 			t.Errorf("secured append returned %+v, %v", got, err)
 		}
-		if n, err := replica.XLen(t.Context(), "fb:{INC-2026-0042}:log").Result(); err != nil || n != 1 {
+		if n, err := replica.XLen(t.Context(), "{fb}:INC-2026-0042:log").Result(); err != nil || n != 1 {
 			t.Errorf("the replica has %d events, %v", n, err)
 		}
 	}

@@ -93,9 +93,6 @@ func TestLostAnswer(t *testing.T) {
 			if _, err := l.Append(t.Context(), write(9, "too far", "x")); !errors.Is(err, incident.ErrMoved) {
 				t.Fatal(err)
 			}
-			if id, err := l.Open(t.Context(), noon, "first"); err != nil || l.Close(t.Context(), id) != nil {
-				t.Fatal(id, err)
-			}
 			for i, secure := range []bool{false, true} {
 				after := uint64(2 * i)
 				request := fmt.Sprint("lost", i)
@@ -135,14 +132,18 @@ func TestLostAnswer(t *testing.T) {
 				t.Errorf("the timeline holds %q", got)
 			}
 
-			// Opening, too, is known by its request.
-			c.lose("open-request", 1)
-			if _, err := l.Open(t.Context(), noon, "open-request"); err == nil || !incident.FaultOf(err).Retry {
-				t.Errorf("open with a lost answer returned %v", err)
+			// An incident, too, is known by the request that began it.
+			id, err := l.Reserve(t.Context(), noon, "declared")
+			if err != nil {
+				t.Fatal(err)
 			}
-			id, err := l.Open(t.Context(), noon, "open-request")
-			if err != nil || id != incident.NewID(2026, 2) {
-				t.Errorf("open again returned %q, %v", id, err)
+			c.lose("declared", 1)
+			begins := incident.Write{Incident: id, Request: "declared", Events: []incident.Event{{Time: noon, Body: incident.IncidentDeclared{Incident: id}}}}
+			if got, err := l.Append(t.Context(), begins); err != nil || !got.Repeat {
+				t.Errorf("declared with a lost answer: %+v, %v", got, err)
+			}
+			if again, err := l.Reserve(t.Context(), noon, "declared"); err != nil || again != id {
+				t.Errorf("reserved again: %q, %v; want %q", again, err, id)
 			}
 		})
 	}

@@ -1,19 +1,23 @@
 // Package redis keeps timelines and leases on Redis.
 //
 // A timeline is a stream with ids of our own, <seq>-0, counting from 1 without a
-// gap, never trimmed. Whoever appends says which event it follows; one script
-// checks that, the lease token and the request id, and adds the events in one
-// piece. Two people who press at once, or two replicas, meet in that script.
+// gap, never trimmed. Whoever appends says which event it follows, by number and
+// digest; one script checks that, the lease token, the request id and the
+// platform's lock, and adds the events in one piece. Two people who press at once,
+// or two replicas, meet in that script.
 //
-//	fb:{INC-2026-0042}:log       the timeline, a stream; field e is the event as JSON
-//	fb:{INC-2026-0042}:requests  request id -> seq of its last event
-//	fb:{INC-2026-0042}:lease     holder, token, until
-//	fb:{INC-2026-0042}:fence     the newest lease token
-//	fb:{index}:...               what is current, numbers given, all incidents
+//	{fb}:INC-2026-0042-k7qx:log       the timeline, a stream; e is the event as JSON, d its digest
+//	{fb}:INC-2026-0042-k7qx:requests  request id -> seq of its last event
+//	{fb}:INC-2026-0042-k7qx:lease     holder, token, until
+//	{fb}:INC-2026-0042-k7qx:fence     the newest lease token
+//	{fb}:INC-2026-0042-k7qx:places    where something was said on a face
+//	{fb}:platform:...                 the same of the platform log
+//	{fb}:all, open, count, begun      the register of incidents
+//	{fb}:holder                       the run that may change things
+//	{fb}:bell                         tells every replica of each append
 //
-// The braces put all keys of an incident into one hash slot, so that a script
-// may touch them on a cluster too. Between the index and an incident nothing is
-// atomic, and nothing has to be: the timeline decides.
+// The braces put all keys of a platform into one hash slot, so that one script may
+// touch them on a cluster too.
 //
 // # Sent twice, done once
 //
@@ -81,6 +85,9 @@ type Options struct {
 	Prefix string
 	// Clock paces reconnecting; the machine's when nil.
 	Clock incident.Clock
+	// Ending makes the endings of new ids; incident.Ending when nil. Only a
+	// rehearsal that has to come out the same twice gives another.
+	Ending func() string
 }
 
 // Log is an incident.Log on Redis. Its methods may be called concurrently.
@@ -93,6 +100,7 @@ type Log struct {
 	addr   string
 	prefix string
 	clock  incident.Clock
+	ending func() string
 	log    zerolog.Logger
 
 	mu      sync.Mutex
@@ -107,15 +115,18 @@ var _ incident.Log = (*Log)(nil)
 // Open connects and pings once. The error says in a sentence what to look at and
 // holds no password. Disconnect undoes it.
 func Open(ctx context.Context, o Options, log zerolog.Logger) (*Log, error) {
-	l := &Log{prefix: o.Prefix, clock: o.Clock, log: log, feeds: map[incident.ID]*feed{}}
+	l := &Log{prefix: o.Prefix, clock: o.Clock, ending: o.Ending, log: log, feeds: map[incident.ID]*feed{}}
 	if l.prefix == "" {
 		l.prefix = "fb"
 	}
 	if strings.ContainsAny(l.prefix, "{}") {
-		return nil, fmt.Errorf("redis key prefix %q contains a brace: braces choose the hash slot and belong to the incident id", o.Prefix)
+		return nil, fmt.Errorf("redis key prefix %q contains a brace: braces choose the hash slot", o.Prefix)
 	}
 	if l.clock == nil {
 		l.clock = incident.RealClock{}
+	}
+	if l.ending == nil {
+		l.ending = incident.Ending
 	}
 	switch {
 	case o.Client != nil && o.URL != "":
@@ -244,13 +255,13 @@ func (l *Log) unreachable(ctx context.Context, err error) error {
 	return fmt.Errorf("Redis at %s cannot be reached: %w; check REDIS_URL", l.addr, err)
 }
 
-// key of an incident. All of one incident share a hash slot.
+// key of a timeline. All keys of a platform share a hash slot.
 func (l *Log) key(id incident.ID, name string) string {
-	return l.prefix + ":{" + string(id) + "}:" + name
+	return l.shared(string(id) + ":" + name)
 }
 
-// index is a key of what belongs to no single incident.
-func (l *Log) index(name string) string { return l.prefix + ":{index}:" + name }
+// shared is a key of what belongs to no single incident.
+func (l *Log) shared(name string) string { return "{" + l.prefix + "}:" + name }
 
 // conn is one connection to the server that key lives on. The caller closes it.
 func (l *Log) conn(ctx context.Context, key string) (*goredis.Conn, error) {

@@ -186,7 +186,8 @@ func client(t testing.TB, url string) *goredis.Client {
 func TestKilledServerKeepsWhatItConfirmed(t *testing.T) {
 	p := redistest.Start(t, redistest.Fsync("always"))
 	l := open(t, redis.Options{URL: p.URL})
-	if _, err := l.Open(t.Context(), noon, "o1"); err != nil {
+	declared := incident.Write{Incident: "INC-2026-0001-abcd", Request: "o1", Events: []incident.Event{{Body: incident.IncidentDeclared{}}}}
+	if _, err := l.Append(t.Context(), declared); err != nil {
 		t.Fatal(err)
 	}
 	token, err := l.Acquire(t.Context(), inc, "a", noon, time.Minute)
@@ -253,8 +254,8 @@ func TestKilledServerKeepsWhatItConfirmed(t *testing.T) {
 	if next, err := l.Acquire(t.Context(), inc, "b", noon.Add(time.Hour), time.Minute); err != nil || next <= token {
 		t.Errorf("the lease after the restart has token %d after %d, %v", next, token, err)
 	}
-	if id, err := l.Current(t.Context()); err != nil || id != "INC-2026-0001" {
-		t.Errorf("current is %q, %v", id, err)
+	if open, err := l.Open(t.Context()); err != nil || len(open) != 1 || open[0] != "INC-2026-0001-abcd" {
+		t.Errorf("open are %q, %v", open, err)
 	}
 	more := write(last+1, "more")
 	for range 1000 {
@@ -278,7 +279,7 @@ func TestKilledServerKeepsWhatItConfirmed(t *testing.T) {
 	}
 }
 
-func TestAllKeysOfAnIncidentShareASlot(t *testing.T) {
+func TestAllKeysOfAPlatformShareASlot(t *testing.T) {
 	url := redistest.Server(t, redistest.Args("--cluster-enabled", "yes"))
 	c := client(t, url)
 	slot := func(key string) int64 {
@@ -291,10 +292,13 @@ func TestAllKeysOfAnIncidentShareASlot(t *testing.T) {
 	}
 	mini := redistest.Mini(t)
 	l := open(t, redis.Options{URL: "redis://" + mini.Addr()})
-	if _, err := l.Open(t.Context(), noon, "o1"); err != nil {
+	begun := write(0, "r1", "a")
+	begun.Events = append(begun.Events,
+		incident.Event{Body: incident.IncidentDeclared{}}, incident.Event{Run: "failover-1", Body: incident.RunBegun{}})
+	if _, err := l.Append(t.Context(), begun); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Append(t.Context(), write(0, "r1", "a")); err != nil {
+	if err := l.Remember(t.Context(), inc, "card", incident.Place{TS: "1.0"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Acquire(t.Context(), inc, "a", noon, time.Minute); err != nil {
@@ -304,17 +308,15 @@ func TestAllKeysOfAnIncidentShareASlot(t *testing.T) {
 	for _, key := range mini.Keys() {
 		slots[slot(key)] = append(slots[slot(key)], key)
 	}
-	got := slots[slot("fb:{INC-2026-0042}:log")]
-	want := []string{"fb:{INC-2026-0042}:fence", "fb:{INC-2026-0042}:lease", "fb:{INC-2026-0042}:log", "fb:{INC-2026-0042}:requests"}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the incident's slot holds %v, want %v", got, want)
+	got := slots[slot("{fb}:all")]
+	want := []string{
+		"{fb}:INC-2026-0042:fence", "{fb}:INC-2026-0042:lease", "{fb}:INC-2026-0042:log", "{fb}:INC-2026-0042:places",
+		"{fb}:INC-2026-0042:requests", "{fb}:all", "{fb}:begun", "{fb}:bell", "{fb}:count", "{fb}:holder", "{fb}:open",
 	}
-	got = slots[slot("fb:{index}:all")]
-	want = []string{"fb:{index}:all", "fb:{index}:count", "fb:{index}:current", "fb:{index}:requests"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the index's slot holds %v, want %v", got, want)
+		t.Errorf("the platform's slot holds %v, want %v", got, want)
 	}
-	if len(slots) != 2 {
+	if len(slots) != 1 {
 		t.Errorf("keys in %d slots: %v", len(slots), slots)
 	}
 }
@@ -357,7 +359,7 @@ func TestRemovedEventsAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := client(t, "redis://"+mini.Addr())
-	if err := c.XDel(t.Context(), "fb:{INC-2026-0042}:log", "2-0").Err(); err != nil {
+	if err := c.XDel(t.Context(), "{fb}:INC-2026-0042:log", "2-0").Err(); err != nil {
 		t.Fatal(err)
 	}
 	_, err := l.Read(t.Context(), inc, 0, 0)

@@ -11,12 +11,6 @@ import (
 var (
 	//go:embed scripts/append.lua
 	appendSource string
-	//go:embed scripts/open.lua
-	openSource string
-	//go:embed scripts/close.lua
-	closeSource string
-	//go:embed scripts/register.lua
-	registerSource string
 	//go:embed scripts/acquire.lua
 	acquireSource string
 	//go:embed scripts/renew.lua
@@ -24,11 +18,8 @@ var (
 	//go:embed scripts/release.lua
 	releaseSource string
 
-	appendScript   = goredis.NewScript(appendSource)
-	openScript     = goredis.NewScript(openSource)
-	closeScript    = goredis.NewScript(closeSource)
-	registerScript = goredis.NewScript(registerSource)
-	acquireScript  = goredis.NewScript(acquireSource)
-	renewScript    = goredis.NewScript(renewSource)
-	releaseScript  = goredis.NewScript(releaseSource)
+	appendScript  = goredis.NewScript(appendSource)
+	acquireScript = goredis.NewScript(acquireSource)
+	renewScript   = goredis.NewScript(renewSource)
+	releaseScript = goredis.NewScript(releaseSource)
 )

@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -19,12 +21,15 @@ var errDisconnected = errors.New("the connection to Redis has been closed")
 // feed is what this process knows about the top of one timeline, and who waits
 // for more. Appends of this process wake its waiters themselves, at once and
 // without a round trip. For those of other replicas a goroutine reads the stream,
-// blocking, on a connection of its own, for as long as anybody waits.
+// blocking, on a connection of its own, for as long as anybody waits. It reads the
+// bell beside it: a timeline that was set back and went on has no event above what
+// was seen, and its waiters have to wake all the same.
 type feed struct {
-	top     uint64 // highest seq seen
+	top     incident.Position // highest seen; the digest may be unknown
 	waiters map[*waiter]struct{}
 	running bool
 	from    uint64 // where the running read began
+	bell    string // id of the last ring seen
 }
 
 type waiter struct {
@@ -38,7 +43,7 @@ func (l *Log) Wait(ctx context.Context, id incident.ID, after uint64) error {
 	w := &waiter{after: after, woken: make(chan struct{})}
 	l.mu.Lock()
 	f := l.feed(id)
-	if f.top > after {
+	if f.top.Seq > after {
 		l.mu.Unlock()
 		return nil
 	}
@@ -49,7 +54,7 @@ func (l *Log) Wait(ctx context.Context, id incident.ID, after uint64) error {
 	f.waiters[w] = struct{}{}
 	look := f.running && f.from > after // its read would not see what is between
 	if !f.running {
-		f.running, f.from = true, after
+		f.running, f.from, f.bell = true, after, ""
 		l.feeding.Go(func() { l.run(id, f) })
 	}
 	l.mu.Unlock()
@@ -59,8 +64,8 @@ func (l *Log) Wait(ctx context.Context, id incident.ID, after uint64) error {
 		l.mu.Unlock()
 	}()
 	if look {
-		if seq, err := l.next(ctx, l.client, id, after, -1); err == nil && seq > after {
-			l.note(id, seq)
+		if at, err := l.next(ctx, l.client, id, after, "", -1); err == nil && at.top.Seq > after {
+			l.note(id, at.top)
 			return nil
 		}
 	}
@@ -91,11 +96,11 @@ func (l *Log) run(id incident.ID, f *feed) {
 				f.from, first = w.after, false
 			}
 		}
-		from := f.from
+		from, bell := f.from, f.bell
 		l.mu.Unlock()
 
 		resume := l.clock.Idle()
-		seq, err := l.next(l.ended, l.feeder, id, from, block)
+		news, err := l.listen(id, from, bell)
 		resume()
 		switch {
 		case l.ended.Err() != nil:
@@ -113,35 +118,99 @@ func (l *Log) run(id incident.ID, f *feed) {
 			failed = false
 			l.wakeAll(id)
 		default:
-			l.note(id, seq)
+			l.note(id, news.top)
+			l.rang(id, f, news, from)
 		}
 	}
 }
 
-// next is the seq of an event after from, 0 if none came while it blocked.
-func (l *Log) next(ctx context.Context, c goredis.UniversalClient, id incident.ID, from uint64, block time.Duration) (uint64, error) {
-	streams, err := c.XRead(ctx, &goredis.XReadArgs{
-		Streams: []string{l.key(id, "log"), entryID(from)},
-		Count:   1,
-		Block:   block,
-	}).Result()
-	if errors.Is(err, goredis.Nil) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	var seq uint64
-	for _, s := range streams {
-		for _, m := range s.Messages {
-			n, err := seqOf(m.ID)
-			if err != nil {
-				return 0, err
-			}
-			seq = max(seq, n)
+// listen is next for as long as a read may block. When nothing came in that time
+// it looks whether the timeline is still as long as it was.
+func (l *Log) listen(id incident.ID, from uint64, bell string) (news, error) {
+	if bell == "" {
+		last, err := l.feeder.XRevRangeN(l.ended, l.shared("bell"), "+", "-", 1).Result()
+		if err != nil {
+			return news{}, err
+		}
+		bell = "0-0"
+		if len(last) == 1 {
+			bell = last[0].ID
+		}
+		n, err := l.next(l.ended, l.feeder, id, from, "", -1) // what came before that ring
+		if n.bell = bell; err != nil || n.top.Seq > 0 {
+			return n, err
 		}
 	}
-	return seq, nil
+	n, err := l.next(l.ended, l.feeder, id, from, bell, block)
+	if err != nil || n.top.Seq > 0 || n.bell != "" {
+		return n, err
+	}
+	known := l.known(id)
+	length, err := l.feeder.XLen(l.ended, l.key(id, "log")).Result()
+	if err == nil && uint64(length) < known {
+		l.wakeAll(id)
+	}
+	n.bell = bell
+	return n, err
+}
+
+// news is what one blocking read brought.
+type news struct {
+	top incident.Position // of the timeline; zero if nothing came
+	// bell is the last ring seen, "" if there was none, and rang the append of this
+	// timeline that it told of.
+	bell string
+	rang incident.Position
+}
+
+// next is an event after from, or a ring of the bell after that one.
+func (l *Log) next(ctx context.Context, c goredis.UniversalClient, id incident.ID, from uint64, bell string, block time.Duration) (news, error) {
+	log := l.key(id, "log")
+	streams := []string{log, entryID(from)}
+	if bell != "" {
+		streams = []string{log, l.shared("bell"), entryID(from), bell}
+	}
+	got, err := c.XRead(ctx, &goredis.XReadArgs{Streams: streams, Count: 100, Block: block}).Result()
+	if errors.Is(err, goredis.Nil) {
+		return news{}, nil
+	}
+	if err != nil {
+		return news{}, err
+	}
+	var n news
+	for _, s := range got {
+		for _, m := range s.Messages {
+			if s.Stream != log {
+				n.bell = m.ID
+				if seq, err := strconv.ParseUint(fmt.Sprint(m.Values["seq"]), 10, 64); err == nil && m.Values["log"] == log {
+					n.rang = incident.Position{Seq: seq, Digest: incident.Digest(fmt.Sprint(m.Values["d"]))}
+				}
+				continue
+			}
+			seq, err := seqOf(m.ID)
+			if err != nil {
+				return news{}, err
+			}
+			d, _ := m.Values["d"].(string)
+			n.top = incident.Position{Seq: seq, Digest: incident.Digest(d)}
+		}
+	}
+	return n, nil
+}
+
+// rang wakes whoever waits when an append was told of that is not above what was
+// seen, and is not what was seen.
+func (l *Log) rang(id incident.ID, f *feed, n news, from uint64) {
+	if n.bell == "" {
+		return
+	}
+	l.mu.Lock()
+	f.bell = n.bell
+	known := n.rang.Seq == 0 || n.rang == f.top || n.rang.Seq > from && n.rang.Seq <= f.top.Seq
+	l.mu.Unlock()
+	if !known {
+		l.wakeAll(id)
+	}
 }
 
 // feed of an incident, made when it is new. The caller holds mu.
@@ -155,13 +224,15 @@ func (l *Log) feed(id incident.ID) *feed {
 }
 
 // note that the timeline has got this far, and wake whoever waited for it.
-func (l *Log) note(id incident.ID, seq uint64) {
+func (l *Log) note(id incident.ID, at incident.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.feed(id)
-	f.top = max(f.top, seq)
+	if at.Seq > f.top.Seq || at.Seq == f.top.Seq && at.Digest != "" {
+		f.top = at
+	}
 	for w := range f.waiters {
-		if seq > w.after {
+		if at.Seq > w.after {
 			delete(f.waiters, w)
 			close(w.woken)
 		}
@@ -183,7 +254,7 @@ func (l *Log) known(id incident.ID) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.feeds[id]; f != nil {
-		return f.top
+		return f.top.Seq
 	}
 	return 0
 }
@@ -196,8 +267,8 @@ func (l *Log) shrunk(id incident.ID, known, last uint64) {
 		return
 	}
 	l.mu.Lock()
-	if f := l.feed(id); f.top == known {
-		f.top = last
+	if f := l.feed(id); f.top.Seq == known {
+		f.top = incident.Position{Seq: last}
 	}
 	l.mu.Unlock()
 	l.log.Error().Str("incident", string(id)).Uint64("acknowledged", known).Uint64("found", last).

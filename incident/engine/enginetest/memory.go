@@ -4,9 +4,10 @@ package enginetest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,22 +22,21 @@ type Memory struct {
 	mu        sync.Mutex
 	timelines map[incident.ID]*timeline
 	order     []incident.ID // by first event
-	count     map[int]int   // year: last number given
-	opened    map[string]incident.ID
-	current   reservation
-}
-
-type reservation struct {
-	id incident.ID
-	at time.Time
+	open      []incident.ID
+	count     map[int]int // year: last number that began a timeline
+	begun     map[string]incident.ID
+	holder    incident.Holder
+	// Ending makes the endings of new ids; incident.Ending if nil.
+	Ending func() string
 }
 
 type timeline struct {
-	events   [][]byte
+	events   []incident.Event
 	requests map[string]uint64
 	changed  chan struct{} // closed and replaced by each append
 	fence    uint64
 	lease    lease
+	places   map[string]incident.Place
 }
 
 type lease struct {
@@ -50,12 +50,12 @@ func NewMemory() *Memory {
 	return &Memory{
 		timelines: map[incident.ID]*timeline{},
 		count:     map[int]int{},
-		opened:    map[string]incident.ID{},
+		begun:     map[string]incident.ID{},
 	}
 }
 
-// Open reserves the next id of the year; see incident.Log.
-func (m *Memory) Open(ctx context.Context, now time.Time, request string) (incident.ID, error) {
+// Reserve gives the next id of the year; see incident.Register.
+func (m *Memory) Reserve(ctx context.Context, now time.Time, request string) (incident.ID, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", err
 	}
@@ -64,109 +64,115 @@ func (m *Memory) Open(ctx context.Context, now time.Time, request string) (incid
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if id, ok := m.opened[request]; ok {
+	if id, ok := m.begun[request]; ok {
 		return id, nil
 	}
-	if cur := m.current; cur.id != "" {
-		if len(m.timeline(cur.id).events) > 0 || now.Sub(cur.at) < time.Minute {
-			return cur.id, incident.ErrOpen
-		}
-		m.opened[request], m.current.at = cur.id, now
-		return cur.id, nil
+	ending := incident.Ending
+	if m.Ending != nil {
+		ending = m.Ending
 	}
 	year := now.UTC().Year()
-	m.count[year]++
-	id := incident.NewID(year, m.count[year])
-	m.opened[request], m.current = id, reservation{id, now}
-	return id, nil
-}
-
-// Current is the open incident or "".
-func (m *Memory) Current(ctx context.Context) (incident.ID, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.current.id, context.Cause(ctx)
-}
-
-// Close lets the next incident open.
-func (m *Memory) Close(ctx context.Context, id incident.ID) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.current.id == id {
-		m.current = reservation{}
-	}
-	return context.Cause(ctx)
+	return incident.NewID(year, m.count[year]+1, ending()), nil
 }
 
 // Incidents are the ids with a timeline, in the order of their first event.
 func (m *Memory) Incidents(ctx context.Context) ([]incident.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]incident.ID(nil), m.order...), context.Cause(ctx)
+	return slices.Clone(m.order), context.Cause(ctx)
 }
 
-// Append adds events or nothing; see incident.Log. The fence is looked at before
-// the request: who has lost the lease must stop, also when its write was there.
+// Open are those that are not closed.
+func (m *Memory) Open(ctx context.Context) ([]incident.ID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.open), context.Cause(ctx)
+}
+
+// Holder is the run that may change things now.
+func (m *Memory) Holder(ctx context.Context) (incident.Holder, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.holder, context.Cause(ctx)
+}
+
+// Append adds events or nothing; see incident.Timelines. The fence is looked at
+// before the request: who has lost the lease must stop, also when its write was
+// there.
 func (m *Memory) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
 	if err := context.Cause(ctx); err != nil {
 		return incident.Written{}, err
 	}
-	raw, err := encode(w)
-	if err != nil {
-		return incident.Written{}, err
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.timelines[w.Incident]
+	if t == nil {
+		t = newTimeline()
 	}
 	var secured incident.Secured
 	if w.Secure {
 		secured.How = "kept in memory only"
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.timeline(w.Incident)
+	if w.Prev == "" && w.After > 0 && w.After <= uint64(len(t.events)) {
+		w.Prev = t.events[w.After-1].Position().Digest
+	}
+	stored, err := w.Chain()
+	if err != nil {
+		return incident.Written{}, err
+	}
 	if w.Fence != 0 && w.Fence < t.fence {
 		return incident.Written{}, fmt.Errorf("append to %s with lease %d: %w", w.Incident, w.Fence, incident.ErrFenced)
 	}
 	if seq, ok := t.requests[w.Request]; ok {
 		return incident.Written{Seq: seq, Repeat: true, Secured: secured}, nil
 	}
-	if top := uint64(len(t.events)); w.After != top {
+	top := uint64(len(t.events))
+	if w.After != top || top > 0 && t.events[top-1].Position().Digest != w.Prev {
 		return incident.Written{}, fmt.Errorf("append to %s after event %d: %w", w.Incident, w.After, incident.ErrMoved)
 	}
-	if len(t.events) == 0 {
-		m.order = append(m.order, w.Incident)
+	if err := m.claim(w, top == 0); err != nil {
+		return incident.Written{}, fmt.Errorf("append to %s: %w", w.Incident, err)
 	}
-	t.events = append(t.events, raw...)
+	m.timelines[w.Incident] = t
+	t.events = append(t.events, stored...)
 	seq := uint64(len(t.events))
 	t.requests[w.Request] = seq
-	close(t.changed)
-	t.changed = make(chan struct{})
-	return incident.Written{Seq: seq, Secured: secured}, nil
+	t.wake()
+	return incident.Written{Seq: seq, Events: stored, Secured: secured}, nil
 }
 
-// encode is every event as JSON with its seq, or the reason why it cannot be
-// written.
-func encode(w incident.Write) ([][]byte, error) {
+// claim does to the register what the write asks for, or refuses the write.
+func (m *Memory) claim(w incident.Write, first bool) error {
+	c := w.Claims()
+	free := m.holder == (incident.Holder{}) || m.holder.Incident == w.Incident && m.holder.Run == c.Unlocks
+	if c.Locks != "" && !free {
+		return &incident.LockedError{Holder: m.holder}
+	}
+	if year, n := w.Incident.Number(); first && year != 0 {
+		if n <= m.count[year] && c.Opens {
+			return incident.ErrMoved
+		}
+		m.count[year] = max(n, m.count[year])
+	}
+	if first && w.Incident != incident.PlatformLog {
+		m.order = append(m.order, w.Incident)
+		m.begun[w.Request] = w.Incident
+	}
+	mine := incident.Holder{Incident: w.Incident, Run: c.Unlocks}
+	if c.Unlocks != "" && m.holder == mine {
+		m.holder = incident.Holder{}
+	}
+	if c.Locks != "" {
+		m.holder = incident.Holder{Incident: w.Incident, Run: c.Locks}
+	}
 	switch {
-	case w.Incident == "":
-		return nil, errors.New("append: the write names no incident")
-	case w.Request == "":
-		return nil, fmt.Errorf("append to %s: the write has no request id", w.Incident)
-	case len(w.Events) == 0:
-		return nil, fmt.Errorf("append to %s: the write has no events", w.Incident)
+	case c.Closes:
+		m.open = slices.DeleteFunc(m.open, func(id incident.ID) bool { return id == w.Incident })
+	case c.Opens && !slices.Contains(m.open, w.Incident):
+		m.open = append(m.open, w.Incident)
+		slices.SortFunc(m.open, func(a, b incident.ID) int { return slices.Index(m.order, a) - slices.Index(m.order, b) })
 	}
-	raw := make([][]byte, 0, len(w.Events))
-	for i, e := range w.Events {
-		e.Seq = w.After + uint64(i) + 1
-		// Not json.Marshal: it would rewrite the bytes of an unknown event.
-		b, err := e.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("append to %s: %w", w.Incident, err)
-		}
-		if !json.Valid(b) {
-			return nil, fmt.Errorf("append to %s: event %d (%s) is not JSON", w.Incident, e.Seq, e.Body.Type())
-		}
-		raw = append(raw, append([]byte(nil), b...))
-	}
-	return raw, nil
+	return nil
 }
 
 // Read returns up to limit events after seq.
@@ -175,7 +181,7 @@ func (m *Memory) Read(ctx context.Context, id incident.ID, after uint64, limit i
 		return nil, err
 	}
 	m.mu.Lock()
-	var raw [][]byte
+	var raw []incident.Event
 	if t := m.timelines[id]; t != nil && after < uint64(len(t.events)) {
 		raw = t.events[after:]
 	}
@@ -184,25 +190,45 @@ func (m *Memory) Read(ctx context.Context, id incident.ID, after uint64, limit i
 		raw = raw[:limit]
 	}
 	events := make([]incident.Event, len(raw))
-	for i, b := range raw {
-		if err := events[i].UnmarshalJSON(b); err != nil {
+	for i, e := range raw {
+		if err := events[i].UnmarshalJSON(e.Raw()); err != nil {
 			return nil, fmt.Errorf("read %s: %w", id, err)
 		}
-		events[i].Seq = after + uint64(i) + 1
 	}
 	return events, nil
 }
 
+// SetBack takes away all events after seq, as a restore from an older copy does,
+// and what they did to the register.
+func (m *Memory) SetBack(id incident.ID, seq uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.timeline(id)
+	t.events = t.events[:seq:seq]
+	for request, at := range t.requests {
+		if at > seq {
+			delete(t.requests, request)
+		}
+	}
+	t.wake()
+}
+
+func (t *timeline) wake() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
 // Wait returns as soon as there is an event after seq.
 func (m *Memory) Wait(ctx context.Context, id incident.ID, after uint64) error {
-	for {
+	for held := false; ; {
 		m.mu.Lock()
 		t := m.timeline(id)
 		top, changed := uint64(len(t.events)), t.changed
 		m.mu.Unlock()
-		if top > after {
-			return nil
+		if top > after || held && top < after {
+			return nil // more, or set back
 		}
+		held = top == after
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -264,14 +290,33 @@ func (m *Memory) Release(ctx context.Context, id incident.ID, token uint64) erro
 	return nil
 }
 
+// Remember keeps where something was said.
+func (m *Memory) Remember(ctx context.Context, id incident.ID, key string, p incident.Place) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.timeline(id).places[key] = p
+	return context.Cause(ctx)
+}
+
+// Remembered are all places of an incident.
+func (m *Memory) Remembered(ctx context.Context, id incident.ID) (map[string]incident.Place, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.timeline(id).places), context.Cause(ctx)
+}
+
 // timeline is the one of that id, made when it is new. The caller holds mu.
 func (m *Memory) timeline(id incident.ID) *timeline {
 	t := m.timelines[id]
 	if t == nil {
-		t = &timeline{requests: map[string]uint64{}, changed: make(chan struct{})}
+		t = newTimeline()
 		m.timelines[id] = t
 	}
 	return t
+}
+
+func newTimeline() *timeline {
+	return &timeline{requests: map[string]uint64{}, changed: make(chan struct{}), places: map[string]incident.Place{}}
 }
 
 var _ incident.Log = (*Memory)(nil)

@@ -1,24 +1,41 @@
--- Adds events to a timeline in one piece, or nothing.
+-- Adds events to a timeline in one piece, with what they do to the register of
+-- incidents and to the platform's lock, or nothing.
 --
--- KEYS[1]  the timeline, a stream whose ids are <seq>-0, gapless from 1-0
+-- KEYS[1]  the timeline, a stream whose ids are <seq>-0, gapless from 1-0; field e
+--          is the event as JSON, field d its digest
 -- KEYS[2]  the newest lease token of the incident, a counter
 -- KEYS[3]  request id -> seq of its last event, a hash that is never trimmed
+-- KEYS[4]  all incidents, a sorted set in the order in which they began
+-- KEYS[5]  those that are open, likewise
+-- KEYS[6]  year -> last number that began a timeline, a hash
+-- KEYS[7]  request id -> the incident that it began, a hash that is never trimmed
+-- KEYS[8]  the run that may change things, a hash: incident, run
+-- KEYS[9]  the bell, a stream that tells every replica of each append
 -- ARGV[1]  after: the seq that the writer has seen last, 0 for a new timeline
--- ARGV[2]  the writer's lease token, 0 when it writes without a lease
--- ARGV[3]  request id
--- ARGV[4]  and following: the events, each as JSON
+-- ARGV[2]  the digest of that event, '' for a new timeline
+-- ARGV[3]  the writer's lease token, 0 when it writes without a lease
+-- ARGV[4]  request id
+-- ARGV[5]  the incident, '' when the timeline is none
+-- ARGV[6]  its year, 0 when its id has none, and ARGV[7] its number
+-- ARGV[8]  'opens', 'closes' or ''
+-- ARGV[9]  the run that takes the lock, or ''
+-- ARGV[10] the run that gives it back, or ''
+-- ARGV[11] and following: the events, each as JSON and then its digest
 --
 -- Returns {what, seq}:
 --   written  seq of the last event added
 --   repeat   the request was written before; seq of its last event then
 --   moved    nothing added; seq of the last event there is
 --   fenced   nothing added; the newest lease token
+--   locked   nothing added; then the incident and the run that hold the lock
 --
 -- The length of the stream is its top: ids are gapless, and XADD itself refuses
 -- an id that is not above the newest. So the cost is the same at any length.
 
 local after = tonumber(ARGV[1])
-local fence = tonumber(ARGV[2])
+local fence = tonumber(ARGV[3])
+local id, year, number = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local locks, unlocks = ARGV[9], ARGV[10]
 
 if fence ~= 0 then
   local newest = tonumber(redis.call('GET', KEYS[2]) or '0')
@@ -27,11 +44,11 @@ if fence ~= 0 then
   end
 end
 
-local before = redis.call('HGET', KEYS[3], ARGV[3])
+local before = redis.call('HGET', KEYS[3], ARGV[4])
 if before then
   -- Written again, unchanged, so that a WAIT or WAITAOF on this connection has a
   -- write of its own to cover, and with it everything that came before.
-  redis.call('HSET', KEYS[3], ARGV[3], before)
+  redis.call('HSET', KEYS[3], ARGV[4], before)
   return {'repeat', tonumber(before)}
 end
 
@@ -39,10 +56,52 @@ local top = redis.call('XLEN', KEYS[1])
 if top ~= after then
   return {'moved', top}
 end
-
-for i = 4, #ARGV do
-  top = top + 1
-  redis.call('XADD', KEYS[1], string.format('%d-0', top), 'e', ARGV[i])
+if top > 0 then
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][2]
+  for i = 1, #last, 2 do
+    if last[i] == 'd' and last[i + 1] ~= ARGV[2] then
+      return {'moved', top}
+    end
+  end
 end
-redis.call('HSET', KEYS[3], ARGV[3], string.format('%d', top))
+
+local held, holds = redis.call('HGET', KEYS[8], 'incident'), redis.call('HGET', KEYS[8], 'run')
+local ours = held and held == id and holds == unlocks
+if locks ~= '' and held and not ours then
+  return {'locked', top, held, holds}
+end
+
+if top == 0 and id ~= '' then
+  if year > 0 then
+    local last = tonumber(redis.call('HGET', KEYS[6], ARGV[6]) or '0')
+    if number <= last and ARGV[8] == 'opens' then
+      return {'moved', 0}
+    end
+    if number > last then
+      redis.call('HSET', KEYS[6], ARGV[6], ARGV[7])
+    end
+  end
+  redis.call('ZADD', KEYS[4], redis.call('ZCARD', KEYS[4]) + 1, id)
+  redis.call('HSET', KEYS[7], ARGV[4], id)
+end
+if ours then
+  redis.call('DEL', KEYS[8])
+end
+if locks ~= '' then
+  redis.call('HSET', KEYS[8], 'incident', id, 'run', locks)
+end
+if ARGV[8] == 'closes' then
+  redis.call('ZREM', KEYS[5], id)
+elseif ARGV[8] == 'opens' then
+  redis.call('ZADD', KEYS[5], 'NX', redis.call('ZSCORE', KEYS[4], id) or 0, id)
+end
+
+local digest
+for i = 11, #ARGV, 2 do
+  top = top + 1
+  digest = ARGV[i + 1]
+  redis.call('XADD', KEYS[1], string.format('%d-0', top), 'e', ARGV[i], 'd', digest)
+end
+redis.call('HSET', KEYS[3], ARGV[4], string.format('%d', top))
+redis.call('XADD', KEYS[9], 'MAXLEN', '~', '1000', '*', 'log', KEYS[1], 'seq', string.format('%d', top), 'd', digest)
 return {'written', top}

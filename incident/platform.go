@@ -1,0 +1,134 @@
+package incident
+
+import "time"
+
+// PlatformLog is the timeline of what belongs to no single incident: assessments,
+// signals, proposals, the standby, drills, open points. It lives in the same Log,
+// with the same chain and lease.
+const PlatformLog ID = "platform"
+
+// signalsKept bounds what is kept of each signal, assessmentsKept of assessments:
+// the timeline has them all.
+const (
+	signalsKept     = 20
+	assessmentsKept = 20
+)
+
+// Platform is what follows from the platform log.
+type Platform struct {
+	// Assessments are the newest, oldest first.
+	Assessments []Assessment
+	// Signals by name, each with its newest observations, oldest first.
+	Signals map[string][]Signal
+	// Proposals by id.
+	Proposals map[string]*Proposal
+	// Standby is whether each Region could take over, by Region.
+	Standby map[string]Standby
+	Drills  []Held
+	// Points are the open ones, by id, in the order of Order.
+	Points map[string]Point
+	Order  []string
+}
+
+// Assessment is one that was made, and when.
+type Assessment struct {
+	AssessmentMade
+	At time.Time
+	By string
+}
+
+// Signal is one observation.
+type Signal struct {
+	SignalObserved
+	At time.Time
+}
+
+// Proposal is a failover that was proposed; Answer is empty while it stands.
+type Proposal struct {
+	FailoverProposed
+	At         time.Time
+	Answer     string
+	AnsweredBy string
+	AnsweredAt time.Time
+}
+
+// Standby is how a Region stands, since when.
+type Standby struct {
+	StandbyChanged
+	Since time.Time
+}
+
+// Held is a drill, and when it was over.
+type Held struct {
+	DrillHeld
+	At time.Time
+}
+
+// Point is an open point, since when.
+type Point struct {
+	PointOpened
+	Since time.Time
+}
+
+func newPlatform() *Platform {
+	return &Platform{
+		Signals: map[string][]Signal{}, Proposals: map[string]*Proposal{},
+		Standby: map[string]Standby{}, Points: map[string]Point{},
+	}
+}
+
+func (p *Platform) apply(e Event) {
+	switch b := e.Body.(type) {
+	case AssessmentMade:
+		p.Assessments = newest(append(p.Assessments, Assessment{b, e.Time, e.Actor}), assessmentsKept)
+	case SignalObserved:
+		p.Signals[b.Signal] = newest(append(p.Signals[b.Signal], Signal{b, e.Time}), signalsKept)
+	case FailoverProposed:
+		p.Proposals[b.Proposal] = &Proposal{FailoverProposed: b, At: e.Time}
+	case ProposalAnswered:
+		if q := p.Proposals[b.Proposal]; q != nil && q.Answer == "" {
+			q.Answer, q.AnsweredBy, q.AnsweredAt = b.Answer, e.Actor, e.Time
+		}
+	case StandbyChanged:
+		was, ok := p.Standby[b.Region]
+		since := e.Time
+		if ok && was.Protected == b.Protected {
+			since = was.Since
+		}
+		p.Standby[b.Region] = Standby{b, since}
+	case DrillHeld:
+		p.Drills = append(p.Drills, Held{b, e.Time})
+	case PointOpened:
+		was, open := p.Points[b.Point]
+		since := e.Time
+		if open {
+			since = was.Since
+		} else {
+			p.Order = append(p.Order, b.Point)
+		}
+		p.Points[b.Point] = Point{b, since}
+	case PointClosed:
+		if _, open := p.Points[b.Point]; open {
+			delete(p.Points, b.Point)
+			p.Order = without(p.Order, b.Point)
+		}
+	}
+}
+
+// newest are the last n. It reuses the array while that is at most twice as long.
+func newest[T any](all []T, n int) []T {
+	if len(all) <= n {
+		return all
+	}
+	return append([]T(nil), all[len(all)-n:]...)
+}
+
+func without(all []string, one string) []string {
+	out := all[:0]
+	for _, s := range all {
+		if s != one {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,30 @@
+package incident
+
+// Trait is what an action shows about the world when it is done. A plan carries
+// the traits of each step's action, and nothing outside a provider gives meaning
+// to an action's id.
+type Trait string
+
+// The traits.
+const (
+	// WriterMoved: the writer of the database was asked to be in the target.
+	WriterMoved Trait = "writer-moved"
+	// DatabaseWrites: the database was seen to write in the target.
+	DatabaseWrites Trait = "database-writes"
+	// TargetsHealthy: what users would be sent to in the target is healthy.
+	TargetsHealthy Trait = "targets-healthy"
+	// MovesUsers: with it users are sent to the target.
+	MovesUsers Trait = "moves-users"
+	// NamesMoved: the zone's own servers give out the target alone.
+	NamesMoved Trait = "names-moved"
+	// ResolversAsked: public resolvers were asked what they give out.
+	ResolversAsked Trait = "resolvers-asked"
+	// UsersServed: users were seen to be served by the target, by the public name.
+	UsersServed Trait = "users-served"
+	// AsUsers: it looks as users do, so when it fails users are not served.
+	AsUsers Trait = "as-users"
+	// Quorum: enough independent views agree that the source is down.
+	Quorum Trait = "quorum"
+	// WritersStopped: nothing writes in the source any more.
+	WritersStopped Trait = "writers-stopped"
+)
