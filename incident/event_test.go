@@ -291,4 +291,3 @@ func kept(t *testing.T, path string) (events []Event, raw [][]byte) {
 	}
 	return events, raw
 }
-

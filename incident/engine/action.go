@@ -18,7 +18,8 @@ import (
 //	wait    Look, again and again until it is so or the step's time is up
 //	change  Look: is the change there already, or on its way? and Do
 //	tell    Do, which may be called twice
-//	ask     nothing: the engine asks a person
+//	exercise Try
+//	go, ask nothing: the engine asks people
 type Action struct {
 	runbook.Action
 
@@ -34,6 +35,20 @@ type Action struct {
 	// what it did and the error sorted into an incident.Fault.
 	Do func(ctx context.Context, c Call) (Outcome, error)
 
+	// Undo takes back what Do did, to the value that it replaced. Nil where there is
+	// nothing to take back (then Leaves says why) and at a point of no return.
+	Undo *Undo
+
+	// Try carries out one send of an exercise: it tries the platform as a user
+	// would, and may leave something behind that carries the token. ok says that it
+	// went as it should; otherwise it is sent again, Sends times at the most.
+	Try func(ctx context.Context, c Call, send int) (o Outcome, ok bool, err error)
+	// Sends bounds the sends of one run; 0 means 1.
+	Sends int
+
+	// Job reports on the job that Do started or Look found (Outcome.Job).
+	Job func(ctx context.Context, c Call, handle string) (Progress, error)
+
 	// Effect says exactly what Do would do now, for the person who approves. It
 	// only reads. Bound holds what the approval is tied to: identifiers and the
 	// policy band of the lag, not values that always move. Changes that can stand
@@ -46,15 +61,45 @@ type Action struct {
 	CallTimeout time.Duration
 }
 
+// Undo takes a change back. Both are handed the value as the change had recorded
+// it (Outcome.Prior), and follow the rules of Look and Do: Look reports whether the
+// value is back, however that came about.
+type Undo struct {
+	Look func(ctx context.Context, c Call, prior json.RawMessage) (Outcome, bool, error)
+	Do   func(ctx context.Context, c Call, prior json.RawMessage) (Outcome, error)
+}
+
+// Progress is how far a job is.
+type Progress struct {
+	// Done: it is over and went well. One that failed is an error.
+	Done bool
+	// Share done, 0 to 1; negative if unknown.
+	Share float64
+	// Left is how long it may still take; 0 if unknown.
+	Left time.Duration
+	Outcome
+}
+
 // Outcome is a sentence that an operator can act on, with its evidence.
 type Outcome struct {
 	// Summary: "ecommerce-secondary writes in us-west-2 (lag was 0.4 s)".
 	Summary string
 	// Evidence is what was seen, by name: identifiers, figures with units, times.
 	Evidence map[string]string
-	// Before is the value that the change replaces, for going back. Look fills it
-	// when its answer is no.
+	// Before is the value that the change replaces, for people; Prior the same as
+	// data, for Undo. Look fills both when its answer is no.
 	Before string
+	Prior  json.RawMessage
+	// Gone says, of a wait whose answer is no, that what it waits for will not come
+	// about any more: waiting on is of no use.
+	Gone bool
+	// Job is what the other side calls the work that Do started, or that Look found
+	// under this step's token.
+	Job string
+	// Items are the list that a check was to find.
+	Items []string
+	// Measured is what the sentence rests on.
+	Measured incident.Measured
 }
 
 // Call is what an action is handed: the step and the frozen plan around it.
@@ -67,6 +112,9 @@ type Call struct {
 	Began time.Time
 	// Impact is when users began to be hurt, as declared.
 	Impact time.Time
+	// Token is the same in every life of the bot, and no other step's: what names or
+	// tags what the step creates, so that it is found again.
+	Token string
 	// Result is how another step of the run ended; ok is false if it has not
 	// finished well. Summary and Evidence are those of its StepFinished.
 	Result func(step string) (o Outcome, ok bool)
@@ -93,6 +141,7 @@ type Catalog map[string]Action
 func (c Catalog) Runbook() runbook.Catalog {
 	out := make(runbook.Catalog, len(c))
 	for id, a := range c {
+		a.Action.Undoable = a.Undo != nil
 		out[id] = a.Action
 	}
 	return out

@@ -72,7 +72,7 @@ func (w *work) ask(ctx context.Context, why string) error {
 			Expires:     w.Clock.Now().Add(terms.Expires),
 			Effects:     effects,
 			Fingerprint: fingerprint,
-			Digest:      w.plan.Digest,
+			Digest:      w.plan().Digest,
 			Again:       why,
 		}), nil
 	})
@@ -86,7 +86,7 @@ func (w *work) ask(ctx context.Context, why string) error {
 // no return, where there is one.
 func (w *work) title(effects []incident.Effect) string {
 	for _, e := range effects {
-		if p, ok := w.plan.Step(e.Step); ok && p.NoReturn {
+		if p, ok := w.plan().Step(e.Step); ok && p.NoReturn {
 			return p.Title
 		}
 	}
@@ -98,7 +98,7 @@ func (w *work) terms() runbook.Approval {
 	if w.step.Approval != nil {
 		return *w.step.Approval
 	}
-	if over, ok := w.plan.Step(w.step.CoveredBy); ok && over.Approval != nil {
+	if over, ok := w.plan().Step(w.step.CoveredBy); ok && over.Approval != nil {
 		return *over.Approval
 	}
 	return runbook.Approval{By: "approver", Confirm: "region"}
@@ -106,7 +106,7 @@ func (w *work) terms() runbook.Approval {
 
 func (w *work) confirm(a runbook.Approval) string {
 	if a.Confirm == "region" {
-		return w.plan.Target.Name
+		return w.plan().Target.Name
 	}
 	return a.Confirm
 }
@@ -130,7 +130,7 @@ func (w *work) stillMeans(ctx context.Context) error {
 	if age := w.Clock.Now().Sub(approved.At); approved.Step == w.step.ID && age > w.terms().Expires {
 		return w.ask(ctx, fmt.Sprintf("It was approved at %s and not begun since.", approved.At.UTC().Format("15:04:05 UTC")))
 	}
-	if approved.Digest != w.plan.Digest {
+	if approved.Digest != w.plan().Digest {
 		return w.ask(ctx, "The plan has changed.")
 	}
 	now, err := w.effect(ctx, w.step)
@@ -171,7 +171,7 @@ func (e *Engine) Effects(ctx context.Context, id incident.ID, step string) ([]in
 	if err := r.readPlan(raw); err != nil {
 		return nil, "", err
 	}
-	p, ok := r.plan.Step(step)
+	p, ok := r.plan().Step(step)
 	if !ok {
 		return nil, "", fmt.Errorf("the plan of %s has no step %q", id, step)
 	}
@@ -181,7 +181,7 @@ func (e *Engine) Effects(ctx context.Context, id incident.ID, step string) ([]in
 func (r *run) effects(ctx context.Context, step runbook.Step) ([]incident.Effect, string, error) {
 	steps := []runbook.Step{step}
 	err := r.view(ctx, func(s *incident.State) {
-		for _, p := range r.plan.Steps {
+		for _, p := range r.plan().Steps {
 			if p.ID != step.ID && r.together(p, step) && !s.Step(p.ID).Status.Settled() {
 				steps = append(steps, p)
 			}
@@ -191,7 +191,7 @@ func (r *run) effects(ctx context.Context, step runbook.Step) ([]incident.Effect
 		return nil, "", err
 	}
 	var effects []incident.Effect
-	bound := []string{r.plan.Digest, r.plan.Mode, r.plan.Target.Name}
+	bound := []string{r.plan().Digest, r.plan().Mode, r.plan().Target.Name}
 	for _, p := range steps {
 		effect, err := r.effect(ctx, p)
 		if err != nil {
@@ -210,7 +210,7 @@ func (r *run) together(p, step runbook.Step) bool {
 	if p.CoveredBy == step.ID {
 		return true
 	}
-	return step.CoveredBy != "" && p.CoveredBy == step.CoveredBy && r.plan.Needed(p.ID)[step.ID]
+	return step.CoveredBy != "" && p.CoveredBy == step.CoveredBy && r.plan().Needed(p.ID)[step.ID]
 }
 
 func (r *run) effect(ctx context.Context, step runbook.Step) (incident.Effect, error) {
@@ -219,7 +219,7 @@ func (r *run) effect(ctx context.Context, step runbook.Step) (incident.Effect, e
 		return incident.Effect{Step: step.ID, What: step.Title, Undo: step.Undo}, nil
 	}
 	w.call = Call{
-		Incident: r.id, Plan: r.plan, Step: step, Attempt: 1, Began: r.Clock.Now(),
+		Incident: r.id, Plan: r.plan(), Step: step, Attempt: 1, Began: r.Clock.Now(),
 		Result: r.result, Clock: r.Clock,
 	}
 	if err := r.view(ctx, func(s *incident.State) { w.call.Impact = s.Declared.Began }); err != nil {

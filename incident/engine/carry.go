@@ -57,23 +57,43 @@ func (r *run) carry(ctx context.Context, step runbook.Step) error {
 	action, ok := r.Catalog[step.Uses]
 	w := &work{run: r, step: step, action: action}
 	var st incident.StepState
+	dry, job := false, ""
 	err := r.view(ctx, func(s *incident.State) {
 		st = s.Step(step.ID)
+		dry = s.Dry
+		if st.Job != nil {
+			job = st.Job.Handle
+		}
 		w.call = Call{
-			Incident: r.id, Plan: r.plan, Step: step, Attempt: st.Attempt, Began: st.Started,
-			Impact: s.Declared.Began, Result: r.result, Clock: r.Clock,
+			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
+			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
 		}
 	})
 	if err != nil {
 		return err
 	}
 	w.former, w.again = st.Intended, st.Again
-	if !ok {
+	if !ok && step.Kind != runbook.Go && step.Kind != runbook.Ask { // those are people's
 		return w.fail(ctx, &incident.Fault{
 			Err:    fmt.Errorf("this version has no action %q", step.Uses),
 			Hint:   "run a version that has it, or go on without the step",
 			Person: true,
 		}, Outcome{}, false)
+	}
+	if step.Undoes != "" {
+		if action.Undo == nil {
+			return w.fail(ctx, &incident.Fault{
+				Err: fmt.Errorf("this version cannot take back what %s did", step.Uses), Person: true,
+				Hint: "take it back by hand: " + step.Undo,
+			}, Outcome{}, false)
+		}
+		w.action = action.takingBack(step.Prior)
+	}
+	if dry && foreseenWith(step.Kind) {
+		return w.foresee(ctx)
+	}
+	if job != "" && st.Status == incident.Running {
+		return w.follow(ctx, job)
 	}
 	if step.Kind == runbook.Change {
 		return w.change(ctx)
@@ -88,6 +108,8 @@ func (r *run) carry(ctx context.Context, step runbook.Step) error {
 		return w.check(ctx)
 	case runbook.Wait:
 		return w.wait(ctx)
+	case runbook.Exercise:
+		return w.exercise(ctx)
 	default:
 		return w.tell(ctx)
 	}
@@ -134,7 +156,7 @@ func (w *work) aside() bool {
 	if w.step.Gate != runbook.Advice && w.step.Kind != runbook.Tell {
 		return false
 	}
-	for _, s := range w.plan.Steps {
+	for _, s := range w.plan().Steps {
 		if slices.Contains(s.Needs, w.step.ID) {
 			return false
 		}
@@ -146,6 +168,7 @@ func (w *work) finish(ctx context.Context, o Outcome, changed, already bool) err
 	return w.append(ctx, incident.StepFinished{
 		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
 		Summary: o.Summary, Evidence: o.Evidence, Changed: changed, Already: already,
+		Measured: o.Measured, Items: o.Items,
 	})
 }
 
@@ -158,10 +181,19 @@ func (w *work) fail(ctx context.Context, err error, o Outcome, unknown bool) err
 	f := incident.FaultOf(err)
 	return w.append(ctx, incident.StepFailed{
 		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
-		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence,
+		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence, Measured: o.Measured, Gone: w.gone(o),
 		Maybe:  unknown && w.step.Kind == runbook.Change && w.former != nil,
 		Advice: w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell,
 	})
+}
+
+// gone is the step whose change will not come about any more, as far as this one
+// has seen.
+func (w *work) gone(o Outcome) string {
+	if !o.Gone {
+		return ""
+	}
+	return w.step.Awaits
 }
 
 // bounded gives one call its time.
@@ -212,7 +244,7 @@ func (w *work) wait(ctx context.Context) error {
 	if every == 0 {
 		every = defaultEvery
 	}
-	end := w.Clock.Now().Add(w.step.Timeout)
+	end := w.call.Began.Add(w.step.Timeout) // whichever process of the bot began it
 	for {
 		o, ok, err := w.look(ctx)
 		switch {
@@ -220,6 +252,8 @@ func (w *work) wait(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err == nil && ok:
 			return w.finish(ctx, o, false, false)
+		case err == nil && o.Gone:
+			return w.fail(ctx, errors.New(o.Summary), o, false)
 		case err != nil && incident.FaultOf(err).Person && isFault(err):
 			return w.fail(ctx, err, o, !incident.FaultOf(err).No)
 		case !w.Clock.Now().Add(every).Before(end):

@@ -33,6 +33,8 @@ func (w *work) attempt(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return w.fail(ctx, err, before, true)
+		case there && before.Job != "":
+			return w.job(ctx, before.Job)
 		case there:
 			return w.finish(ctx, before, false, true)
 		}
@@ -45,6 +47,9 @@ func (w *work) attempt(ctx context.Context) error {
 			return err
 		}
 		o, err := w.do(ctx)
+		if err == nil && o.Job != "" {
+			return w.job(ctx, o.Job)
+		}
 		if err == nil {
 			return w.keep(ctx, func(ctx context.Context) error { return w.finish(ctx, o, true, false) })
 		}
@@ -113,7 +118,7 @@ func (w *work) intend(ctx context.Context, before Outcome) error {
 	intended := incident.ChangeIntended{
 		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
 		Until:  w.Clock.Now().Add(w.callTime()),
-		Before: before.Before,
+		Before: before.Before, Prior: before.Prior,
 	}
 	written, err := w.record(ctx, func(s *incident.State) (incident.Write, error) {
 		st := s.Step(w.step.ID)
@@ -145,6 +150,8 @@ func (w *work) pickUp(ctx context.Context) error {
 	}
 	o, there, err := w.look(ctx)
 	switch {
+	case err == nil && there && o.Job != "":
+		return w.job(ctx, o.Job)
 	case err == nil && there:
 		return w.finish(ctx, o, true, false)
 	case w.guarded():

@@ -27,7 +27,10 @@ type run struct {
 	holds atomic.Bool
 
 	token uint64
-	plan  *runbook.Plan
+	// frozen is the run's plan as it was frozen, current with the lists that were
+	// found since.
+	frozen  *runbook.Plan
+	current atomic.Pointer[runbook.Plan]
 	// beforeGo are the steps that a Go weighs: their failures are put to people
 	// together, not one by one.
 	beforeGo map[string]bool
@@ -107,21 +110,35 @@ func (r *run) awaitNext(ctx context.Context) (bool, error) {
 	defer stop()
 	defer context.AfterFunc(r.retired, stop)()
 	for {
-		var seen uint64
 		var next bool
-		err := r.Book.View(ctx, r.id, func(s *incident.State) { seen, next = s.Seq, s.Run.Name != r.name })
+		var todo agenda
+		err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
+			todo, next = agenda{seen: s.Seq}, newest(s) != r.name
+			if s.Diverged == nil && s.Damage == "" {
+				todo.remind(r.Clock.Now(), s)
+			}
+			return r.write(todo.append...), nil
+		})
 		if next || ctx.Err() != nil {
 			return next, context.Cause(ctx)
 		}
-		if err == nil {
+		if err == nil && len(todo.append) == 0 {
+			due, stop := context.Context(wait), func() {}
+			if !todo.due.IsZero() {
+				due, stop = r.Clock.WithTimeout(wait, todo.due.Sub(r.Clock.Now()), errDue)
+			}
 			resume := r.Clock.Idle()
-			err = r.Book.Log().Wait(wait, r.id, seen)
+			err = r.Book.Log().Wait(due, r.id, todo.seen)
 			resume()
+			if due.Err() != nil && wait.Err() == nil {
+				err = nil // a task is due
+			}
+			stop()
 		}
 		switch {
 		case r.retired.Err() != nil:
 			return false, nil
-		case err == nil:
+		case err == nil, errors.Is(err, errStop):
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)
 		default:
@@ -131,6 +148,14 @@ func (r *run) awaitNext(ctx context.Context) (bool, error) {
 			}
 		}
 	}
+}
+
+// newest is the run that began last.
+func newest(s *incident.State) incident.RunID {
+	if len(s.Runs) == 0 {
+		return ""
+	}
+	return s.Runs[len(s.Runs)-1].Name
 }
 
 // view shows the State with the run that is carried out here as the current one.
@@ -238,13 +263,29 @@ func (r *run) awaitPlan(ctx context.Context) error {
 	return r.takeUp(ctx)
 }
 
+// plan is what the run carries out.
+func (r *run) plan() *runbook.Plan { return r.current.Load() }
+
+// expand takes the lists into account that were found by now.
+func (r *run) expand(s *incident.State) {
+	if len(s.Expanded) == 0 {
+		return
+	}
+	lists := map[string][]string{}
+	for group, e := range s.Expanded {
+		lists[group] = e.Items
+	}
+	r.current.Store(r.frozen.Expand(lists))
+}
+
 func (r *run) readPlan(raw json.RawMessage) error {
 	plan, err := runbook.DecodePlan(raw)
 	if err != nil {
 		return err
 	}
-	r.plan, r.beforeGo = plan, plan.BeforeGo()
-	return nil
+	r.frozen, r.beforeGo = plan, plan.BeforeGo()
+	r.current.Store(plan)
+	return r.view(context.Background(), r.expand)
 }
 
 // loop does what the timeline calls for, then waits for it to go on.
@@ -255,6 +296,7 @@ func (r *run) loop(ctx context.Context) error {
 	for {
 		var todo agenda
 		err := r.decide(outer, func(s *incident.State) (incident.Write, error) {
+			r.expand(s)
 			todo = r.agenda(s)
 			return r.write(todo.append...), nil
 		})
@@ -361,7 +403,7 @@ func (r *run) agenda(s *incident.State) agenda {
 		return a
 	}
 	settled := true
-	for _, step := range r.plan.Steps {
+	for _, step := range r.plan().Steps {
 		st := s.Step(step.ID)
 		if st.Status.Settled() || step.Closing {
 			continue
@@ -371,6 +413,12 @@ func (r *run) agenda(s *incident.State) agenda {
 		case r.active[step.ID]:
 		case st.Status == incident.Failed:
 			a.askFailed(r, s, step)
+		case step.EachOf != "" && step.Item == "":
+			a.expand(s, step)
+		case s.Dry && foreseenWith(step.Kind):
+			if ready(s, step) {
+				a.start = append(a.start, step)
+			}
 		case step.Kind == runbook.Go:
 			a.askGo(r, s, step)
 		case step.Kind == runbook.Ask:
@@ -386,6 +434,7 @@ func (r *run) agenda(s *incident.State) agenda {
 	if settled && len(a.append) == 0 {
 		a.append = r.reached(s)
 	}
+	a.remind(r.Clock.Now(), s)
 	return a
 }
 
@@ -404,8 +453,8 @@ func (r *run) reached(s *incident.State) []incident.Body {
 // it is over. An aborted one is not over before somebody resolves the incident or
 // begins another run.
 func (a *agenda) close(r *run, s *incident.State) {
-	a.over = len(a.append) == 0 && (!s.EndedAt.IsZero() || s.Runs[len(s.Runs)-1].Name != s.Run.Name)
-	for _, step := range r.plan.Steps {
+	a.over = len(a.append) == 0 && (!s.EndedAt.IsZero() || newest(s) != r.name)
+	for _, step := range r.plan().Steps {
 		if !step.Closing || s.EndedAt.IsZero() || s.Step(step.ID).Status.Settled() {
 			continue
 		}
@@ -418,9 +467,9 @@ func (a *agenda) close(r *run, s *incident.State) {
 
 // summary says what was reached, and what was left out on the way.
 func (r *run) summary(s *incident.State) string {
-	text := "Users are served from " + r.plan.Target.Name
+	text := "Users are served from " + r.plan().Target.Name
 	var without []string
-	for _, step := range r.plan.Steps {
+	for _, step := range r.plan().Steps {
 		if s.Step(step.ID).Status == incident.Skipped && !r.beforeGo[step.ID] {
 			without = append(without, step.ID)
 		}
@@ -476,7 +525,7 @@ func (a *agenda) askFailed(r *run, s *incident.State, step runbook.Step) {
 		Step:     step.ID,
 		Title:    step.Title,
 		Role:     "commander",
-		Digest:   r.plan.Digest,
+		Digest:   r.plan().Digest,
 		Failed:   []string{step.ID},
 		Locked:   step.Locked || step.NoReturn,
 	})
@@ -496,7 +545,7 @@ func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
 	}
 	var failed []string
 	stuck := map[string]bool{} // failed, or waiting for what failed
-	for _, p := range r.plan.Steps {
+	for _, p := range r.plan().Steps {
 		if !r.beforeGo[p.ID] {
 			continue
 		}
@@ -521,7 +570,7 @@ func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
 		Step:     step.ID,
 		Title:    step.Title,
 		Role:     "commander",
-		Digest:   r.plan.Digest,
+		Digest:   r.plan().Digest,
 		Failed:   failed,
 	})
 }
@@ -588,7 +637,7 @@ func (a *agenda) askPerson(r *run, s *incident.State, step runbook.Step) {
 		Kind:     incident.AskPerson,
 		Step:     step.ID,
 		Title:    step.Title,
-		Digest:   r.plan.Digest,
+		Digest:   r.plan().Digest,
 	}
 	if t := step.Asks; t != nil {
 		asked.Role, asked.Count, asked.Choices = t.Role, t.Count, t.Choices
@@ -605,4 +654,29 @@ func answered(s *incident.State, step string) *incident.Question {
 		}
 	}
 	return newest
+}
+
+// expand fixes the list of what a group of steps is carried out for, as soon as the
+// step that was to find it has ended.
+func (a *agenda) expand(s *incident.State, step runbook.Step) {
+	if found := s.Step(step.EachOf); found.Status.Settled() {
+		a.append = append(a.append, incident.StepsExpanded{Step: step.ID, From: step.EachOf, Items: found.Finished.Items})
+	}
+}
+
+// remindEvery is how long after one reminder of a task the next one comes.
+const remindEvery = 24 * time.Hour
+
+// remind reminds of the tasks that are due.
+func (a *agenda) remind(now time.Time, s *incident.State) {
+	for _, id := range s.TaskOrder {
+		t := s.Tasks[id]
+		switch {
+		case !t.Open() || t.Next.IsZero():
+		case !now.Before(t.Next):
+			a.append = append(a.append, incident.TaskReminded{Task: id, Next: now.Add(remindEvery)})
+		case a.due.IsZero() || t.Next.Before(a.due):
+			a.due = t.Next
+		}
+	}
 }

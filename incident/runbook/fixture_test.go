@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 // Inputs of the catalogue of the tests.
@@ -61,16 +63,16 @@ func (b *band) UnmarshalYAML(n *yaml.Node) error {
 }
 
 var catalogue = Catalog{
-	"aurora.switchover": {Kind: Change, About: "Moves the writer without loss.", With: clusterWith{}, NoReturn: true, Undo: "switch back", Home: "source"},
-	"aurora.failover":   {Kind: Change, About: "Promotes the standby.", With: clusterWith{}, NoReturn: true, Undo: "fail back", Home: "target"},
+	"aurora.switchover": {Kind: Change, About: "Moves the writer without loss.", With: clusterWith{}, NoReturn: true, Undo: "switch back", Home: "source", Proves: []incident.Trait{incident.WriterMoved}},
+	"aurora.failover":   {Kind: Change, About: "Promotes the standby.", With: clusterWith{}, NoReturn: true, Undo: "fail back", Home: "target", Proves: []incident.Trait{incident.WriterMoved}},
 	"aurora.available":  {Kind: Check, About: "The cluster is available.", With: clusterWith{}, Home: "target"},
 	"cache.promote":     {Kind: Change, About: "Promotes the cache.", NoReturn: true, Undo: "fail back", Home: "target"},
-	"dns.flip":          {Kind: Change, About: "Forces the primary's check unhealthy.", With: recordWith{}, Undo: "clear both flags", Home: "us-east-1"},
+	"dns.flip":          {Kind: Change, About: "Forces the primary's check unhealthy.", With: recordWith{}, Undo: "clear both flags", Undoable: true, Home: "us-east-1", Proves: []incident.Trait{incident.MovesUsers}},
 	"dns.verify":        {Kind: Wait, About: "The zone answers the target.", With: recordWith{}},
-	"takeover.put":      {Kind: Change, About: "Puts the takeover object.", Undo: "remove the object", Home: "target"},
-	"elb.healthy":       {Kind: Check, About: "All target groups are healthy.", Home: "target"},
-	"kube.scale":        {Kind: Change, About: "Sets the replicas.", With: scaleWith{}, Undo: "scale back", Home: "target"},
-	"kube.fence":        {Kind: Change, About: "Stops the writers.", With: &scaleWith{}, Undo: "scale back", Home: "source"},
+	"takeover.put":      {Kind: Change, About: "Puts the takeover object.", Undo: "remove the object", Undoable: true, Home: "target", Proves: []incident.Trait{incident.MovesUsers}},
+	"elb.healthy":       {Kind: Check, About: "All target groups are healthy.", Home: "target", Proves: []incident.Trait{incident.TargetsHealthy}},
+	"kube.scale":        {Kind: Change, About: "Sets the replicas.", With: scaleWith{}, Undo: "scale back", Undoable: true, Home: "target"},
+	"kube.fence":        {Kind: Change, About: "Stops the writers.", With: &scaleWith{}, Undo: "scale back", Undoable: true, Home: "source"},
 	"kube.wipe":         {Kind: Change, About: "Deletes something, with no word on how it comes back."},
 	"pagerduty.trigger": {Kind: Tell, About: "Pages.", Home: "us-east-1"},
 	"people.confirm":    {Kind: Ask, About: "A person says yes."},

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 // LintFile loads and lints, and returns everything that is wrong at once. Its
@@ -67,8 +69,13 @@ func (c *compiler) noWayBack() {
 		if a, ok := c.cat[s.uses.value]; ok && s.closing && (a.Kind != Tell || len(s.needs) > 0) {
 			c.fault(s.uses.at.fault("step %q is carried out when the incident is resolved, so it can only tell (%s is a %s) and need nothing", s.id.value, s.uses.value, a.Kind))
 		}
-		if a, ok := c.cat[s.uses.value]; ok && a.Kind == Change && a.Undo == "" && !a.NoReturn {
+		a, ok := c.cat[s.uses.value]
+		switch {
+		case !ok || a.Kind != Change:
+		case a.Undo == "" && !a.NoReturn:
 			c.fault(s.uses.at.fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
+		case !a.Undoable && a.Leaves == "" && !a.NoReturn:
+			c.fault(s.uses.at.fault("%s changes something that cannot be taken back by itself, and does not say that there is nothing to take back", s.uses.value))
 		}
 	}
 }
@@ -77,22 +84,37 @@ func (c *compiler) noWayBack() {
 // written to, or whose target groups nobody looked at.
 func (c *compiler) moved(p *Plan) {
 	for _, s := range p.Steps {
-		if s.Kind != Change || !strings.HasPrefix(s.Uses, "dns.") && !strings.HasPrefix(s.Uses, "takeover.") {
+		if !s.Shows(incident.MovesUsers) {
 			continue
 		}
 		database, targets := false, false
 		for _, n := range p.above(s) {
-			database = database || n.Kind == Change && strings.HasPrefix(n.Uses, "aurora.")
-			targets = targets || n.Uses == "elb.healthy"
+			database = database || n.Shows(incident.WriterMoved)
+			targets = targets || n.Shows(incident.TargetsHealthy)
 		}
 		at := c.groups[s.Group].uses.at
 		if !database {
-			c.fault(at.fault("step %q moves users, but in mode %s it does not need the database to be moved first (a change of aurora.*)", s.Group, p.Mode))
+			c.fault(at.fault("step %q moves users, but in mode %s it does not need the database to be moved first (%s)", s.Group, p.Mode, c.showing(incident.WriterMoved)))
 		}
 		if !targets {
-			c.fault(at.fault("step %q moves users, but in mode %s it does not need healthy target groups first (elb.healthy)", s.Group, p.Mode))
+			c.fault(at.fault("step %q moves users, but in mode %s it does not need healthy target groups first (%s)", s.Group, p.Mode, c.showing(incident.TargetsHealthy)))
 		}
 	}
+}
+
+// showing names the actions that show that.
+func (c *compiler) showing(t incident.Trait) string {
+	var ids []string
+	for id, a := range c.cat {
+		if slices.Contains(a.Proves, t) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	if len(ids) == 0 {
+		return "this version has no action for it"
+	}
+	return strings.Join(ids, " or ")
 }
 
 // above are all steps that come before s because it needs them.

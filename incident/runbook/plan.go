@@ -48,6 +48,10 @@ type Action struct {
 	// Undo says how the change is taken back. A change has to have one, or be
 	// NoReturn (then it says what the way on is).
 	Undo string
+	// Undoable says that the engine can take it back; Leaves that nothing of it is
+	// left to take back, and why. A change is one of Undoable, Leaves and NoReturn.
+	Undoable bool
+	Leaves   string
 	// Home is where the API it calls really lives: "target", "source", an AWS
 	// Region name ("us-east-1" for Route 53 changes), or "" for none.
 	Home string
@@ -128,6 +132,19 @@ type Step struct {
 	Home     string        `json:"home,omitempty"`
 	// Locked steps are never skipped: a person may only retry or abort.
 	Locked bool `json:"locked,omitempty"`
+	// Awaits is, of a wait, the step whose change it waits for: if that will not
+	// come about any more, it can be asked for again.
+	Awaits string `json:"awaits,omitempty"`
+	// EachOf is the step that finds, at run time, the list of what this one is
+	// carried out for; Item is one of them, once the list is known.
+	EachOf string `json:"each_of,omitempty"`
+	Item   string `json:"item,omitempty"`
+	// Undoes is, in an undo run, the step of the run before whose change is taken
+	// back, to the value that it replaced.
+	Undoes string          `json:"undoes,omitempty"`
+	Prior  json.RawMessage `json:"prior,omitempty"`
+	// Leaves says, of a change, that nothing of it is left to take back, and why.
+	Leaves string `json:"leaves,omitempty"`
 	// Rerun are ids of steps that are carried out again when a person retries this
 	// one: those that found what it judges. They only read.
 	Rerun []string `json:"rerun,omitempty"`

@@ -196,8 +196,8 @@ func saysWhat(t *testing.T, c Change, _ map[string]int) {
 	if a.Kind != runbook.Change || a.Look == nil || a.Do == nil || a.Effect == nil {
 		t.Fatalf("kind %q, Look %t, Do %t, Effect %t: a change needs all three", a.Kind, a.Look != nil, a.Do != nil, a.Effect != nil)
 	}
-	if a.About == "" || a.Undo == "" {
-		t.Errorf("about %q, undo %q: both are shown to people", a.About, a.Undo)
+	if a.About == "" || a.Action.Undo == "" {
+		t.Errorf("about %q, undo %q: both are shown to people", a.About, a.Action.Undo)
 	}
 	one, err := c.effect(t)
 	if err != nil {
