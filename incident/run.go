@@ -84,8 +84,10 @@ type StepState struct {
 	// Intended is set while a change may be under way: written before the call,
 	// cleared when its outcome is known.
 	Intended *ChangeIntended
-	// Prior is what the first change of the step replaced.
-	Prior json.RawMessage
+	// Before and Prior are what the first change of the step replaced, for people
+	// and as data.
+	Before string
+	Prior  json.RawMessage
 	// ApprovedSeq and IntendedSeq are the events of the newest approval and the
 	// newest intended change. One approval carries one intention.
 	ApprovedSeq uint64
@@ -368,6 +370,9 @@ func (r *Run) applyStep(e Event) {
 		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
 		if st.Prior == nil {
 			st.Prior = b.Prior
+		}
+		if st.Before == "" {
+			st.Before = b.Before
 		}
 	case ChangeMissed:
 		st := r.step(b.Step, b.Action)

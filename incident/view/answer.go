@@ -1,0 +1,119 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// Refusal is why somebody may not answer a question; the zero value: they may.
+type Refusal string
+
+// Why not.
+const (
+	NotOpen      Refusal = "not open"        // answered, expired or withdrawn
+	RanOut       Refusal = "ran out"         // its time is over and it is about to be asked again
+	NotTheRole   Refusal = "not the role"    // it is for others
+	AskedForIt   Refusal = "asked for it"    // who wanted the change may not approve it
+	AnsweredIt   Refusal = "answered it"     // of several who have to agree they are one already
+	NotOnTheList Refusal = "not on the list" // break-glass is for named persons
+	NotYet       Refusal = "not yet"         // break-glass comes after an expiry
+)
+
+// leaders may press Go and decide about a step that stopped.
+var leaders = []string{incident.RoleCommander, incident.RoleApprover}
+
+// Roles that may answer a question. Go and a step that stopped are for whoever
+// leads; everything else is for its role alone.
+func Roles(q *incident.Question) []string {
+	switch {
+	case q.Kind == incident.AskGo, q.Kind == incident.AskFailed:
+		return leaders
+	case q.Role != "":
+		return []string{q.Role}
+	case q.Kind == incident.AskApprove:
+		return []string{incident.RoleApprover}
+	default:
+		return leaders
+	}
+}
+
+// MayAnswer says whether that person may answer the question now, and if not, why.
+// Everything that names who is waited for, and the check of a click, asks this.
+func (v View) MayAnswer(p incident.Person, q *incident.Question) Refusal {
+	switch {
+	case !q.Open || v.Over():
+		return NotOpen
+	case !q.Expires.IsZero() && !v.Now.Before(q.Expires):
+		return RanOut
+	}
+	return v.may(p, q)
+}
+
+// may leaves out the time, which a card that is drawn a moment late does not know.
+func (v View) may(p incident.Person, q *incident.Question) Refusal {
+	switch {
+	case q.Kind == incident.AskApprove && v.Requested(p.ID, q.Step):
+		return AskedForIt
+	case !p.Has(Roles(q)...):
+		return NotTheRole
+	case slices.Contains(q.Given, p.ID):
+		return AnsweredIt
+	}
+	return ""
+}
+
+// MayBreakGlass says whether that person may approve alone.
+func (v View) MayBreakGlass(p incident.Person, q *incident.Question) Refusal {
+	switch {
+	case !q.Open || v.Over():
+		return NotOpen
+	case !q.Expires.IsZero() && !v.Now.Before(q.Expires):
+		return RanOut
+	case !p.BreakGlass:
+		return NotOnTheList
+	case v.Expiries[q.Step] < 1:
+		return NotYet
+	}
+	return ""
+}
+
+// Answerers are those who may answer a question, in the order of the roster.
+func (v View) Answerers(q *incident.Question) []incident.Person {
+	var out []incident.Person
+	for _, p := range v.Roster {
+		if v.may(p, q) == "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// OpenQuestions are those that can be answered, oldest first. Once the run is over
+// nobody is asked any more.
+func (v View) OpenQuestions() []*incident.Question {
+	if v.Over() {
+		return nil
+	}
+	var out []*incident.Question
+	for _, id := range v.Open {
+		if q := v.Questions[id]; q != nil {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// Asks says whether a question can still be answered.
+func (v View) Asks(q *incident.Question) bool { return q.Open && !v.Over() }
+
+// OfKind are the open questions of a kind, oldest first.
+func (v View) OfKind(kind incident.QuestionKind) []*incident.Question {
+	var out []*incident.Question
+	for _, id := range v.Open {
+		if q := v.Questions[id]; q.Kind == kind {
+			out = append(out, q)
+		}
+	}
+	return out
+}
