@@ -15,6 +15,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -271,7 +272,7 @@ func (b *beside) help(w http.ResponseWriter, r *http.Request) {
 	}
 	defer b.r.clock.Busy()()
 	a := one.bot.answers.Do(r.Context(), commands.Ask{Person: r.URL.Query().Get("as"), Verb: "help"})
-	besideJSON(w, http.StatusOK, map[string]string{"text": a.Text})
+	besideJSON(w, http.StatusOK, map[string]string{"text": text.Plain{}.Render(a.Text)})
 }
 
 // begin starts a bot, with nothing but the record, Slack and the world to go by.

@@ -81,6 +81,7 @@ type Bot struct {
 	clock  incident.Clock
 	log    zerolog.Logger
 	words  words
+	face   mrkdwn // how what commands say is shown
 	heard  *memory
 
 	workers sync.WaitGroup
@@ -125,10 +126,11 @@ func New(o Options, log zerolog.Logger) (*Bot, error) {
 		return nil, err
 	}
 	b := &Bot{
-		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, heard: newMemory(),
+		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command}, heard: newMemory(),
 		origins: map[string]place{}, plans: map[string]*frozen{}, watched: map[incident.ID]bool{},
 		topics: map[incident.ID]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
 	}
+	b.face.called = b.called
 	b.homes = newHomes(b)
 	return b, nil
 }

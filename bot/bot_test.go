@@ -25,6 +25,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/templates"
 )
 
@@ -55,8 +56,8 @@ func TestAnIncidentIsShownFromBeginningToEnd(t *testing.T) {
 		t.Errorf("the card shows %v", p["state"])
 	}
 	q, _ := s.message("question/q2")
-	if strings.Contains(text(q), "fo.approve") || !strings.Contains(text(q), "Approved by") {
-		t.Errorf("the answered question still looks like %s", text(q))
+	if strings.Contains(shows(q), "fo.approve") || !strings.Contains(shows(q), "Approved by") {
+		t.Errorf("the answered question still looks like %s", shows(q))
 	}
 	if f := s.slack.Files(); len(f) != 1 || !strings.HasPrefix(f[0].Name, "review-INC-") {
 		t.Errorf("files: %+v", f)
@@ -114,8 +115,8 @@ func TestTheCardIsReplacedAtMostEveryTwoSecondsAndShowsTheLastState(t *testing.T
 		t.Errorf("%d updates in 15 s", updates)
 	}
 	card, _ := s.message("card")
-	if !strings.Contains(text(card), "the last thing that happened") {
-		t.Errorf("the card shows %s", text(card))
+	if !strings.Contains(shows(card), "the last thing that happened") {
+		t.Errorf("the card shows %s", shows(card))
 	}
 }
 
@@ -500,33 +501,24 @@ func TestTheCommandIsCalledAsTheWorkspaceCallsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := commands.Answer{
-		Text: "See `/failover status` of failoverbot/failoverbot.", Errors: map[string]string{"why": "Try `/failover help`."},
-		Form: &commands.Form{Text: "Or `/failover`.", Fields: []commands.Field{{Name: "why", Hint: "as in `/failover note`"}}},
-	}
-	a := w.spelt(given)
+	f := mrkdwn{command: "/failover-staging"}
 	for got, want := range map[string]string{
-		a.Text:                "See `/failover-staging status` of failoverbot/failoverbot.",
-		a.Errors["why"]:       "Try `/failover-staging help`.",
-		a.Form.Text:           "Or `/failover-staging`.",
-		a.Form.Fields[0].Hint: "as in `/failover-staging note`",
+		f.render(text.Format("See {status} of failoverbot/failoverbot.")): "See `/failover-staging status` of failoverbot/failoverbot.",
+		f.render(text.Format("Or {}.")):                                   "Or `/failover-staging`.",
+		f.plain(text.Format("Try {help}.")):                               "Try '/failover-staging help'.", // in a form
+		mrkdwn{}.render(text.Format("See {status}.")):                     "See `/failover status`.",
+		mrkdwn{}.plain(text.Format("See {status}.")):                      "See '/failover status'.",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if given.Form.Text != "Or `/failover`." || given.Errors["why"] != "Try `/failover help`." || given.Form.Fields[0].Hint != "as in `/failover note`" {
-		t.Errorf("the answer itself was changed: %+v", given)
-	}
-	if text := w.say("review", reviewView{Missing: "it is empty"}); !strings.Contains(text, "`/failover-staging review`") {
-		t.Errorf("a template says %q", text)
+	if said := w.say("review", reviewView{Missing: "it is empty"}); !strings.Contains(said, "`/failover-staging review`") {
+		t.Errorf("a template says %q", said)
 	}
 	typed := "see https://wiki.example/failover/plan and github.com/failover-team, /failover too"
 	if got := w.spell(w.spell("`/failover note` " + typed)); got != "`/failover-staging note` "+typed {
 		t.Errorf("%q", got)
-	}
-	if same := (words{}).spelt(given); same.Text != given.Text {
-		t.Errorf("%q", same.Text)
 	}
 }
 
@@ -671,8 +663,8 @@ func TestAReplicaThatLostTheRunIsSilentAtOnce(t *testing.T) {
 	s.happen(id, "UALICE", incident.NoteAdded{Text: "said after the run was lost"})
 	s.sleep(time.Minute)
 	after, _ := s.message("card")
-	if n := len(s.slack.Messages(channel)); n != before || text(after) != text(card) {
-		t.Errorf("%d messages more, the card: %s", n-before, text(after))
+	if n := len(s.slack.Messages(channel)); n != before || shows(after) != shows(card) {
+		t.Errorf("%d messages more, the card: %s", n-before, shows(after))
 	}
 	holds.Store(true)
 	s.sleep(time.Minute)
@@ -688,8 +680,8 @@ func TestTheLastStateOfTheCardSurvivesARecordThatBreaksOff(t *testing.T) {
 	s.sleep(2 * time.Second)
 	s.happen(id, "UBOB", incident.RunPaused{Reason: "the last thing that happened"})
 	s.sleep(15 * time.Second)
-	if card, _ := s.message("card"); !strings.Contains(text(card), "the last thing that happened") {
-		t.Errorf("the card shows %s", text(card))
+	if card, _ := s.message("card"); !strings.Contains(shows(card), "the last thing that happened") {
+		t.Errorf("the card shows %s", shows(card))
 	}
 }
 
@@ -699,14 +691,14 @@ func TestTheQuestionOfGoFollowsWhatIsTriedAgain(t *testing.T) {
 	id := s.open()
 	s.play(id, disagreed())
 	s.sleep(5 * time.Second)
-	if q, _ := s.message("question/q1"); !strings.Contains(text(q), "fo.retry") || strings.Contains(text(q), "fo.go") {
-		t.Fatalf("locked, the question is %s", text(q))
+	if q, _ := s.message("question/q1"); !strings.Contains(shows(q), "fo.retry") || strings.Contains(shows(q), "fo.go") {
+		t.Fatalf("locked, the question is %s", shows(q))
 	}
 	s.happen(id, "UALICE", incident.StepRetried{Step: "agreed"}, incident.StepRetried{Step: "backup"})
 	s.happen(id, incident.Bot, incident.StepFinished{Step: "agreed", Attempt: 2}, incident.StepFinished{Step: "backup", Attempt: 2})
 	s.sleep(5 * time.Second)
-	if q, _ := s.message("question/q1"); strings.Contains(text(q), "fo.retry") || !strings.Contains(text(q), `"fo.go"`) {
-		t.Errorf("all is well again, the question is %s", text(q))
+	if q, _ := s.message("question/q1"); strings.Contains(shows(q), "fo.retry") || !strings.Contains(shows(q), `"fo.go"`) {
+		t.Errorf("all is well again, the question is %s", shows(q))
 	}
 	if n := s.keys(id); n["question/q1"] != 1 {
 		t.Errorf("the question was asked %d times", n["question/q1"])
@@ -716,7 +708,7 @@ func TestTheQuestionOfGoFollowsWhatIsTriedAgain(t *testing.T) {
 func TestACommandIsAnsweredPrivately(t *testing.T) {
 	s := newStage(t)
 	s.answer = func(context.Context, commands.Ask) commands.Answer {
-		return commands.Answer{Text: "us-east-1 serves <@UBOB> <!channel>", Buttons: []commands.Button{{Verb: "remind", Label: "Remind", Incident: inc, On: "q1"}}}
+		return commands.Answer{Text: text.Format("us-east-1 serves %v <!channel>", text.Person("UBOB")), Buttons: []commands.Button{{Verb: "remind", Label: "Remind", Incident: inc, On: "q1"}}}
 	}
 	s.start(s.log)
 	if o := s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: "/failover status now"}); !o.OK {
@@ -728,7 +720,7 @@ func TestACommandIsAnsweredPrivately(t *testing.T) {
 		t.Errorf("asked %+v", ask)
 	}
 	got := s.slack.Ephemerals("UALICE")
-	if len(got) != 1 || !strings.Contains(text(got[0]), "us-east-1 serves") || strings.Contains(text(got[0]), `<!channel>`) {
+	if len(got) != 1 || !strings.Contains(shows(got[0]), "us-east-1 serves") || strings.Contains(shows(got[0]), `<!channel>`) {
 		t.Fatalf("answered %+v", got)
 	}
 	// The button under the answer is pressed.
@@ -751,7 +743,7 @@ func TestABrokenGlassIsSaidOnceInTheChannel(t *testing.T) {
 	s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0))
 	s.answer = func(context.Context, commands.Ask) commands.Answer {
 		s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve", Reason: "nobody is awake", BrokeGlass: true})
-		return commands.Answer{Text: "<@UBOB> approved alone: nobody is awake", Public: true}
+		return commands.Answer{Text: text.Format("%v approved alone: nobody is awake", text.Person("UBOB")), Public: true}
 	}
 	s.start(s.log)
 	s.sleep(5 * time.Second)
@@ -764,7 +756,7 @@ func TestABrokenGlassIsSaidOnceInTheChannel(t *testing.T) {
 		p, _ := m.Metadata["event_payload"].(map[string]any)
 		key, _ := p["key"].(string)
 		inPlace := key == "question/"+approveID || strings.HasPrefix(key, "thread/") // the question's own answer, and the list of results
-		if !inPlace && strings.Contains(text(m), "nobody is awake") {
+		if !inPlace && strings.Contains(shows(m), "nobody is awake") {
 			said++
 		}
 	}
@@ -799,7 +791,7 @@ func TestEveryLineOfHelpCanBeTypedAsItStands(t *testing.T) {
 	s := newStage(t)
 	real := commands.New(commands.Options{Book: incident.NewBook(s.log), Clock: s.clock, Roster: roster}, zerolog.Nop())
 	s.start(s.log)
-	help := real.Do(s.ctx, commands.Ask{Person: "UALICE", Verb: "help"}).Text
+	help := mrkdwn{}.render(real.Do(s.ctx, commands.Ask{Person: "UALICE", Verb: "help"}).Text)
 	shown := regexp.MustCompile("`(/failover [^`]+)`").FindAllStringSubmatch(help, -1)
 	if len(shown) < 15 {
 		t.Fatalf("help shows %d lines: %s", len(shown), help)
@@ -817,7 +809,7 @@ func TestEveryLineOfHelpCanBeTypedAsItStands(t *testing.T) {
 		// Nobody knows this person, so a known verb says no and an unknown one
 		// says what was meant.
 		ask.Person = "UNOBODY"
-		if a := real.Do(s.ctx, ask); strings.Contains(a.Text, "is not a command") {
+		if a := real.Do(s.ctx, ask); strings.Contains(a.Text.String(), "is not a command") {
 			t.Errorf("%s: heard %+v and answered %s", line, ask, a.Text)
 		}
 	}
@@ -846,7 +838,7 @@ func TestWhatIsTypedIsHeardAsItIsMeant(t *testing.T) {
 // form is a form with a field of each kind.
 func form() *commands.Form {
 	return &commands.Form{
-		Verb: "approve", On: "q2", Incident: inc, Title: "Approve", Submit: "Approve", Text: "Type the Region.",
+		Verb: "approve", On: "q2", Incident: inc, Title: "Approve", Submit: "Approve", Text: text.Format("Type the Region."),
 		Fields: []commands.Field{{Name: "region", Label: "Region"}, {Name: "reason", Label: "Why", Lines: true, Optional: true}, {Name: "mode", Label: "Mode", Choices: []commands.Choice{{Value: "planned", Label: "Planned"}, {Value: "unplanned", Label: "Unplanned"}}, Value: "planned"}},
 	}
 }
@@ -885,9 +877,9 @@ func TestAFormSaysWhatIsWrongWithAFieldAndStaysOpen(t *testing.T) {
 		case a.Values == nil:
 			return commands.Answer{Form: form()}
 		case a.Values["region"] != "us-west-2":
-			return commands.Answer{Errors: map[string]string{"region": "Type us-west-2.", "elsewhere": "And this."}}
+			return commands.Answer{Errors: map[string]text.Text{"region": text.Format("Type us-west-2."), "elsewhere": text.Format("And this.")}}
 		}
-		return commands.Answer{Text: "approved"}
+		return commands.Answer{Text: text.Format("approved")}
 	}
 	s.start(s.log)
 	window := s.openForm("UBOB")
@@ -904,7 +896,7 @@ func TestAFormSaysWhatIsWrongWithAFieldAndStaysOpen(t *testing.T) {
 	if right.Verb != "approve" || right.On != "q2" || right.Incident != inc || right.Values["mode"] != "planned" || right.Request == wrong.Request || right.Request == "" {
 		t.Errorf("asked %+v", right)
 	}
-	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 || !strings.Contains(text(got[0]), "approved") {
+	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 || !strings.Contains(shows(got[0]), "approved") {
 		t.Errorf("answered %+v", got)
 	}
 }
@@ -916,7 +908,7 @@ func TestAFormWhoseAnswerTakesLongClosesAndTheAnswerFollows(t *testing.T) {
 			return commands.Answer{Form: form()}
 		}
 		_ = s.clock.Sleep(ctx, 1500*time.Millisecond)
-		return commands.Answer{Errors: map[string]string{"region": "The lag has changed."}}
+		return commands.Answer{Errors: map[string]text.Text{"region": text.Format("The lag has changed.")}}
 	}
 	s.start(s.log)
 	window := s.openForm("UBOB")
@@ -924,7 +916,7 @@ func TestAFormWhoseAnswerTakesLongClosesAndTheAnswerFollows(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	s.sleep(15 * time.Second)
-	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 || !strings.Contains(text(got[0]), "The lag has changed.") {
+	if got := s.slack.Ephemerals("UBOB"); len(got) != 1 || !strings.Contains(shows(got[0]), "The lag has changed.") {
 		t.Errorf("answered %+v", got)
 	}
 }
@@ -935,7 +927,7 @@ func TestAPanicInACommandEndsNothingElse(t *testing.T) {
 		if a.Verb == "status" {
 			panic("a bug")
 		}
-		return commands.Answer{Text: "still here"}
+		return commands.Answer{Text: text.Format("still here")}
 	}
 	s.start(s.log)
 	for _, text := range []string{"/failover status", "/failover help"} {
@@ -945,7 +937,7 @@ func TestAPanicInACommandEndsNothingElse(t *testing.T) {
 	}
 	s.sleep(time.Second)
 	got := s.slack.Ephemerals("UALICE")
-	if len(got) != 2 || !strings.Contains(text(got[0])+text(got[1]), "still here") || !strings.Contains(text(got[0])+text(got[1]), "error of its own") {
+	if len(got) != 2 || !strings.Contains(shows(got[0])+shows(got[1]), "still here") || !strings.Contains(shows(got[0])+shows(got[1]), "error of its own") {
 		t.Errorf("answered %+v", got)
 	}
 }

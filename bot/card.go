@@ -10,6 +10,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // asking is a question as the card names it.
@@ -53,9 +54,9 @@ func (v scene) card() cardView {
 		Incident: line(string(v.ID)), Severity: lineOf(d.Severity, 20), Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40),
 		Mode: lineOf(d.Mode, 20), Reason: theirs(d.Reason, 500), By: who(v.DeclaredBy), Commander: who(d.Commander),
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
-		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Elapsed: text.Duration(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
-		Impact: span(v.impact()), Unprotected: v.unprotected(),
+		Impact: text.Duration(v.impact()), Unprotected: v.unprotected(),
 		Sections: v.chapters(),
 	}
 	c.Usually = v.usually()
@@ -120,7 +121,7 @@ func (v scene) usually() string {
 	case d <= 0:
 		return ""
 	case d < 90*time.Second:
-		return span(d)
+		return text.Duration(d)
 	}
 	return strconv.Itoa(int(d.Round(time.Minute)/time.Minute)) + " min"
 }
@@ -218,7 +219,7 @@ func (v scene) choices(q *incident.Question) []commands.Button {
 		switch {
 		case len(r.locked) > 0 || len(r.again) > 0: // Go would be refused
 		case len(r.stopped) > 0:
-			out = append(out, b("go_override", "Go, overriding "+number(len(r.stopped), "gate")+" …", "danger"))
+			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.stopped), "gate")+" …", "danger"))
 		default:
 			out = append(out, b("go", "Go", "primary"))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // linesMax is how many results are in one message of the thread.
@@ -107,7 +108,7 @@ type reviewView struct {
 func (v scene) review() reviewView {
 	r := reviewView{
 		Incident: line(string(v.ID)), Source: lineOf(v.Declared.Source, 40), Target: lineOf(v.Declared.Target, 40),
-		Impact: span(v.impact()), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Impact: text.Duration(v.impact()), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
 		Unprotected: v.unprotected(),
 	}
 	if !v.MitigatedAt.IsZero() {

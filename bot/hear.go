@@ -15,6 +15,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // answerWithin is how long a form may wait for what commands say before it is
@@ -44,8 +45,8 @@ func (b *Bot) command(ctx context.Context, envelope string, c slack.SlashCommand
 
 // mention answers "@failoverbot status".
 func (b *Bot) mention(ctx context.Context, id string, m *slackevents.AppMentionEvent) {
-	text := leadingMention.ReplaceAllString(strings.TrimSpace(m.Text), "")
-	ask := said(plainText.Replace(text))
+	typed := leadingMention.ReplaceAllString(strings.TrimSpace(m.Text), "")
+	ask := said(plainText.Replace(typed))
 	ask.Person, ask.Request = m.User, id
 	b.reply(ctx, place{person: m.User, channel: m.Channel, thread: m.ThreadTimeStamp}, id, b.do(ctx, ask))
 }
@@ -56,8 +57,8 @@ var (
 )
 
 // said is what was typed, as an Ask.
-func said(text string) commands.Ask {
-	verb, rest := commands.Parse(text)
+func said(typed string) commands.Ask {
+	verb, rest := commands.Parse(typed)
 	return commands.Ask{Verb: verb, Text: rest}
 }
 
@@ -156,9 +157,9 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 		switch {
 		case acked:
 		case len(a.Errors) > 0:
-			ack(slack.NewErrorsViewSubmissionResponse(onFields(a, ask.Values)))
+			ack(slack.NewErrorsViewSubmissionResponse(b.face.onFields(a, ask.Values)))
 		case a.Form != nil:
-			view := modal(a.Form)
+			view := b.face.modal(a.Form)
 			b.remember(c.View.ID, at)
 			ack(slack.NewUpdateViewSubmissionResponse(&view))
 			a.Form = nil
@@ -192,10 +193,10 @@ func (b *Bot) await(ctx context.Context, result <-chan commands.Answer) (command
 // afterwards is an answer whose form is closed already.
 func afterwards(a commands.Answer) commands.Answer {
 	for _, name := range slices.Sorted(maps.Keys(a.Errors)) {
-		a.Text = strings.TrimSpace(a.Text + "\n" + a.Errors[name])
+		a.Text = text.Lines(a.Text, a.Errors[name])
 	}
 	if a.Form != nil {
-		a.Text = strings.TrimSpace(a.Text + "\nAnother form is needed, and the last one has closed. Press the button or type the command again.")
+		a.Text = text.Lines(a.Text, text.Format("Another form is needed, and the last one has closed. Press the button or type the command again."))
 		a.Form = nil
 	}
 	a.Errors = nil
@@ -204,21 +205,22 @@ func afterwards(a commands.Answer) commands.Answer {
 
 // onFields puts the errors where Slack shows them: on fields of the form. What
 // belongs to no field goes to the first one.
-func onFields(a commands.Answer, filled map[string]string) map[string]string {
+func (f mrkdwn) onFields(a commands.Answer, filled map[string]string) map[string]string {
 	names := slices.Sorted(maps.Keys(filled))
-	out, rest := map[string]string{}, a.Text
+	out, rest := map[string]string{}, f.plain(a.Text)
 	for _, name := range slices.Sorted(maps.Keys(a.Errors)) {
+		said := f.plain(a.Errors[name])
 		if _, ok := filled[name]; ok {
-			out[name] = a.Errors[name]
+			out[name] = said
 		} else {
-			rest = strings.TrimSpace(rest + " " + a.Errors[name])
+			rest = strings.TrimSpace(rest + " " + said)
 		}
 	}
 	if len(out) == 0 && len(names) > 0 {
 		out[names[0]] = rest
 	}
-	for name, text := range out {
-		out[name] = cut(text, 1000)
+	for name, said := range out {
+		out[name] = cut(said, 1000)
 	}
 	return out
 }
@@ -245,10 +247,10 @@ func (b *Bot) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Str("verb", ask.Verb).Msg("a command met an error in the bot itself")
-			a = b.words.spelt(commands.Answer{Refused: true, Text: "The bot met an error of its own, which is in its log. See `/failover status` for how things stand, then ask again."})
+			a = commands.Answer{Refused: true, Text: text.Format("The bot met an error of its own, which is in its log. See {status} for how things stand, then ask again.")}
 		}
 	}()
-	a = b.words.spelt(b.opt.Commands.Do(ctx, ask))
+	a = b.opt.Commands.Do(ctx, ask)
 	switch {
 	case ask.Verb == "start":
 		b.look(ctx)
@@ -267,13 +269,13 @@ func (b *Bot) reply(ctx context.Context, at place, request string, a commands.An
 			a = afterwards(a)
 		} else if err := b.open(ctx, at, a.Form); err != nil {
 			b.log.Warn().Err(err).Msg("a form could not be opened")
-			a.Text = strings.TrimSpace(a.Text + "\nThe form could not be opened in time. Press the button or type the command again; nothing was done.")
+			a.Text = text.Lines(a.Text, text.Format("The form could not be opened in time. Press the button or type the command again; nothing was done."))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Errors)) {
-		a.Text = strings.TrimSpace(a.Text + "\n" + a.Errors[name])
+		a.Text = text.Lines(a.Text, a.Errors[name])
 	}
-	if a.Text != "" || len(a.Buttons) > 0 {
+	if !a.Text.Empty() || len(a.Buttons) > 0 {
 		b.tell(ctx, at, request, a)
 	}
 	if a.File != nil {
@@ -283,7 +285,7 @@ func (b *Bot) reply(ctx context.Context, at place, request string, a commands.An
 
 func (b *Bot) open(ctx context.Context, at place, form *commands.Form) error {
 	return b.client.call(ctx, "views.open", "", func(ctx context.Context) error {
-		r, err := b.client.api.OpenViewContext(ctx, at.trigger, modal(form))
+		r, err := b.client.api.OpenViewContext(ctx, at.trigger, b.face.modal(form))
 		if err == nil && r != nil {
 			b.remember(r.View.ID, at)
 		}
@@ -293,7 +295,7 @@ func (b *Bot) open(ctx context.Context, at place, form *commands.Form) error {
 
 // tell says something to one person, or to the channel when it is public.
 func (b *Bot) tell(ctx context.Context, at place, request string, a commands.Answer) {
-	m := reply(a, b.opt.Rehearsal)
+	m := b.face.reply(a, b.opt.Rehearsal)
 	m.meta = map[string]any{"incident": "", "key": "answer/" + request, "kind": "notice"}
 	if a.Public {
 		channel := at.channel
@@ -360,11 +362,11 @@ func (b *Bot) hand(ctx context.Context, at place, file *commands.File) {
 	if err != nil {
 		b.log.Error().Err(err).Str("person", at.person).Msg("a file did not reach the person")
 		at.response = ""
-		b.tell(ctx, at, "file", commands.Answer{Text: "The file " + file.Name + " could not be sent to you (" + err.Error() + "). Ask again."})
+		b.tell(ctx, at, "file", commands.Answer{Text: text.Format("The file %s could not be sent to you (%v). Ask again.", file.Name, err)})
 		return
 	}
 	if at.channel != direct.ID {
-		b.tell(ctx, at, "file", commands.Answer{Text: escape(file.Name) + " is in your direct messages with me."})
+		b.tell(ctx, at, "file", commands.Answer{Text: text.Format("%s is in your direct messages with me.", file.Name)})
 	}
 }
 

@@ -333,7 +333,7 @@ func (h *homes) help(ctx context.Context, person string, st standing) string {
 		return had.text
 	}
 	a := h.b.do(ctx, commands.Ask{Person: person, Verb: "help", Request: "home/" + person})
-	text := may(tidy(a.Text))
+	text := may(h.b.face.render(a.Text))
 	if !a.Refused {
 		h.helped[person] = helped{when, text}
 	}

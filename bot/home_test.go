@@ -17,6 +17,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // home is what somebody's App Home shows, and the id of that view.
@@ -166,11 +167,11 @@ func TestAButtonInAppHomeWorksAndItsAnswerIsADirectMessage(t *testing.T) {
 			return commands.Answer{Form: form()}
 		case a.Verb == "approve":
 			s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
-			return commands.Answer{Text: "You approved it."}
+			return commands.Answer{Text: text.Format("You approved it.")}
 		case a.Verb == "pause":
-			return commands.Answer{Text: "Paused, for everybody to read.", Public: true}
+			return commands.Answer{Text: text.Format("Paused, for everybody to read."), Public: true}
 		}
-		return commands.Answer{Refused: true, Text: "Not you."}
+		return commands.Answer{Refused: true, Text: text.Format("Not you.")}
 	}
 	s.start(s.log)
 	s.opens("UBOB")
@@ -187,12 +188,12 @@ func TestAButtonInAppHomeWorksAndItsAnswerIsADirectMessage(t *testing.T) {
 		t.Errorf("asked %+v", ask)
 	}
 	got := s.direct("UBOB")
-	if len(got) != 1 || !strings.Contains(text(got[0]), "Not you.") || len(s.slack.Ephemerals("UBOB")) != 0 {
+	if len(got) != 1 || !strings.Contains(shows(got[0]), "Not you.") || len(s.slack.Ephemerals("UBOB")) != 0 {
 		t.Fatalf("answered %+v, and in the channel %+v", got, s.slack.Ephemerals("UBOB"))
 	}
 	press("fo.pause")
-	if last := s.slack.Messages(channel); !strings.Contains(text(last[len(last)-1]), "for everybody to read") {
-		t.Errorf("what is public is not in the channel: %s", text(last[len(last)-1]))
+	if last := s.slack.Messages(channel); !strings.Contains(shows(last[len(last)-1]), "for everybody to read") {
+		t.Errorf("what is public is not in the channel: %s", shows(last[len(last)-1]))
 	}
 	press("fo.approve")
 	windows := s.seen("UBOB").Views
@@ -203,7 +204,7 @@ func TestAButtonInAppHomeWorksAndItsAnswerIsADirectMessage(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	s.sleep(5 * time.Second)
-	if got := s.direct("UBOB"); len(got) != 2 || !strings.Contains(text(got[1]), "You approved it.") {
+	if got := s.direct("UBOB"); len(got) != 2 || !strings.Contains(shows(got[1]), "You approved it.") {
 		t.Errorf("answered %+v", got)
 	}
 	_, shows := s.home("UBOB")
@@ -485,7 +486,7 @@ func TestNoTextIsTooLongForAppHome(t *testing.T) {
 		b := sober(t, s.at)
 		v := b.scene(incident.Fold(s.events))
 		for _, p := range append(roster, commands.Person{ID: "UEVE"}) {
-			view(t, b.home(v.home(p, len(p.Roles) > 0, channel, tidy(strings.Repeat("`/failover x` <!channel> ", 500))), true))
+			view(t, b.home(v.home(p, len(p.Roles) > 0, channel, strings.Repeat("`/failover x` &lt;!channel&gt; ", 500)), true))
 		}
 		for _, p := range []commands.Person{{ID: "UALL", Roles: []string{v.Questions["a0"].Role, "commander"}}} {
 			blocks := b.home(v.home(p, true, channel, ""), true)

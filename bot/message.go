@@ -15,6 +15,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Slack's limits. https://docs.slack.dev/reference/block-kit
@@ -91,7 +92,7 @@ type words struct {
 	command string
 }
 
-// ourCommand is how all texts call the command, whatever a workspace calls it. The
+// ourCommand is how the templates call the command, whatever a workspace calls it. The
 // mark before it is never in what people typed: there it stands as a look-alike.
 var ourCommand = regexp.MustCompile("`/failover([ `])")
 
@@ -103,31 +104,10 @@ func (w words) spell(text string) string {
 	return ourCommand.ReplaceAllString(text, "`"+strings.ReplaceAll(w.command, "$", "$$")+"$1")
 }
 
-// spelt is spell for all that an answer says.
-func (w words) spelt(a commands.Answer) commands.Answer {
-	a.Text = w.spell(a.Text)
-	errs := make(map[string]string, len(a.Errors))
-	for field, text := range a.Errors {
-		errs[field] = w.spell(text)
-	}
-	if a.Errors != nil {
-		a.Errors = errs
-	}
-	if a.Form != nil {
-		f := *a.Form
-		f.Text, f.Fields = w.spell(f.Text), slices.Clone(f.Fields)
-		for i := range f.Fields {
-			f.Fields[i].Hint = w.spell(f.Fields[i].Hint)
-		}
-		a.Form = &f
-	}
-	return a
-}
-
 func loadWords(files fs.FS, command string) (words, error) {
 	t, err := template.New("message").Option("missingkey=error").Funcs(template.FuncMap{
-		"at": clockTime, "minute": minuteTime, "utc": utc, "span": span, "short": short,
-		"number": number, "either": either,
+		"at": clockTime, "minute": minuteTime, "utc": utc, "span": text.Duration, "short": short,
+		"number": text.Count, "either": either,
 	}).ParseFS(files, "message/*.tmpl")
 	if err != nil {
 		return words{}, fmt.Errorf("read the message templates: %w", err)
@@ -276,21 +256,20 @@ func row(id string, buttons ...commands.Button) []slack.Block {
 }
 
 // reply is an answer of commands.
-func reply(a commands.Answer, rehearsal bool) message {
-	m := compose(tidy(a.Text), rehearsal, row("answer", a.Buttons...)...)
-	return m
+func (f mrkdwn) reply(a commands.Answer, rehearsal bool) message {
+	return compose(f.render(a.Text), rehearsal, row("answer", a.Buttons...)...)
 }
 
 // modal is a form.
-func modal(f *commands.Form) slack.ModalViewRequest {
+func (f mrkdwn) modal(form *commands.Form) slack.ModalViewRequest {
 	plain := func(s string, n int) *slack.TextBlockObject {
 		return slack.NewTextBlockObject(slack.PlainTextType, cut(s, n), false, false)
 	}
 	var blocks []slack.Block
-	if f.Text != "" {
-		blocks = paragraphs(tidy(f.Text), 9000, 20)
+	if !form.Text.Empty() {
+		blocks = paragraphs(f.render(form.Text), 9000, 20)
 	}
-	for _, field := range f.Fields {
+	for _, field := range form.Fields {
 		var e slack.BlockElement
 		if len(field.Choices) > 0 {
 			var options []*slack.OptionBlockObject
@@ -311,20 +290,20 @@ func modal(f *commands.Form) slack.ModalViewRequest {
 			e = t
 		}
 		var hint *slack.TextBlockObject
-		if field.Hint != "" {
-			hint = plain(field.Hint, 2000)
+		if !field.Hint.Empty() {
+			hint = plain(f.plain(field.Hint), 2000)
 		}
 		in := slack.NewInputBlock(cut(field.Name, 255), plain(field.Label, 2000), hint, e)
 		in.Optional = field.Optional
 		blocks = append(blocks, in)
 	}
 	v := slack.ModalViewRequest{
-		Type: slack.VTModal, Title: plain(f.Title, 24), Close: plain("Cancel", 24),
-		CallbackID: actionPrefix + f.Verb, PrivateMetadata: join(f.Incident, f.On),
+		Type: slack.VTModal, Title: plain(form.Title, 24), Close: plain("Cancel", 24),
+		CallbackID: actionPrefix + form.Verb, PrivateMetadata: join(form.Incident, form.On),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
-	if len(f.Fields) > 0 || f.Submit != "" {
-		submit := f.Submit
+	if len(form.Fields) > 0 || form.Submit != "" {
+		submit := form.Submit
 		if submit == "" {
 			submit = "Send"
 		}

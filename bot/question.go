@@ -11,6 +11,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 type effectView struct{ Head, What, Lost, Undo string }
@@ -176,7 +177,7 @@ func (v scene) failure(q *incident.Question, w *questionView) {
 			waiting++
 		}
 	}
-	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, number(len(v.plan.Steps), "step"), waits(waiting))
+	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, text.Count(len(v.plan.Steps), "step"), waits(waiting))
 }
 
 func waits(n int) string {

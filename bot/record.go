@@ -12,6 +12,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // noteShortcut is the callback_id of the shortcut in a message's menu.
@@ -45,7 +46,7 @@ func (b *Bot) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	if ask.Text = b.quotation(c); ask.Text == "" {
 		b.reply(ctx, at, ask.Request, commands.Answer{
 			Refused: true,
-			Text:    b.words.spell("This message has no text, so there is nothing to put on the record. Say what it shows: `/failover note TEXT`."),
+			Text:    text.Format("This message has no text, so there is nothing to put on the record. Say what it shows: {note TEXT}."),
 		})
 		return
 	}

@@ -55,13 +55,13 @@ func TestAMessageIsPutOnTheRecordFromItsMenu(t *testing.T) {
 		t.Fatalf("on the record is %q, want %q", got, want)
 	}
 	got := s.slack.Ephemerals("UCAROL")
-	if len(got) != 1 || !strings.Contains(text(got[0]), "Noted by") || strings.Contains(text(got[0]), `<!channel>`) {
+	if len(got) != 1 || !strings.Contains(shows(got[0]), "Noted by") || strings.Contains(shows(got[0]), `<!channel>`) {
 		t.Errorf("answered %+v", got)
 	}
 	for _, m := range s.slack.Messages(channel)[before:] {
 		if m.ThreadTS == "" {
-			t.Errorf("the channel reads %s", text(m))
-		} else if shows := text(m); strings.Contains(shows, "<!channel>") || strings.Contains(shows, "*since*") || !strings.Contains(shows, "Payments are failing") {
+			t.Errorf("the channel reads %s", shows(m))
+		} else if shows := shows(m); strings.Contains(shows, "<!channel>") || strings.Contains(shows, "*since*") || !strings.Contains(shows, "Payments are failing") {
 			t.Errorf("the thread reads %s", shows)
 		}
 	}
@@ -69,7 +69,7 @@ func TestAMessageIsPutOnTheRecordFromItsMenu(t *testing.T) {
 	if got := s.notes(id); len(got) != 1 {
 		t.Errorf("an outsider wrote on the record: %q", got)
 	}
-	if got := s.slack.Ephemerals("UEVE"); len(got) != 1 || !strings.Contains(text(got[0]), "not on the roster") {
+	if got := s.slack.Ephemerals("UEVE"); len(got) != 1 || !strings.Contains(shows(got[0]), "not on the roster") {
 		t.Errorf("answered %+v", got)
 	}
 }
@@ -83,7 +83,7 @@ func TestWithoutAnIncidentAMessageCannotBePutOnTheRecord(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	s.sleep(time.Second)
-	if got := s.slack.Ephemerals("UCAROL"); len(got) != 1 || !strings.Contains(text(got[0]), "No incident is open") {
+	if got := s.slack.Ephemerals("UCAROL"); len(got) != 1 || !strings.Contains(shows(got[0]), "No incident is open") {
 		t.Errorf("answered %+v", got)
 	}
 }
@@ -188,7 +188,7 @@ func TestAMessageWithoutTextIsNotPutOnTheRecord(t *testing.T) {
 	if len(s.asked) != 0 {
 		t.Errorf("asked %+v", s.next())
 	}
-	if got := s.slack.Ephemerals("UCAROL"); len(got) != 1 || !strings.Contains(text(got[0]), "no text") {
+	if got := s.slack.Ephemerals("UCAROL"); len(got) != 1 || !strings.Contains(shows(got[0]), "no text") {
 		t.Errorf("answered %+v", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // frozen is the plan of a run, decoded once.
@@ -294,7 +295,7 @@ func (v scene) chapters() []sectionLine {
 					now = "being checked: " + lineOf(s.Title, 100)
 				}
 				if at := slowAt(s, st); !at.IsZero() && v.over().After(at) {
-					usual := fmt.Sprintf("longer than usual (%s)", span(s.Usually))
+					usual := fmt.Sprintf("longer than usual (%s)", text.Duration(s.Usually))
 					now += ", " + usual
 					slow = append(slow, lineOf(s.Title, 100))
 					l.Slow = fmt.Sprintf("“%s” takes %s", slow[0], usual)
@@ -333,15 +334,15 @@ func (v scene) chapters() []sectionLine {
 		switch {
 		case first.IsZero():
 		case running+cutOff > 0 || l.Finished && last.IsZero():
-			l.Time = span(v.over().Sub(first))
+			l.Time = text.Duration(v.over().Sub(first))
 		case !last.IsZero():
-			l.Time = span(last.Sub(first))
+			l.Time = text.Duration(last.Sub(first))
 		}
 		switch {
 		case asked != nil:
 			l.Note = "waiting for " + either(v.may(asked)) + " since " + clockTime(asked.AskedAt)
 		case failed > 0:
-			l.Note = number(failed, "step") + " stopped"
+			l.Note = text.Count(failed, "step") + " stopped"
 		case running == 1:
 			l.Note = now
 		case running > 1:

@@ -18,6 +18,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -77,8 +78,10 @@ func newStageOn(t testing.TB, clock incident.Clock) *stage {
 	busy := clock.Busy()
 	s := &stage{
 		t: t, clock: clock, log: enginetest.NewMemory(), messages: &lines{}, wire: &lines{}, logged: &lines{},
-		asked:  make(chan commands.Ask, 10000),
-		answer: func(context.Context, commands.Ask) commands.Answer { return commands.Answer{Text: "noted"} },
+		asked: make(chan commands.Ask, 10000),
+		answer: func(context.Context, commands.Ask) commands.Answer {
+			return commands.Answer{Text: text.Format("noted")}
+		},
 	}
 	// The guard is real time: a test that hangs says so.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -266,8 +269,8 @@ func (s *stage) next() commands.Ask {
 	}
 }
 
-// text is all that a message shows.
-func text(m slacksim.Message) string {
+// shows is all that a message shows.
+func shows(m slacksim.Message) string {
 	var b strings.Builder
 	_ = json.NewEncoder(&b).Encode(m.Blocks)
 	return m.Text + "\n" + b.String()

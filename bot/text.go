@@ -2,11 +2,11 @@ package bot
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // escape makes text from outside harmless in mrkdwn: it can mention nobody, cannot
@@ -18,20 +18,6 @@ import (
 func escape(s string) string { return escaper.Replace(oneLine(s)) }
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-
-// tidy is for what commands wrote: it is escaped where it has to be, and any
-// other object of Slack's than the mention of a person is made harmless. What is
-// escaped already stays as it is.
-func tidy(s string) string {
-	s = escaper.Replace(s)
-	s = escapedMention.ReplaceAllString(s, "<@$1>")
-	return escapedTwice.ReplaceAllString(s, "&$1;")
-}
-
-var (
-	escapedMention = regexp.MustCompile(`&lt;@([A-Z0-9]+)&gt;`)
-	escapedTwice   = regexp.MustCompile(`&amp;(amp|lt|gt);`)
-)
 
 // line is text from outside as a part of one line, escaped and not too long.
 func line(s string) string { return lineOf(s, 600) }
@@ -52,35 +38,12 @@ func oneLine(s string) string {
 
 // theirs is what a person typed, as a part of one line for others to read. Beyond
 // lineOf it cannot look like the bot's own words: "*Approved by Bob*" in a reason
-// is not bold, and a lone ` does not turn what stands behind it into code. Slack
-// has no way to escape those, and markup may begin behind a zero-width mark; so a
-// look-alike is shown, as in the answers of commands. The record keeps what was
-// typed.
-func theirs(s string, n int) string {
-	letters := []rune(lineOf(s, n))
-	word := func(i int) bool {
-		return i >= 0 && i < len(letters) && (unicode.IsLetter(letters[i]) || unicode.IsDigit(letters[i]))
-	}
-	for i, r := range letters {
-		// Between two letters a line below is part of a name: order_service.
-		if like, ok := lookAlikes[r]; ok && (r != '_' || !word(i-1) || !word(i+1)) {
-			letters[i] = like
-		}
-	}
-	return string(letters)
-}
-
-// lookAlikes of what begins or ends markup.
-var lookAlikes = map[rune]rune{'*': '∗', '_': '＿', '~': '∼', '`': 'ˋ'}
+// is not bold, and a lone ` does not turn what stands behind it into code. The record
+// keeps what was typed.
+func theirs(s string, n int) string { return inert(lineOf(s, n)) }
 
 // cut shortens to n characters.
-func cut(s string, n int) string {
-	if len(s) <= n || utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	r := []rune(s)
-	return string(r[:max(n-1, 0)]) + "…"
-}
+func cut(s string, n int) string { return text.Shorten(s, n) }
 
 // clockTime is a moment of today in the reader's own zone, and in UTC where
 // there is no reader.
@@ -99,24 +62,7 @@ func dayTime(t time.Time) string {
 }
 
 // utc is a moment as the record has it.
-func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// span is a duration as people say it: "41 s", "4 min 12 s", "2 h 5 min".
-func span(d time.Duration) string {
-	d = max(d, 0).Round(time.Second)
-	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
-	switch {
-	case h > 0 && m > 0:
-		return fmt.Sprintf("%d h %d min", h, m)
-	case h > 0:
-		return fmt.Sprintf("%d h", h)
-	case m > 0 && s > 0:
-		return fmt.Sprintf("%d min %d s", m, s)
-	case m > 0:
-		return fmt.Sprintf("%d min", m)
-	}
-	return fmt.Sprintf("%d s", s)
-}
+func utc(t time.Time) string { return text.ToDay.UTC(t) }
 
 // short is a duration as on a stopwatch: "2:40".
 func short(d time.Duration) string {
@@ -127,24 +73,12 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }
 
-// number is "1 step", "2 steps".
-func number(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
-
 // either is "a", "a or b", "a, b or c".
 func either(names []string) string {
-	switch n := len(names); n {
-	case 0:
+	if len(names) == 0 {
 		return "nobody"
-	case 1:
-		return names[0]
-	default:
-		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
 	}
+	return text.List(names, "or")
 }
 
 func prefix(rehearsal bool) string {

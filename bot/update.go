@@ -8,6 +8,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // updateView has the fields of section 9 of the source document.
@@ -28,7 +29,7 @@ func (v scene) update(next time.Time) updateView {
 		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.now),
 		Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40), Commander: who(d.Commander),
 		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(string(v.ID)),
-		Elapsed: span(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Elapsed: text.Duration(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
 		Unprotected: v.unprotected(),
 	}
 	if u.Platform == "" {
@@ -36,7 +37,7 @@ func (v scene) update(next time.Time) updateView {
 	}
 	u.Impact = theirs(d.Reason, 400)
 	if !d.Began.IsZero() {
-		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), span(v.impact()))
+		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.impact()))
 	}
 	switch v.Phase() {
 	case "running", "paused":
@@ -62,7 +63,7 @@ func (v scene) update(next time.Time) updateView {
 	u.Actions = v.actions()
 	u.Now = v.doing()
 	if !next.IsZero() {
-		u.Next, u.In = next.UTC().Format("15:04 UTC"), span(next.Sub(v.now))
+		u.Next, u.In = next.UTC().Format("15:04 UTC"), text.Duration(next.Sub(v.now))
 	}
 	return u
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // approve is a yes to a point of no return, by somebody who did not ask for it.
@@ -37,13 +38,13 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		name = "break_glass"
 	}
 	var q incident.Question
-	var text string
+	var words string
 	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
 		found, rest, err := c.pick(s, p, ask, incident.AskApprove, name)
 		if err != nil {
 			return err
 		}
-		q, text = *found, rest
+		q, words = *found, rest
 		if err := c.mayConsent(s, found, who, glass); err != nil || glass || ask.Values != nil {
 			return err
 		}
@@ -57,18 +58,18 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	if a != nil {
 		return *a
 	}
-	asked := ask.Values == nil && text == ""
+	asked := ask.Values == nil && words == ""
 	if asked && ask.CanForm && (q.Confirm != "" || glass) {
 		return Answer{Form: consentForm(id, &q, name, glass)}
 	}
-	typed, rest := cut(text)
+	said, rest := cut(words)
 	if ask.Values != nil {
-		typed = ask.Values["confirm"]
+		said = ask.Values["confirm"]
 	} else if q.Confirm == "" {
-		typed, rest = "", text
+		said, rest = "", words
 	}
-	if typed = strings.TrimSpace(typed); typed != q.Confirm {
-		return wrongRegion(ask, &q, typed, name)
+	if said = strings.TrimSpace(said); said != q.Confirm {
+		return wrongRegion(ask, &q, said, name)
 	}
 	var why string
 	if glass {
@@ -118,17 +119,17 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	case changed != "":
 		s := incident.State{ID: id}
 		return Answer{
-			Text:    fmt.Sprintf("This changed while you were reading: %s. Look again.\n%s", quoted(changed), effectList(&anew)),
+			Text:    text.Format("This changed while you were reading: %v. Look again.\n%v", text.Quote(changed), effectList(&anew)),
 			Buttons: approveButtons(&s, &anew),
 		}
 	case glass:
-		return Answer{Text: fmt.Sprintf("%s approved “%s” alone, breaking glass after nobody answered: %s", mention(who.ID), q.Title, quoted(why)), Public: true}
+		return Answer{Text: text.Format("%v approved “%s” alone, breaking glass after nobody answered: %s", named(who.ID), q.Title, text.Quote(why)), Public: true}
 	}
-	begins := "It begins now."
+	begins := text.Format("It begins now.")
 	if paused {
-		begins = "It begins as soon as the pause ends: `/failover resume`."
+		begins = text.Format("It begins as soon as the pause ends: {resume}.")
 	}
-	return Answer{Text: fmt.Sprintf("Approved: “%s”. %s", q.Title, begins)}
+	return Answer{Text: text.Format("Approved: “%s”. %v", q.Title, begins)}
 }
 
 // mayConsent refuses whoever may not say yes to that question now.
@@ -145,11 +146,11 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 	allowed := c.whoCan(s, q)
 	if !s.Requested(who.ID, q.Step) {
 		if !who.has(answerers(q)...) {
-			return c.withReminder(s, q, who, fmt.Sprintf("To approve “%s” takes %s; you are %s. %s", q.Title, either(answerers(q)), who.roles(), allowed))
+			return c.withReminder(s, q, who, text.Format("To approve “%s” takes %s; you are %s. %s", q.Title, either(answerers(q)), who.roles(), allowed))
 		}
 		return nil
 	}
-	did := "started this incident"
+	did := text.Literal("started this incident")
 	switch who.ID {
 	case s.DeclaredBy:
 	case s.GoBy:
@@ -157,25 +158,25 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 	default:
 		did = "retried this step"
 	}
-	return c.withReminder(s, q, who, fmt.Sprintf("You %s, so someone else has to approve “%s”. %s", did, q.Title, allowed))
+	return c.withReminder(s, q, who, text.Format("You %v, so someone else has to approve “%s”. %s", did, q.Title, allowed))
 }
 
-func (c *Commands) whoCan(s *incident.State, q *incident.Question) string {
+func (c *Commands) whoCan(s *incident.State, q *incident.Question) text.Text {
 	return c.can(answerers(q), func(id string) bool { return s.Requested(id, q.Step) })
 }
 
 // withReminder adds the buttons that would help.
-func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Person, say string) error {
+func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Person, say text.Text) error {
 	r := &refusal{Answer{Refused: true, Text: say}}
 	if others := c.canAnswer(s, q); len(others) > 0 {
 		label := "Remind them"
 		if len(others) == 1 && others[0].Name != "" {
-			label = short("Remind "+others[0].Name, 24)
+			label = text.Shorten("Remind "+others[0].Name, 24)
 		}
 		r.Buttons = append(r.Buttons, Button{Verb: "remind", Label: label, On: q.Question, Incident: s.ID})
 	}
 	if who.BreakGlass && s.Expiries[q.Step] > 0 {
-		r.Text += " Nobody answered in time before. You are on the break-glass list: you may approve alone, with a reason that everyone will see."
+		r.Text = r.Text.Add(" Nobody answered in time before. You are on the break-glass list: you may approve alone, with a reason that everyone will see.")
 		r.Buttons = append(r.Buttons, Button{Verb: "break_glass", Label: "Break glass ...", On: q.Question, Incident: s.ID, Style: "danger"})
 	}
 	return r
@@ -184,46 +185,47 @@ func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Per
 func (c *Commands) mayBreakGlass(s *incident.State, q *incident.Question, who Person) error {
 	switch {
 	case !who.BreakGlass:
-		var names []string
+		var names []text.Text
 		for _, p := range c.Roster {
 			if p.BreakGlass {
-				names = append(names, mention(p.ID))
+				names = append(names, named(p.ID))
 			}
 		}
 		if len(names) == 0 {
 			return refuse("Nobody is on the break-glass list. %s", c.whoCan(s, q))
 		}
-		return refuse("You are not on the break-glass list; %s. %s", join(names, "and")+onIt(len(names)), c.whoCan(s, q))
+		return refuse("You are not on the break-glass list; %v %v. %v", text.Join(names, "and"), are(len(names)), c.whoCan(s, q))
 	case s.Expiries[q.Step] < 1:
-		say := "Break-glass is for a question that nobody answered, and this one has not run out yet."
+		say := text.Format("Break-glass is for a question that nobody answered, and this one has not run out yet.")
 		if !q.Expires.IsZero() {
-			say = fmt.Sprintf("Break-glass is for a question that nobody answered, and this one runs until %s.", clock(q.Expires))
+			say = text.Format("Break-glass is for a question that nobody answered, and this one runs until %s.", clock(q.Expires))
 		}
-		return c.withReminder(s, q, Person{}, say+" "+c.whoCan(s, q))
+		return c.withReminder(s, q, Person{}, say.Add(" %v", c.whoCan(s, q)))
 	}
 	return nil
 }
 
-func onIt(n int) string {
+// are is the verb for so many.
+func are(n int) text.Literal {
 	if n == 1 {
-		return " is"
+		return "is"
 	}
-	return " are"
+	return "are"
 }
 
 func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) *Form {
 	f := &Form{
 		Verb: verb, On: q.Question, Incident: id, Title: "Approve", Submit: "Approve",
-		Text: fmt.Sprintf("*%s*\n%s", escaped(q.Title), effectList(q)),
+		Text: text.Format("%v\n%v", text.Heading("%s", q.Title), effectList(q)),
 	}
 	if glass {
 		f.Title, f.Submit = "Break glass", "Approve alone"
 	}
 	if q.Confirm != "" {
-		f.Fields = append(f.Fields, Field{Name: "confirm", Label: "Type " + q.Confirm, Hint: "The Region that takes over."})
+		f.Fields = append(f.Fields, Field{Name: "confirm", Label: "Type " + q.Confirm, Hint: text.Format("The Region that takes over.")})
 	}
 	if glass {
-		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Why alone", Hint: "Everybody will read it.", Lines: true})
+		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Why alone", Hint: everybodyReads, Lines: true})
 	}
 	return f
 }
@@ -238,36 +240,36 @@ func WhatHappens(i, n int) string {
 }
 
 // effectList is the exact effect of a yes, as the card shows it.
-func effectList(q *incident.Question) string {
-	var lines []string
+func effectList(q *incident.Question) text.Text {
+	var all text.Text
 	for i, e := range q.Effects {
 		if i > 0 {
-			lines = append(lines, "")
+			all = all.Add("\n\n")
 		}
-		lines = append(lines, "*"+WhatHappens(i, len(q.Effects))+"*  "+escaped(e.What))
+		all = all.Add("%v  %v", text.Heading("%s", WhatHappens(i, len(q.Effects))), text.Passage(e.What))
 		if e.Lost != "" {
-			lines = append(lines, "*What may be lost*  "+escaped(e.Lost))
+			all = all.Add("\n%v  %v", text.Heading("What may be lost"), text.Passage(e.Lost))
 		}
 		if e.Undo != "" {
-			lines = append(lines, "*How it is undone*  "+escaped(e.Undo))
+			all = all.Add("\n%v  %v", text.Heading("How it is undone"), text.Passage(e.Undo))
 		}
 	}
-	return short(strings.Join(lines, "\n"), 2500)
+	return all.Short(2500)
 }
 
-func wrongRegion(ask Ask, q *incident.Question, typed, verb string) Answer {
-	say := fmt.Sprintf("Type %s, exactly.", q.Confirm)
-	if typed != "" {
-		say = fmt.Sprintf("“%s” is not %s. Type %s, exactly.", plain(typed), q.Confirm, q.Confirm)
+func wrongRegion(ask Ask, q *incident.Question, said, verb string) Answer {
+	say := text.Format("Type %s, exactly.", q.Confirm)
+	if said != "" {
+		say = text.Format("“%v” is not %s. Type %s, exactly.", text.Quote(repeated(said)), q.Confirm, q.Confirm)
 	}
 	if ask.Values != nil {
-		return Answer{Refused: true, Errors: map[string]string{"confirm": say}}
+		return Answer{Refused: true, Errors: map[string]text.Text{"confirm": say}}
 	}
-	more := ""
+	var more text.Literal
 	if verb == "break_glass" {
 		more = " REASON"
 	}
-	return *refused("%s Nothing was approved. `/failover %s %s%s`", say, spoken(verb), q.Confirm, more)
+	return *refused("%v Nothing was approved. {%s %s%v}", say, spoken(verb), q.Confirm, more)
 }
 
 // reading is what a yes would do now.
@@ -293,7 +295,7 @@ func (c *Commands) effects(ctx context.Context, id incident.ID, q *incident.Ques
 	r := reading{fingerprint: unread, err: err}
 	for _, e := range q.Effects {
 		if e.Bound != unread {
-			e.Lost = strings.TrimSpace(fmt.Sprintf("unknown: it could not be read at %s (%s). %s", clock(c.Clock.Now()), bare(err), before(e.Lost)))
+			e.Lost = strings.TrimSpace(fmt.Sprintf("unknown: it could not be read at %s (%s). %s", text.ToSecond.UTC(c.Clock.Now()), text.Bare(err), before(e.Lost)))
 		}
 		e.Bound = unread
 		r.effects = append(r.effects, e)
@@ -314,7 +316,7 @@ func (r reading) against(q *incident.Question, s *incident.State) string {
 		return fmt.Sprintf("the plan is %s now, it was %s", short6(s.Plan.Digest), short6(q.Digest))
 	}
 	if r.err != nil {
-		return "what would happen cannot be read any more (" + bare(r.err) + ")"
+		return "what would happen cannot be read any more (" + text.Bare(r.err) + ")"
 	}
 	old := map[string]incident.Effect{}
 	for _, e := range q.Effects {
@@ -362,7 +364,7 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 	}
 	may := func(s *incident.State, p *runbook.Plan) (*incident.Question, string, error) {
 		if ask.On == "" && len(openOf(s, incident.AskApprove)) == 0 && len(s.Open) > 0 && !s.Over() {
-			return nil, "", refuse("No approval is asked for now. %s To call the run off: `/failover abort REASON`.", c.waits(s))
+			return nil, "", refuse("No approval is asked for now. %s To call the run off: {abort REASON}.", c.waits(s))
 		}
 		q, rest, err := c.pick(s, p, ask, incident.AskApprove, "decline")
 		if err != nil {
@@ -382,8 +384,8 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 			}
 			f = &Form{
 				Verb: "decline", On: q.Question, Incident: s.ID, Title: "Decline", Submit: "Decline",
-				Text:   fmt.Sprintf("*%s* is not done.", escaped(q.Title)),
-				Fields: []Field{{Name: "reason", Label: "Why not", Hint: "Everybody will read it.", Lines: true, Optional: true}},
+				Text:   text.Format("%v is not done.", text.Heading("%s", q.Title)),
+				Fields: []Field{{Name: "reason", Label: "Why not", Hint: everybodyReads, Lines: true, Optional: true}},
 			}
 			return nil
 		})
@@ -403,12 +405,12 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 			why = strings.TrimSpace(ask.Values["reason"])
 		}
 		said, step = q.Title, q.Step
-		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: short(why, reasonMax), Via: ask.Request}}, nil
+		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: text.Shorten(why, reasonMax), Via: ask.Request}}, nil
 	})
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: fmt.Sprintf("Declined: “%s”. Nothing of it was done. To ask again: `/failover retry %s`. To stop: `/failover abort REASON`.", said, step)}
+	return Answer{Text: text.Format("Declined: “%s”. Nothing of it was done. To ask again: {retry %s}. To stop: {abort REASON}.", said, step)}
 }
 
 // remind calls those who can answer a question, and notes that it did.
@@ -417,7 +419,7 @@ func (c *Commands) remind(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var say string
+	var say text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
 		if err := c.live(s); err != nil {
 			return nil, err
@@ -427,22 +429,23 @@ func (c *Commands) remind(ctx context.Context, ask Ask, _ Person) Answer {
 		case ask.On == "" && len(s.Open) > 0:
 			q = s.Questions[s.Open[0]]
 		case ask.On == "":
-			return nil, refuse("Nothing waits for anybody now. `/failover status` shows what is under way.")
+			return nil, refuse("Nothing waits for anybody now. {status} shows what is under way.")
 		case q == nil:
 			return nil, refuse("This button belongs to a question that %s does not have. %s", s.ID, c.waits(s))
 		case !q.Open:
 			return nil, c.stale(s, q, ask.Person)
 		}
 		people := c.canAnswer(s, q)
-		var ids, names []string
+		var ids []text.Text
+		var names []string
 		for _, p := range people {
-			ids, names = append(ids, mention(p.ID)), append(names, nonempty(p.Name, p.ID))
+			ids, names = append(ids, named(p.ID)), append(names, nonempty(p.Name, p.ID))
 		}
 		if len(ids) == 0 {
 			return nil, refuse("Nobody on the roster can answer that. %s", c.whoCan(s, q))
 		}
-		say = fmt.Sprintf("%s: %s waits since %s. Asked by %s.", join(ids, "or"), asks(q), clock(q.AskedAt), mention(ask.Person))
-		return []incident.Body{incident.NoteAdded{Text: fmt.Sprintf("Reminded %s: %s.", join(names, "and"), asks(q))}}, nil
+		say = text.Format("%v: %s waits since %v. Asked by %v.", text.Join(ids, "or"), asks(q), clock(q.AskedAt), named(ask.Person))
+		return []incident.Body{incident.NoteAdded{Text: fmt.Sprintf("Reminded %s: %s.", text.List(names, "and"), asks(q))}}, nil
 	})
 	if a != nil {
 		return *a

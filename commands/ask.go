@@ -6,11 +6,12 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Ask is one thing that a person said, pressed or filled in, on any surface.
 type Ask struct {
-	// Person is their id on that surface: a Slack user id.
+	// Person is their id, as the roster and the timeline have it.
 	Person string
 	// Verb is what is asked: "start", "approve", ...; "help" when nothing was
 	// said. The verbs of buttons are among those of commands.
@@ -33,17 +34,20 @@ type Ask struct {
 }
 
 // Answer is for that person alone, unless Public.
+//
+// What it says is marked, not formatted: the surface renders it. Titles and labels
+// are plain words, for no surface has marks on a button; the names of people in
+// them come from the roster.
 type Answer struct {
-	// Text in Slack's mrkdwn without surface-specific objects; people as <@ID>.
-	// May be empty when the timeline shows all there is to say.
-	Text string
+	// Text may be empty when the timeline shows all there is to say.
+	Text text.Text
 	// Public: everybody in the channel may see it (status, timeline, help stay
 	// private; a note is echoed).
 	Public bool
 	// Form to be opened now, instead of an answer.
 	Form *Form
 	// Errors by field keep the form open.
-	Errors map[string]string
+	Errors map[string]text.Text
 	// Buttons below the text.
 	Buttons []Button
 	// File to hand over with the answer, if any.
@@ -61,7 +65,7 @@ type Form struct {
 	Title    string // up to 24 characters
 	Submit   string // up to 24 characters
 	// Text above the fields; may be empty.
-	Text   string
+	Text   text.Text
 	Fields []Field
 }
 
@@ -69,7 +73,7 @@ type Form struct {
 type Field struct {
 	Name  string // the key in Ask.Values, and the block id on Slack
 	Label string
-	Hint  string
+	Hint  text.Text
 	// Choices make it a choice; otherwise it is a line of text.
 	Choices  []Choice
 	Lines    bool // several lines of text

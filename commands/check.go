@@ -9,18 +9,19 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // check carries out the readiness checks towards a Region, without an incident.
 func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
-	text := strings.TrimSpace(ask.On + " " + ask.Text)
-	if word, _ := cut(strings.ToLower(text)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
+	said := strings.TrimSpace(ask.On + " " + ask.Text)
+	if word, _ := cut(strings.ToLower(said)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
 		return *c.answerTo(c.unknownRegion(word, "check"), false)
 	}
-	w, err := c.typedWish(text)
+	w, err := c.typedWish(said)
 	if err == nil && w.reason != "" {
-		err = refuse("`/failover check` takes a Region and planned or unplanned, not `%s`. For example `/failover check %s unplanned`.",
-			plain(w.reason), nonempty(w.target, c.standby("")))
+		err = refuse("{check} takes a Region and planned or unplanned, not %v. For example {check %s unplanned}.",
+			typed(w.reason), nonempty(w.target, c.standby("")))
 	}
 	if err != nil {
 		return *c.answerTo(err, false)
@@ -30,7 +31,7 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 		w.target = c.standby(now.region)
 	}
 	if w.target == now.region {
-		return *refused("%s What can be checked is a Region that would take over: `/failover check %s`.", now.says(), c.standby(now.region))
+		return *refused("%s What can be checked is a Region that would take over: {check %s}.", now.says(), c.standby(now.region))
 	}
 	w.mode, w.reason = nonempty(w.mode, planned), "readiness check"
 	facts, err := c.facts(w, now)
@@ -50,8 +51,8 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 // checkMax is how long the answer may be; the surface splits it.
 const checkMax = 7500
 
-func (c *Commands) readiness(w wish, now serving, found []engine.Finding, at time.Time) string {
-	var lines []string
+func (c *Commands) readiness(w wish, now serving, found []engine.Finding, at time.Time) text.Text {
+	var lines []text.Text
 	tally := map[string]int{}
 	advice := 0
 	for _, f := range found {
@@ -62,27 +63,28 @@ func (c *Commands) readiness(w wish, now serving, found []engine.Finding, at tim
 		}
 		lines = append(lines, findingLine(f, word))
 	}
-	say := fmt.Sprintf("*Readiness of %s* to take over, %s, read at %s: %d ok, %d failed, %d unknown",
-		w.target, w.mode, clock(at), tally["ok"], tally["failed"], tally["unknown"])
+	say := text.Format("%v to take over, %s, read at %v: %d ok, %d failed, %d unknown",
+		text.Heading("Readiness of %s", w.target), w.mode, clock(at), tally["ok"], tally["failed"], tally["unknown"])
 	if advice > 0 {
-		say += fmt.Sprintf(" (%d of them advice)", advice)
+		say = say.Add(" (%d of them advice)", advice)
 	}
-	say += "\n" + now.says() + "\n"
+	say = say.Add("\n%v", now.says())
 	if len(found) == 0 {
-		return say + "The plan has no check that could be carried out now."
+		return say.Add("\nThe plan has no check that could be carried out now.")
 	}
 	return listing(say, lines)
 }
 
 // listing is as many lines as fit below a head.
-func listing(say string, lines []string) string {
+func listing(say text.Text, lines []text.Text) text.Text {
+	length := say.Len()
 	for i, line := range lines {
-		if len(say)+len(line) > checkMax {
-			return say + fmt.Sprintf("and %s more", count(len(lines)-i, "check"))
+		if length += line.Len() + 1; length > checkMax {
+			return say.Add("\nand %s more", text.Count(len(lines)-i, "check"))
 		}
-		say += line
+		say = text.Lines(say, line)
 	}
-	return strings.TrimRight(say, "\n")
+	return say
 }
 
 func verdict(f engine.Finding) string {
@@ -96,24 +98,24 @@ func verdict(f engine.Finding) string {
 }
 
 // findingLine is one check: the word first, so it reads without colour.
-func findingLine(f engine.Finding, word string) string {
+func findingLine(f engine.Finding, word string) text.Text {
 	mark := map[string]string{"ok": "✓", "failed": "✗", "unknown": "?", "running": "▸", "to come": "·", "skipped": "–"}[word]
 	says := f.Outcome.Summary
 	if f.Err != nil {
-		says = bare(f.Err)
+		says = text.Bare(f.Err)
 	}
-	line := fmt.Sprintf("%s `%-7s` %s", mark, word, escaped(f.Step.Title))
+	line := text.Format("%s %v %v", mark, text.ID(fmt.Sprintf("%-7s", word)), text.Passage(f.Step.Title))
 	if says != "" {
-		line += ": " + quoted(short(says, 300))
+		line = line.Add(": %v", text.Quote(text.Shorten(says, 300)))
 	}
 	if age := f.Outcome.Evidence["age"]; age != "" {
-		line += fmt.Sprintf(" (%s old)", quoted(age))
+		line = line.Add(" (%v old)", text.Quote(age))
 	}
 	if (word == "failed" || word == "unknown") && f.Step.Gate == runbook.Advice {
-		line += " (advice)"
+		line = line.Add(" (advice)")
 	}
 	if f.Hint != "" && word != "ok" {
-		line += "\n      " + escaped(short(f.Hint, 200))
+		line = line.Add("\n      %v", text.Passage(text.Shorten(f.Hint, 200)))
 	}
-	return line + "\n"
+	return line
 }

@@ -1,7 +1,9 @@
 // Package commands is what a person may ask, on any surface: it parses, says who
 // may, and answers.
 //
-// It knows neither Slack nor a terminal, and it never touches the world. Whether
+// It knows neither Slack nor a terminal, and it never touches the world. Its answers
+// are text.Text: people, commands and the words of others are marked as what they
+// are, and the surface renders them. Whether
 // a question is still open, still means the same and may be answered by this
 // person is decided from the timeline and the roster, in one piece with the
 // append that records it, so two people who press at once, or one who presses
@@ -27,6 +29,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Roles of the roster.
@@ -197,14 +200,14 @@ func (c *Commands) authorise(id string, v verb) (Person, *Answer) {
 		if slices.Contains([]string{"approve", "decline", "break_glass"}, v.name) {
 			who = []string{Approver} // the question itself may still want somebody else
 		}
-		return Person{}, refused("You are not on the roster of this bot, so you cannot `%s`. %s You can `/failover status` and `/failover help`.",
-			spoken(v.name), c.can(who, nil))
+		return Person{}, refused("You are not on the roster of this bot, so you cannot %v. %v You can {status} and {help}.",
+			text.Exactly(spoken(v.name)), c.can(who, nil))
 	case len(found) > 1:
 		return Person{}, refused("You are on the roster %d times, so it is not clear what you may do. Whoever keeps the settings has to name you once. %s",
 			len(found), c.can(v.may, nil))
 	case !found[0].has(v.may...):
-		return Person{}, refused("To `%s` takes %s; you are %s. %s",
-			spoken(v.name), either(v.may), found[0].roles(), c.can(v.may, nil))
+		return Person{}, refused("To %v takes %s; you are %s. %v",
+			text.Exactly(spoken(v.name)), either(v.may), found[0].roles(), c.can(v.may, nil))
 	}
 	return found[0], nil
 }
@@ -217,7 +220,7 @@ func (p Person) roles() string {
 	if len(p.Roles) == 0 {
 		return "on the roster without a role"
 	}
-	return article(join(p.Roles, "and"))
+	return text.Article(text.List(p.Roles, "and"))
 }
 
 func (c *Commands) recall(key string) (Answer, bool) {
@@ -244,14 +247,14 @@ func (c *Commands) remember(key string, a Answer) {
 type refusal struct{ Answer }
 
 // Error is what the person reads.
-func (r *refusal) Error() string { return r.Text }
+func (r *refusal) Error() string { return r.Text.String() }
 
-func refuse(format string, args ...any) error {
-	return &refusal{Answer{Refused: true, Text: fmt.Sprintf(format, args...)}}
+func refuse(format text.Literal, args ...any) error {
+	return &refusal{Answer{Refused: true, Text: text.Format(format, args...)}}
 }
 
-func refused(format string, args ...any) *Answer {
-	return &Answer{Refused: true, Text: fmt.Sprintf(format, args...)}
+func refused(format text.Literal, args ...any) *Answer {
+	return &Answer{Refused: true, Text: text.Format(format, args...)}
 }
 
 // answerTo turns an error into what a person reads. tried says that an append
@@ -265,13 +268,13 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 	}
 	if errors.Is(err, incident.ErrLost) {
 		c.log.Error().Err(err).Msg("the record has lost events")
-		return refused("The record (Redis) has lost events that it had acknowledged, so nothing was done, and nothing is decided on what is left of it: %s. Asking again does not help. Whoever keeps Redis has to look whether it was restarted or restored without its append-only file, failed over to a replica that was behind, or evicts keys, and bring the lost part back. Whoever commands has to compare what really holds (the database's writer, DNS, the services' sizes) with the messages in this channel before anything else is changed.", sentence(err))
+		return refused("The record (Redis) has lost events that it had acknowledged, so nothing was done, and nothing is decided on what is left of it: %s. Asking again does not help. Whoever keeps Redis has to look whether it was restarted or restored without its append-only file, failed over to a replica that was behind, or evicts keys, and bring the lost part back. Whoever commands has to compare what really holds (the database's writer, DNS, the services' sizes) with the messages in this channel before anything else is changed.", err)
 	}
 	c.log.Warn().Err(err).Bool("append", tried).Msg("the record could not be used")
 	if tried {
-		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. `/failover status` shows what holds as soon as the record is back; doing it again is safe.", sentence(err))
+		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. {status} shows what holds as soon as the record is back; doing it again is safe.", err)
 	}
-	return refused("The record (Redis) cannot be reached, so nothing was done: %s. Try again, or look after Redis first; what is on the record stays as it is.", sentence(err))
+	return refused("The record (Redis) cannot be reached, so nothing was done: %s. Try again, or look after Redis first; what is on the record stays as it is.", err)
 }
 
 // which is the incident that is meant: the button's, or the current one.
@@ -284,7 +287,7 @@ func (c *Commands) which(ctx context.Context, ask Ask) (incident.ID, *Answer) {
 		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 	}
 	if id == "" {
-		return "", refused("No incident is open. To begin one: `/failover start %s`.", c.standby(""))
+		return "", refused("No incident is open. To begin one: {start %s}.", c.standby(""))
 	}
 	return id, nil
 }
@@ -339,7 +342,7 @@ func (c *Commands) write(ask Ask, bodies ...incident.Body) incident.Write {
 // plan is the frozen plan of an incident, decoded once.
 func (c *Commands) plan(s *incident.State, id incident.ID) (*runbook.Plan, error) {
 	if s.Seq == 0 || s.ID == "" {
-		return nil, refuse("There is no incident %s on the record. Nothing was done. `/failover status` shows what there is.", id)
+		return nil, refuse("There is no incident %s on the record. Nothing was done. {status} shows what there is.", id)
 	}
 	key := string(s.ID) + " " + s.Plan.Digest
 	c.mu.Lock()
@@ -364,10 +367,10 @@ func (c *Commands) plan(s *incident.State, id incident.ID) (*runbook.Plan, error
 func (c *Commands) live(s *incident.State) error {
 	switch {
 	case !s.ResolvedAt.IsZero():
-		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID, mention(s.ResolvedBy), c.at(s.ResolvedAt))
+		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID, named(s.ResolvedBy), c.at(s.ResolvedAt))
 	case !s.AbortedAt.IsZero():
-		return refuse("%s was stopped by %s at %s. Nothing was done. To close it: `/failover resolve`. To try anew: `/failover start %s`.",
-			s.ID, mention(s.AbortedBy), c.at(s.AbortedAt), s.Declared.Target)
+		return refuse("%s was stopped by %s at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
+			s.ID, named(s.AbortedBy), c.at(s.AbortedAt), s.Declared.Target)
 	}
 	return nil
 }
@@ -378,7 +381,7 @@ func (c *Commands) running(s *incident.State) error {
 		return err
 	}
 	if !s.MitigatedAt.IsZero() {
-		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: `/failover resolve`.",
+		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: {resolve}.",
 			s.Declared.Target, c.at(s.ServedAt()))
 	}
 	return nil

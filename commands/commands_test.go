@@ -16,6 +16,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // stoppedClock is a clock that a test turns by hand.
@@ -275,11 +276,16 @@ func (r *room) refusedWith(do func() Answer, says ...string) Answer {
 	return a
 }
 
-func contains(t *testing.T, text string, says ...string) {
+// contains asserts what a text says, or a Text as it is shown.
+func contains(t *testing.T, said any, says ...string) {
 	t.Helper()
+	all, ok := said.(string)
+	if !ok {
+		all = shown(said.(text.Text))
+	}
 	for _, s := range says {
-		if !strings.Contains(text, s) {
-			t.Errorf("%q is not in:\n%s", s, text)
+		if !strings.Contains(all, s) {
+			t.Errorf("%q is not in:\n%s", s, all)
 		}
 	}
 }
@@ -383,11 +389,11 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 			t.Run(person+"/"+v.name, func(t *testing.T) {
 				r := started(t)
 				a := r.ask(Ask{Person: person, Verb: v.name})
-				denied := strings.Contains(a.Text, "not on the roster of this bot") || strings.Contains(a.Text, "To `"+spoken(v.name)+"` takes")
+				denied := strings.Contains(shown(a.Text), "not on the roster of this bot") || strings.Contains(shown(a.Text), "To '"+spoken(v.name)+"' takes")
 				if denied == may[person][v.name] {
 					t.Errorf("may = %v, but the answer is %q", may[person][v.name], a.Text)
 				}
-				if denied && !strings.Contains(a.Text, "<@"+alice+"> (commander)") {
+				if denied && !strings.Contains(shown(a.Text), "Alice (commander)") {
 					t.Errorf("it is not said who can: %q", a.Text)
 				}
 				if denied && len(r.events()) != 2 {
@@ -401,20 +407,20 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 func TestTwoEntriesOfOnePersonMeanNo(t *testing.T) {
 	r := newRoom(t)
 	r.Roster = append(r.Roster, Person{ID: alice, Name: "Alice", Roles: []string{Commander}})
-	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "on the roster 2 times", "<@"+erin+">")
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "on the roster 2 times", "Erin")
 }
 
 func TestAnUnknownVerbIsAnsweredWithWhatWasMeant(t *testing.T) {
 	for typed, want := range map[string]string{
-		"strat":                      "`/failover strat` is not a command. Did you mean `/failover start us-west-2`?",
-		"strat us-wst-2 unplanned x": "Did you mean `/failover start us-west-2 unplanned x`?",
-		"satus":                      "Did you mean `/failover status`?",
-		"aprove us-west-2":           "Did you mean `/failover approve us-west-2`?",
-		"us-west-2":                  "Did you mean `/failover start us-west-2`?",
-		"break-glas us-west-2 x":     "`/failover break-glas` is not a command. Did you mean `/failover break-glass us-west-2 x`?",
-		"go_overide it burns":        "`/failover go-overide` is not a command. Did you mean `/failover go-override it burns`?",
+		"strat":                      "'/failover strat' is not a command. Did you mean '/failover start us-west-2'?",
+		"strat us-wst-2 unplanned x": "Did you mean '/failover start us-west-2 unplanned x'?",
+		"satus":                      "Did you mean '/failover status'?",
+		"aprove us-west-2":           "Did you mean '/failover approve us-west-2'?",
+		"us-west-2":                  "Did you mean '/failover start us-west-2'?",
+		"break-glas us-west-2 x":     "'/failover break-glas' is not a command. Did you mean '/failover break-glass us-west-2 x'?",
+		"go_overide it burns":        "'/failover go-overide' is not a command. Did you mean '/failover go-override it burns'?",
 		"xylophone":                  "These are: start, check, status",
-		"<!channel>":                 "`/failover !channel` is not a command",
+		"<!channel>":                 "'/failover <!channel>' is not a command",
 	} {
 		r := newRoom(t)
 		r.refusedWith(func() Answer { return r.say(alice, typed) }, want)
@@ -480,7 +486,7 @@ func TestTheSameClickGetsTheSameAnswer(t *testing.T) {
 			t.Fatal(first.Text)
 		}
 		if added := r.added(func() {
-			if again := r.ask(ask); again.Text != first.Text || again.Refused {
+			if again := r.ask(ask); shown(again.Text) != shown(first.Text) || again.Refused {
 				t.Errorf("first %q, then %q", first.Text, again.Text)
 			}
 		}); added != "" {
@@ -489,7 +495,7 @@ func TestTheSameClickGetsTheSameAnswer(t *testing.T) {
 		// Another replica has not seen the first one.
 		other := New(r.Options, zerolog.Nop())
 		if added := r.added(func() {
-			if a := other.Do(t.Context(), ask); a.Text == "" {
+			if a := other.Do(t.Context(), ask); a.Text.Empty() {
 				t.Error("no answer from the other replica")
 			}
 		}); added != "" {
@@ -500,7 +506,7 @@ func TestTheSameClickGetsTheSameAnswer(t *testing.T) {
 
 func TestHelpNamesWhatWorksNowFirst(t *testing.T) {
 	r := newRoom(t)
-	first := func(a Answer) string { now, _, _ := strings.Cut(a.Text, "*Also*"); return now }
+	first := func(a Answer) string { now, _, _ := strings.Cut(shown(a.Text), "\nAlso\n"); return now }
 	contains(t, first(r.say(mallory, "help")), "no incident open", "/failover start REGION")
 	r = promoting(t)
 	now := first(r.say(bob, ""))
@@ -526,12 +532,12 @@ func TestVerbsAreReadWithHyphens(t *testing.T) {
 		"as a button's":    r.ask(Ask{Person: erin, Verb: "break-glass", Text: "us-east-1 x"}),
 		"no reason for Go": started(t).say(alice, "go-override"),
 	} {
-		if strings.Contains(a.Text, "break_glass") || strings.Contains(a.Text, "go_override") || a.Text == "" {
+		if strings.Contains(shown(a.Text), "break_glass") || strings.Contains(shown(a.Text), "go_override") || a.Text.Empty() {
 			t.Errorf("%s: %q", name, a.Text)
 		}
 	}
-	contains(t, r.say(erin, "break_glass us-west-2").Text, "`/failover break-glass us-west-2 REASON`")
-	contains(t, r.say(mallory, "go_override x").Text, "so you cannot `go-override`")
+	contains(t, r.say(erin, "break_glass us-west-2").Text, "'/failover break-glass us-west-2 REASON'")
+	contains(t, r.say(mallory, "go_override x").Text, "so you cannot 'go-override'")
 }
 
 // A record that lost what it had acknowledged is no record to try again on.
@@ -543,7 +549,7 @@ func TestALostRecordIsSaidInItsOwnWords(t *testing.T) {
 		defer delete(r.log.fail, "Append")
 		return r.say(alice, "pause")
 	}, "has lost events that it had acknowledged, so nothing was done", "Whoever keeps Redis has to look", "Whoever commands has to compare")
-	if strings.Contains(a.Text, "safe") || strings.Contains(a.Text, "Try again") {
+	if strings.Contains(shown(a.Text), "safe") || strings.Contains(shown(a.Text), "Try again") {
 		t.Errorf("it is told to try again: %s", a.Text)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // retry carries a step that stopped out again.
@@ -16,7 +17,7 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var say string
+	var say text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		step, rest, err := c.stopped(s, p, ask, "retry")
 		if err != nil {
@@ -28,19 +29,19 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 		again := append([]string{step}, rerun(s, p, step)...)
 		st, _ := p.Step(step)
 		asked := st.Approval != nil || st.CoveredBy != "" // what was said before is void
-		say = "“" + st.Title + "” is carried out again"
+		say = text.Format("“%s” is carried out again", st.Title)
 		if asked {
-			say = "“" + st.Title + "” is looked at again"
+			say = text.Format("“%s” is looked at again", st.Title)
 		}
 		if with := again[1:]; len(with) > 0 {
-			say += ", and with it " + titles(p, with)
+			say = say.Add(", and with it %v", titles(p, with))
 		}
 		if s.Paused {
-			say += " as soon as the pause ends: `/failover resume`"
+			say = say.Add(" as soon as the pause ends: {resume}")
 		}
-		say += "."
+		say = say.Add(".")
 		if asked {
-			say += " Unless it is done already, an approver is asked once more before it is carried out."
+			say = say.Add(" Unless it is done already, an approver is asked once more before it is carried out.")
 		}
 		bodies := chosen(s, ask, step, "retry", "")
 		for _, id := range again {
@@ -83,7 +84,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 		}
 		if st, ok := p.Step(step); ok && locked(st) {
-			return "", "", refuse("“%s” cannot be skipped: %s. You can `/failover retry %s` or `/failover abort REASON`.", st.Title, sayWaiting(p, s, step), step)
+			return "", "", refuse("“%s” cannot be skipped: %s. You can {retry %s} or {abort REASON}.", st.Title, sayWaiting(p, s, step), step)
 		}
 		return step, rest, nil
 	}
@@ -99,14 +100,14 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 			on = q.Question
 		}
 		st := s.Step(step)
-		text := fmt.Sprintf("*%s* stopped: %s", escaped(title(p, step)), quoted(short(st.Failure.Error, 500)))
+		about := text.Format("%v stopped: %v", text.Heading("%s", title(p, step)), text.Quote(text.Shorten(st.Failure.Error, 500)))
 		if st.Intended != nil || st.Failure.Maybe {
-			text += "\nIt may have happened all the same."
+			about = about.Add("\nIt may have happened all the same.")
 		}
 		f = &Form{
 			Verb: "go_on", On: on, Incident: s.ID, Title: "Go on without it", Submit: "Go on",
-			Text:   text + "\n" + sayWaiting(p, s, step) + ".",
-			Fields: []Field{{Name: "reason", Label: "Why go on without it", Hint: "Everybody will read it.", Lines: true}},
+			Text:   about.Add("\n%s.", sayWaiting(p, s, step)),
+			Fields: []Field{{Name: "reason", Label: "Why go on without it", Hint: everybodyReads, Lines: true}},
 		}
 		return nil
 	})
@@ -120,13 +121,13 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var say string
+	var say text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		step, _, err := may(s, p)
 		if err != nil {
 			return nil, err
 		}
-		say = fmt.Sprintf("Going on without “%s”.", title(p, step))
+		say = text.Format("Going on without “%s”.", title(p, step))
 		return append(chosen(s, ask, step, "skip", why), incident.StepSkipped{Step: step, Reason: why}), nil
 	})
 	if a != nil {
@@ -166,8 +167,8 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 		return step, rest, c.hasStopped(s, p, step)
 	}
 	if word, after := cut(ask.Text); word != "" {
-		if _, known := p.Step(strings.Trim(word, "`")); known {
-			step = strings.Trim(word, "`")
+		if _, known := p.Step(strings.Trim(word, quotes)); known {
+			step = strings.Trim(word, quotes)
 			return step, after, c.hasStopped(s, p, step)
 		}
 	}
@@ -189,43 +190,43 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 	if word, _ := cut(ask.Text); word != "" && nearest(word, stepIDs(p)) != "" {
 		return "", "", c.noSuchStep(s, p, word, verb)
 	}
-	var ways []string
+	var ways []text.Text
 	for _, f := range failed {
-		ways = append(ways, fmt.Sprintf("`/failover %s %s`", verb, f))
+		ways = append(ways, text.Format("{%s %s}", verb, f))
 	}
-	return "", "", refuse("%s stopped. Say which: %s.", count(len(failed), "step"), join(ways, "or"))
+	return "", "", refuse("%s stopped. Say which: %s.", text.Count(len(failed), "step"), text.Join(ways, "or"))
 }
 
 // hasStopped refuses for a step that did not stop.
 func (c *Commands) hasStopped(s *incident.State, p *runbook.Plan, step string) error {
 	st := s.Step(step)
-	how := ""
+	var how text.Text
 	switch st.Status {
 	case incident.Failed:
 		return nil
 	case incident.Pending:
-		how = "has not begun"
+		how = text.Format("has not begun")
 		if len(st.Retriers) > 0 {
-			how = fmt.Sprintf("is about to be carried out again, as %s asked", mention(st.Retriers[len(st.Retriers)-1]))
+			how = text.Format("is about to be carried out again, as %s asked", named(st.Retriers[len(st.Retriers)-1]))
 		}
 	case incident.Running:
-		how = "is being carried out since " + clock(st.Started)
+		how = text.Format("is being carried out since %v", clock(st.Started))
 	case incident.Done:
-		how = "was done at " + clock(st.Ended)
+		how = text.Format("was done at %v", clock(st.Ended))
 	case incident.Advised:
-		how = "is advice, and nothing waits for it"
+		how = text.Format("is advice, and nothing waits for it")
 	case incident.Skipped:
-		how = "was skipped by " + mention(st.SkippedBy)
+		how = text.Format("was skipped by %v", named(st.SkippedBy))
 	}
 	return refuse("“%s” %s; this is for a step that stopped. Nothing was done. %s", title(p, step), how, c.waits(s))
 }
 
 func (c *Commands) noSuchStep(s *incident.State, p *runbook.Plan, word, verb string) error {
-	say := fmt.Sprintf("This plan has no step `%s`.", plain(word))
+	say := text.Format("This plan has no step %v.", typed(word))
 	if meant := nearest(word, stepIDs(p)); meant != "" {
-		return refuse("%s Did you mean `/failover %s %s`?", say, verb, meant)
+		return refuse("%s Did you mean {%s %s}?", say, verb, meant)
 	}
-	return refuse("%s %s `/failover timeline` has the steps so far.", say, c.waits(s))
+	return refuse("%s %s {timeline} has the steps so far.", say, c.waits(s))
 }
 
 func stepIDs(p *runbook.Plan) []string {
@@ -255,9 +256,9 @@ func sayWaiting(p *runbook.Plan, s *incident.State, steps ...string) string {
 	case n == 0:
 		return "nothing else waits for it"
 	case n > 6:
-		return join(append(names[:5:5], fmt.Sprintf("%d more", n-5)), "and") + " wait for it"
+		return text.List(append(names[:5:5], fmt.Sprintf("%d more", n-5)), "and") + " wait for it"
 	case n == 1:
 		return names[0] + " waits for it"
 	}
-	return join(names, "and") + " wait for it"
+	return text.List(names, "and") + " wait for it"
 }

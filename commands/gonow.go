@@ -9,6 +9,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // goNow is Go: from here on the run changes things. It is for an incident whose
@@ -18,7 +19,7 @@ func (c *Commands) goNow(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var alone string
+	var alone text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		q, gates, err := c.weigh(s, p, ask)
 		if err != nil {
@@ -35,7 +36,7 @@ func (c *Commands) goNow(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: "Go. Changes begin now." + alone}
+	return Answer{Text: text.Format("Go. Changes begin now.%v", alone)}
 }
 
 // goOverride is Go although required checks failed, with a reason. It covers the
@@ -56,7 +57,7 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 			if len(gates.failed) == 0 {
 				return &refusal{Answer{
-					Refused: true, Text: "No required check is failed any more, so there is nothing to override. Press Go, or `/failover go`.",
+					Refused: true, Text: text.Format("No required check is failed any more, so there is nothing to override. Press Go, or {go}."),
 					Buttons: []Button{{Verb: "go", Label: "Go", On: q.Question, Incident: s.ID, Style: "primary"}},
 				}}
 			}
@@ -66,8 +67,8 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 			f = &Form{
 				Verb: "go_override", On: strings.Join(append([]string{q.Question}, gates.failed...), " "), Incident: s.ID,
 				Title: "Go all the same", Submit: "Go",
-				Text:   "These required checks are not well:\n" + c.gateList(s, p, gates) + "\nThe run goes on without them.",
-				Fields: []Field{{Name: "reason", Label: "Why go on without them", Hint: "Everybody will read it.", Lines: true}},
+				Text:   text.Format("These required checks are not well:\n%v\nThe run goes on without them.", c.gateList(s, p, gates)),
+				Fields: []Field{{Name: "reason", Label: "Why go on without them", Hint: everybodyReads, Lines: true}},
 			}
 			return nil
 		})
@@ -81,7 +82,7 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 		return *a
 	}
 	var overridden []string
-	var alone string
+	var alone text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		q, gates, err := c.weigh(s, p, ask)
 		if err != nil {
@@ -111,7 +112,7 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: fmt.Sprintf("Go, overriding %s. Changes begin now.%s", count(len(overridden), "failed gate"), alone)}
+	return Answer{Text: text.Format("Go, overriding %s. Changes begin now.%s", text.Count(len(overridden), "failed gate"), alone)}
 }
 
 // gates are how the checks that a Go weighs stand.
@@ -126,14 +127,14 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 		return nil, gates{}, err
 	}
 	if s.GoBy != "" {
-		by := mention(s.GoBy)
+		by := named(s.GoBy)
 		if s.GoBy == ask.Person {
-			by = "you"
+			by = text.Format("you")
 		}
 		return nil, gates{}, refuse("Go was pressed by %s at %s. Nothing was done with your click. %s", by, clock(s.GoAt), c.waits(s))
 	}
 	if s.Paused {
-		return nil, gates{}, refuse("%s is paused by %s. First: `/failover resume`.", s.ID, mention(s.PausedBy))
+		return nil, gates{}, refuse("%s is paused by %s. First: {resume}.", s.ID, named(s.PausedBy))
 	}
 	g := standing(s, p)
 	if ask.On == "" && len(openOf(s, incident.AskGo)) == 0 {
@@ -143,7 +144,7 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 		case len(g.failed) > 0:
 			return nil, g, c.gatesFailed(s, p, nil, g)
 		}
-		return nil, g, refuse("Go is not asked for yet. `/failover status` shows what is under way.")
+		return nil, g, refuse("Go is not asked for yet. {status} shows what is under way.")
 	}
 	q, _, err := c.pick(s, p, ask, incident.AskGo, "go")
 	if err != nil {
@@ -202,33 +203,33 @@ func begins(s *incident.State, p *runbook.Plan, step runbook.Step) bool {
 	return true
 }
 
-func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) string {
-	var lines []string
+func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) text.Text {
+	var lines []text.Text
 	for _, id := range g.failed {
 		f := s.Step(id).Failure
 		word := "✗ failed"
 		if f.Unknown {
 			word = "? unknown"
 		}
-		line := fmt.Sprintf("%s: %s (`%s`): %s", word, escaped(title(p, id)), id, quoted(short(f.Error, 200)))
+		line := text.Format("%s: %v (%v): %v", word, text.Passage(title(p, id)), text.ID(id), text.Quote(text.Shorten(f.Error, 200)))
 		if f.Hint != "" {
-			line += " " + escaped(short(f.Hint, 200))
+			line = line.Add(" %v", text.Passage(text.Shorten(f.Hint, 200)))
 		}
 		lines = append(lines, line)
 	}
-	return short(strings.Join(lines, "\n"), 2500)
+	return text.Lines(lines...).Short(2500)
 }
 
 // gatesFailed refuses a plain Go.
 func (c *Commands) gatesFailed(s *incident.State, p *runbook.Plan, q *incident.Question, g gates) error {
 	r := &refusal{Answer{Refused: true}}
 	locked := lockedOf(p, g.failed)
-	r.Text = fmt.Sprintf("Not gone: %s not well.\n%s\n", those(len(g.failed), "required check"), c.gateList(s, p, g))
+	r.Text = text.Format("Not gone: %s %v not well.\n%v\n", text.Count(len(g.failed), "required check"), are(len(g.failed)), c.gateList(s, p, g))
 	if len(locked) > 0 {
-		r.Text += fmt.Sprintf("Without %s nothing can go on. `/failover retry` checks again; `/failover abort` calls it off.", titles(p, locked))
+		r.Text = r.Text.Add("Without %s nothing can go on. {retry} checks again; {abort} calls it off.", titles(p, locked))
 		return r
 	}
-	r.Text += "`/failover retry` checks again, `/failover go-override REASON` goes on all the same."
+	r.Text = r.Text.Add("{retry} checks again, {go-override REASON} goes on all the same.")
 	if q != nil {
 		r.Buttons = []Button{{
 			Verb: "go_override", Label: fmt.Sprintf("Go, overriding %d ...", len(g.failed)),
@@ -243,7 +244,7 @@ func (c *Commands) lockedGates(s *incident.State, p *runbook.Plan, g gates) erro
 	if len(locked) == 0 {
 		return nil
 	}
-	return refuse("%s cannot be overridden: %s. `/failover retry` checks again; `/failover abort` calls it off.",
+	return refuse("%s cannot be overridden: %s. {retry} checks again; {abort} calls it off.",
 		titles(p, locked), sayWaiting(p, s, locked...))
 }
 
@@ -257,15 +258,8 @@ func lockedOf(p *runbook.Plan, steps []string) []string {
 // locked steps are never gone past: what comes after would do harm without them.
 func locked(st runbook.Step) bool { return st.Locked || st.NoReturn }
 
-func those(n int, one string) string {
-	if n == 1 {
-		return "1 " + one + " is"
-	}
-	return fmt.Sprintf("%d %ss are", n, one)
-}
-
 // leavesNobody warns whoever presses Go when nobody else could approve then.
-func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person string) string {
+func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person string) text.Text {
 	for _, step := range p.Steps {
 		if step.Approval == nil {
 			continue
@@ -274,8 +268,8 @@ func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person strin
 			return r.has(step.Approval.By) && r.ID != person && !s.Requested(r.ID, step.ID)
 		})
 		if !others {
-			return fmt.Sprintf(" “%s” will need %s who neither started this nor pressed Go, and the roster has none left: see to one now.", step.Title, article(step.Approval.By))
+			return text.Format(" “%s” will need %s who neither started this nor pressed Go, and the roster has none left: see to one now.", step.Title, text.Article(step.Approval.By))
 		}
 	}
-	return ""
+	return text.Text{}
 }

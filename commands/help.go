@@ -2,53 +2,49 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // help lists what may be asked, what works now first.
 func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 	first := []string{"start", "check"}
-	when := "Now, with no incident open"
+	when := text.Heading("Now, with no incident open")
 	id, err := c.Book.Log().Current(ctx)
 	if err == nil && id != "" {
 		err = c.Book.View(ctx, id, func(s *incident.State) {
 			if s.Seq == 0 || !s.ResolvedAt.IsZero() {
 				return
 			}
-			first, when = worksNow(s), fmt.Sprintf("Now, with %s %s", s.ID, s.Phase())
+			first, when = worksNow(s), text.Heading("Now, with %s %s", s.ID, s.Phase())
 		})
 	}
 	if err != nil {
-		first, when = nil, "The record (Redis) cannot be reached, so only this list works now"
+		first, when = nil, text.Heading("The record (Redis) cannot be reached, so only this list works now")
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%s*", when)
-	var rest strings.Builder
+	now := []text.Text{when}
+	also := []text.Text{text.Heading("Also")}
 	for _, v := range verbs() {
 		if v.usage == "" {
 			continue
 		}
-		line := fmt.Sprintf("\n`/failover %s` %s", v.usage, v.about)
+		line := text.Format("{%s} %s", v.usage, v.about)
 		if v.may != nil && !who.has(v.may...) {
-			line += fmt.Sprintf(" (takes %s)", either(v.may))
+			line = line.Add(" (takes %s)", either(v.may))
 		}
 		if slices.Contains(first, v.name) {
-			b.WriteString(line)
+			now = append(now, line)
 		} else {
-			rest.WriteString(line)
+			also = append(also, line)
 		}
 	}
-	b.WriteString("\n*Also*")
-	b.WriteString(rest.String())
-	fmt.Fprintf(&b, "\nRegions: %s.", join(c.regions(), "and"))
+	end := text.Format("Regions: %s.", text.List(c.regions(), "and"))
 	if len(who.Roles) == 0 {
-		b.WriteString(" You are not on the roster: you can use status and help.")
+		end = end.Add(" You are not on the roster: you can use status and help.")
 	}
-	return Answer{Text: b.String()}
+	return Answer{Text: text.Lines(append(append(now, also...), end)...)}
 }
 
 // worksNow are the verbs that do something in that State.

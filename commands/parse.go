@@ -1,11 +1,12 @@
 package commands
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Parse takes what was typed behind the slash command apart: the verb and what
@@ -42,22 +43,22 @@ func cut(text string) (first, rest string) {
 
 // unknownVerb says what might have been meant.
 func (c *Commands) unknownVerb(name, rest string) Answer {
-	var typed []string
+	var known []string
 	for _, v := range verbs() {
 		if v.usage != "" {
-			typed = append(typed, spoken(v.name))
+			known = append(known, spoken(v.name))
 		}
 	}
 	name = spoken(name)
-	shown := plain(name)
+	shown := repeated(name)
 	if region := c.region(name); region != "" {
-		return *refused("`/failover %s` is not a command. Did you mean `/failover start %s`?", shown, region)
+		return *refused("{%s} is not a command. Did you mean {start %s}?", shown, region)
 	}
-	meant := nearest(name, typed)
+	meant := nearest(name, known)
 	if meant == "" {
-		return *refused("`/failover %s` is not a command. These are: %s. `/failover help` says what each does.", shown, strings.Join(typed, ", "))
+		return *refused("{%s} is not a command. These are: %s. {help} says what each does.", shown, strings.Join(known, ", "))
 	}
-	first, after := cut(plain(rest))
+	first, after := cut(repeated(rest))
 	switch {
 	case first == "" && meant == "start":
 		first = c.standby("")
@@ -67,8 +68,12 @@ func (c *Commands) unknownVerb(name, rest string) Answer {
 		}
 	}
 	say := strings.TrimSpace(meant + " " + first + " " + after)
-	return *refused("`/failover %s` is not a command. Did you mean `/failover %s`?", shown, say)
+	return *refused("{%s} is not a command. Did you mean {%s}?", shown, say)
 }
+
+// quotes are what people copy along with a word that a surface has shown as one to
+// type.
+const quotes = "`'\""
 
 // regions are the names of the platform's Regions.
 func (c *Commands) regions() []string {
@@ -82,7 +87,7 @@ func (c *Commands) regions() []string {
 
 // region is the Region of that name, "" if there is none.
 func (c *Commands) region(word string) string {
-	word = strings.ToLower(strings.Trim(word, "`'\"*_"))
+	word = strings.ToLower(strings.Trim(word, quotes+"*_"))
 	if _, ok := c.Topology.Regions[word]; ok {
 		return word
 	}
@@ -106,11 +111,11 @@ func (c *Commands) standby(active string) string {
 // unknownRegion names those that there are.
 func (c *Commands) unknownRegion(word, command string) error {
 	known := c.regions()
-	say := fmt.Sprintf("`%s` is not a Region of this platform. Its Regions are %s.", plain(word), join(known, "and"))
+	say := text.Format("%v is not a Region of this platform. Its Regions are %s.", typed(word), text.List(known, "and"))
 	if meant := nearest(strings.ToLower(word), known); meant != "" {
-		say += fmt.Sprintf(" Did you mean `/failover %s %s`?", command, meant)
+		say = say.Add(" Did you mean {%s %s}?", command, meant)
 	}
-	return refuse("%s", say)
+	return refuse("%v", say)
 }
 
 var regionLike = regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,3}-[0-9]$`)

@@ -1,12 +1,12 @@
 package commands
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // answerers are the roles that may answer a question. Go and a step that stopped
@@ -18,16 +18,16 @@ func answerers(q *incident.Question) []string {
 	return leaders
 }
 
-// waiting is who can answer a question: "<@B> or <@C>".
-func (c *Commands) waiting(s *incident.State, q *incident.Question) string {
-	var names []string
+// waiting is who can answer a question: "Bob or Carol".
+func (c *Commands) waiting(s *incident.State, q *incident.Question) text.Text {
+	var names []text.Text
 	for _, p := range c.canAnswer(s, q) {
-		names = append(names, mention(p.ID))
+		names = append(names, named(p.ID))
 	}
 	if len(names) == 0 {
-		return "nobody on the roster"
+		return text.Format("nobody on the roster")
 	}
-	return join(names, "or")
+	return text.Join(names, "or")
 }
 
 func (c *Commands) canAnswer(s *incident.State, q *incident.Question) []Person {
@@ -65,24 +65,24 @@ func openOf(s *incident.State, kind incident.QuestionKind) []*incident.Question 
 
 // stale says why a question that is no longer open cannot be answered.
 func (c *Commands) stale(s *incident.State, q *incident.Question, person string) error {
-	by := mention(q.By)
+	by := named(q.By)
 	if q.By == person {
-		by = "you"
+		by = text.Format("you")
 	}
-	var say string
+	var say text.Text
 	switch q.Answer {
 	case "expired":
-		say = fmt.Sprintf("This question ran out unanswered at %s.", clock(q.At))
+		say = text.Format("This question ran out unanswered at %s.", clock(q.At))
 	case "withdrawn":
-		say = fmt.Sprintf("This question was withdrawn at %s: %s.", clock(q.At), quoted(strings.TrimRight(nonempty(q.Reason, "it no longer asked anything"), ".")))
+		say = text.Format("This question was withdrawn at %s: %s.", clock(q.At), text.Quote(strings.TrimRight(nonempty(q.Reason, "it no longer asked anything"), ".")))
 	case "declined":
-		say = fmt.Sprintf("This question was declined by %s at %s.", by, clock(q.At))
+		say = text.Format("This question was declined by %s at %s.", by, clock(q.At))
 	default:
-		say = fmt.Sprintf("This question was answered by %s at %s.", by, clock(q.At))
+		say = text.Format("This question was answered by %s at %s.", by, clock(q.At))
 	}
-	r := &refusal{Answer{Refused: true, Text: say + " Nothing was done with your click."}}
+	r := &refusal{Answer{Refused: true, Text: say.Add(" Nothing was done with your click.")}}
 	if next := s.OpenQuestion(q.Step); next != nil && next.Kind == q.Kind {
-		r.Text += fmt.Sprintf(" It was asked anew at %s; that one is open.", clock(next.AskedAt))
+		r.Text = r.Text.Add(" It was asked anew at %s; that one is open.", clock(next.AskedAt))
 		if next.Kind == incident.AskApprove {
 			r.Buttons = approveButtons(s, next)
 		}
@@ -98,16 +98,19 @@ func approveButtons(s *incident.State, q *incident.Question) []Button {
 }
 
 // waits says what is waited for now, for refusals that name what would work.
-func (c *Commands) waits(s *incident.State) string {
-	var parts []string
+func (c *Commands) waits(s *incident.State) text.Text {
+	var parts text.Text
 	for _, id := range s.Open {
 		q := s.Questions[id]
-		parts = append(parts, fmt.Sprintf("%s waits for %s since %s.", asks(q), c.waiting(s, q), clock(q.AskedAt)))
+		if !parts.Empty() {
+			parts = parts.Add(" ")
+		}
+		parts = parts.Add("%s waits for %v since %v.", asks(q), c.waiting(s, q), clock(q.AskedAt))
 	}
-	if len(parts) == 0 {
-		return "No question is open; `/failover status` shows what is under way."
+	if parts.Empty() {
+		return text.Format("No question is open; {status} shows what is under way.")
 	}
-	return strings.Join(parts, " ")
+	return parts
 }
 
 // pick finds the open question of a kind that is meant: by the button's id, by a
@@ -136,7 +139,7 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 	open := openOf(s, kind)
 	words := strings.Fields(ask.Text)
 	for i, w := range words {
-		w = strings.Trim(w, "`")
+		w = strings.Trim(w, quotes)
 		at := slices.IndexFunc(open, func(q *incident.Question) bool { return q.Step == w || q.Question == w })
 		if at >= 0 {
 			return open[at], strings.Join(slices.Delete(words, i, i+1), " "), nil
@@ -154,11 +157,11 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 	case 1:
 		return open[0], ask.Text, nil
 	}
-	var steps []string
+	var steps []text.Text
 	for _, q := range open {
-		steps = append(steps, fmt.Sprintf("`/failover %s %s` (%s)", spoken(verb), q.Step, q.Title))
+		steps = append(steps, text.Format("{%s %s} (%s)", spoken(verb), q.Step, q.Title))
 	}
-	return nil, "", refuse("More than one waits. Say which: %s.", join(steps, "or"))
+	return nil, "", refuse("More than one waits. Say which: %s.", text.Join(steps, "or"))
 }
 
 func title(p *runbook.Plan, step string) string {
@@ -168,10 +171,10 @@ func title(p *runbook.Plan, step string) string {
 	return step
 }
 
-func titles(p *runbook.Plan, steps []string) string {
-	var out []string
+func titles(p *runbook.Plan, steps []string) text.Text {
+	var out []text.Text
 	for _, id := range steps {
-		out = append(out, fmt.Sprintf("%s (`%s`)", title(p, id), id))
+		out = append(out, text.Format("%s (%v)", title(p, id), text.ID(id)))
 	}
-	return join(out, "and")
+	return text.Join(out, "and")
 }

@@ -3,11 +3,11 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // found shows each check that Go weighs as it stands on the record, with what it
@@ -17,7 +17,7 @@ func (c *Commands) found(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var say string
+	var say text.Text
 	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
 		head, lines := c.foundOf(s, p)
 		if len(lines) == 0 {
@@ -32,7 +32,7 @@ func (c *Commands) found(ctx context.Context, ask Ask, _ Person) Answer {
 	return Answer{Text: say}
 }
 
-func (c *Commands) foundOf(s *incident.State, p *runbook.Plan) (head string, lines []string) {
+func (c *Commands) foundOf(s *incident.State, p *runbook.Plan) (head text.Text, lines []text.Text) {
 	tally := map[string]int{}
 	weighed := beforeGo(p)
 	for _, step := range p.Steps {
@@ -44,16 +44,16 @@ func (c *Commands) foundOf(s *incident.State, p *runbook.Plan) (head string, lin
 		line := findingLine(f, word)
 		lines = append(lines, line)
 	}
-	head = fmt.Sprintf("*Readiness in %s*: %d ok, %d failed, %d unknown", s.ID, tally["ok"], tally["failed"], tally["unknown"])
+	head = text.Format("%v: %d ok, %d failed, %d unknown", text.Heading("Readiness in %s", s.ID), tally["ok"], tally["failed"], tally["unknown"])
 	for _, word := range []string{"running", "to come", "skipped"} {
 		if n := tally[word]; n > 0 {
-			head += fmt.Sprintf(", %d %s", n, word)
+			head = head.Add(", %d %s", n, word)
 		}
 	}
 	if !s.GoAt.IsZero() {
-		head += fmt.Sprintf(" (Go by %s at %s)", mention(s.GoBy), clock(s.GoAt))
+		head = head.Add(" (Go by %v at %v)", named(s.GoBy), clock(s.GoAt))
 	}
-	return head + "\n", lines
+	return head, lines
 }
 
 // findingOf is how a check stands on the record, and the word for it.

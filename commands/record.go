@@ -8,6 +8,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // noteMax is how long a note may be.
@@ -19,35 +20,35 @@ func (c *Commands) note(ctx context.Context, ask Ask, who Person) Answer {
 	if a != nil {
 		return *a
 	}
-	text := ask.Text
+	words := ask.Text
 	if ask.Values != nil {
-		text = strings.TrimSpace(ask.Values["text"])
+		words = strings.TrimSpace(ask.Values["text"])
 	}
-	say := ""
+	var say text.Text
 	switch {
-	case text == "" && ask.Values == nil && ask.CanForm:
+	case words == "" && ask.Values == nil && ask.CanForm:
 		return Answer{Form: &Form{
 			Verb: "note", On: ask.On, Incident: id, Title: "Note", Submit: "Note",
 			Fields: []Field{{Name: "text", Label: "What to remember", Lines: true}},
 		}}
-	case text == "":
-		say = "A note needs its text: `/failover note AWS support case 123 opened`."
-	case len([]rune(text)) > noteMax:
-		say = fmt.Sprintf("At most %d letters fit in a note; this has %d. Put it in two.", noteMax, len([]rune(text)))
+	case words == "":
+		say = text.Format("A note needs its text: {note AWS support case 123 opened}.")
+	case len([]rune(words)) > noteMax:
+		say = text.Format("At most %d letters fit in a note; this has %d. Put it in two.", noteMax, len([]rune(words)))
 	}
-	if say != "" {
+	if !say.Empty() {
 		if ask.Values != nil {
-			return Answer{Refused: true, Errors: map[string]string{"text": say}}
+			return Answer{Refused: true, Errors: map[string]text.Text{"text": say}}
 		}
 		return Answer{Refused: true, Text: say}
 	}
 	a = c.record(ctx, ask, id, func(*incident.State, *runbook.Plan) ([]incident.Body, error) {
-		return []incident.Body{incident.NoteAdded{Text: text}}, nil
+		return []incident.Body{incident.NoteAdded{Text: words}}, nil
 	})
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: fmt.Sprintf("Noted by %s: %s", mention(who.ID), quoted(text)), Public: true}
+	return Answer{Text: text.Format("Noted by %v: %v", named(who.ID), text.Quote(words)), Public: true}
 }
 
 // latest is the incident meant by those who only want to read: the button's, the
@@ -68,7 +69,7 @@ func (c *Commands) latest(ctx context.Context, ask Ask) (incident.ID, *Answer) {
 		return "", c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
 	}
 	if len(ids) == 0 {
-		return "", refused("There has been no incident yet, so there is no record. To begin one: `/failover start %s`.", c.standby(""))
+		return "", refused("There has been no incident yet, so there is no record. To begin one: {start %s}.", c.standby(""))
 	}
 	return ids[len(ids)-1], nil
 }
@@ -87,7 +88,7 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 		return *c.answerTo(fmt.Errorf("read the timeline of %s: %w", id, err), false)
 	}
 	if len(events) == 0 {
-		return *refused("%s has no events on the record. `/failover status` shows what there is.", id)
+		return *refused("%s has no events on the record. {status} shows what there is.", id)
 	}
 	lines := make([]string, 0, len(events))
 	var end []string
@@ -95,7 +96,7 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 		line := c.line(e)
 		lines = append(lines, line)
 		if _, said := e.Body.(incident.MessagePosted); !said {
-			end = append(end, quoted(short(line, 180)))
+			end = append(end, text.Shorten(line, 180))
 		}
 	}
 	end = end[max(0, len(end)-shownLines):]
@@ -105,11 +106,11 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	if c.Timeline != nil {
 		if file, err = c.Timeline(ctx, id); err != nil {
-			return *refused("The timeline of %s could not be written as a file: %s. Nothing on the record is lost.", id, sentence(err))
+			return *refused("The timeline of %s could not be written as a file: %s. Nothing on the record is lost.", id, err)
 		}
 	}
 	return Answer{
-		Text: fmt.Sprintf("*%s*, %s; the last %d:\n```\n%s\n```", id, count(len(events), "event"), len(end), strings.Join(end, "\n")),
+		Text: text.Format("%v, %s; the last %d:\n%v", text.Heading("%s", id), text.Count(len(events), "event"), len(end), text.Aligned(end...)),
 		File: &file,
 	}
 }
@@ -121,21 +122,21 @@ func (c *Commands) review(ctx context.Context, ask Ask, _ Person) Answer {
 		return *a
 	}
 	if c.Review == nil {
-		return *refused("No review is set up here. `/failover timeline` has the record.")
+		return *refused("No review is set up here. {timeline} has the record.")
 	}
 	file, err := c.Review(ctx, id)
 	if err != nil {
-		return *refused("The review of %s could not be written: %s. `/failover timeline` has the record.", id, sentence(err))
+		return *refused("The review of %s could not be written: %s. {timeline} has the record.", id, err)
 	}
-	return Answer{Text: fmt.Sprintf("Review draft of %s as of now.", id), File: &file}
+	return Answer{Text: text.Format("Review draft of %s as of now.", id), File: &file}
 }
 
 // line is one event of the record, in UTC.
 func (c *Commands) line(e incident.Event) string {
-	text := strings.Join(strings.Fields(c.tell(e.Body)), " ")
+	told := strings.Join(strings.Fields(c.tell(e.Body)), " ")
 	line := fmt.Sprintf("%s  %-4d %s", e.Time.UTC().Format("2006-01-02 15:04:05 UTC"), e.Seq, e.Body.Type())
-	if text != "" {
-		line += ": " + text
+	if told != "" {
+		line += ": " + told
 	}
 	if e.Actor != "" && e.Actor != incident.Bot {
 		line += " (" + c.name(e.Actor) + ")"
@@ -158,7 +159,7 @@ func (c *Commands) tell(b incident.Body) string {
 			say += ", taking over a run that had begun"
 		}
 		if len(b.Looking) > 0 {
-			say += ", looking at " + join(b.Looking, "and")
+			say += ", looking at " + text.List(b.Looking, "and")
 		}
 		return say
 	case incident.StepStarted:
@@ -187,7 +188,7 @@ func (c *Commands) tell(b incident.Body) string {
 	case incident.StepRetried:
 		return b.Step
 	case incident.ApprovalAsked:
-		say := fmt.Sprintf("%s %s, %s, for %s", b.Question, b.Kind, b.Title, article(nonempty(b.Role, "person")))
+		say := fmt.Sprintf("%s %s, %s, for %s", b.Question, b.Kind, b.Title, text.Article(nonempty(b.Role, "person")))
 		for _, e := range b.Effects {
 			say += "; " + e.What
 			if e.Lost != "" {
@@ -201,7 +202,7 @@ func (c *Commands) tell(b incident.Body) string {
 	case incident.ApprovalGiven:
 		say := fmt.Sprintf("%s %s %s", b.Question, b.Choice, b.Step)
 		if len(b.Overridden) > 0 {
-			say += ", overriding " + join(b.Overridden, "and")
+			say += ", overriding " + text.List(b.Overridden, "and")
 		}
 		if b.BrokeGlass {
 			say += ", alone, breaking glass"
@@ -220,7 +221,7 @@ func (c *Commands) tell(b incident.Body) string {
 	case incident.RunAborted:
 		say := b.Reason
 		if len(b.Changed) > 0 {
-			say += "; stays changed: " + join(slices.Clone(b.Changed), "and")
+			say += "; stays changed: " + text.List(slices.Clone(b.Changed), "and")
 		}
 		return say
 	case incident.IncidentMitigated:

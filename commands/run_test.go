@@ -14,10 +14,10 @@ import (
 
 func TestGoWaitsForReadiness(t *testing.T) {
 	r := started(t)
-	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: See the outage from two views (`outage-seen`), Lag is low")
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: See the outage from two views (outage-seen), Lag is low")
 	r.bot(finished("outage-seen", "backup-fresh")...)
 	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1})
-	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: Lag is low (`lag-low`). Go is")
+	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Readiness is still being checked: Lag is low (lag-low). Go is")
 	r.bot(incident.StepFinished{Step: "lag-low", Attempt: 1})
 	r.refusedWith(func() Answer { return r.say(alice, "go") }, "Go is not asked for yet")
 	r.bot(failed("backup-fresh")...)
@@ -40,15 +40,15 @@ func TestReadinessShowsEachCheckAsItStands(t *testing.T) {
 	r.bot(incident.StepStarted{Step: "outage-seen", Attempt: 1}, incident.StepFinished{Step: "outage-seen", Attempt: 1, Summary: "two views see *us-east-1* down"})
 	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1}, incident.StepFailed{Step: "lag-low", Error: "no data point", Hint: "look at CloudWatch", Unknown: true})
 	r.bot(incident.StepStarted{Step: "backup-fresh", Attempt: 1})
-	var text string
-	if added := r.added(func() { text = r.say(dave, "readiness").Text }); added != "" {
+	var found string
+	if added := r.added(func() { found = shown(r.say(dave, "readiness").Text) }); added != "" {
 		t.Errorf("reading appended %s", added)
 	}
-	contains(t, text, "1 ok, 0 failed, 1 unknown, 1 running", "✓ `ok     ` See the outage from two views: two views see ∗us-east-1∗ down",
-		"? `unknown` Lag is low: no data point\n      look at CloudWatch", "▸ `running` Backup is fresh")
+	contains(t, found, "1 ok, 0 failed, 1 unknown, 1 running", "✓ ok      See the outage from two views: two views see *us-east-1* down",
+		"? unknown Lag is low: no data point\n      look at CloudWatch", "▸ running Backup is fresh")
 	for _, later := range []string{"Promote", "Go"} {
-		if strings.Contains(text, later) {
-			t.Errorf("%s is no check before Go:\n%s", later, text)
+		if strings.Contains(found, later) {
+			t.Errorf("%s is no check before Go:\n%s", later, found)
 		}
 	}
 	// It is said anew each time, and what was gone past is still told.
@@ -57,7 +57,7 @@ func TestReadinessShowsEachCheckAsItStands(t *testing.T) {
 	if a := r.say(alice, "go-override users are down"); a.Refused {
 		t.Fatal(a.Text)
 	}
-	contains(t, r.say(dave, "readiness").Text, "– `skipped` Lag is low: gone past: users are down", "(Go by <@"+alice+"> at ")
+	contains(t, r.say(dave, "readiness").Text, "– skipped Lag is low: gone past: users are down", "(Go by Alice at ")
 }
 
 func TestReadinessWithoutAnIncidentSaysSo(t *testing.T) {
@@ -70,7 +70,7 @@ func TestAFailedGateTakesAnOverrideWithAReason(t *testing.T) {
 	r.bot(finished("outage-seen", "backup-fresh")...)
 	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1}, incident.StepFailed{Step: "lag-low", Error: "no data point", Unknown: true})
 	r.askGo()
-	a := r.refusedWith(func() Answer { return r.say(alice, "go") }, "1 required check is not well", "? unknown: Lag is low (`lag-low`): no data point")
+	a := r.refusedWith(func() Answer { return r.say(alice, "go") }, "1 required check is not well", "? unknown: Lag is low (lag-low): no data point")
 	if len(a.Buttons) != 1 || a.Buttons[0].Verb != "go_override" || a.Buttons[0].Label != "Go, overriding 1 ..." {
 		t.Errorf("buttons %+v", a.Buttons)
 	}
@@ -82,13 +82,13 @@ func TestAFailedGateTakesAnOverrideWithAReason(t *testing.T) {
 	a = r.refusedWith(func() Answer {
 		return r.ask(Ask{Person: alice, Verb: "go_override", On: form.On, Values: map[string]string{"reason": ""}})
 	})
-	if a.Errors["reason"] == "" {
+	if a.Errors["reason"].Empty() {
 		t.Errorf("%+v", a)
 	}
 	// A gate that fails while the form is open was not seen.
 	r.bot(failed("backup-fresh")...)
 	fill := Ask{Person: alice, Verb: "go_override", On: form.On, Values: map[string]string{"reason": "users are down"}}
-	r.refusedWith(func() Answer { return r.ask(fill) }, "This changed while you were reading: Backup is fresh (`backup-fresh`) failed too")
+	r.refusedWith(func() Answer { return r.ask(fill) }, "This changed while you were reading: Backup is fresh (backup-fresh) failed too")
 	r.bot(finished("backup-fresh")...)
 	well := started(t)
 	well.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
@@ -133,7 +133,7 @@ func TestAStepThatStoppedIsRetried(t *testing.T) {
 	r.refusedWith(func() Answer { return r.say(alice, "retry") }, "No step has stopped")
 	r.bot(failed("warm-cache")...)
 	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
-	r.refusedWith(func() Answer { return r.say(alice, "retry warm-cahce") }, "no step `warm-cahce`", "Did you mean `/failover retry warm-cache`")
+	r.refusedWith(func() Answer { return r.say(alice, "retry warm-cahce") }, "no step 'warm-cahce'", "Did you mean '/failover retry warm-cache'")
 	r.refusedWith(func() Answer { return r.say(alice, "retry move-dns") }, "“Move DNS” has not begun", "“Warm the cache” stopped")
 	r.refusedWith(func() Answer { return r.say(alice, "retry begin") }, "was done at 14:00:00 UTC")
 	if added := r.added(func() { contains(t, r.ask(Ask{Person: alice, Verb: "retry", On: "q7"}).Text, "carried out again") }); added != "ApprovalGiven StepRetried" {
@@ -142,9 +142,9 @@ func TestAStepThatStoppedIsRetried(t *testing.T) {
 	if q := r.state().Questions["q7"]; q.Answer != "retry" || q.By != alice {
 		t.Errorf("%+v", q)
 	}
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "retry", On: "q7"}) }, "answered by <@UALICE>")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "go_on", On: "q7"}) }, "answered by <@UALICE>")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "abort", On: "q7", Text: "x"}) }, "answered by <@UALICE>")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "retry", On: "q7"}) }, "answered by Alice")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "go_on", On: "q7"}) }, "answered by Alice")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "abort", On: "q7", Text: "x"}) }, "answered by Alice")
 }
 
 func TestARetryThatTakesANewApprovalSaysSo(t *testing.T) {
@@ -159,7 +159,7 @@ func TestARetryThatTakesANewApprovalSaysSo(t *testing.T) {
 	if before.state().Step("promote-database").Cleared() {
 		t.Error("the yes from before the retry still counts")
 	}
-	got := r.say(alice, "retry promote-database").Text
+	got := shown(r.say(alice, "retry promote-database").Text)
 	contains(t, got, "“Promote the database” is looked at again.", "an approver is asked once more before it is carried out")
 	if strings.Contains(got, "is carried out again") {
 		t.Errorf("nothing is carried out before somebody approves: %s", got)
@@ -183,7 +183,7 @@ func TestARetryCarriesOutAgainWhatTheStepJudges(t *testing.T) {
 	r.bot(failed("outage-seen")...)
 	before := len(r.events())
 	contains(t, r.say(bob, "retry outage-seen").Text,
-		"“See the outage from two views” is carried out again, and with it Lag is low (`lag-low`) and Backup is fresh (`backup-fresh`).")
+		"“See the outage from two views” is carried out again, and with it Lag is low (lag-low) and Backup is fresh (backup-fresh).")
 	var again []string
 	for _, e := range r.events()[before:] {
 		if b, ok := e.Body.(incident.StepRetried); ok && e.Actor == bob {
@@ -208,8 +208,8 @@ func TestSeveralStoppedStepsAreListed(t *testing.T) {
 	r := gone(t)
 	r.bot(failed("warm-cache")...)
 	r.bot(failed("scale-up")...)
-	r.refusedWith(func() Answer { return r.say(alice, "retry") }, "`/failover retry scale-up` or `/failover retry warm-cache`")
-	r.refusedWith(func() Answer { return r.say(alice, "skip it is fine") }, "`/failover skip scale-up`")
+	r.refusedWith(func() Answer { return r.say(alice, "retry") }, "'/failover retry scale-up' or '/failover retry warm-cache'")
+	r.refusedWith(func() Answer { return r.say(alice, "skip it is fine") }, "'/failover skip scale-up'")
 	if a := r.say(alice, "skip warm-cache it warms by itself"); a.Refused {
 		t.Error(a.Text)
 	}
@@ -222,8 +222,8 @@ func TestGoingOnWithoutAStepTakesAReason(t *testing.T) {
 	r := gone(t)
 	r.bot(failed("warm-cache")...)
 	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
-	r.refusedWith(func() Answer { return r.say(alice, "skip warm-cache") }, "Say why", "`/failover skip warm-cache REASON`")
-	r.refusedWith(func() Answer { return r.say(alice, "skip warm-cahce it warms") }, "Did you mean `/failover skip warm-cache`")
+	r.refusedWith(func() Answer { return r.say(alice, "skip warm-cache") }, "Say why", "'/failover skip warm-cache REASON'")
+	r.refusedWith(func() Answer { return r.say(alice, "skip warm-cahce it warms") }, "Did you mean '/failover skip warm-cache'")
 	a := r.ask(Ask{Person: alice, Verb: "go_on", On: "q7", CanForm: true})
 	if a.Form == nil || a.Form.On != "q7" {
 		t.Fatalf("%+v", a)
@@ -243,7 +243,7 @@ func TestDNSNeverPassesWhatIsLocked(t *testing.T) {
 	for _, step := range []string{"promote-database", "targets-healthy"} {
 		r := gone(t)
 		r.bot(failed(step)...)
-		says := []string{"cannot be skipped", "“Move DNS” waits for it", "`/failover retry " + step + "`"}
+		says := []string{"cannot be skipped", "“Move DNS” waits for it", "'/failover retry " + step + "'"}
 		r.refusedWith(func() Answer { return r.say(alice, "skip "+step+" we are in a hurry") }, says...)
 		r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go_on", On: step, CanForm: true}) }, says...)
 		r.refusedWith(func() Answer {
@@ -256,12 +256,12 @@ func TestPauseAndResume(t *testing.T) {
 	r := gone(t)
 	r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1})
 	r.refusedWith(func() Answer { return r.say(alice, "resume") }, "is not paused")
-	contains(t, r.say(dave, "pause something is odd").Text, "Paused by <@"+dave+"> (something is odd): nothing new starts", "Scale up")
+	contains(t, r.say(dave, "pause something is odd").Text, "Paused by Dave (something is odd): nothing new starts", "Scale up")
 	if s := r.state(); !s.Paused || s.PauseReason != "something is odd" {
 		t.Errorf("%+v", s.Phase())
 	}
-	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "paused already, by <@UDAVE>")
-	contains(t, r.say(mallory, "status").Text, "paused by <@UDAVE>: something is odd", "Nothing new starts before `/failover resume`")
+	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "paused already, by Dave")
+	contains(t, r.say(mallory, "status").Text, "paused by Dave: something is odd", "Nothing new starts before '/failover resume'")
 	if a := r.say(bob, "resume"); a.Refused || r.state().Paused {
 		t.Error(a.Text)
 	}
@@ -269,28 +269,28 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestAbortBeforePromotionSaysHowChangesAreTakenBack(t *testing.T) {
 	r := promoting(t)
-	r.refusedWith(func() Answer { return r.say(alice, "abort") }, "Say why", "`/failover abort REASON`")
+	r.refusedWith(func() Answer { return r.say(alice, "abort") }, "Say why", "'/failover abort REASON'")
 	a := r.ask(Ask{Person: alice, Verb: "abort", CanForm: true})
 	if a.Form == nil {
 		t.Fatalf("%+v", a)
 	}
-	contains(t, a.Form.Text, "The run stops for good", "Scale up (`scale-up`)")
+	contains(t, a.Form.Text, "The run stops for good", "Scale up (scale-up)")
 	var done Answer
 	if added := r.added(func() {
 		done = r.ask(Ask{Person: alice, Verb: "abort", On: a.Form.On, Values: map[string]string{"reason": "it came back"}})
 	}); added != "RunAborted" {
 		t.Errorf("appended %s", added)
 	}
-	contains(t, done.Text, "Scale up (`scale-up`). Way back: scale down again.\nTo close it: `/failover resolve`.")
-	if strings.Contains(done.Text, "failback") {
+	contains(t, done.Text, "Scale up (scale-up). Way back: scale down again.\nTo close it: '/failover resolve'.")
+	if strings.Contains(shown(done.Text), "failback") {
 		t.Errorf("nothing was promoted, yet:\n%s", done.Text)
 	}
 	if s := r.state(); !slices.Equal(s.Aborted.Changed, []string{"scale-up"}) || s.Aborted.Reason != "it came back" {
 		t.Errorf("%+v", s.Aborted)
 	}
-	r.refusedWith(func() Answer { return r.say(bob, "abort again") }, "was stopped by <@UALICE> at 14:00 UTC")
-	r.refusedWith(func() Answer { return r.say(bob, "retry") }, "was stopped by <@UALICE>")
-	r.refusedWith(func() Answer { return r.say(bob, "pause") }, "was stopped by <@UALICE>")
+	r.refusedWith(func() Answer { return r.say(bob, "abort again") }, "was stopped by Alice at 14:00 UTC")
+	r.refusedWith(func() Answer { return r.say(bob, "retry") }, "was stopped by Alice")
+	r.refusedWith(func() Answer { return r.say(bob, "pause") }, "was stopped by Alice")
 }
 
 func TestAbortAfterPromotionNamesTheWayOn(t *testing.T) {
@@ -305,14 +305,14 @@ func TestAbortAfterPromotionNamesTheWayOn(t *testing.T) {
 			r.ask(yes(bob, "q1"))
 			r.bot(bodies...)
 			a := r.say(alice, "abort enough")
-			if strings.Contains(a.Text, "failback") {
+			if strings.Contains(shown(a.Text), "failback") {
 				t.Errorf("it is not carried out, yet:\n%s", a.Text)
 			}
-			contains(t, a.Text, "“Promote the database” cannot be taken back at once", "`/failover start us-west-2 unplanned REASON`", "Moving back to us-east-1 is done by hand")
+			contains(t, a.Text, "“Promote the database” cannot be taken back at once", "'/failover start us-west-2 unplanned REASON'", "Moving back to us-east-1 is done by hand")
 			if name != "done" {
 				contains(t, a.Text, "which may have happened", "if it happened, writes belong to us-west-2")
 			}
-			contains(t, r.say(mallory, "status").Text, "aborted at 14:00 UTC by <@UALICE>: enough", "`/failover start us-west-2 unplanned REASON`")
+			contains(t, r.say(mallory, "status").Text, "aborted at 14:00 UTC by Alice: enough", "'/failover start us-west-2 unplanned REASON'")
 		})
 	}
 }
@@ -328,11 +328,11 @@ func TestAbortAnswersTheQuestionOfTheStepThatStopped(t *testing.T) {
 
 func TestResolveComesLast(t *testing.T) {
 	r := gone(t)
-	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "cannot be resolved yet: 5 steps are left, next “Scale up”", "`/failover abort REASON`")
+	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "cannot be resolved yet: 5 steps are left, next “Scale up”", "'/failover abort REASON'")
 	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
 	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "not yet on the record that us-west-2 serves")
 	r.bot(incident.IncidentMitigated{Summary: "served"})
-	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander: <@UALICE>")
+	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander: Alice")
 	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "Users are served from us-west-2 since 14:00 UTC")
 	r.refusedWith(func() Answer { return r.say(alice, "abort x") }, "Users are served from us-west-2")
 	id := r.current()
@@ -342,8 +342,8 @@ func TestResolveComesLast(t *testing.T) {
 	if now, _ := r.log.Current(t.Context()); now != "" {
 		t.Errorf("%s is still current", now)
 	}
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "resolve", Incident: id}) }, "was resolved by <@UALICE> at 14:00 UTC")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "pause", Incident: id}) }, "was resolved by <@UALICE>")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "resolve", Incident: id}) }, "was resolved by Alice at 14:00 UTC")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "pause", Incident: id}) }, "was resolved by Alice")
 	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "No incident is open")
 }
 
@@ -360,9 +360,9 @@ func TestStatusSaysWhoIsWaitedForSinceWhen(t *testing.T) {
 	r := promoting(t)
 	r.clock.turn(41 * time.Second)
 	a := r.say(mallory, "status")
-	contains(t, a.Text, "*INC-2026-0001* · SEV-1 · us-east-1 -> us-west-2 · unplanned · running 41 s",
+	contains(t, a.Text, "INC-2026-0001 · SEV-1 · us-east-1 -> us-west-2 · unplanned · running 41 s",
 		"v Readiness", "4/4", "> Move", "1/5", "waiting for a person",
-		"Approval of “Promote the database”, for <@UBOB>, <@UCAROL> or <@UERIN> since 41 s (14:00:00 UTC), asked again at 14:15:00 UTC")
+		"Approval of “Promote the database”, for Bob, Carol or Erin since 41 s (14:00:00 UTC), asked again at 14:15:00 UTC")
 	if a.Public {
 		t.Error("status is private")
 	}
@@ -379,9 +379,9 @@ func TestCheckSaysEachFindingInWords(t *testing.T) {
 		{Step: runbook.Step{Title: "Lag", Gate: runbook.Advice}, Unknown: true, Err: errors.New("no <data> point for 9 min")},
 	}
 	a := r.say(dave, "check us-west-2 unplanned")
-	contains(t, a.Text, "*Readiness of us-west-2* to take over, unplanned", "1 ok, 1 failed, 1 unknown (1 of them advice)",
-		"✓ `ok     ` Nodes per zone: 6 nodes in 3 zones", "✗ `failed ` Backup: 22 min old (limit 15) (22 min old)\n      run a backup",
-		"? `unknown` Lag: no &lt;data&gt; point for 9 min (advice)")
+	contains(t, a.Text, "Readiness of us-west-2 to take over, unplanned", "1 ok, 1 failed, 1 unknown (1 of them advice)",
+		"✓ ok      Nodes per zone: 6 nodes in 3 zones", "✗ failed  Backup: 22 min old (limit 15) (22 min old)\n      run a backup",
+		"? unknown Lag: no <data> point for 9 min (advice)")
 	if r.engine.plan.Target.Name != "us-west-2" || r.engine.plan.Source.Name != "us-east-1" || r.engine.plan.Mode != unplanned {
 		t.Errorf("plan towards %s from %s", r.engine.plan.Target.Name, r.engine.plan.Source.Name)
 	}
@@ -392,8 +392,8 @@ func TestCheckSaysEachFindingInWords(t *testing.T) {
 	for range 200 {
 		r.engine.findings = append(r.engine.findings, engine.Finding{Step: runbook.Step{Title: long(100)}, OK: true})
 	}
-	if a := r.say(dave, "check"); len(a.Text) > 8000 || !strings.Contains(a.Text, "checks more") {
-		t.Errorf("%d letters", len(a.Text))
+	if a := r.say(dave, "check"); a.Text.Len() > 8000 || !strings.Contains(shown(a.Text), "checks more") {
+		t.Errorf("%d letters", a.Text.Len())
 	}
 	if len(r.events()) != 0 {
 		t.Error("a check appended something")
@@ -403,7 +403,7 @@ func TestCheckSaysEachFindingInWords(t *testing.T) {
 func TestNoteIsForEverybodyAndKept(t *testing.T) {
 	r := started(t)
 	a := r.say(dave, "note AWS says <!channel> it is down")
-	if !a.Public || strings.Contains(a.Text, "<!channel>") {
+	if !a.Public || !repeats(a.Text, "AWS says <!channel> it is down") {
 		t.Errorf("%+v", a)
 	}
 	last := r.events()[len(r.events())-1]
@@ -429,10 +429,10 @@ func TestTheTimelineHasALineForEachEvent(t *testing.T) {
 		t.Errorf("%d lines for %d events", len(lines), len(r.events()))
 	}
 	contains(t, lines[0], "2026-03-04 14:00:00 UTC  1", "IncidentDeclared: INC-2026-0001, us-east-1 -> us-west-2", "(Alice)")
-	if n := strings.Count(a.Text, "\n2026-"); n != shownLines {
+	if n := strings.Count(shown(a.Text), "\n2026-"); n != shownLines {
 		t.Errorf("%d lines shown", n)
 	}
-	if strings.Contains(a.Text, "MessagePosted") {
+	if strings.Contains(shown(a.Text), "MessagePosted") {
 		t.Error("the bot's own messages are shown")
 	}
 	r.say(alice, "abort x")
@@ -456,8 +456,8 @@ func TestGoWaitsForAChecksFirstBeginning(t *testing.T) {
 	}
 	r.bot(finished("outage-seen", "backup-fresh")...)
 	r.askGo()
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "Still being checked: Lag is low (`lag-low`)")
-	r.refusedWith(func() Answer { return r.say(alice, "go-override it burns") }, "Still being checked: Lag is low (`lag-low`)")
+	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "Still being checked: Lag is low (lag-low)")
+	r.refusedWith(func() Answer { return r.say(alice, "go-override it burns") }, "Still being checked: Lag is low (lag-low)")
 	r.bot(failed("outage-seen")...) // as a retry of it finds
 	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "1 required check is not well", "See the outage")
 }
@@ -469,7 +469,7 @@ func TestStatusOfAStoppedRunHasNothingUnderWay(t *testing.T) {
 	if a := r.say(alice, "abort enough"); a.Refused {
 		t.Fatal(a.Text)
 	}
-	status := r.say(mallory, "status").Text
+	status := shown(r.say(mallory, "status").Text)
 	contains(t, status, "1/5  1 cut off\n")
 	for _, no := range []string{"under way", "aiting", "Now:"} {
 		if strings.Contains(status, no) {
@@ -486,15 +486,15 @@ func TestAbortNamesTheValuesThatWereReplaced(t *testing.T) {
 		incident.StepStarted{Step: "scale-up", Attempt: 2},
 		incident.ChangeIntended{Step: "scale-up", Action: "kube.scale", Attempt: 2, Before: "2 replicas, autoscaler from 6 to 10"},
 		incident.StepFinished{Step: "scale-up", Attempt: 2, Changed: true})
-	want := "Scale up (`scale-up`). Before: 2 replicas, autoscaler from 2 to 10. Way back: scale down again."
+	want := "Scale up (scale-up). Before: 2 replicas, autoscaler from 2 to 10. Way back: scale down again."
 	contains(t, r.say(alice, "abort enough").Text, "INC-2026-0001 is stopped. What stays changed:\n• "+want+"\nTo close it: ")
-	contains(t, r.say(mallory, "status").Text, want+"\nNext: `/failover resolve`.")
+	contains(t, r.say(mallory, "status").Text, want+"\nNext: '/failover resolve'.")
 }
 
 func TestAbortWithNothingChangedIsOneSentenceAfterAnother(t *testing.T) {
 	r := started(t)
-	if got, want := r.say(alice, "abort false alarm").Text, "INC-2026-0001 is stopped. Nothing was changed. To close it: `/failover resolve`."; got != want {
+	if got, want := shown(r.say(alice, "abort false alarm").Text), "INC-2026-0001 is stopped. Nothing was changed. To close it: '/failover resolve'."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	contains(t, r.say(mallory, "status").Text, "Nothing was changed. Next: `/failover resolve`.")
+	contains(t, r.say(mallory, "status").Text, "Nothing was changed. Next: '/failover resolve'.")
 }

@@ -1,35 +1,19 @@
 package commands
 
 import (
-	"strings"
 	"testing"
-)
 
-func TestAPersonsWordsCannotLookLikeTheBots(t *testing.T) {
-	for typed, want := range map[string]string{
-		"plain words, order_service at 14:02":  "plain words, order_service at 14:02",
-		"all well\n*INC-2026-0001* · resolved": "all well / ∗INC-2026-0001∗ · resolved",
-		" one \r\n\n two\u2028three\vfour\n":   "one / two / three / four",
-		"_loud_ and ~gone~ and a_b_":           "＿loud＿ and ∼gone∼ and a_b＿",
-		"```\nunclosed":                        "ˋˋˋ / unclosed",
-		"`code` <!channel> & >":                "ˋcodeˋ &lt;!channel&gt; &amp; &gt;",
-		"a\tb\x00c\u202ed":                     "a bcd",
-		"\n\n":                                 "",
-	} {
-		if got := quoted(typed); got != want {
-			t.Errorf("quoted(%q) = %q, want %q", typed, got, want)
-		}
-	}
-}
+	"github.com/failoverbot/failoverbot/incident/text"
+)
 
 // Everything that repeats what a person typed shows it on one line, without effect.
 func TestForgedLinesAreDefusedWhereverTheyAreRepeated(t *testing.T) {
 	const forged = "fine\n*INC-2026-0001 is resolved.* `go` ~x~ ```"
-	const shown = "fine / ∗INC-2026-0001 is resolved.∗ ˋgoˋ ∼x∼ ˋˋˋ"
-	harmless := func(name, text string) {
+	const line = "fine / *INC-2026-0001 is resolved.* `go` ~x~ ```"
+	harmless := func(name string, texts ...text.Text) {
 		t.Helper()
-		if !strings.Contains(text, shown) || strings.Contains(text, "*INC-2026-0001 is resolved.") {
-			t.Errorf("%s:\n%s", name, text)
+		if all := text.Lines(texts...); !repeats(all, line) {
+			t.Errorf("%s:\n%s", name, shown(all))
 		}
 	}
 	r := newRoom(t)
@@ -42,7 +26,7 @@ func TestForgedLinesAreDefusedWhereverTheyAreRepeated(t *testing.T) {
 	r = promoting(t)
 	r.say(bob, "decline "+forged)
 	harmless("a decline", r.say(mallory, "status").Text)
-	harmless("the form after it", r.ask(Ask{Person: alice, Verb: "abort", Text: forged}).Text+r.say(mallory, "status").Text)
+	harmless("the form after it", r.ask(Ask{Person: alice, Verb: "abort", Text: forged}).Text, r.say(mallory, "status").Text)
 
 	r = promoting(t)
 	r.expire("q1")
@@ -52,8 +36,8 @@ func TestForgedLinesAreDefusedWhereverTheyAreRepeated(t *testing.T) {
 	r = started(t)
 	r.say(dave, "note "+forged)
 	a := r.say(dave, "timeline")
-	if n := strings.Count(a.Text, "```"); n != 2 {
-		t.Errorf("%d fences:\n%s", n, a.Text)
+	if !repeats(a.Text, "*INC-2026-0001 is resolved.* `go` ~x~ ```") {
+		t.Errorf("the end of the timeline:\n%s", shown(a.Text))
 	}
 	contains(t, string(a.File.Content), "~x~ ```") // the file has what was typed
 }

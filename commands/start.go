@@ -13,6 +13,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // The modes of a failover.
@@ -67,8 +68,8 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		return Answer{Form: c.startForm(w, now)}
 	}
 	if w.missing() {
-		return *refused("What is missing: %s. Say it in one line: `/failover start %s unplanned elevated 5xx, AWS status confirms`. Planned means that the database moves without loss, and needs the Region that is left to answer.",
-			join(w.lacks(), "and"), nonempty(w.target, c.standby("")))
+		return *refused("What is missing: %s. Say it in one line: {start %s unplanned elevated 5xx, AWS status confirms}. Planned means that the database moves without loss, and needs the Region that is left to answer.",
+			text.List(w.lacks(), "and"), nonempty(w.target, c.standby("")))
 	}
 	now := c.towards(ctx, w.target, servesWithin)
 	if a := c.alreadyActive(ctx, w, now); a != nil {
@@ -118,44 +119,44 @@ var severityLike = regexp.MustCompile(`(?i)^sev-?([0-9]+)$`)
 
 // wished reads what was typed and what a form was filled with. The map holds a
 // form's faults by field.
-func (c *Commands) wished(ask Ask) (wish, map[string]string, error) {
+func (c *Commands) wished(ask Ask) (wish, map[string]text.Text, error) {
 	w, err := c.typedWish(strings.TrimSpace(ask.On + " " + ask.Text))
 	if err != nil || ask.Values == nil {
 		return w, nil, err
 	}
-	errs := map[string]string{}
+	errs := map[string]text.Text{}
 	value := func(field string) string { return strings.TrimSpace(ask.Values[field]) }
 	if v := value("target"); v != "" {
 		if w.target = c.region(v); w.target == "" {
-			errs["target"] = "Not a Region of this platform. Its Regions are " + join(c.regions(), "and") + "."
+			errs["target"] = text.Format("Not a Region of this platform. Its Regions are %s.", text.List(c.regions(), "and"))
 		}
 	}
 	if v := strings.ToLower(value("mode")); v != "" {
 		if w.mode = v; v != planned && v != unplanned {
-			errs["mode"] = "planned or unplanned."
+			errs["mode"] = text.Format("planned or unplanned.")
 		}
 	}
 	if v := value("severity"); v != "" {
 		if w.severity = severity(v); w.severity == "" {
-			errs["severity"] = "SEV-1 to SEV-4."
+			errs["severity"] = text.Format("SEV-1 to SEV-4.")
 		}
 	}
 	if v := value("reason"); v != "" {
 		w.reason = v
 	}
 	if v := value("began"); v != "" {
-		var fault string
-		if w.began, fault = began(v, c.Clock.Now()); fault != "" {
+		var fault text.Text
+		if w.began, fault = began(v, c.Clock.Now()); !fault.Empty() {
 			errs["began"] = fault
 		}
 	}
 	for field, given := range map[string]string{"target": w.target, "mode": w.mode, "reason": w.reason} {
-		if given == "" && errs[field] == "" {
-			errs[field] = "This is needed."
+		if given == "" && errs[field].Empty() {
+			errs[field] = text.Format("This is needed.")
 		}
 	}
 	if len([]rune(w.reason)) > reasonMax {
-		errs["reason"] = fmt.Sprintf("At most %d letters; put the rest in a note.", reasonMax)
+		errs["reason"] = text.Format("At most %d letters; put the rest in a note.", reasonMax)
 	}
 	return w, errs, nil
 }
@@ -167,14 +168,14 @@ func (c *Commands) typedWish(text string) (wish, error) {
 	var w wish
 	for first := true; text != ""; first = false {
 		word, rest := cut(text)
-		low := strings.ToLower(strings.Trim(word, "`,"))
+		low := strings.ToLower(strings.Trim(word, quotes+","))
 		region := c.region(low)
 		switch {
 		case region != "" && w.target != "" && region != w.target && (w.mode != "" || c.tells(rest)):
 			w.reason = text // "us-west-2 us-east-1 does not answer"
 			return w, c.shortReason(w)
 		case region != "" && w.target != "" && region != w.target:
-			return w, refuse("Both %s and %s were named. Name the one that takes over: `/failover start %s`.", w.target, region, w.target)
+			return w, refuse("Both %s and %s were named. Name the one that takes over: {start %s}.", w.target, region, w.target)
 		case region != "":
 			w.target = region
 		case low == planned || low == unplanned:
@@ -185,7 +186,7 @@ func (c *Commands) typedWish(text string) (wish, error) {
 			w.mode = low
 		case severityLike.MatchString(low):
 			if w.severity = severity(low); w.severity == "" {
-				return w, refuse("`%s` is not a severity. They are SEV-1 to SEV-4.", plain(word))
+				return w, refuse("%v is not a severity. They are SEV-1 to SEV-4.", typed(word))
 			}
 		case low == anyway && !first:
 			w.anyway = true
@@ -198,12 +199,12 @@ func (c *Commands) typedWish(text string) (wish, error) {
 			w.began, rest = at, after
 		case first || (w.target == "" && regionLike.MatchString(low)):
 			if meant := nearest(low, []string{planned, unplanned}); meant != "" {
-				return w, refuse("`%s` is not a mode. Did you mean `/failover start %s %s`?", plain(word), c.standby(""), meant)
+				return w, refuse("%v is not a mode. Did you mean {start %s %s}?", typed(word), c.standby(""), meant)
 			}
 			return w, c.unknownRegion(word, "start")
 		default:
 			if meant := nearest(low, []string{planned, unplanned}); meant != "" && w.mode == "" {
-				return w, refuse("`%s` is not a mode. Did you mean `/failover start %s %s %s`?", plain(word), nonempty(w.target, c.standby("")), meant, plain(rest))
+				return w, refuse("%v is not a mode. Did you mean {start %s %s %s}?", typed(word), nonempty(w.target, c.standby("")), meant, repeated(rest))
 			}
 			w.reason = text
 			return w, c.shortReason(w)
@@ -217,7 +218,7 @@ func (c *Commands) typedWish(text string) (wish, error) {
 // severity and no further Region.
 func (c *Commands) tells(rest string) bool {
 	word, _ := cut(rest)
-	word = strings.ToLower(strings.Trim(word, "`,"))
+	word = strings.ToLower(strings.Trim(word, quotes+","))
 	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && nearest(word, []string{planned, unplanned}) == ""
 }
 
@@ -240,7 +241,7 @@ func severity(text string) string {
 func since(text string, now time.Time) (at time.Time, rest string, ok bool) {
 	word, rest := cut(text)
 	at, fault := began(strings.TrimRight(word, ","), now)
-	if fault != "" {
+	if !fault.Empty() {
 		return time.Time{}, text, false
 	}
 	if zone, after := cut(rest); strings.EqualFold(strings.TrimRight(zone, ","), "utc") {
@@ -253,32 +254,32 @@ var agoLike = regexp.MustCompile(`(?i)^([0-9]{1,4})\s*(m|min|minutes?|minutes? a
 
 // began reads when users began to be hurt: minutes ago, or a time of day. What
 // is at fault comes as a sentence for the form; it is empty if nothing is.
-func began(text string, now time.Time) (at time.Time, fault string) {
-	text = strings.TrimSpace(text)
-	if m := agoLike.FindStringSubmatch(text); m != nil {
+func began(said string, now time.Time) (at time.Time, fault text.Text) {
+	said = strings.TrimSpace(said)
+	if m := agoLike.FindStringSubmatch(said); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err != nil || n > 24*60 {
-			return time.Time{}, "That is more than a day ago. " + beganHint
+			return time.Time{}, text.Format("That is more than a day ago. %v", beganHint)
 		}
-		return now.UTC().Add(-time.Duration(n) * time.Minute), ""
+		return now.UTC().Add(-time.Duration(n) * time.Minute), text.Text{}
 	}
-	word, zone := cut(text)
+	word, zone := cut(said)
 	t, err := time.Parse("15:04", word)
 	if err != nil || (zone != "" && !strings.EqualFold(zone, "utc") && !strings.EqualFold(zone, "z")) {
-		return time.Time{}, beganHint
+		return time.Time{}, text.Format("%v", beganHint)
 	}
 	day := now.UTC().Truncate(24 * time.Hour)
 	at = day.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute)
 	if at.After(now.Add(time.Minute)) {
 		at = at.Add(-24 * time.Hour)
 		if now.Sub(at) > 12*time.Hour {
-			return time.Time{}, fmt.Sprintf("%s UTC is still to come; it is %s now.", word, now.UTC().Format("15:04 UTC"))
+			return time.Time{}, text.Format("%s UTC is still to come; it is %v now.", word, text.At(now, text.ToMinute))
 		}
 	}
-	return at, ""
+	return at, text.Text{}
 }
 
-const beganHint = "Minutes ago, such as 10, or a time, such as 14:02 UTC."
+const beganHint text.Literal = "Minutes ago, such as 10, or a time, such as 14:02 UTC."
 
 func nonempty(s, otherwise string) string {
 	if s == "" {
@@ -339,18 +340,18 @@ func (c *Commands) towards(ctx context.Context, target string, within time.Durat
 }
 
 // says is the sentence about it.
-func (s serving) says() string {
+func (s serving) says() text.Text {
 	switch {
 	case s.not != "" && s.evidence != "":
-		return fmt.Sprintf("%s does not serve users now (%s).", s.not, s.evidence)
+		return text.Format("%s does not serve users now (%s).", s.not, s.evidence)
 	case s.not != "":
-		return s.not + " does not serve users now."
+		return text.Format("%s does not serve users now.", s.not)
 	case s.err != nil:
-		return fmt.Sprintf("Which Region serves users now could not be found out: %s.", sentence(s.err))
+		return text.Format("Which Region serves users now could not be found out: %s.", s.err)
 	case s.evidence != "":
-		return fmt.Sprintf("%s serves users now (%s).", s.region, s.evidence)
+		return text.Format("%s serves users now (%s).", s.region, s.evidence)
 	}
-	return s.region + " serves users now."
+	return text.Format("%s serves users now.", s.region)
 }
 
 // alreadyActive refuses a target that serves already. When that cannot be found
@@ -366,12 +367,12 @@ func (c *Commands) alreadyActive(ctx context.Context, w wish, now serving) *Answ
 	case now.err != nil && (past.at.IsZero() || w.anyway):
 		return nil
 	case now.err != nil:
-		return refused("%s has taken over since %s by %s; which Region serves now cannot be read: %s. If users are not served from %s any more, say so: `/failover start %s %s %s REASON`.",
-			w.target, c.at(past.at), past.id, sentence(now.err), w.target, w.target, nonempty(w.mode, unplanned), anyway)
+		return refused("%s has taken over since %s by %s; which Region serves now cannot be read: %s. If users are not served from %s any more, say so: {start %s %s %s REASON}.",
+			w.target, c.at(past.at), past.id, now.err, w.target, w.target, nonempty(w.mode, unplanned), anyway)
 	case past.at.IsZero():
-		return refused("%s is the active Region already: %s To leave it: `/failover start %s`.", w.target, now.says(), c.standby(w.target))
+		return refused("%s is the active Region already: %s To leave it: {start %s}.", w.target, now.says(), c.standby(w.target))
 	}
-	return refused("%s has been the active Region since %s. To go back: `/failover failback %s`", w.target, c.at(past.at), past.source)
+	return refused("%s has been the active Region since %s. To go back: {failback %s}", w.target, c.at(past.at), past.source)
 }
 
 // takeover is how a former incident made a Region the active one.
@@ -431,21 +432,21 @@ func (c *Commands) nothingOpen(ctx context.Context) *Answer {
 // open names the run that is open.
 func (c *Commands) open(s *incident.State) error {
 	d := s.Declared
-	way := "One at a time: `/failover status` shows it, `/failover abort` stops it."
+	way := text.Format("One at a time: {status} shows it, {abort} stops it.")
 	if !s.MitigatedAt.IsZero() {
-		way = "Its target serves already; `/failover resolve` closes it and lets the next one begin."
+		way = text.Format("Its target serves already; {resolve} closes it and lets the next one begin.")
 	}
 	return refuse("%s is open (%s -> %s, %s): started by %s at %s, commander %s. %s",
-		s.ID, d.Source, d.Target, s.Phase(), mention(s.DeclaredBy), c.at(s.DeclaredAt), mention(d.Commander), way)
+		s.ID, d.Source, d.Target, s.Phase(), named(s.DeclaredBy), c.at(s.DeclaredAt), named(d.Commander), way)
 }
 
 func (c *Commands) startForm(w wish, now serving) *Form {
 	f := &Form{
 		Verb: "start", On: w.words(), Title: "Start a failover", Submit: "Start",
-		Text: now.says() + " Nothing changes before somebody presses Go.",
+		Text: now.says().Add(" Nothing changes before somebody presses Go."),
 	}
 	if w.target != "" {
-		f.Text = fmt.Sprintf("*%s takes over.* %s", w.target, f.Text)
+		f.Text = text.Format("%v %v", text.Heading("%s takes over.", w.target), f.Text)
 	} else {
 		field := Field{Name: "target", Label: "Region that takes over"}
 		for _, r := range c.regions() {
@@ -465,7 +466,7 @@ func (c *Commands) startForm(w wish, now serving) *Form {
 		}})
 	}
 	if w.reason == "" {
-		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Reason", Hint: "Everybody will read it.", Lines: true})
+		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Reason", Hint: everybodyReads, Lines: true})
 	}
 	if w.severity == "" {
 		field := Field{Name: "severity", Label: "Severity", Value: "SEV-1"}
@@ -477,7 +478,7 @@ func (c *Commands) startForm(w wish, now serving) *Form {
 	if w.began.IsZero() {
 		f.Fields = append(f.Fields, Field{
 			Name: "began", Label: "When it began", Optional: true,
-			Hint: "Minutes ago (10) or a time (14:02 UTC). Empty: now.",
+			Hint: text.Format("Minutes ago (10) or a time (14:02 UTC). Empty: now."),
 		})
 	}
 	return f
@@ -508,7 +509,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	raw, err := json.Marshal(plan)
 	if err != nil {
 		c.release(ctx, id)
-		return *refused("The plan cannot be written down, so nothing was begun: %s.", sentence(err))
+		return *refused("The plan cannot be written down, so nothing was begun: %s.", err)
 	}
 	declared := incident.IncidentDeclared{
 		Incident: id, Source: facts.Source.Name, Target: facts.Target.Name, Mode: facts.Mode,
@@ -530,7 +531,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 		tried = true
 		bodies := []incident.Body{declared, incident.PlanFrozen{Digest: plan.Digest, Plan: raw}}
 		if w.anyway && active.err != nil {
-			bodies = append(bodies, incident.NoteAdded{Text: fmt.Sprintf("Started anyway, although it cannot be read which Region serves: %s.", bare(active.err))})
+			bodies = append(bodies, incident.NoteAdded{Text: fmt.Sprintf("Started anyway, although it cannot be read which Region serves: %s.", text.Bare(active.err))})
 		}
 		return c.write(ask, bodies...), nil
 	})
@@ -539,13 +540,13 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	}
 	c.Engine.Adopt(id)
 	c.log.Info().Str("incident", string(id)).Str("target", declared.Target).Str("mode", declared.Mode).Msg("incident declared")
-	say := fmt.Sprintf("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
+	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
 		id, declared.Source, declared.Target, declared.Mode, declared.Severity)
 	if active.err != nil {
-		say += " " + active.says() + fmt.Sprintf(" %s is taken to be the Region that is left.", declared.Source)
+		say = say.Add(" %v %s is taken to be the Region that is left.", active.says(), declared.Source)
 	}
 	if former != "" {
-		say += fmt.Sprintf(" %s, which was stopped, is resolved by you with this.", former)
+		say = say.Add(" %s, which was stopped, is resolved by you with this.", former)
 	}
 	return Answer{Text: say}
 }
@@ -589,7 +590,7 @@ func (c *Commands) reserve(ctx context.Context, ask Ask) (id, former incident.ID
 		err = c.Book.View(ctx, id, func(s *incident.State) {
 			switch {
 			case s.Seq == 0:
-				open = refuse("Somebody else is starting %s at this moment. `/failover status` shows it; if nothing comes of it, try again in a minute.", id)
+				open = refuse("Somebody else is starting %s at this moment. {status} shows it; if nothing comes of it, try again in a minute.", id)
 			case s.Over():
 				over = true
 			default:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // status says where things stand; without an incident, how the last one ended
@@ -20,7 +21,7 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 			return *c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 		}
 	}
-	var say string
+	var say text.Text
 	if id != "" {
 		found, aborted := false, false
 		err := c.Book.View(ctx, id, func(s *incident.State) {
@@ -45,89 +46,86 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 			return Answer{Text: say}
 		}
-		say = fmt.Sprintf("%s is being started at this moment.", id)
+		say = text.Format("%s is being started at this moment.", id)
 	} else {
-		say = "No incident is open."
+		say = text.Format("No incident is open.")
 	}
 	last, a := c.lastOne(ctx)
 	if a != nil {
 		return *a
 	}
 	now := c.serving(ctx, 10*time.Second)
-	say += " " + now.says() + "\n" + last
-	return Answer{Text: say + fmt.Sprintf("\nTo look at the standby: `/failover check %s`. To begin: `/failover start %s`.", c.standby(now.region), c.standby(now.region))}
+	return Answer{Text: say.Add(" %v\n%v\nTo look at the standby: {check %s}. To begin: {start %s}.", now.says(), last, c.standby(now.region), c.standby(now.region))}
 }
 
-func (c *Commands) lastOne(ctx context.Context) (string, *Answer) {
+func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 	ids, err := c.Book.Log().Incidents(ctx)
 	if err != nil {
-		return "", c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
+		return text.Text{}, c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
 	}
 	if len(ids) == 0 {
-		return "There has been no incident before.", nil
+		return text.Format("There has been no incident before."), nil
 	}
-	var say string
+	var say text.Text
 	err = c.Book.View(ctx, ids[len(ids)-1], func(s *incident.State) {
 		d := s.Declared
-		say = fmt.Sprintf("The last one: %s, %s -> %s, %s, started %s, %s", s.ID, d.Source, d.Target, d.Mode, c.at(s.DeclaredAt), s.Phase())
+		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID, d.Source, d.Target, d.Mode, c.at(s.DeclaredAt), s.Phase())
 		switch {
 		case !s.ResolvedAt.IsZero():
-			say += fmt.Sprintf(" at %s by %s", c.at(s.ResolvedAt), mention(s.ResolvedBy))
+			say = say.Add(" at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
 		case !s.AbortedAt.IsZero():
-			say += fmt.Sprintf(" at %s by %s", c.at(s.AbortedAt), mention(s.AbortedBy))
+			say = say.Add(" at %s by %s", c.at(s.AbortedAt), named(s.AbortedBy))
 		}
 		if !s.MitigatedAt.IsZero() {
-			say += fmt.Sprintf("; %s has served since %s", d.Target, c.at(s.ServedAt()))
+			say = say.Add("; %s has served since %s", d.Target, c.at(s.ServedAt()))
 		}
-		say += "."
+		say = say.Add(".")
 	})
 	return say, c.answerTo(err, false)
 }
 
 // standingOf is the card in words.
-func (c *Commands) standingOf(s *incident.State, p *runbook.Plan, before map[string]string) string {
+func (c *Commands) standingOf(s *incident.State, p *runbook.Plan, before map[string]string) text.Text {
 	d, now := s.Declared, c.Clock.Now()
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%s* · %s · %s -> %s · %s · %s", s.ID, d.Severity, d.Source, d.Target, d.Mode, c.phase(s, now))
-	fmt.Fprintf(&b, "\nReason: %s (%s). Commander: %s. Plan %s.", quoted(d.Reason), mention(s.DeclaredBy), mention(d.Commander), short6(s.Plan.Digest))
-	b.WriteString("\n```\n")
+	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID), d.Severity, d.Source, d.Target, d.Mode, c.phase(s, now))
+	head = head.Add("\nReason: %s (%s). Commander: %s. Plan %s.", text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander), short6(s.Plan.Digest))
+	var sections []string
 	for _, sec := range p.Sections {
-		b.WriteString(c.sectionLine(s, p, sec) + "\n")
+		sections = append(sections, c.sectionLine(s, p, sec))
 	}
-	b.WriteString("```")
+	lines := []text.Text{head, text.Aligned(sections...)}
 	for _, id := range s.Open {
 		if s.Over() {
 			break // it is about to be withdrawn
 		}
 		q := s.Questions[id]
-		fmt.Fprintf(&b, "\nWaiting: %s, for %s since %s (%s)", asks(q), c.waiting(s, q), span(now.Sub(q.AskedAt)), clock(q.AskedAt))
+		line := text.Format("Waiting: %s, for %v since %s (%v)", asks(q), c.waiting(s, q), text.Duration(now.Sub(q.AskedAt)), clock(q.AskedAt))
 		if !q.Expires.IsZero() {
-			fmt.Fprintf(&b, ", asked again at %s", clock(q.Expires))
+			line = line.Add(", asked again at %v", clock(q.Expires))
 		}
-		b.WriteString(".")
+		lines = append(lines, line.Add("."))
 	}
-	b.WriteString("\n" + c.next(s, p, now, before))
-	return b.String()
+	return text.Lines(append(lines, c.next(s, p, now, before))...)
 }
 
-func (c *Commands) phase(s *incident.State, now time.Time) string {
+func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
 	switch phase := s.Phase(); phase {
 	case "resolved":
-		return fmt.Sprintf("resolved at %s by %s", c.at(s.ResolvedAt), mention(s.ResolvedBy))
+		return text.Format("resolved at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
 	case "aborted":
-		return fmt.Sprintf("aborted at %s by %s: %s", c.at(s.AbortedAt), mention(s.AbortedBy), quoted(s.Aborted.Reason))
+		return text.Format("aborted at %s by %s: %s", c.at(s.AbortedAt), named(s.AbortedBy), text.Quote(s.Aborted.Reason))
 	case "mitigated":
-		return fmt.Sprintf("mitigated at %s", c.at(s.MitigatedAt))
+		return text.Format("mitigated at %s", c.at(s.MitigatedAt))
 	case "paused":
-		say := "paused by " + mention(s.PausedBy)
+		say := text.Format("paused by %v", named(s.PausedBy))
 		if s.PauseReason != "" {
-			say += ": " + quoted(s.PauseReason)
+			say = say.Add(": %v", text.Quote(s.PauseReason))
 		}
 		return say
 	case "running":
-		return "running " + span(now.Sub(s.GoAt))
+		return text.Format("running %v", now.Sub(s.GoAt))
 	default:
-		return phase + " " + span(now.Sub(s.DeclaredAt))
+		return text.Format("%s %v", phase, now.Sub(s.DeclaredAt))
 	}
 }
 
@@ -187,45 +185,46 @@ func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.S
 	case busy > 0 || waits || settled > 0:
 		mark = ">"
 	}
-	return strings.TrimRight(fmt.Sprintf("%s %-28s %7s  %s", mark, short(sec.Title, 28), fmt.Sprintf("%d/%d", settled, all), strings.Join(words, ", ")), " ")
+	return strings.TrimRight(fmt.Sprintf("%s %-28s %7s  %s", mark, text.Shorten(sec.Title, 28), fmt.Sprintf("%d/%d", settled, all), strings.Join(words, ", ")), " ")
 }
 
 // next is what happens from here.
-func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time, before map[string]string) string {
+func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time, before map[string]string) text.Text {
 	switch {
 	case !s.ResolvedAt.IsZero():
-		return "Nothing is left to do."
+		return text.Format("Nothing is left to do.")
 	case !s.AbortedAt.IsZero():
-		return then(remains(s, p, before), "Next: `/failover resolve`.")
+		return then(remains(s, p, before), text.Format("Next: {resolve}."))
 	case !s.MitigatedAt.IsZero():
-		return "Next: the commander resolves it, `/failover resolve`."
+		return text.Format("Next: the commander resolves it, {resolve}.")
 	}
-	var busy, failed, left []string
+	var busy, failed []text.Text
+	var left []string
 	for _, st := range p.Steps {
 		switch stand := s.Step(st.ID); {
 		case stand.Status == incident.Running:
-			busy = append(busy, fmt.Sprintf("%s (%s)", st.Title, span(now.Sub(stand.Started))))
+			busy = append(busy, text.Format("%s (%v)", st.Title, now.Sub(stand.Started)))
 		case stand.Status == incident.Failed:
-			failed = append(failed, fmt.Sprintf("%s (`%s`): %s", st.Title, st.ID, quoted(short(stand.Failure.Error, 150))))
+			failed = append(failed, text.Format("%s (%v): %v", st.Title, text.ID(st.ID), text.Quote(text.Shorten(stand.Failure.Error, 150))))
 		case stand.Status == incident.Pending && s.OpenQuestion(st.ID) == nil:
 			left = append(left, st.Title)
 		}
 	}
-	var lines []string
+	var lines []text.Text
 	if len(failed) > 0 {
-		lines = append(lines, "Stopped: "+join(failed, "and"))
+		lines = append(lines, text.Format("Stopped: %v", text.Join(failed, "and")))
 	}
 	if len(busy) > 0 {
-		lines = append(lines, "Now: "+join(busy, "and")+".")
+		lines = append(lines, text.Format("Now: %v.", text.Join(busy, "and")))
 	}
 	if len(left) > 0 {
-		lines = append(lines, "Next: "+left[0]+".")
+		lines = append(lines, text.Format("Next: %s.", left[0]))
 	}
 	if s.Paused {
-		lines = append(lines, "Nothing new starts before `/failover resume`.")
+		lines = append(lines, text.Format("Nothing new starts before {resume}."))
 	}
 	if len(lines) == 0 {
-		return "Next: it is verified that " + s.Declared.Target + " serves."
+		return text.Format("Next: it is verified that %s serves.", s.Declared.Target)
 	}
-	return strings.Join(lines, "\n")
+	return text.Lines(lines...)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // pause lets nothing new start. What is under way comes to its end.
@@ -25,22 +26,22 @@ func (c *Commands) pause(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, err
 		}
 		if s.Paused {
-			return nil, refuse("%s is paused already, by %s. To go on: `/failover resume`.", s.ID, mention(s.PausedBy))
+			return nil, refuse("%s is paused already, by %s. To go on: {resume}.", s.ID, named(s.PausedBy))
 		}
 		busy = busySteps(s, p)
-		return []incident.Body{incident.RunPaused{Reason: short(why, reasonMax)}}, nil
+		return []incident.Body{incident.RunPaused{Reason: text.Shorten(why, reasonMax)}}, nil
 	})
 	if a != nil {
 		return *a
 	}
-	say := fmt.Sprintf("Paused by %s: nothing new starts.", mention(ask.Person))
+	say := text.Format("Paused by %s: nothing new starts.", named(ask.Person))
 	if why != "" {
-		say = fmt.Sprintf("Paused by %s (%s): nothing new starts.", mention(ask.Person), quoted(short(why, reasonMax)))
+		say = text.Format("Paused by %s (%s): nothing new starts.", named(ask.Person), text.Quote(text.Shorten(why, reasonMax)))
 	}
 	if len(busy) > 0 {
-		say += " Under way, and coming to its end: " + join(busy, "and") + "."
+		say = say.Add(" Under way, and coming to its end: %s.", text.List(busy, "and"))
 	}
-	return Answer{Text: say + " To go on: `/failover resume`.", Public: true}
+	return Answer{Text: say.Add(" To go on: {resume}."), Public: true}
 }
 
 func busySteps(s *incident.State, p *runbook.Plan) []string {
@@ -71,7 +72,7 @@ func (c *Commands) resume(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: fmt.Sprintf("Resumed by %s.", mention(ask.Person)), Public: true}
+	return Answer{Text: text.Format("Resumed by %s.", named(ask.Person)), Public: true}
 }
 
 // abort stops the run for good and says what stays changed.
@@ -94,8 +95,8 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 			f = &Form{
 				Verb: "abort", On: ask.On, Incident: s.ID, Title: "Abort the run", Submit: "Abort",
-				Text:   short("The run stops for good. "+remains(s, p, nil), 2800),
-				Fields: []Field{{Name: "reason", Label: "Why", Hint: "Everybody will read it.", Lines: true}},
+				Text:   text.Format("The run stops for good. %v", remains(s, p, nil)).Short(2800),
+				Fields: []Field{{Name: "reason", Label: "Why", Hint: everybodyReads, Lines: true}},
 			}
 			return nil
 		})
@@ -108,7 +109,7 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	var stays string
+	var stays text.Text
 	var plan *runbook.Plan
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		if err := may(s); err != nil {
@@ -135,7 +136,7 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 	} else {
 		stays = remains(incident.Fold(events), plan, befores(events))
 	}
-	return Answer{Text: then(fmt.Sprintf("%s is stopped. %s", id, stays), "To close it: `/failover resolve`.")}
+	return Answer{Text: then(text.Format("%s is stopped. %v", id, stays), text.Format("To close it: {resolve}."))}
 }
 
 // befores are the values that stood there before this run first touched them, by
@@ -151,40 +152,40 @@ func befores(events []incident.Event) map[string]string {
 }
 
 // then is one sentence after others, or on a line of its own after a list.
-func then(say, next string) string {
-	if strings.Contains(say, "\n") {
-		return say + "\n" + next
+func then(say, next text.Text) text.Text {
+	if say.Several() {
+		return text.Lines(say, next)
 	}
-	return say + " " + next
+	return say.Add(" %v", next)
 }
 
 // remains is what stays changed when the run stops here, what stood there before
 // as far as it is known, how each change is taken back, and the way on past a point
 // of no return.
-func remains(s *incident.State, p *runbook.Plan, before map[string]string) string {
+func remains(s *incident.State, p *runbook.Plan, before map[string]string) text.Text {
 	changed := s.Changed()
 	if len(changed) == 0 {
-		return "Nothing was changed."
+		return text.Format("Nothing was changed.")
 	}
-	lines := []string{"What stays changed:"}
+	lines := []text.Text{text.Format("What stays changed:")}
 	var final []string
-	sure := ""
+	var sure text.Literal
 	for _, st := range changed {
 		step, _ := p.Step(st.ID)
-		line := fmt.Sprintf("• %s (`%s`)", escaped(title(p, st.ID)), st.ID)
+		line := text.Format("• %v (%v)", text.Passage(title(p, st.ID)), text.ID(st.ID))
 		if st.Intended != nil {
-			line += ", which may have happened"
+			line = line.Add(", which may have happened")
 			if step.NoReturn {
 				sure = "if it happened, "
 			}
 		}
 		if was := before[st.ID]; was != "" {
-			line += ". Before: " + quoted(short(strings.TrimRight(was, "."), 300))
+			line = line.Add(". Before: %v", text.Quote(text.Shorten(strings.TrimRight(was, "."), 300)))
 		}
 		if step.Undo != "" {
-			line += ". Way back: " + escaped(strings.TrimRight(step.Undo, "."))
+			line = line.Add(". Way back: %v", text.Passage(strings.TrimRight(step.Undo, ".")))
 		}
-		lines = append(lines, line+".")
+		lines = append(lines, line.Add("."))
 		if step.NoReturn {
 			final = append(final, "“"+step.Title+"”")
 		}
@@ -194,10 +195,10 @@ func remains(s *incident.State, p *runbook.Plan, before map[string]string) strin
 		if sure == "" && !writes(s, p) {
 			sure = "once it has come about, "
 		}
-		lines = append(lines, fmt.Sprintf("%s cannot be taken back at once: %swrites belong to %s from here. The way on: `/failover start %s %s REASON` finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
-			join(final, "and"), sure, d.Target, d.Target, d.Mode, d.Target, d.Source))
+		lines = append(lines, text.Format("%s cannot be taken back at once: %swrites belong to %s from here. The way on: {start %s %s REASON} finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
+			text.List(final, "and"), sure, d.Target, d.Target, d.Mode, d.Target, d.Source))
 	}
-	return short(strings.Join(lines, "\n"), 6000)
+	return text.Lines(lines...).Short(6000)
 }
 
 // writes says that the target's database was seen to write, as far as the plan
@@ -225,7 +226,7 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		already = false
 		if who.ID != s.Declared.Commander && !who.has(Commander) {
-			return nil, refuse("To resolve takes the commander: %s. %s", mention(s.Declared.Commander), c.can([]string{Commander}, nil))
+			return nil, refuse("To resolve takes the commander: %s. %s", named(s.Declared.Commander), c.can([]string{Commander}, nil))
 		}
 		switch {
 		case !s.ResolvedAt.IsZero() && s.ResolvedBy != who.ID:
@@ -234,10 +235,10 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 			already = true
 			return nil, nil
 		case s.MitigatedAt.IsZero() && s.AbortedAt.IsZero():
-			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: `/failover abort REASON`, then `/failover resolve`.",
+			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: {abort REASON}, then {resolve}.",
 				s.ID, missing(s, p), c.waits(s))
 		}
-		return resolution(s, short(why, reasonMax)), nil
+		return resolution(s, text.Shorten(why, reasonMax)), nil
 	})
 	if a != nil {
 		// Somebody else may have died between resolving and closing.
@@ -248,10 +249,10 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 		c.log.Warn().Err(err).Str("incident", string(id)).Msg("resolved, but not closed; the next start closes it")
 	}
 	if already {
-		return Answer{Text: fmt.Sprintf("%s is resolved, as you said before.", id)}
+		return Answer{Text: text.Format("%s is resolved, as you said before.", id)}
 	}
 	c.log.Info().Str("incident", string(id)).Msg("incident resolved")
-	return Answer{Text: fmt.Sprintf("%s is resolved.", id)}
+	return Answer{Text: text.Format("%s is resolved.", id)}
 }
 
 // resolution closes an incident, and whatever it still asked.
@@ -286,9 +287,9 @@ func missing(s *incident.State, p *runbook.Plan) string {
 	case n == 0:
 		return "it is not yet on the record that " + s.Declared.Target + " serves"
 	case n > 4:
-		return fmt.Sprintf("%d steps are left, next %s", n, join(left[:3], "and"))
+		return fmt.Sprintf("%d steps are left, next %s", n, text.List(left[:3], "and"))
 	case n == 1:
 		return left[0] + " is left"
 	}
-	return join(left, "and") + " are left"
+	return text.List(left, "and") + " are left"
 }

@@ -871,7 +871,7 @@ async function learn() {
     const r = await fetch('/beside/help?as=' + encodeURIComponent(me));
     if (!r.ok) return; // the bot is not there; what it said before still helps
     const help = (await r.json()).text;
-    said.lines = [...help.matchAll(/^`(\/\S+ [^`]+)` (.*)$/gm)].map((m) => ({usage: m[1].split(' '), about: m[2]}));
+    said.lines = [...help.matchAll(/^'(\/\S+ [^']+)' (.*)$/gm)].map((m) => ({usage: m[1].split(' '), about: m[2]}));
     const regions = /^Regions: ([^.]*)/m.exec(help);
     said.regions = regions ? regions[1].split(/,\s*|\s+and\s+/).map((w) => w.trim()).filter(Boolean) : [];
   } catch (e) { /* the notice says so */ }

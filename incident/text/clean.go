@@ -1,0 +1,38 @@
+package text
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// lineBreaks is whatever some reader of text takes for the end of a line.
+const lineBreaks = "\n\v\f\r\u0085\u2028\u2029"
+
+// line is text from outside on one line: its lines are parted by a stroke, so that
+// none of them can be taken for one of the bot's.
+func line(s string) string {
+	lines := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(lineBreaks, r) })
+	for i, l := range lines {
+		lines[i] = strings.TrimSpace(clean(l, false))
+	}
+	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" })
+	return strings.Join(lines, " / ")
+}
+
+// clean takes out of a text what steers a terminal or turns the direction of writing
+// round, and what is no text at all. Line breaks become one kind, or spaces.
+func clean(s string, lines bool) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case strings.ContainsRune(lineBreaks, r) && lines:
+			return '\n'
+		case strings.ContainsRune(lineBreaks, r), r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}
