@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // approve is a yes to a point of no return, by somebody who did not ask for it.
@@ -88,7 +88,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 			if still == nil {
 				still = &q
 			}
-			return nil, c.stale(s, still, ask.Person)
+			return nil, c.stale(s, still, ask.person)
 		}
 		paused = s.Paused
 		if err := c.mayConsent(s, still, who, glass); err != nil {
@@ -97,12 +97,12 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		if now.fingerprint == still.Fingerprint && still.Digest == s.Plan.Digest {
 			return []incident.Body{incident.ApprovalGiven{
 				Question: still.Question, Kind: incident.AskApprove, Step: still.Step,
-				Choice: "approve", Reason: why, BrokeGlass: glass, Via: ask.Request,
+				Choice: "approve", Reason: why, BrokeGlass: glass, Click: ask.Request,
 			}}, nil
 		}
 		changed = now.against(still, s)
 		next := still.ApprovalAsked
-		next.Question = engine.QuestionID(s, 1)
+		next.Question = incident.NewQuestion()
 		next.Effects, next.Fingerprint, next.Digest, next.Again = now.effects, now.fingerprint, s.Plan.Digest, changed
 		if !still.Expires.IsZero() {
 			next.Expires = c.Clock.Now().Add(still.Expires.Sub(still.AskedAt))
@@ -117,7 +117,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	case a != nil:
 		return *a
 	case changed != "":
-		s := incident.State{ID: id}
+		s := incident.State{ID: id, Run: &incident.Run{}}
 		return Answer{
 			Text:    text.Format("This changed while you were reading: %v. Look again.\n%v", text.Quote(changed), effectList(&anew)),
 			Buttons: approveButtons(&s, &anew),
@@ -137,18 +137,26 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 	if err := c.running(s); err != nil {
 		return err
 	}
-	if !q.Expires.IsZero() && !c.Clock.Now().Before(q.Expires) {
-		return refuse("This question ran out at %s and is being asked again. Answer the new one.", clock(q.Expires))
-	}
+	v := c.look(s)
+	may := v.MayAnswer(who, q)
 	if glass {
-		return c.mayBreakGlass(s, q, who)
+		may = v.MayBreakGlass(who, q)
 	}
 	allowed := c.whoCan(s, q)
-	if !s.Requested(who.ID, q.Step) {
-		if !who.has(answerers(q)...) {
-			return c.withReminder(s, q, who, text.Format("To approve “%s” takes %s; you are %s. %s", q.Title, either(answerers(q)), who.roles(), allowed))
-		}
+	switch may {
+	case "":
 		return nil
+	case view.NotOpen:
+		return c.stale(s, q, who.ID)
+	case view.RanOut:
+		return refuse("This question ran out at %s and is being asked again. Answer the new one.", clock(q.Expires))
+	case view.NotOnTheList, view.NotYet:
+		return c.noBreakGlass(s, q, may)
+	case view.AnsweredIt:
+		return refuse("You have agreed to “%s” already; %s more of another person has to. %v", q.Title, text.Count(q.Wanting(), "yes"), allowed)
+	case view.NotTheRole:
+		return c.withReminder(s, q, who, text.Format("To approve “%s” takes %s; you are %s. %s", q.Title, either(view.Roles(q)), rolesOf(who), allowed))
+	case view.AskedForIt:
 	}
 	did := text.Literal("started this incident")
 	switch who.ID {
@@ -162,13 +170,14 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 }
 
 func (c *Commands) whoCan(s *incident.State, q *incident.Question) text.Text {
-	return c.can(answerers(q), func(id string) bool { return s.Requested(id, q.Step) })
+	v := c.look(s)
+	return c.can(view.Roles(q), func(p Person) bool { return v.MayAnswer(p, q) == "" || q.Kind != incident.AskApprove })
 }
 
 // withReminder adds the buttons that would help.
 func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Person, say text.Text) error {
 	r := &refusal{Answer{Refused: true, Text: say}}
-	if others := c.canAnswer(s, q); len(others) > 0 {
+	if others := c.look(s).Answerers(q); len(others) > 0 {
 		label := "Remind them"
 		if len(others) == 1 && others[0].Name != "" {
 			label = text.Shorten("Remind "+others[0].Name, 24)
@@ -182,9 +191,10 @@ func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Per
 	return r
 }
 
-func (c *Commands) mayBreakGlass(s *incident.State, q *incident.Question, who Person) error {
-	switch {
-	case !who.BreakGlass:
+// noBreakGlass says why somebody may not approve alone.
+func (c *Commands) noBreakGlass(s *incident.State, q *incident.Question, why view.Refusal) error {
+	switch why {
+	case view.NotOnTheList:
 		var names []text.Text
 		for _, p := range c.Roster {
 			if p.BreakGlass {
@@ -195,14 +205,15 @@ func (c *Commands) mayBreakGlass(s *incident.State, q *incident.Question, who Pe
 			return refuse("Nobody is on the break-glass list. %s", c.whoCan(s, q))
 		}
 		return refuse("You are not on the break-glass list; %v %v. %v", text.Join(names, "and"), are(len(names)), c.whoCan(s, q))
-	case s.Expiries[q.Step] < 1:
+	case view.NotYet:
 		say := text.Format("Break-glass is for a question that nobody answered, and this one has not run out yet.")
 		if !q.Expires.IsZero() {
 			say = text.Format("Break-glass is for a question that nobody answered, and this one runs until %s.", clock(q.Expires))
 		}
 		return c.withReminder(s, q, Person{}, say.Add(" %v", c.whoCan(s, q)))
+	default:
+		return nil
 	}
-	return nil
 }
 
 // are is the verb for so many.
@@ -363,15 +374,15 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 		return *a
 	}
 	may := func(s *incident.State, p *runbook.Plan) (*incident.Question, string, error) {
-		if ask.On == "" && len(openOf(s, incident.AskApprove)) == 0 && len(s.Open) > 0 && !s.Over() {
+		if ask.On == "" && len(c.look(s).OfKind(incident.AskApprove)) == 0 && len(s.Open) > 0 && !s.Over() {
 			return nil, "", refuse("No approval is asked for now. %s To call the run off: {abort REASON}.", c.waits(s))
 		}
 		q, rest, err := c.pick(s, p, ask, incident.AskApprove, "decline")
 		if err != nil {
 			return nil, "", err
 		}
-		if !who.has(append(answerers(q), leaders...)...) {
-			return nil, "", refuse("To decline “%s” takes %s; you are %s. %s", q.Title, either(leaders), who.roles(), c.can(leaders, nil))
+		if !who.Has(append(view.Roles(q), leaders...)...) {
+			return nil, "", refuse("To decline “%s” takes %s; you are %s. %s", q.Title, either(leaders), rolesOf(who), c.can(leaders, nil))
 		}
 		return q, rest, c.running(s)
 	}
@@ -405,7 +416,7 @@ func (c *Commands) decline(ctx context.Context, ask Ask, who Person) Answer {
 			why = strings.TrimSpace(ask.Values["reason"])
 		}
 		said, step = q.Title, q.Step
-		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: text.Shorten(why, reasonMax), Via: ask.Request}}, nil
+		return []incident.Body{incident.ApprovalDeclined{Question: q.Question, Step: q.Step, Reason: text.Shorten(why, reasonMax), Click: ask.Request}}, nil
 	})
 	if a != nil {
 		return *a
@@ -424,18 +435,18 @@ func (c *Commands) remind(ctx context.Context, ask Ask, _ Person) Answer {
 		if err := c.live(s); err != nil {
 			return nil, err
 		}
-		q := s.Questions[ask.On]
+		q := s.Question(ask.On)
 		switch {
 		case ask.On == "" && len(s.Open) > 0:
 			q = s.Questions[s.Open[0]]
 		case ask.On == "":
 			return nil, refuse("Nothing waits for anybody now. {status} shows what is under way.")
 		case q == nil:
-			return nil, refuse("This button belongs to a question that %s does not have. %s", s.ID, c.waits(s))
+			return nil, refuse("This button belongs to a question that %s does not have. %s", s.ID.Name(), c.waits(s))
 		case !q.Open:
-			return nil, c.stale(s, q, ask.Person)
+			return nil, c.stale(s, q, ask.person)
 		}
-		people := c.canAnswer(s, q)
+		people := c.look(s).Answerers(q)
 		var ids []text.Text
 		var names []string
 		for _, p := range people {
@@ -444,7 +455,7 @@ func (c *Commands) remind(ctx context.Context, ask Ask, _ Person) Answer {
 		if len(ids) == 0 {
 			return nil, refuse("Nobody on the roster can answer that. %s", c.whoCan(s, q))
 		}
-		say = text.Format("%v: %s waits since %v. Asked by %v.", text.Join(ids, "or"), asks(q), clock(q.AskedAt), named(ask.Person))
+		say = text.Format("%v: %s waits since %v. Asked by %v.", text.Join(ids, "or"), asks(q), clock(q.AskedAt), named(ask.person))
 		return []incident.Body{incident.NoteAdded{Text: fmt.Sprintf("Reminded %s: %s.", text.List(names, "and"), asks(q))}}, nil
 	})
 	if a != nil {

@@ -10,14 +10,14 @@ import (
 )
 
 func yes(person, on string) Ask {
-	return Ask{Person: person, Verb: "approve", On: on, Values: map[string]string{"confirm": " us-west-2 "}}
+	return Ask{Via: by(person), Verb: "approve", On: on, Values: map[string]string{"confirm": " us-west-2 "}}
 }
 
 func TestSomebodyElseApprovesWithTheRegionTyped(t *testing.T) {
 	for name, ask := range map[string]Ask{
 		"by form":           yes(bob, "q1"),
-		"typed":             {Person: bob, Verb: "approve", Text: "us-west-2"},
-		"typed with a step": {Person: carol, Verb: "approve", Text: "promote-database us-west-2"},
+		"typed":             {Via: by(bob), Verb: "approve", Text: "us-west-2"},
+		"typed with a step": {Via: by(carol), Verb: "approve", Text: "promote-database us-west-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := promoting(t)
@@ -25,7 +25,7 @@ func TestSomebodyElseApprovesWithTheRegionTyped(t *testing.T) {
 				t.Errorf("appended %s", added)
 			}
 			s := r.state()
-			if st := s.Step("promote-database"); st.ApprovedBy != ask.Person || s.Questions["q1"].Open {
+			if st := s.Step("promote-database"); by(st.ApprovedBy) != ask.Via || s.Questions["q1"].Open {
 				t.Errorf("%+v", st)
 			}
 		})
@@ -34,7 +34,7 @@ func TestSomebodyElseApprovesWithTheRegionTyped(t *testing.T) {
 
 func TestTheFormShowsTheExactEffect(t *testing.T) {
 	r := promoting(t)
-	a := r.ask(Ask{Person: bob, Verb: "approve", On: "q1", CanForm: true})
+	a := r.ask(Ask{Via: by(bob), Verb: "approve", On: "q1", CanForm: true})
 	if a.Form == nil || a.Form.On != "q1" || a.Form.Incident != "INC-2026-0001" || len(a.Form.Fields) != 1 || a.Form.Fields[0].Name != "confirm" {
 		t.Fatalf("%+v", a)
 	}
@@ -66,16 +66,16 @@ func TestApprovalIsRefused(t *testing.T) {
 		"to whoever started":    {yes(alice, "q1"), []string{"You started this incident, so someone else has to approve", "Bob (approver), Carol (approver) and Erin (approver) can"}},
 		"to a responder":        {yes(dave, "q1"), []string{"takes an approver; you are a responder", "Bob"}},
 		"for an unknown button": {yes(bob, "q99"), []string{"a question that INC-2026-0001 does not have", "Approval of “Promote the database” waits for Bob"}},
-		"for another incident":  {Ask{Person: bob, Verb: "approve", On: "q1", Incident: "INC-2025-0009", Values: map[string]string{"confirm": "us-west-2"}}, []string{"no incident INC-2025-0009"}},
-		"for the wrong kind":    {Ask{Person: bob, Verb: "go", On: "q1"}, []string{"Go was pressed by Alice"}},
-		"for a step of no kind": {Ask{Person: bob, Verb: "approve", Text: "us-west-2 promote-databse"}, []string{"no step 'promote-databse'", "Did you mean '/failover approve us-west-2 promote-database'"}},
-		"for a step not asked":  {Ask{Person: bob, Verb: "approve", Text: "us-west-2 move-dns"}, []string{"“Move DNS” does not wait for that"}},
-		"with nothing typed":    {Ask{Person: bob, Verb: "approve"}, []string{"Type us-west-2, exactly", "Nothing was approved"}},
-		"with the wrong Region": {Ask{Person: bob, Verb: "approve", Text: "us-east-1"}, []string{"“us-east-1” is not us-west-2"}},
-		"with another case":     {Ask{Person: bob, Verb: "approve", Text: "US-WEST-2"}, []string{"“US-WEST-2” is not us-west-2"}},
-		"glass, not on list":    {Ask{Person: bob, Verb: "break_glass", Text: "us-west-2 alone"}, []string{"You are not on the break-glass list; Carol and Erin are"}},
-		"glass, before expiry":  {Ask{Person: carol, Verb: "break_glass", Text: "us-west-2 alone"}, []string{"this one runs until 14:15:00 UTC"}},
-		"no, by a responder":    {Ask{Person: dave, Verb: "decline", Text: "no"}, []string{"takes a commander or an approver"}},
+		"for another incident":  {Ask{Via: by(bob), Verb: "approve", On: "q1", Incident: "INC-2025-0009", Values: map[string]string{"confirm": "us-west-2"}}, []string{"no incident INC-2025-0009"}},
+		"for the wrong kind":    {Ask{Via: by(bob), Verb: "go", On: "q1"}, []string{"Go was pressed by Alice"}},
+		"for a step of no kind": {Ask{Via: by(bob), Verb: "approve", Text: "us-west-2 promote-databse"}, []string{"no step 'promote-databse'", "Did you mean '/failover approve us-west-2 promote-database'"}},
+		"for a step not asked":  {Ask{Via: by(bob), Verb: "approve", Text: "us-west-2 move-dns"}, []string{"“Move DNS” does not wait for that"}},
+		"with nothing typed":    {Ask{Via: by(bob), Verb: "approve"}, []string{"Type us-west-2, exactly", "Nothing was approved"}},
+		"with the wrong Region": {Ask{Via: by(bob), Verb: "approve", Text: "us-east-1"}, []string{"“us-east-1” is not us-west-2"}},
+		"with another case":     {Ask{Via: by(bob), Verb: "approve", Text: "US-WEST-2"}, []string{"“US-WEST-2” is not us-west-2"}},
+		"glass, not on list":    {Ask{Via: by(bob), Verb: "break_glass", Text: "us-west-2 alone"}, []string{"You are not on the break-glass list; Carol and Erin are"}},
+		"glass, before expiry":  {Ask{Via: by(carol), Verb: "break_glass", Text: "us-west-2 alone"}, []string{"this one runs until 14:15:00 UTC"}},
+		"no, by a responder":    {Ask{Via: by(dave), Verb: "decline", Text: "no"}, []string{"takes a commander or an approver"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := promoting(t)
@@ -87,7 +87,7 @@ func TestApprovalIsRefused(t *testing.T) {
 func TestAWrongRegionKeepsTheFormOpen(t *testing.T) {
 	r := promoting(t)
 	a := r.refusedWith(func() Answer {
-		return r.ask(Ask{Person: bob, Verb: "approve", On: "q1", Values: map[string]string{"confirm": "us-west2"}})
+		return r.ask(Ask{Via: by(bob), Verb: "approve", On: "q1", Values: map[string]string{"confirm": "us-west2"}})
 	})
 	contains(t, a.Errors["confirm"], "is not us-west-2")
 	if r.engine.reads != 0 {
@@ -119,7 +119,7 @@ func TestWhoPressedGoOrRetriedMayNotApprove(t *testing.T) {
 
 func TestRemindCallsThoseWhoCanAnswer(t *testing.T) {
 	r := promoting(t)
-	a := r.ask(Ask{Person: alice, Verb: "remind", On: "q1"})
+	a := r.ask(Ask{Via: by(alice), Verb: "remind", On: "q1"})
 	if !a.Public || strings.Contains(shown(a.Text), "Dave") {
 		t.Errorf("%+v", a)
 	}
@@ -132,9 +132,9 @@ func TestAnAnsweredQuestionNamesWhoAnsweredAndWhen(t *testing.T) {
 	r.ask(yes(carol, "q1"))
 	r.refusedWith(func() Answer { return r.ask(yes(bob, "q1")) },
 		"This question was answered by Carol at 14:12:31 UTC. Nothing was done with your click.")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "decline", On: "q1"}) }, "answered by Carol")
+	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(bob), Verb: "decline", On: "q1"}) }, "answered by Carol")
 	r.refusedWith(func() Answer { return r.ask(yes(carol, "q1")) }, "answered by you at 14:12:31 UTC")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "go", On: "qgo"}) }, "Go was pressed by you at 14:00:00 UTC")
+	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(alice), Verb: "go", On: "qgo"}) }, "Go was pressed by you at 14:00:00 UTC")
 }
 
 func TestTwoApproversAtOnceGiveOneYes(t *testing.T) {
@@ -221,18 +221,18 @@ func TestBreakingGlassAfterNobodyAnswered(t *testing.T) {
 	r := promoting(t)
 	r.expire("q1")
 	r.askPromotion("q2")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: bob, Verb: "break_glass", On: "q2"}) }, "not on the break-glass list")
-	a := r.ask(Ask{Person: erin, Verb: "break_glass", On: "q2", CanForm: true})
+	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(bob), Verb: "break_glass", On: "q2"}) }, "not on the break-glass list")
+	a := r.ask(Ask{Via: by(erin), Verb: "break_glass", On: "q2", CanForm: true})
 	if a.Form == nil || len(a.Form.Fields) != 2 {
 		t.Fatalf("%+v", a)
 	}
 	a = r.refusedWith(func() Answer {
-		return r.ask(Ask{Person: erin, Verb: "break_glass", On: "q2", Values: map[string]string{"confirm": "us-west-2", "reason": ""}})
+		return r.ask(Ask{Via: by(erin), Verb: "break_glass", On: "q2", Values: map[string]string{"confirm": "us-west-2", "reason": ""}})
 	})
 	if a.Errors["reason"].Empty() {
 		t.Errorf("%+v", a)
 	}
-	a = r.ask(Ask{Person: erin, Verb: "break_glass", On: "q2", Values: map[string]string{"confirm": "us-west-2", "reason": "nobody answers the phone"}})
+	a = r.ask(Ask{Via: by(erin), Verb: "break_glass", On: "q2", Values: map[string]string{"confirm": "us-west-2", "reason": "nobody answers the phone"}})
 	if a.Refused || !a.Public {
 		t.Fatalf("%+v", a)
 	}
@@ -266,12 +266,12 @@ func TestTheRequesterMayBreakGlass(t *testing.T) {
 
 func TestDecline(t *testing.T) {
 	r := promoting(t)
-	a := r.ask(Ask{Person: bob, Verb: "decline", On: "q1", CanForm: true})
+	a := r.ask(Ask{Via: by(bob), Verb: "decline", On: "q1", CanForm: true})
 	if a.Form == nil || !a.Form.Fields[0].Optional {
 		t.Fatalf("%+v", a)
 	}
 	if added := r.added(func() {
-		r.ask(Ask{Person: bob, Verb: "decline", On: "q1", Values: map[string]string{"reason": "the lag is too high"}})
+		r.ask(Ask{Via: by(bob), Verb: "decline", On: "q1", Values: map[string]string{"reason": "the lag is too high"}})
 	}); added != "ApprovalDeclined" {
 		t.Errorf("appended %s", added)
 	}
@@ -330,14 +330,14 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 		room func(*testing.T) *room
 		ask  Ask
 	}{
-		"go":          {weighing, Ask{Person: alice, Verb: "go"}},
-		"go_override": {overriding, Ask{Person: alice, Verb: "go_override", Text: "it burns"}},
+		"go":          {weighing, Ask{Via: by(alice), Verb: "go"}},
+		"go_override": {overriding, Ask{Via: by(alice), Verb: "go_override", Text: "it burns"}},
 		"approve":     {promoting, yes(bob, "q1")},
-		"break_glass": {expired, Ask{Person: erin, Verb: "break_glass", Text: "us-west-2 nobody is awake"}},
-		"decline":     {promoting, Ask{Person: bob, Verb: "decline", Text: "not now"}},
-		"retry":       {stopped, Ask{Person: alice, Verb: "retry", On: "q7"}},
-		"go_on":       {stopped, Ask{Person: alice, Verb: "go_on", On: "q7", Text: "it warms"}},
-		"abort":       {stopped, Ask{Person: alice, Verb: "abort", On: "q7", Text: "enough"}},
+		"break_glass": {expired, Ask{Via: by(erin), Verb: "break_glass", Text: "us-west-2 nobody is awake"}},
+		"decline":     {promoting, Ask{Via: by(bob), Verb: "decline", Text: "not now"}},
+		"retry":       {stopped, Ask{Via: by(alice), Verb: "retry", On: "q7"}},
+		"go_on":       {stopped, Ask{Via: by(alice), Verb: "go_on", On: "q7", Text: "it warms"}},
+		"abort":       {stopped, Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "enough"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.room(t)
@@ -349,9 +349,9 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 			via := ""
 			switch b := r.events()[before].Body.(type) {
 			case incident.ApprovalGiven:
-				via = b.Via
+				via = b.Click
 			case incident.ApprovalDeclined:
-				via = b.Via
+				via = b.Click
 			}
 			if via != "envelope-7" {
 				t.Errorf("it came by %q", via)

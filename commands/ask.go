@@ -11,8 +11,9 @@ import (
 
 // Ask is one thing that a person said, pressed or filled in, on any surface.
 type Ask struct {
-	// Person is their id, as the roster and the timeline have it.
-	Person string
+	// Via is the face that the person came by and their id there. The roster says
+	// who that is.
+	Via incident.Via
 	// Verb is what is asked: "start", "approve", ...; "help" when nothing was
 	// said. The verbs of buttons are among those of commands.
 	Verb string
@@ -31,6 +32,9 @@ type Ask struct {
 	// CanForm says that the surface can open a form now. Without it a missing
 	// value is answered with what would work.
 	CanForm bool
+
+	// person is who that is, as the timeline names them; filled in by Do.
+	person string
 }
 
 // Answer is for that person alone, unless Public.
@@ -106,15 +110,8 @@ type File struct {
 	Content []byte
 }
 
-// Person is somebody of the roster.
-type Person struct {
-	ID   string
-	Name string
-	// Roles: commander, approver, responder.
-	Roles []string
-	// BreakGlass may approve alone once a question ran out unanswered.
-	BreakGlass bool
-}
+// Person is somebody of the roster, or a stranger without a role.
+type Person = incident.Person
 
 // Engine is what answering needs of the engine.
 type Engine interface {

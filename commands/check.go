@@ -38,7 +38,7 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	if err != nil {
 		return *c.answerTo(err, false)
 	}
-	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0))
+	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0, ""))
 	plan, err := c.Compile(facts)
 	if err != nil {
 		return *refused("The runbook cannot be carried out like this, so there is nothing to check: %s", faults(err))

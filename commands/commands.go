@@ -17,9 +17,9 @@ package commands
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,13 +30,14 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // Roles of the roster.
 const (
-	Commander = "commander"
-	Approver  = "approver"
-	Responder = "responder"
+	Commander = incident.RoleCommander
+	Approver  = incident.RoleApprover
+	Responder = incident.RoleResponder
 )
 
 // Options are what Commands need.
@@ -45,7 +46,7 @@ type Options struct {
 	Engine Engine
 	Clock  incident.Clock
 	// Roster is everybody who may do more than look on.
-	Roster   []Person
+	Roster   incident.Roster
 	Topology runbook.Topology
 	// Compile makes the plan of an incident from its facts.
 	Compile func(runbook.Facts) (*runbook.Plan, error)
@@ -73,7 +74,7 @@ type Commands struct {
 	mu    sync.Mutex
 	given map[string]Answer // what was done for a request, to answer it alike again
 	order []string
-	plans map[string]*runbook.Plan
+	plans view.Plans
 }
 
 // remembered is how many answers are kept for repeated requests. Slack repeats
@@ -87,10 +88,7 @@ func New(o Options, log zerolog.Logger) *Commands {
 			return "", "", errors.New("nothing is set up to find it out")
 		}
 	}
-	return &Commands{
-		Options: o, log: log,
-		given: map[string]Answer{}, plans: map[string]*runbook.Plan{},
-	}
+	return &Commands{Options: o, log: log, given: map[string]Answer{}}
 }
 
 // verb is one thing that may be asked.
@@ -128,6 +126,7 @@ func verbs() []verb {
 		{"resume", "resume", "end a pause", leaders, (*Commands).resume},
 		{"abort", "abort REASON", "stop the run; what was changed stays changed", leaders, (*Commands).abort},
 		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
+		{"repair", "repair go-on|restore REASON", "decide how to go on after the record lost events", leaders, (*Commands).repair},
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},
 		{"review", "review", "the review draft so far, as a file", roster, (*Commands).review},
@@ -160,14 +159,18 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 	if !ok {
 		return c.unknownVerb(ask.Verb, ask.Text)
 	}
-	who, a := c.authorise(ask.Person, v)
+	who, a := c.authorise(ask.Via, v)
 	if a != nil {
+		return *a
+	}
+	ask.person = who.ID
+	if a := c.named(ctx, &ask); a != nil {
 		return *a
 	}
 	if ask.Request == "" {
 		ask.Request = rand.Text()
 	}
-	key := ask.Person + "\x00" + ask.Verb + "\x00" + ask.Request
+	key := ask.person + "\x00" + ask.Verb + "\x00" + ask.Request
 	if done, ok := c.recall(key); ok {
 		return done
 	}
@@ -175,48 +178,36 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 	if !answer.Refused && answer.Form == nil && answer.Errors == nil && answer.File == nil && !slices.Contains(readers, v.name) {
 		c.remember(key, answer)
 	}
-	c.log.Debug().Str("verb", ask.Verb).Str("person", ask.Person).Bool("refused", answer.Refused).Msg("answered")
+	c.log.Debug().Str("verb", ask.Verb).Str("person", ask.person).Bool("refused", answer.Refused).Msg("answered")
 	return answer
 }
 
 // authorise finds the person and says no to whoever may not ask that. No match
 // on the roster, or two, means no.
-func (c *Commands) authorise(id string, v verb) (Person, *Answer) {
-	var found []Person
-	for _, p := range c.Roster {
-		if p.ID == id {
-			found = append(found, p)
-		}
-	}
+func (c *Commands) authorise(via incident.Via, v verb) (Person, *Answer) {
+	who, known := c.Roster.Of(via)
 	if v.may == nil {
-		if len(found) == 1 {
-			return found[0], nil
-		}
-		return Person{ID: id}, nil
+		return who, nil
 	}
-	switch {
-	case id == "" || len(found) == 0:
+	switch times := c.Roster.Times(via); {
+	case times == 0:
 		who := v.may
 		if slices.Contains([]string{"approve", "decline", "break_glass"}, v.name) {
 			who = []string{Approver} // the question itself may still want somebody else
 		}
 		return Person{}, refused("You are not on the roster of this bot, so you cannot %v. %v You can {status} and {help}.",
 			text.Exactly(spoken(v.name)), c.can(who, nil))
-	case len(found) > 1:
+	case !known:
 		return Person{}, refused("You are on the roster %d times, so it is not clear what you may do. Whoever keeps the settings has to name you once. %s",
-			len(found), c.can(v.may, nil))
-	case !found[0].has(v.may...):
+			times, c.can(v.may, nil))
+	case !who.Has(v.may...):
 		return Person{}, refused("To %v takes %s; you are %s. %v",
-			text.Exactly(spoken(v.name)), either(v.may), found[0].roles(), c.can(v.may, nil))
+			text.Exactly(spoken(v.name)), either(v.may), rolesOf(who), c.can(v.may, nil))
 	}
-	return found[0], nil
+	return who, nil
 }
 
-func (p Person) has(roles ...string) bool {
-	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(p.Roles, r) })
-}
-
-func (p Person) roles() string {
+func rolesOf(p Person) string {
 	if len(p.Roles) == 0 {
 		return "on the roster without a role"
 	}
@@ -270,6 +261,15 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 		c.log.Error().Err(err).Msg("the record has lost events")
 		return refused("The record (Redis) has lost events that it had acknowledged, so nothing was done, and nothing is decided on what is left of it: %s. Asking again does not help. Whoever keeps Redis has to look whether it was restarted or restored without its append-only file, failed over to a replica that was behind, or evicts keys, and bring the lost part back. Whoever commands has to compare what really holds (the database's writer, DNS, the services' sizes) with the messages in this channel before anything else is changed.", err)
 	}
+	if locked, ok := errors.AsType[*incident.LockedError](err); ok {
+		return refused("%s is under way, and one run at a time may change things. {status} shows it, {abort} stops it.", locked.Holder.Incident.Name())
+	}
+	if errors.Is(err, incident.ErrDiverged) {
+		return refused("The record (Redis) has lost events that it had acknowledged and went on without them, so nothing is changed before somebody has decided how to go on: {repair go-on REASON} takes what is left for the truth, {repair restore REASON} puts the lost events back. {timeline} shows what was lost. Compare first what really holds: the database's writer, DNS, the services' sizes.")
+	}
+	if errors.Is(err, incident.ErrFormat) || errors.Is(err, incident.ErrChain) {
+		return refused("The record cannot be relied on, so nothing was done: %s. {timeline} shows it as it is.", err)
+	}
 	c.log.Warn().Err(err).Bool("append", tried).Msg("the record could not be used")
 	if tried {
 		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. {status} shows what holds as soon as the record is back; doing it again is safe.", err)
@@ -277,19 +277,64 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 	return refused("The record (Redis) cannot be reached, so nothing was done: %s. Try again, or look after Redis first; what is on the record stays as it is.", err)
 }
 
-// which is the incident that is meant: the button's, or the current one.
+// which is the incident that is meant: the button's, the one that was named, or the
+// open one. Of several it is the one whose run changes things.
 func (c *Commands) which(ctx context.Context, ask Ask) (incident.ID, *Answer) {
+	id, a := c.current(ctx, ask)
+	if a == nil && id == "" {
+		return "", refused("No incident is open. To begin one: {start %s}.", c.standby(""))
+	}
+	return id, a
+}
+
+// current is which, and "" when no incident is open.
+func (c *Commands) current(ctx context.Context, ask Ask) (incident.ID, *Answer) {
 	if ask.Incident != "" {
 		return ask.Incident, nil
 	}
-	id, err := c.Book.Log().Current(ctx)
+	open, err := c.Book.Log().Open(ctx)
 	if err != nil {
 		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 	}
-	if id == "" {
-		return "", refused("No incident is open. To begin one: {start %s}.", c.standby(""))
+	switch len(open) {
+	case 0:
+		return "", nil
+	case 1:
+		return open[0], nil
 	}
-	return id, nil
+	holder, err := c.Book.Log().Holder(ctx)
+	if err != nil {
+		return "", c.answerTo(err, false)
+	}
+	if slices.Contains(open, holder.Incident) {
+		return holder.Incident, nil
+	}
+	var names []string
+	for _, id := range open {
+		names = append(names, id.Name())
+	}
+	return "", refused("%d incidents are open. Say which, right behind the command: %s.", len(open), text.List(names, "or"))
+}
+
+var incidentLike = regexp.MustCompile(`^(?i)INC-[0-9]{4}-[0-9]{4,}(-[a-z0-9]+)?$`)
+
+// named takes the name of an incident off the front of what was typed.
+func (c *Commands) named(ctx context.Context, ask *Ask) *Answer {
+	word, rest := cut(ask.Text)
+	if ask.Incident != "" || ask.Verb == "start" || !incidentLike.MatchString(word) {
+		return nil
+	}
+	ids, err := c.Book.Log().Incidents(ctx)
+	if err != nil {
+		return c.answerTo(err, false)
+	}
+	for _, id := range slices.Backward(ids) {
+		if strings.EqualFold(string(id), word) || strings.EqualFold(id.Name(), word) {
+			ask.Incident, ask.Text = id, rest
+			return nil
+		}
+	}
+	return refused("There is no incident %s on the record. Nothing was done. {status} shows what there is.", typed(strings.ToUpper(word)))
 }
 
 // view shows the State of an incident that exists.
@@ -332,45 +377,42 @@ func (c *Commands) record(ctx context.Context, ask Ask, id incident.ID, d decisi
 
 func (c *Commands) write(ask Ask, bodies ...incident.Body) incident.Write {
 	w := incident.Write{Request: ask.Request}
-	now := c.Clock.Now()
+	now, via := c.Clock.Now(), ask.Via
 	for _, b := range bodies {
-		w.Events = append(w.Events, incident.Event{Time: now, Actor: ask.Person, Body: b})
+		w.Events = append(w.Events, incident.Event{Time: now, Actor: ask.person, Via: &via, Body: b})
 	}
 	return w
 }
 
 // plan is the frozen plan of an incident, decoded once.
 func (c *Commands) plan(s *incident.State, id incident.ID) (*runbook.Plan, error) {
-	if s.Seq == 0 || s.ID == "" {
-		return nil, refuse("There is no incident %s on the record. Nothing was done. {status} shows what there is.", id)
+	if (s.Seq == 0 || s.ID == "") && s.Diverged == nil {
+		return nil, refuse("There is no incident %s on the record. Nothing was done. {status} shows what there is.", id.Name())
 	}
-	key := string(s.ID) + " " + s.Plan.Digest
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.plans[key]; p != nil {
-		return p, nil
+	p, err := c.plans.Of(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.ID, err)
 	}
-	p := new(runbook.Plan)
-	if len(s.Plan.Plan) > 0 {
-		if err := json.Unmarshal(s.Plan.Plan, p); err != nil {
-			return nil, fmt.Errorf("read the frozen plan of %s: %w", s.ID, err)
-		}
-	}
-	if len(c.plans) >= 8 {
-		clear(c.plans)
-	}
-	c.plans[key] = p
 	return p, nil
+}
+
+// look is the view of a State that is shown now.
+func (c *Commands) look(s *incident.State) view.View {
+	p, err := c.plans.Of(s)
+	if err != nil {
+		p = nil // said where the plan itself is asked for
+	}
+	return view.New(s, p, c.Roster, c.Clock.Now())
 }
 
 // live refuses what only makes sense while a run is under way.
 func (c *Commands) live(s *incident.State) error {
 	switch {
 	case !s.ResolvedAt.IsZero():
-		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID, named(s.ResolvedBy), c.at(s.ResolvedAt))
+		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
 	case !s.AbortedAt.IsZero():
 		return refuse("%s was stopped by %s at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
-			s.ID, named(s.AbortedBy), c.at(s.AbortedAt), s.Declared.Target)
+			s.ID.Name(), named(s.AbortedBy), c.at(s.AbortedAt), s.Target)
 	}
 	return nil
 }
@@ -382,7 +424,7 @@ func (c *Commands) running(s *incident.State) error {
 	}
 	if !s.MitigatedAt.IsZero() {
 		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: {resolve}.",
-			s.Declared.Target, c.at(s.ServedAt()))
+			s.Target, c.at(s.ServedAt()))
 	}
 	return nil
 }

@@ -83,11 +83,11 @@ type brokenLog struct {
 
 var errDown = errors.New("dial tcp 127.0.0.1:6379: connection refused")
 
-func (l *brokenLog) Current(ctx context.Context) (incident.ID, error) {
-	if l.fail["Current"] {
-		return "", errDown
+func (l *brokenLog) Open(ctx context.Context) ([]incident.ID, error) {
+	if l.fail["Open"] {
+		return nil, errDown
 	}
-	return l.Log.Current(ctx)
+	return l.Log.Open(ctx)
 }
 
 func (l *brokenLog) Read(ctx context.Context, id incident.ID, after uint64, limit int) ([]incident.Event, error) {
@@ -104,22 +104,34 @@ func (l *brokenLog) Append(ctx context.Context, w incident.Write) (incident.Writ
 	return l.Log.Append(ctx, w)
 }
 
-func (l *brokenLog) Open(ctx context.Context, now time.Time, request string) (incident.ID, error) {
-	if l.fail["Open"] {
+func (l *brokenLog) Reserve(ctx context.Context, now time.Time, request string) (incident.ID, error) {
+	if l.fail["Reserve"] {
 		return "", errDown
 	}
-	return l.Log.Open(ctx, now, request)
+	return l.Log.Reserve(ctx, now, request)
 }
 
 // The people of the tests.
 const (
-	alice   = "UALICE"   // commander
-	bob     = "UBOB"     // approver
-	carol   = "UCAROL"   // approver, on the break-glass list
-	dave    = "UDAVE"    // responder
-	mallory = "UMALLORY" // not on the roster
-	erin    = "UERIN"    // commander and approver, on the break-glass list
+	alice   = "alice"          // commander
+	bob     = "bob"            // approver
+	carol   = "carol"          // approver, on the break-glass list
+	dave    = "dave"           // responder
+	mallory = "slack:UMALLORY" // not on the roster
+	erin    = "erin"           // commander and approver, on the break-glass list
 )
+
+// by is how that person comes from Slack.
+func by(id string) incident.Via {
+	if id == mallory {
+		return incident.Via{Face: incident.FaceSlack, ID: "UMALLORY"}
+	}
+	return incident.Via{Face: incident.FaceSlack, ID: "U" + strings.ToUpper(id)}
+}
+
+func person(id, name string, glass bool, roles ...string) Person {
+	return Person{ID: id, Name: name, Roles: roles, BreakGlass: glass, Faces: map[string]string{incident.FaceSlack: by(id).ID}}
+}
 
 // room is everything that a test of commands needs.
 type room struct {
@@ -136,21 +148,20 @@ type room struct {
 
 func newRoom(t *testing.T) *room {
 	t.Helper()
+	memory := enginetest.NewMemory()
+	memory.Ending = func() string { return "" } // so that ids can be written down here
 	r := &room{
 		t:      t,
 		clock:  &stoppedClock{now: time.Date(2026, 3, 4, 14, 0, 0, 0, time.UTC)},
 		engine: &fakeEngine{},
-		log:    &brokenLog{Log: enginetest.NewMemory(), fail: map[string]bool{}},
+		log:    &brokenLog{Log: memory, fail: map[string]bool{}},
 		active: "us-east-1",
 	}
 	r.Commands = New(Options{
 		Book: incident.NewBook(r.log), Engine: r.engine, Clock: r.clock,
-		Roster: []Person{
-			{ID: alice, Name: "Alice", Roles: []string{Commander}},
-			{ID: bob, Name: "Bob", Roles: []string{Approver}},
-			{ID: carol, Name: "Carol", Roles: []string{Approver}, BreakGlass: true},
-			{ID: dave, Name: "Dave", Roles: []string{Responder}},
-			{ID: erin, Name: "Erin", Roles: []string{Commander, Approver}, BreakGlass: true},
+		Roster: incident.Roster{
+			person(alice, "Alice", false, Commander), person(bob, "Bob", false, Approver), person(carol, "Carol", true, Approver),
+			person(dave, "Dave", false, Responder), person(erin, "Erin", true, Commander, Approver),
 		},
 		Topology: runbook.RepresentativeFacts(unplanned).Topology,
 		Compile: func(f runbook.Facts) (*runbook.Plan, error) {
@@ -204,16 +215,16 @@ func (r *room) ask(ask Ask) Answer {
 func (r *room) say(person, text string) Answer {
 	r.t.Helper()
 	verb, rest := Parse(text)
-	return r.ask(Ask{Person: person, Verb: verb, Text: rest})
+	return r.ask(Ask{Via: by(person), Verb: verb, Text: rest})
 }
 
 func (r *room) current() incident.ID {
 	r.t.Helper()
-	id, err := r.log.Log.Current(r.t.Context())
-	if err != nil || id == "" {
-		r.t.Fatalf("current incident: %q, %v", id, err)
+	open, err := r.log.Log.Open(r.t.Context())
+	if err != nil || len(open) != 1 {
+		r.t.Fatalf("open incidents: %q, %v", open, err)
 	}
-	return id
+	return open[0]
 }
 
 // bot appends what the engine would.
@@ -373,7 +384,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 	}
 	allow(mallory, "status", "help")
 	allow(dave, "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind")
-	leading := []string{"status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort"}
+	leading := []string{"status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "repair"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {
@@ -388,7 +399,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 			}
 			t.Run(person+"/"+v.name, func(t *testing.T) {
 				r := started(t)
-				a := r.ask(Ask{Person: person, Verb: v.name})
+				a := r.ask(Ask{Via: by(person), Verb: v.name})
 				denied := strings.Contains(shown(a.Text), "not on the roster of this bot") || strings.Contains(shown(a.Text), "To '"+spoken(v.name)+"' takes")
 				if denied == may[person][v.name] {
 					t.Errorf("may = %v, but the answer is %q", may[person][v.name], a.Text)
@@ -406,7 +417,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 
 func TestTwoEntriesOfOnePersonMeanNo(t *testing.T) {
 	r := newRoom(t)
-	r.Roster = append(r.Roster, Person{ID: alice, Name: "Alice", Roles: []string{Commander}})
+	r.Roster = append(r.Roster, person(alice, "Alice", false, Commander))
 	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "on the roster 2 times", "Erin")
 }
 
@@ -447,7 +458,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestAnUnreachableRecordIsSaidAndNothingDone(t *testing.T) {
-	for _, call := range []string{"Current", "Read"} {
+	for _, call := range []string{"Open", "Read"} {
 		for _, text := range []string{"pause", "go", "approve us-west-2", "abort it is over", "note x", "status", "timeline", "resolve"} {
 			t.Run(call+"/"+text, func(t *testing.T) {
 				r := promoting(t)
@@ -477,9 +488,9 @@ func TestAnUnreachableRecordIsSaidAndNothingDone(t *testing.T) {
 func TestTheSameClickGetsTheSameAnswer(t *testing.T) {
 	r := promoting(t)
 	for _, ask := range []Ask{
-		{Person: bob, Verb: "approve", On: "q1", Values: map[string]string{"confirm": "us-west-2"}, Request: "r1"},
-		{Person: dave, Verb: "note", Text: "support case opened", Request: "r2"},
-		{Person: dave, Verb: "pause", Request: "r3"},
+		{Via: by(bob), Verb: "approve", On: "q1", Values: map[string]string{"confirm": "us-west-2"}, Request: "r1"},
+		{Via: by(dave), Verb: "note", Text: "support case opened", Request: "r2"},
+		{Via: by(dave), Verb: "pause", Request: "r3"},
 	} {
 		first := r.ask(ask)
 		if first.Refused {
@@ -529,7 +540,7 @@ func TestVerbsAreReadWithHyphens(t *testing.T) {
 		"no Region":        r.say(erin, "break_glass"),
 		"no reason":        r.say(erin, "break_glass us-west-2"),
 		"not on the list":  r.say(bob, "break-glass us-west-2 x"),
-		"as a button's":    r.ask(Ask{Person: erin, Verb: "break-glass", Text: "us-east-1 x"}),
+		"as a button's":    r.ask(Ask{Via: by(erin), Verb: "break-glass", Text: "us-east-1 x"}),
 		"no reason for Go": started(t).say(alice, "go-override"),
 	} {
 		if strings.Contains(shown(a.Text), "break_glass") || strings.Contains(shown(a.Text), "go_override") || a.Text.Empty() {

@@ -9,6 +9,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // retry carries a step that stopped out again.
@@ -79,11 +80,11 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		if ask.On == "" {
 			// The first word of what is left may be a step with a typing error.
-			if word, _ := cut(rest); nearest(word, stepIDs(p)) != "" {
+			if word, _ := cut(rest); nearest(word, ids(p.Steps)) != "" {
 				return "", "", c.noSuchStep(s, p, word, "skip")
 			}
 		}
-		if st, ok := p.Step(step); ok && locked(st) {
+		if st, ok := p.Step(step); ok && view.Locked(st) {
 			return "", "", refuse("“%s” cannot be skipped: %s. You can {retry %s} or {abort REASON}.", st.Title, sayWaiting(p, s, step), step)
 		}
 		return step, rest, nil
@@ -143,26 +144,26 @@ func chosen(s *incident.State, ask Ask, step, choice, why string) []incident.Bod
 		return nil
 	}
 	return []incident.Body{incident.ApprovalGiven{
-		Question: q.Question, Kind: incident.AskFailed, Step: step, Choice: choice, Reason: why, Via: ask.Request,
+		Question: q.Question, Kind: incident.AskFailed, Step: step, Choice: choice, Reason: why, Click: ask.Request,
 	}}
 }
 
 // stopped finds the step that stopped and is meant, by the button's question or
 // step, by its id among the words typed, or as the only one.
 func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb string) (step, rest string, err error) {
-	if q := s.Questions[ask.On]; q != nil && !q.Open {
-		return "", "", c.stale(s, q, ask.Person)
+	if q := s.Question(ask.On); q != nil && !q.Open {
+		return "", "", c.stale(s, q, ask.person)
 	}
 	if err := c.running(s); err != nil {
 		return "", "", err
 	}
 	if ask.On != "" {
 		step, rest = ask.On, ask.Text
-		if q := s.Questions[ask.On]; q != nil {
+		if q := s.Question(ask.On); q != nil {
 			step = q.Step
 		}
 		if _, known := p.Step(step); !known {
-			return "", "", refuse("This button belongs to a question or a step that %s does not have. Nothing was done with your click. %s", s.ID, c.waits(s))
+			return "", "", refuse("This button belongs to a question or a step that %s does not have. Nothing was done with your click. %s", s.ID.Name(), c.waits(s))
 		}
 		return step, rest, c.hasStopped(s, p, step)
 	}
@@ -187,7 +188,7 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 	case 1:
 		return failed[0], ask.Text, nil
 	}
-	if word, _ := cut(ask.Text); word != "" && nearest(word, stepIDs(p)) != "" {
+	if word, _ := cut(ask.Text); word != "" && nearest(word, ids(p.Steps)) != "" {
 		return "", "", c.noSuchStep(s, p, word, verb)
 	}
 	var ways []text.Text
@@ -223,18 +224,10 @@ func (c *Commands) hasStopped(s *incident.State, p *runbook.Plan, step string) e
 
 func (c *Commands) noSuchStep(s *incident.State, p *runbook.Plan, word, verb string) error {
 	say := text.Format("This plan has no step %v.", typed(word))
-	if meant := nearest(word, stepIDs(p)); meant != "" {
+	if meant := nearest(word, ids(p.Steps)); meant != "" {
 		return refuse("%s Did you mean {%s %s}?", say, verb, meant)
 	}
 	return refuse("%s %s {timeline} has the steps so far.", say, c.waits(s))
-}
-
-func stepIDs(p *runbook.Plan) []string {
-	var ids []string
-	for _, s := range p.Steps {
-		ids = append(ids, s.ID)
-	}
-	return ids
 }
 
 // sayWaiting names what comes after those steps and is not settled.

@@ -3,13 +3,13 @@ package commands
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // goNow is Go: from here on the run changes things. It is for an incident whose
@@ -28,9 +28,9 @@ func (c *Commands) goNow(ctx context.Context, ask Ask, _ Person) Answer {
 		if len(gates.failed) > 0 {
 			return nil, c.gatesFailed(s, p, q, gates)
 		}
-		alone = c.leavesNobody(s, p, ask.Person)
+		alone = c.leavesNobody(s, p, ask.person)
 		return []incident.Body{incident.ApprovalGiven{
-			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go", Via: ask.Request,
+			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go", Click: ask.Request,
 		}}, nil
 	})
 	if a != nil {
@@ -99,10 +99,10 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 		}
 		overridden = gates.failed
-		alone = c.leavesNobody(s, p, ask.Person)
+		alone = c.leavesNobody(s, p, ask.person)
 		bodies := []incident.Body{incident.ApprovalGiven{
 			Question: q.Question, Kind: incident.AskGo, Step: q.Step, Choice: "go",
-			Reason: why, Overridden: gates.failed, Via: ask.Request,
+			Reason: why, Overridden: gates.failed, Click: ask.Request,
 		}}
 		for _, g := range gates.failed {
 			bodies = append(bodies, incident.StepSkipped{Step: g, Reason: why})
@@ -128,16 +128,16 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 	}
 	if s.GoBy != "" {
 		by := named(s.GoBy)
-		if s.GoBy == ask.Person {
+		if s.GoBy == ask.person {
 			by = text.Format("you")
 		}
 		return nil, gates{}, refuse("Go was pressed by %s at %s. Nothing was done with your click. %s", by, clock(s.GoAt), c.waits(s))
 	}
 	if s.Paused {
-		return nil, gates{}, refuse("%s is paused by %s. First: {resume}.", s.ID, named(s.PausedBy))
+		return nil, gates{}, refuse("%s is paused by %s. First: {resume}.", s.ID.Name(), named(s.PausedBy))
 	}
-	g := standing(s, p)
-	if ask.On == "" && len(openOf(s, incident.AskGo)) == 0 {
+	g := standing(c.look(s))
+	if ask.On == "" && len(c.look(s).OfKind(incident.AskGo)) == 0 {
 		switch {
 		case len(g.busy) > 0:
 			return nil, g, refuse("Readiness is still being checked: %s. Go is possible as soon as that is known.", titles(p, g.busy))
@@ -157,50 +157,18 @@ func (c *Commands) weigh(s *incident.State, p *runbook.Plan, ask Ask) (*incident
 }
 
 // standing is how the checks that Go needs stand: those that failed, unknown
-// included, and those that are under way, wanted again, or still to begin. One that
-// cannot begin because another failed is not waited for, and what else is looked at
-// on the side holds nobody up.
-func standing(s *incident.State, p *runbook.Plan) gates {
-	var g gates
-	weighed := beforeGo(p)
-	for _, step := range p.Steps {
-		st := s.Step(step.ID)
-		switch {
-		case !weighed[step.ID]:
-		case st.Status == incident.Failed:
-			g.failed = append(g.failed, step.ID)
-		case st.Status == incident.Running, st.Status == incident.Pending && (st.Attempt > 0 || begins(s, p, step)):
-			g.busy = append(g.busy, step.ID)
-		}
-	}
-	return g
+// included, and those that it waits for.
+func standing(v view.View) gates {
+	r := v.Readiness()
+	return gates{failed: ids(r.Stopped), busy: ids(r.Busy)}
 }
 
-// beforeGo are the steps that a Go weighs.
-func beforeGo(p *runbook.Plan) map[string]bool {
-	weighed := map[string]bool{}
-	for _, step := range p.Steps {
-		if step.Kind == runbook.Ask {
-			maps.Copy(weighed, p.Needed(step.ID))
-		}
+func ids(steps []runbook.Step) []string {
+	var out []string
+	for _, s := range steps {
+		out = append(out, s.ID)
 	}
-	return weighed
-}
-
-// begins says that nothing but time keeps a step from beginning: nothing that it
-// needs failed, and no person is asked first.
-func begins(s *incident.State, p *runbook.Plan, step runbook.Step) bool {
-	if step.Kind == runbook.Ask {
-		return false
-	}
-	for id := range p.Needed(step.ID) {
-		need, _ := p.Step(id)
-		st := s.Step(id)
-		if st.Status == incident.Failed || (need.Kind == runbook.Ask && !st.Status.Settled()) {
-			return false
-		}
-	}
-	return true
+	return out
 }
 
 func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) text.Text {
@@ -251,12 +219,9 @@ func (c *Commands) lockedGates(s *incident.State, p *runbook.Plan, g gates) erro
 func lockedOf(p *runbook.Plan, steps []string) []string {
 	return slices.DeleteFunc(slices.Clone(steps), func(id string) bool {
 		st, ok := p.Step(id)
-		return ok && !locked(st)
+		return ok && !view.Locked(st)
 	})
 }
-
-// locked steps are never gone past: what comes after would do harm without them.
-func locked(st runbook.Step) bool { return st.Locked || st.NoReturn }
 
 // leavesNobody warns whoever presses Go when nobody else could approve then.
 func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person string) text.Text {
@@ -265,7 +230,7 @@ func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person strin
 			continue
 		}
 		others := slices.ContainsFunc(c.Roster, func(r Person) bool {
-			return r.has(step.Approval.By) && r.ID != person && !s.Requested(r.ID, step.ID)
+			return r.Has(step.Approval.By) && r.ID != person && !s.Requested(r.ID, step.ID)
 		})
 		if !others {
 			return text.Format(" “%s” will need %s who neither started this nor pressed Go, and the roster has none left: see to one now.", step.Title, text.Article(step.Approval.By))

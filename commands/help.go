@@ -2,23 +2,29 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // help lists what may be asked, what works now first.
 func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 	first := []string{"start", "check"}
 	when := text.Heading("Now, with no incident open")
-	id, err := c.Book.Log().Current(ctx)
+	id, a := c.current(ctx, ask)
+	var err error
+	if a != nil {
+		err = errors.New("the incident cannot be told")
+	}
 	if err == nil && id != "" {
 		err = c.Book.View(ctx, id, func(s *incident.State) {
 			if s.Seq == 0 || !s.ResolvedAt.IsZero() {
 				return
 			}
-			first, when = worksNow(s), text.Heading("Now, with %s %s", s.ID, s.Phase())
+			first, when = worksNow(c.look(s)), text.Heading("Now, with %s %s", s.ID.Name(), s.Phase())
 		})
 	}
 	if err != nil {
@@ -31,7 +37,7 @@ func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 			continue
 		}
 		line := text.Format("{%s} %s", v.usage, v.about)
-		if v.may != nil && !who.has(v.may...) {
+		if v.may != nil && !who.Has(v.may...) {
 			line = line.Add(" (takes %s)", either(v.may))
 		}
 		if slices.Contains(first, v.name) {
@@ -48,7 +54,7 @@ func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 }
 
 // worksNow are the verbs that do something in that State.
-func worksNow(s *incident.State) []string {
+func worksNow(s view.View) []string {
 	out := []string{"status"}
 	switch s.Phase() {
 	case "aborted", "mitigated":
@@ -60,10 +66,10 @@ func worksNow(s *incident.State) []string {
 	default:
 		out = append(out, "pause")
 	}
-	if len(openOf(s, incident.AskApprove)) > 0 {
+	if len(s.OfKind(incident.AskApprove)) > 0 {
 		out = append(out, "approve", "decline")
 	}
-	for _, q := range openOf(s, incident.AskApprove) {
+	for _, q := range s.OfKind(incident.AskApprove) {
 		if s.Expiries[q.Step] > 0 {
 			out = append(out, "break_glass")
 			break

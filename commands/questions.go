@@ -9,35 +9,16 @@ import (
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
-// answerers are the roles that may answer a question. Go and a step that stopped
-// are for whoever leads; a point of no return is for its role alone.
-func answerers(q *incident.Question) []string {
-	if q.Kind == incident.AskApprove {
-		return []string{nonempty(q.Role, Approver)}
-	}
-	return leaders
-}
-
 // waiting is who can answer a question: "Bob or Carol".
 func (c *Commands) waiting(s *incident.State, q *incident.Question) text.Text {
 	var names []text.Text
-	for _, p := range c.canAnswer(s, q) {
+	for _, p := range c.look(s).Answerers(q) {
 		names = append(names, named(p.ID))
 	}
 	if len(names) == 0 {
 		return text.Format("nobody on the roster")
 	}
 	return text.Join(names, "or")
-}
-
-func (c *Commands) canAnswer(s *incident.State, q *incident.Question) []Person {
-	var out []Person
-	for _, p := range c.Roster {
-		if p.has(answerers(q)...) && (q.Kind != incident.AskApprove || !s.Requested(p.ID, q.Step)) {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // asks is what a question is about, in a few words.
@@ -47,20 +28,11 @@ func asks(q *incident.Question) string {
 		return "Go"
 	case incident.AskFailed:
 		return "“" + q.Title + "” stopped: retry, go on or abort"
+	case incident.AskPerson:
+		return "“" + q.Title + "” is to be done or confirmed"
 	case incident.AskApprove:
 	}
 	return "Approval of “" + q.Title + "”"
-}
-
-// open questions of a kind, in the order asked.
-func openOf(s *incident.State, kind incident.QuestionKind) []*incident.Question {
-	var out []*incident.Question
-	for _, id := range s.Open {
-		if q := s.Questions[id]; q.Kind == kind {
-			out = append(out, q)
-		}
-	}
-	return out
 }
 
 // stale says why a question that is no longer open cannot be answered.
@@ -118,15 +90,15 @@ func (c *Commands) waits(s *incident.State) text.Text {
 // left of the text.
 func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incident.QuestionKind, verb string) (*incident.Question, string, error) {
 	if ask.On != "" {
-		q := s.Questions[ask.On]
+		q := s.Question(ask.On)
 		if q == nil {
 			q = s.OpenQuestion(ask.On)
 		}
 		if q == nil {
-			return nil, "", refuse("This button belongs to a question that %s does not have. Nothing was done with your click. %s", s.ID, c.waits(s))
+			return nil, "", refuse("This button belongs to a question that %s does not have. Nothing was done with your click. %s", s.ID.Name(), c.waits(s))
 		}
 		if !q.Open {
-			return nil, "", c.stale(s, q, ask.Person)
+			return nil, "", c.stale(s, q, ask.person)
 		}
 		if q.Kind != kind {
 			return nil, "", refuse("That question is another one: %s. Nothing was done.", asks(q))
@@ -136,7 +108,7 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 	if err := c.live(s); err != nil {
 		return nil, "", err
 	}
-	open := openOf(s, kind)
+	open := c.look(s).OfKind(kind)
 	words := strings.Fields(ask.Text)
 	for i, w := range words {
 		w = strings.Trim(w, quotes)
@@ -148,7 +120,7 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 			return nil, "", refuse("“%s” does not wait for that. %s", title(p, w), c.waits(s))
 		}
 		if q := s.Questions[w]; q != nil {
-			return nil, "", c.stale(s, q, ask.Person)
+			return nil, "", c.stale(s, q, ask.person)
 		}
 	}
 	switch len(open) {

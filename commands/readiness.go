@@ -21,7 +21,7 @@ func (c *Commands) found(ctx context.Context, ask Ask, _ Person) Answer {
 	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
 		head, lines := c.foundOf(s, p)
 		if len(lines) == 0 {
-			return refuse("The plan of %s has no check before Go.", s.ID)
+			return refuse("The plan of %s has no check before Go.", s.ID.Name())
 		}
 		say = listing(head, lines)
 		return nil
@@ -34,9 +34,9 @@ func (c *Commands) found(ctx context.Context, ask Ask, _ Person) Answer {
 
 func (c *Commands) foundOf(s *incident.State, p *runbook.Plan) (head text.Text, lines []text.Text) {
 	tally := map[string]int{}
-	weighed := beforeGo(p)
+	v := c.look(s)
 	for _, step := range p.Steps {
-		if !weighed[step.ID] || step.Kind == runbook.Ask {
+		if !v.Gate(step.ID) || step.Kind == runbook.Go {
 			continue
 		}
 		f, word := findingOf(s, step)
@@ -44,7 +44,7 @@ func (c *Commands) foundOf(s *incident.State, p *runbook.Plan) (head text.Text, 
 		line := findingLine(f, word)
 		lines = append(lines, line)
 	}
-	head = text.Format("%v: %d ok, %d failed, %d unknown", text.Heading("Readiness in %s", s.ID), tally["ok"], tally["failed"], tally["unknown"])
+	head = text.Format("%v: %d ok, %d failed, %d unknown", text.Heading("Readiness in %s", s.ID.Name()), tally["ok"], tally["failed"], tally["unknown"])
 	for _, word := range []string{"running", "to come", "skipped"} {
 		if n := tally[word]; n > 0 {
 			head = head.Add(", %d %s", n, word)

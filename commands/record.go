@@ -57,12 +57,8 @@ func (c *Commands) latest(ctx context.Context, ask Ask) (incident.ID, *Answer) {
 	if ask.Incident != "" {
 		return ask.Incident, nil
 	}
-	id, err := c.Book.Log().Current(ctx)
-	if err != nil {
-		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
-	}
-	if id != "" {
-		return id, nil
+	if id, a := c.current(ctx, ask); a != nil || id != "" {
+		return id, a
 	}
 	ids, err := c.Book.Log().Incidents(ctx)
 	if err != nil {
@@ -88,29 +84,27 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 		return *c.answerTo(fmt.Errorf("read the timeline of %s: %w", id, err), false)
 	}
 	if len(events) == 0 {
-		return *refused("%s has no events on the record. {status} shows what there is.", id)
+		return *refused("%s has no events on the record. {status} shows what there is.", id.Name())
 	}
 	lines := make([]string, 0, len(events))
 	var end []string
 	for _, e := range events {
 		line := c.line(e)
 		lines = append(lines, line)
-		if _, said := e.Body.(incident.MessagePosted); !said {
-			end = append(end, text.Shorten(line, 180))
-		}
+		end = append(end, text.Shorten(line, 180))
 	}
 	end = end[max(0, len(end)-shownLines):]
 	file := File{
-		Name: string(id) + "-timeline.txt", Title: string(id) + " timeline",
+		Name: id.Name() + "-timeline.txt", Title: id.Name() + " timeline",
 		Content: []byte(strings.Join(lines, "\n") + "\n"),
 	}
 	if c.Timeline != nil {
 		if file, err = c.Timeline(ctx, id); err != nil {
-			return *refused("The timeline of %s could not be written as a file: %s. Nothing on the record is lost.", id, err)
+			return *refused("The timeline of %s could not be written as a file: %s. Nothing on the record is lost.", id.Name(), err)
 		}
 	}
 	return Answer{
-		Text: text.Format("%v, %s; the last %d:\n%v", text.Heading("%s", id), text.Count(len(events), "event"), len(end), text.Aligned(end...)),
+		Text: text.Format("%v, %s; the last %d:\n%v", text.Heading("%s", id.Name()), text.Count(len(events), "event"), len(end), text.Aligned(end...)),
 		File: &file,
 	}
 }
@@ -126,9 +120,9 @@ func (c *Commands) review(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	file, err := c.Review(ctx, id)
 	if err != nil {
-		return *refused("The review of %s could not be written: %s. {timeline} has the record.", id, err)
+		return *refused("The review of %s could not be written: %s. {timeline} has the record.", id.Name(), err)
 	}
-	return Answer{Text: text.Format("Review draft of %s as of now.", id), File: &file}
+	return Answer{Text: text.Format("Review draft of %s as of now.", id.Name()), File: &file}
 }
 
 // line is one event of the record, in UTC.
@@ -148,9 +142,9 @@ func (c *Commands) line(e incident.Event) string {
 func (c *Commands) tell(b incident.Body) string {
 	switch b := b.(type) {
 	case incident.IncidentDeclared:
-		return fmt.Sprintf("%s, %s -> %s, %s, %s: %s; began %s", b.Incident, b.Source, b.Target, b.Mode, b.Severity, b.Reason, b.Began.UTC().Format("15:04 UTC"))
-	case incident.PlanFrozen:
-		return "plan " + b.Digest
+		return fmt.Sprintf("%s, %s: %s; began %s", b.Incident.Name(), b.Severity, b.Reason, b.Began.UTC().Format("15:04 UTC"))
+	case incident.RunBegun:
+		return fmt.Sprintf("%s, %s -> %s, %s, plan %s", b.Kind, b.Source, b.Target, b.Mode, b.Digest)
 	case incident.DurabilityFound:
 		return b.Says
 	case incident.RunTaken:
@@ -230,8 +224,6 @@ func (c *Commands) tell(b incident.Body) string {
 		return b.Reason
 	case incident.NoteAdded:
 		return b.Text
-	case incident.MessagePosted:
-		return b.Key
 	}
 	return ""
 }

@@ -27,11 +27,11 @@ func (c *Commands) name(id string) string {
 	return id
 }
 
-// can names who may, leaving out those that except says may not.
-func (c *Commands) can(roles []string, except func(id string) bool) text.Text {
+// can names who may, of those that may also lets.
+func (c *Commands) can(roles []string, may func(p Person) bool) text.Text {
 	var names []text.Text
 	for _, p := range c.Roster {
-		if !p.has(roles...) || (except != nil && except(p.ID)) {
+		if !p.Has(roles...) || (may != nil && !may(p)) {
 			continue
 		}
 		var held []string

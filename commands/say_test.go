@@ -26,12 +26,12 @@ func TestForgedLinesAreDefusedWhereverTheyAreRepeated(t *testing.T) {
 	r = promoting(t)
 	r.say(bob, "decline "+forged)
 	harmless("a decline", r.say(mallory, "status").Text)
-	harmless("the form after it", r.ask(Ask{Person: alice, Verb: "abort", Text: forged}).Text, r.say(mallory, "status").Text)
+	harmless("the form after it", r.ask(Ask{Via: by(alice), Verb: "abort", Text: forged}).Text, r.say(mallory, "status").Text)
 
 	r = promoting(t)
 	r.expire("q1")
 	r.askPromotion("q2")
-	harmless("breaking glass", r.ask(Ask{Person: erin, Verb: "break_glass", On: "q2", Values: map[string]string{"confirm": "us-west-2", "reason": forged}}).Text)
+	harmless("breaking glass", r.ask(Ask{Via: by(erin), Verb: "break_glass", On: "q2", Values: map[string]string{"confirm": "us-west-2", "reason": forged}}).Text)
 
 	r = started(t)
 	r.say(dave, "note "+forged)

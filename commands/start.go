@@ -368,7 +368,7 @@ func (c *Commands) alreadyActive(ctx context.Context, w wish, now serving) *Answ
 		return nil
 	case now.err != nil:
 		return refused("%s has taken over since %s by %s; which Region serves now cannot be read: %s. If users are not served from %s any more, say so: {start %s %s %s REASON}.",
-			w.target, c.at(past.at), past.id, now.err, w.target, w.target, nonempty(w.mode, unplanned), anyway)
+			w.target, c.at(past.at), past.id.Name(), now.err, w.target, w.target, nonempty(w.mode, unplanned), anyway)
 	case past.at.IsZero():
 		return refused("%s is the active Region already: %s To leave it: {start %s}.", w.target, now.says(), c.standby(w.target))
 	}
@@ -393,7 +393,12 @@ func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error
 		var last takeover
 		var target string
 		err := c.Book.View(ctx, id, func(s *incident.State) {
-			last, target = takeover{s.ID, s.Declared.Source, s.ServedAt()}, s.Declared.Target
+			for _, r := range slices.Backward(s.Runs) {
+				if served := r.ServedAt(); !served.IsZero() {
+					last, target = takeover{s.ID, r.Source, served}, r.Target
+					return
+				}
+			}
 		})
 		switch {
 		case err != nil:
@@ -408,25 +413,27 @@ func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error
 	return takeover{}, nil
 }
 
-// nothingOpen refuses while a run is open.
+// nothingOpen refuses while a run is open that may change things.
 func (c *Commands) nothingOpen(ctx context.Context) *Answer {
-	id, err := c.Book.Log().Current(ctx)
+	ids, err := c.Book.Log().Open(ctx)
 	if err != nil {
 		return c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 	}
-	if id == "" {
-		return nil
-	}
-	var open error
-	err = c.Book.View(ctx, id, func(s *incident.State) {
-		if s.Seq > 0 && !s.Over() {
-			open = c.open(s)
+	for _, id := range ids {
+		var open error
+		err = c.Book.View(ctx, id, func(s *incident.State) {
+			if s.Changes() && !s.Over() {
+				open = c.open(s)
+			}
+		})
+		if err == nil {
+			err = open
 		}
-	})
-	if err == nil {
-		err = open
+		if err != nil {
+			return c.answerTo(err, false)
+		}
 	}
-	return c.answerTo(err, false)
+	return nil
 }
 
 // open names the run that is open.
@@ -437,7 +444,7 @@ func (c *Commands) open(s *incident.State) error {
 		way = text.Format("Its target serves already; {resolve} closes it and lets the next one begin.")
 	}
 	return refuse("%s is open (%s -> %s, %s): started by %s at %s, commander %s. %s",
-		s.ID, d.Source, d.Target, s.Phase(), named(s.DeclaredBy), c.at(s.DeclaredAt), named(d.Commander), way)
+		s.ID.Name(), s.Source, s.Target, s.Phase(), named(s.DeclaredBy), c.at(s.DeclaredAt), named(d.Commander), way)
 }
 
 func (c *Commands) startForm(w wish, now serving) *Form {
@@ -492,63 +499,84 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 	}
 	// Compiled once before an id is taken, so that a runbook at fault leaves
 	// nothing behind.
-	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0))
+	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0, ""))
 	if _, err := c.Compile(facts); err != nil {
 		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", faults(err))
 	}
-	id, former, a := c.reserve(ctx, ask)
+	former, a := c.makeRoom(ctx, ask)
 	if a != nil {
 		return *a
 	}
-	facts.Incident = string(id)
+	began := w.began
+	if began.IsZero() {
+		began = c.Clock.Now().UTC()
+	}
+	var id incident.ID
+	for again := true; again; {
+		if id, again, a = c.begin(ctx, ask, facts, began, w, active); a != nil {
+			return *a
+		}
+	}
+	c.Engine.Adopt(id)
+	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
+	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
+		id.Name(), facts.Source.Name, facts.Target.Name, facts.Mode, facts.Severity)
+	if active.err != nil {
+		say = say.Add(" %v %s is taken to be the Region that is left.", active.says(), facts.Source.Name)
+	}
+	if former != "" {
+		say = say.Add(" %s, which was stopped, is resolved by you with this.", former.Name())
+	}
+	return Answer{Text: say}
+}
+
+// begin takes an id and puts the incident and its first run on the record in one
+// piece. again says that somebody else's incident got the same number first.
+func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began time.Time, w wish, active serving) (id incident.ID, again bool, a *Answer) {
+	id, err := c.Book.Log().Reserve(ctx, c.Clock.Now(), ask.Request)
+	if err != nil {
+		return "", false, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
+	}
+	facts.Incident = id.Name()
 	plan, err := c.Compile(facts)
 	if err != nil {
-		c.release(ctx, id)
-		return *refused("The runbook cannot be carried out like this, so nothing was begun: %s", faults(err))
+		return "", false, refused("The runbook cannot be carried out like this, so nothing was begun: %s", faults(err))
 	}
 	raw, err := json.Marshal(plan)
 	if err != nil {
-		c.release(ctx, id)
-		return *refused("The plan cannot be written down, so nothing was begun: %s.", err)
-	}
-	declared := incident.IncidentDeclared{
-		Incident: id, Source: facts.Source.Name, Target: facts.Target.Name, Mode: facts.Mode,
-		Severity: facts.Severity, Reason: facts.Reason, Began: w.began,
-		Commander: who.ID, Rehearsal: c.Rehearsal,
-	}
-	if declared.Began.IsZero() {
-		declared.Began = c.Clock.Now().UTC()
+		return "", false, refused("The plan cannot be written down, so nothing was begun: %s.", err)
 	}
 	tried := false
 	_, err = c.Book.Decide(ctx, id, func(s *incident.State) (incident.Write, error) {
 		tried = false
 		if s.Seq > 0 {
-			if s.DeclaredBy == ask.Person && s.Declared.Target == declared.Target && s.Declared.Reason == declared.Reason {
+			if s.DeclaredBy == ask.person && s.Target == facts.Target.Name && s.Declared.Reason == facts.Reason {
 				return incident.Write{}, nil // the same click once more
 			}
 			return incident.Write{}, c.open(s)
 		}
 		tried = true
-		bodies := []incident.Body{declared, incident.PlanFrozen{Digest: plan.Digest, Plan: raw}}
+		bodies := []incident.Body{
+			incident.IncidentDeclared{
+				Incident: id, Severity: facts.Severity, Reason: facts.Reason, Began: began,
+				Commander: ask.person, Rehearsal: c.Rehearsal,
+			},
+			incident.RunBegun{
+				Kind: incident.Failover, Source: facts.Source.Name, Target: facts.Target.Name, Mode: facts.Mode,
+				Digest: plan.Digest, Plan: raw,
+			},
+		}
 		if w.anyway && active.err != nil {
 			bodies = append(bodies, incident.NoteAdded{Text: fmt.Sprintf("Started anyway, although it cannot be read which Region serves: %s.", text.Bare(active.err))})
 		}
-		return c.write(ask, bodies...), nil
+		out := c.write(ask, bodies...)
+		out.Events[1].Run = s.NextRun(incident.Failover)
+		return out, nil
 	})
-	if a := c.answerTo(err, tried); a != nil {
-		return *a
+	if errors.Is(err, incident.ErrTaken) {
+		return "", true, nil
 	}
-	c.Engine.Adopt(id)
-	c.log.Info().Str("incident", string(id)).Str("target", declared.Target).Str("mode", declared.Mode).Msg("incident declared")
-	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
-		id, declared.Source, declared.Target, declared.Mode, declared.Severity)
-	if active.err != nil {
-		say = say.Add(" %v %s is taken to be the Region that is left.", active.says(), declared.Source)
-	}
-	if former != "" {
-		say = say.Add(" %s, which was stopped, is resolved by you with this.", former)
-	}
-	return Answer{Text: say}
+	return id, false, c.answerTo(err, tried)
 }
 
 // facts of the incident that is wished for.
@@ -574,49 +602,26 @@ func (c *Commands) facts(w wish, active serving) (runbook.Facts, error) {
 	}, nil
 }
 
-// reserve takes the id of a new incident. One that is current though its run is
-// over is resolved and closed first; former is its id if it was resolved by that.
-func (c *Commands) reserve(ctx context.Context, ask Ask) (id, former incident.ID, a *Answer) {
-	for again := true; ; again = false {
-		id, err := c.Book.Log().Open(ctx, c.Clock.Now(), ask.Request)
-		if !errors.Is(err, incident.ErrOpen) {
-			if err != nil {
-				return "", former, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
-			}
-			return id, former, nil
-		}
-		var over bool
-		var open error
-		err = c.Book.View(ctx, id, func(s *incident.State) {
-			switch {
-			case s.Seq == 0:
-				open = refuse("Somebody else is starting %s at this moment. {status} shows it; if nothing comes of it, try again in a minute.", id)
-			case s.Over():
-				over = true
-			default:
-				open = c.open(s)
-			}
-		})
-		if err == nil {
-			err = open
-		}
-		if over && !again {
-			err = refuse("%s is over but still holds its place on the record. Try again in a minute.", id)
-		}
-		if err != nil {
-			return "", former, c.answerTo(err, false)
-		}
+// makeRoom resolves what is open although its run is over, and refuses while a run
+// is open that may change things. former is what it resolved.
+func (c *Commands) makeRoom(ctx context.Context, ask Ask) (former incident.ID, a *Answer) {
+	if a := c.nothingOpen(ctx); a != nil {
+		return "", a
+	}
+	ids, err := c.Book.Log().Open(ctx)
+	if err != nil {
+		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+	}
+	for _, id := range ids {
 		resolved, a := c.resolveStopped(ctx, ask, id)
 		if a != nil {
-			return "", former, a
+			return "", a
 		}
 		if resolved {
 			former = id
 		}
-		if err := c.Book.Log().Close(ctx, id); err != nil {
-			return "", former, c.answerTo(fmt.Errorf("close %s, which is over: %w", id, err), false)
-		}
 	}
+	return former, nil
 }
 
 // resolveStopped resolves an incident whose run was stopped, in the name of whoever
@@ -630,13 +635,6 @@ func (c *Commands) resolveStopped(ctx context.Context, ask Ask, id incident.ID) 
 		return resolution(s, "the next incident begins"), nil
 	})
 	return resolved, a
-}
-
-// release gives an id back whose incident did not come to be.
-func (c *Commands) release(ctx context.Context, id incident.ID) {
-	if err := c.Book.Log().Close(ctx, id); err != nil {
-		c.log.Warn().Err(err).Str("incident", string(id)).Msg("id not given back; it is used again after a minute")
-	}
 }
 
 // failback names the way back, which is a procedure of its own.

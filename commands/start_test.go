@@ -3,7 +3,9 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,13 +18,16 @@ func TestStartDeclaresAndFreezesThePlanInOnePiece(t *testing.T) {
 		a := r.say(alice, "start us-west-2 unplanned sev2 since 13:50 UTC elevated 5xx, AWS status confirms")
 		contains(t, a.Text, "INC-2026-0001 is open: us-east-1 -> us-west-2, unplanned, SEV-2")
 	})
-	if added != "IncidentDeclared PlanFrozen" {
+	if added != "IncidentDeclared RunBegun" {
 		t.Fatalf("appended %s", added)
 	}
 	s := r.state()
 	want := incident.IncidentDeclared{
-		Incident: "INC-2026-0001", Source: "us-east-1", Target: "us-west-2", Mode: unplanned, Severity: "SEV-2",
+		Incident: "INC-2026-0001", Severity: "SEV-2",
 		Reason: "elevated 5xx, AWS status confirms", Began: time.Date(2026, 3, 4, 13, 50, 0, 0, time.UTC), Commander: alice,
+	}
+	if s.Source != "us-east-1" || s.Target != "us-west-2" || s.Mode != unplanned || s.Run.Name != "failover-1" || s.Kind != incident.Failover {
+		t.Errorf("the run is %+v", s.Run)
 	}
 	if s.Declared != want || s.DeclaredBy != alice {
 		t.Errorf("declared %+v by %s", s.Declared, s.DeclaredBy)
@@ -44,7 +49,7 @@ func TestStartAsksOnlyForWhatIsMissing(t *testing.T) {
 		"unplanned sev-3":                    "target reason began",
 	} {
 		r := newRoom(t)
-		a := r.ask(Ask{Person: alice, Verb: "start", Text: text, CanForm: true})
+		a := r.ask(Ask{Via: by(alice), Verb: "start", Text: text, CanForm: true})
 		if a.Form == nil {
 			t.Errorf("%q: no form but %q", text, a.Text)
 			continue
@@ -65,8 +70,8 @@ func TestStartAsksOnlyForWhatIsMissing(t *testing.T) {
 		for _, n := range names {
 			values[n] = filled[n]
 		}
-		done := r.ask(Ask{Person: alice, Verb: "start", On: a.Form.On, Values: values})
-		if done.Refused || r.state().Declared.Target != "us-west-2" {
+		done := r.ask(Ask{Via: by(alice), Verb: "start", On: a.Form.On, Values: values})
+		if done.Refused || r.state().Target != "us-west-2" {
 			t.Errorf("%q: %q", text, done.Text)
 		}
 	}
@@ -76,7 +81,7 @@ func TestStartAsksOnlyForWhatIsMissing(t *testing.T) {
 
 func TestAFormOfStartStaysOpenWithItsFaults(t *testing.T) {
 	r := newRoom(t)
-	a := r.ask(Ask{Person: alice, Verb: "start", On: "us-west-2", Values: map[string]string{"mode": "fast", "reason": " ", "severity": "SEV-9", "began": "23:00"}})
+	a := r.ask(Ask{Via: by(alice), Verb: "start", On: "us-west-2", Values: map[string]string{"mode": "fast", "reason": " ", "severity": "SEV-9", "began": "23:00"}})
 	for _, field := range []string{"mode", "reason", "severity", "began"} {
 		if a.Errors[field].Empty() {
 			t.Errorf("nothing said about %s: %v", field, a.Errors)
@@ -90,17 +95,17 @@ func TestAFormOfStartStaysOpenWithItsFaults(t *testing.T) {
 func TestAReasonMayNameTheRegionThatIsLeft(t *testing.T) {
 	r := newRoom(t)
 	r.say(alice, "start us-west-2 unplanned us-east-1 does not answer")
-	if d := r.state().Declared; d.Target != "us-west-2" || d.Reason != "us-east-1 does not answer" {
+	if d := r.state(); d.Target != "us-west-2" || d.Declared.Reason != "us-east-1 does not answer" {
 		t.Errorf("declared %+v", d)
 	}
 	// Without a mode too: it is asked for, and the sentence is kept.
 	r = newRoom(t)
-	a := r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2 us-east-1 is down", CanForm: true})
+	a := r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-west-2 us-east-1 is down", CanForm: true})
 	if a.Form == nil || a.Form.On != "us-west-2 us-east-1 is down" {
 		t.Fatalf("%+v", a)
 	}
-	r.ask(Ask{Person: alice, Verb: "start", On: a.Form.On, Values: map[string]string{"mode": unplanned}})
-	if d := r.state().Declared; d.Target != "us-west-2" || d.Source != "us-east-1" || d.Reason != "us-east-1 is down" {
+	r.ask(Ask{Via: by(alice), Verb: "start", On: a.Form.On, Values: map[string]string{"mode": unplanned}})
+	if d := r.state(); d.Target != "us-west-2" || d.Source != "us-east-1" || d.Declared.Reason != "us-east-1 is down" {
 		t.Errorf("declared %+v", d)
 	}
 	r = newRoom(t)
@@ -133,7 +138,7 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 	} {
 		r.refusedWith(func() Answer { return r.say(alice, text) }, want...)
 	}
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "start", Text: "us-east-1", CanForm: true}) }, "active Region already")
+	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-east-1", CanForm: true}) }, "active Region already")
 }
 
 func long(n int) string { return strings.Repeat("x", n) }
@@ -155,12 +160,12 @@ func TestASecondStartNamesTheOpenRunAndItsCommander(t *testing.T) {
 	r := started(t)
 	r.refusedWith(func() Answer { return r.say(erin, "start us-west-2 unplanned me too") },
 		"INC-2026-0001 is open (us-east-1 -> us-west-2, readiness)", "started by Alice at 14:00 UTC", "commander Alice")
-	r.refusedWith(func() Answer { return r.ask(Ask{Person: erin, Verb: "start", CanForm: true}) }, "INC-2026-0001 is open")
+	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(erin), Verb: "start", CanForm: true}) }, "INC-2026-0001 is open")
 }
 
 func TestTheSameStartAgainOpensNoSecondIncident(t *testing.T) {
 	r := newRoom(t)
-	ask := Ask{Person: alice, Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
+	ask := Ask{Via: by(alice), Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
 	first := r.ask(ask)
 	if added := r.added(func() {
 		if again := r.ask(ask); shown(again.Text) != shown(first.Text) {
@@ -176,23 +181,47 @@ func TestTheSameStartAgainOpensNoSecondIncident(t *testing.T) {
 	}
 }
 
-func TestAStartThatDiedAfterItsReservationGoesOn(t *testing.T) {
+func TestAStartThatDiedBeforeItWasWrittenLeavesNothingBehind(t *testing.T) {
 	r := newRoom(t)
 	r.log.fail["Append"] = true
-	ask := Ask{Person: alice, Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
+	ask := Ask{Via: by(alice), Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
 	r.refusedWith(func() Answer { return r.ask(ask) }, "not certain")
 	r.log.fail["Append"] = false
-	r.refusedWith(func() Answer { return r.say(erin, "start us-west-2 unplanned y") }, "Somebody else is starting INC-2026-0001")
-	contains(t, r.say(mallory, "status").Text, "INC-2026-0001 is being started")
-	if a := r.ask(ask); a.Refused || r.state().DeclaredBy != alice {
+	contains(t, r.say(mallory, "status").Text, "No incident is open")
+	if a := r.ask(ask); a.Refused || r.state().DeclaredBy != alice || r.state().ID.Name() != "INC-2026-0001" {
 		t.Errorf("%q", a.Text)
 	}
 }
 
-func TestAReservationTakenOverIsNotDeclaredTwice(t *testing.T) {
+func TestTwoWhoStartAtOnceGetOneIncident(t *testing.T) {
+	r := newRoom(t)
+	var all sync.WaitGroup
+	answers := make(chan Answer, 10)
+	for i := range cap(answers) {
+		who := []string{alice, bob, erin}[i%3]
+		all.Go(func() {
+			answers <- r.Do(t.Context(), Ask{Via: by(who), Verb: "start", Text: fmt.Sprint("us-west-2 unplanned x", i), Request: fmt.Sprint(i)})
+		})
+	}
+	all.Wait()
+	close(answers)
+	begun := 0
+	for a := range answers {
+		if !a.Refused {
+			begun++
+			continue
+		}
+		contains(t, a.Text, "INC-2026-0001 is ")
+	}
+	if ids, _ := r.log.Incidents(t.Context()); begun != 1 || len(ids) != 1 {
+		t.Errorf("%d were told that they began one: %v", begun, ids)
+	}
+}
+
+func TestANumberThatSomebodyElseTookIsNotDeclaredTwice(t *testing.T) {
 	r := newRoom(t)
 	r.log.fail["Append"] = true
-	ask := Ask{Person: alice, Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
+	ask := Ask{Via: by(alice), Verb: "start", Text: "us-west-2 unplanned x", Request: "once"}
 	r.ask(ask)
 	r.log.fail["Append"] = false
 	r.clock.turn(2 * time.Minute)
@@ -259,8 +288,8 @@ func TestARunbookAtFaultLeavesNothingBehind(t *testing.T) {
 	r.faults = errors.New("failover.yaml:3:1: unknown action \"dns.mvoe\"")
 	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "nothing was begun", "failover.yaml:3:1")
 	r.refusedWith(func() Answer { return r.say(alice, "check") }, "nothing to check", "failover.yaml:3:1")
-	if id, _ := r.log.Current(t.Context()); id != "" {
-		t.Errorf("%s is reserved", id)
+	if ids, _ := r.log.Incidents(t.Context()); len(ids) != 0 {
+		t.Errorf("%s are on the record", ids)
 	}
 }
 
@@ -302,7 +331,7 @@ func TestStartAsksOnlyWhetherTheTargetServes(t *testing.T) {
 		"us-west-2 is the active Region already", "its database writes", "'/failover start us-east-1'")
 	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned anyway x") }, "is the active Region already")
 	r.serves(false, nil)
-	a := r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2", CanForm: true})
+	a := r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-west-2", CanForm: true})
 	if a.Form == nil {
 		t.Fatalf("%+v", a)
 	}
@@ -339,8 +368,8 @@ func TestWithoutAnAnswerTheRecordOfATakeoverDecides(t *testing.T) {
 			r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned again") },
 				"us-west-2 has taken over since 14:20 UTC by INC-2026-0001; which Region serves now cannot be read: RDS: timeout.",
 				"'/failover start us-west-2 unplanned anyway REASON'")
-			r.refusedWith(func() Answer { return r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2", CanForm: true}) }, "has taken over since 14:20 UTC")
-			if a := r.ask(Ask{Person: alice, Verb: "start", Text: "us-west-2 anyway", CanForm: true}); a.Form == nil || a.Form.On != "us-west-2 anyway" {
+			r.refusedWith(func() Answer { return r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-west-2", CanForm: true}) }, "has taken over since 14:20 UTC")
+			if a := r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-west-2 anyway", CanForm: true}); a.Form == nil || a.Form.On != "us-west-2 anyway" {
 				t.Errorf("%+v", a)
 			}
 			contains(t, r.say(alice, "start us-west-2 unplanned anyway it was moved by hand").Text, "INC-2026-0002 is open: us-east-1 -> us-west-2")

@@ -14,42 +14,22 @@ import (
 // status says where things stand; without an incident, how the last one ended
 // and which Region serves.
 func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
-	id := ask.Incident
-	if id == "" {
-		var err error
-		if id, err = c.Book.Log().Current(ctx); err != nil {
-			return *c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
-		}
+	id, a := c.current(ctx, ask)
+	if a != nil {
+		return *a
 	}
-	var say text.Text
 	if id != "" {
-		found, aborted := false, false
-		err := c.Book.View(ctx, id, func(s *incident.State) {
-			found, aborted = s.Seq > 0 && s.ID != "", !s.AbortedAt.IsZero()
+		var say text.Text
+		a := c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+			say = c.standingOf(s, p)
+			return nil
 		})
-		var before map[string]string // what a run that stopped leaves to be taken back
-		if err == nil && aborted {
-			var events []incident.Event
-			events, err = c.Book.Log().Read(ctx, id, 0, 0)
-			before = befores(events)
+		if a != nil {
+			return *a
 		}
-		if err != nil {
-			return *c.answerTo(err, false)
-		}
-		if found || ask.Incident != "" {
-			a := c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
-				say = c.standingOf(s, p, before)
-				return nil
-			})
-			if a != nil {
-				return *a
-			}
-			return Answer{Text: say}
-		}
-		say = text.Format("%s is being started at this moment.", id)
-	} else {
-		say = text.Format("No incident is open.")
+		return Answer{Text: say}
 	}
+	say := text.Format("No incident is open.")
 	last, a := c.lastOne(ctx)
 	if a != nil {
 		return *a
@@ -68,8 +48,7 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 	}
 	var say text.Text
 	err = c.Book.View(ctx, ids[len(ids)-1], func(s *incident.State) {
-		d := s.Declared
-		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID, d.Source, d.Target, d.Mode, c.at(s.DeclaredAt), s.Phase())
+		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID.Name(), s.Source, s.Target, s.Mode, c.at(s.DeclaredAt), s.Phase())
 		switch {
 		case !s.ResolvedAt.IsZero():
 			say = say.Add(" at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
@@ -77,7 +56,7 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 			say = say.Add(" at %s by %s", c.at(s.AbortedAt), named(s.AbortedBy))
 		}
 		if !s.MitigatedAt.IsZero() {
-			say = say.Add("; %s has served since %s", d.Target, c.at(s.ServedAt()))
+			say = say.Add("; %s has served since %s", s.Target, c.at(s.ServedAt()))
 		}
 		say = say.Add(".")
 	})
@@ -85,9 +64,9 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 }
 
 // standingOf is the card in words.
-func (c *Commands) standingOf(s *incident.State, p *runbook.Plan, before map[string]string) text.Text {
+func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 	d, now := s.Declared, c.Clock.Now()
-	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID), d.Severity, d.Source, d.Target, d.Mode, c.phase(s, now))
+	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID.Name()), d.Severity, s.Source, s.Target, s.Mode, c.phase(s, now))
 	head = head.Add("\nReason: %s (%s). Commander: %s. Plan %s.", text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander), short6(s.Plan.Digest))
 	var sections []string
 	for _, sec := range p.Sections {
@@ -105,7 +84,7 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan, before map[str
 		}
 		lines = append(lines, line.Add("."))
 	}
-	return text.Lines(append(lines, c.next(s, p, now, before))...)
+	return text.Lines(append(lines, c.next(s, p, now))...)
 }
 
 func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
@@ -189,12 +168,12 @@ func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.S
 }
 
 // next is what happens from here.
-func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time, before map[string]string) text.Text {
+func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time) text.Text {
 	switch {
 	case !s.ResolvedAt.IsZero():
 		return text.Format("Nothing is left to do.")
 	case !s.AbortedAt.IsZero():
-		return then(remains(s, p, before), text.Format("Next: {resolve}."))
+		return then(c.remains(s, p), text.Format("Next: {resolve}."))
 	case !s.MitigatedAt.IsZero():
 		return text.Format("Next: the commander resolves it, {resolve}.")
 	}
@@ -224,7 +203,7 @@ func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time, befor
 		lines = append(lines, text.Format("Nothing new starts before {resume}."))
 	}
 	if len(lines) == 0 {
-		return text.Format("Next: it is verified that %s serves.", s.Declared.Target)
+		return text.Format("Next: it is verified that %s serves.", s.Target)
 	}
 	return text.Lines(lines...)
 }

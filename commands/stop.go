@@ -26,7 +26,7 @@ func (c *Commands) pause(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, err
 		}
 		if s.Paused {
-			return nil, refuse("%s is paused already, by %s. To go on: {resume}.", s.ID, named(s.PausedBy))
+			return nil, refuse("%s is paused already, by %s. To go on: {resume}.", s.ID.Name(), named(s.PausedBy))
 		}
 		busy = busySteps(s, p)
 		return []incident.Body{incident.RunPaused{Reason: text.Shorten(why, reasonMax)}}, nil
@@ -34,9 +34,9 @@ func (c *Commands) pause(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	say := text.Format("Paused by %s: nothing new starts.", named(ask.Person))
+	say := text.Format("Paused by %s: nothing new starts.", named(ask.person))
 	if why != "" {
-		say = text.Format("Paused by %s (%s): nothing new starts.", named(ask.Person), text.Quote(text.Shorten(why, reasonMax)))
+		say = text.Format("Paused by %s (%s): nothing new starts.", named(ask.person), text.Quote(text.Shorten(why, reasonMax)))
 	}
 	if len(busy) > 0 {
 		say = say.Add(" Under way, and coming to its end: %s.", text.List(busy, "and"))
@@ -65,14 +65,14 @@ func (c *Commands) resume(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, err
 		}
 		if !s.Paused {
-			return nil, refuse("%s is not paused. %s", s.ID, c.waits(s))
+			return nil, refuse("%s is not paused. %s", s.ID.Name(), c.waits(s))
 		}
 		return []incident.Body{incident.RunResumed{}}, nil
 	})
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: text.Format("Resumed by %s.", named(ask.Person)), Public: true}
+	return Answer{Text: text.Format("Resumed by %s.", named(ask.person)), Public: true}
 }
 
 // abort stops the run for good and says what stays changed.
@@ -82,8 +82,8 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 		return *a
 	}
 	may := func(s *incident.State) error {
-		if q := s.Questions[ask.On]; q != nil && !q.Open {
-			return c.stale(s, q, ask.Person)
+		if q := s.Question(ask.On); q != nil && !q.Open {
+			return c.stale(s, q, ask.person)
 		}
 		return c.running(s)
 	}
@@ -95,7 +95,7 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 			f = &Form{
 				Verb: "abort", On: ask.On, Incident: s.ID, Title: "Abort the run", Submit: "Abort",
-				Text:   text.Format("The run stops for good. %v", remains(s, p, nil)).Short(2800),
+				Text:   text.Format("The run stops for good. %v", c.remains(s, p)).Short(2800),
 				Fields: []Field{{Name: "reason", Label: "Why", Hint: everybodyReads, Lines: true}},
 			}
 			return nil
@@ -110,45 +110,25 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 		return *a
 	}
 	var stays text.Text
-	var plan *runbook.Plan
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		if err := may(s); err != nil {
 			return nil, err
 		}
 		var bodies []incident.Body
-		if q := s.Questions[ask.On]; q != nil && q.Kind == incident.AskFailed {
+		if q := s.Question(ask.On); q != nil && q.Kind == incident.AskFailed {
 			bodies = chosen(s, ask, q.Step, "abort", why)
 		}
 		aborted := incident.RunAborted{Reason: why}
 		for _, st := range s.Changed() {
 			aborted.Changed = append(aborted.Changed, st.ID)
 		}
-		stays, plan = remains(s, p, nil), p
+		stays = c.remains(s, p)
 		return append(bodies, aborted), nil
 	})
 	if a != nil {
 		return *a
 	}
-	// What each change replaced is only on the timeline. An abort is rare, so it is
-	// read once more; without it the answer says less.
-	if events, err := c.Book.Log().Read(ctx, id, 0, 0); err != nil {
-		c.log.Warn().Err(err).Str("incident", string(id)).Msg("stopped; the recorded values are left out of the answer")
-	} else {
-		stays = remains(incident.Fold(events), plan, befores(events))
-	}
-	return Answer{Text: then(text.Format("%s is stopped. %v", id, stays), text.Format("To close it: {resolve}."))}
-}
-
-// befores are the values that stood there before this run first touched them, by
-// step, as far as they were recorded.
-func befores(events []incident.Event) map[string]string {
-	out := map[string]string{}
-	for _, e := range events {
-		if b, ok := e.Body.(incident.ChangeIntended); ok && out[b.Step] == "" && b.Before != "" {
-			out[b.Step] = b.Before
-		}
-	}
-	return out
+	return Answer{Text: then(text.Format("%s is stopped. %v", id.Name(), stays), text.Format("To close it: {resolve}."))}
 }
 
 // then is one sentence after others, or on a line of its own after a list.
@@ -162,7 +142,7 @@ func then(say, next text.Text) text.Text {
 // remains is what stays changed when the run stops here, what stood there before
 // as far as it is known, how each change is taken back, and the way on past a point
 // of no return.
-func remains(s *incident.State, p *runbook.Plan, before map[string]string) text.Text {
+func (c *Commands) remains(s *incident.State, p *runbook.Plan) text.Text {
 	changed := s.Changed()
 	if len(changed) == 0 {
 		return text.Format("Nothing was changed.")
@@ -179,7 +159,7 @@ func remains(s *incident.State, p *runbook.Plan, before map[string]string) text.
 				sure = "if it happened, "
 			}
 		}
-		if was := before[st.ID]; was != "" {
+		if was := st.Before; was != "" {
 			line = line.Add(". Before: %v", text.Quote(text.Shorten(strings.TrimRight(was, "."), 300)))
 		}
 		if step.Undo != "" {
@@ -191,25 +171,13 @@ func remains(s *incident.State, p *runbook.Plan, before map[string]string) text.
 		}
 	}
 	if len(final) > 0 {
-		d := s.Declared
-		if sure == "" && !writes(s, p) {
+		if sure == "" && !c.look(s).Shown(incident.DatabaseWrites) {
 			sure = "once it has come about, "
 		}
 		lines = append(lines, text.Format("%s cannot be taken back at once: %swrites belong to %s from here. The way on: {start %s %s REASON} finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
-			text.List(final, "and"), sure, d.Target, d.Target, d.Mode, d.Target, d.Source))
+			text.List(final, "and"), sure, s.Target, s.Target, s.Mode, s.Target, s.Source))
 	}
 	return text.Lines(lines...).Short(6000)
-}
-
-// writes says that the target's database was seen to write, as far as the plan
-// looks for that.
-func writes(s *incident.State, p *runbook.Plan) bool {
-	for _, step := range p.Steps {
-		if step.Uses == "aurora.writable" && s.Step(step.ID).Status != incident.Done {
-			return false
-		}
-	}
-	return true
 }
 
 // resolve closes an incident whose run is over: verified, or stopped.
@@ -225,7 +193,7 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 	already := false
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		already = false
-		if who.ID != s.Declared.Commander && !who.has(Commander) {
+		if who.ID != s.Declared.Commander && !who.Has(Commander) {
 			return nil, refuse("To resolve takes the commander: %s. %s", named(s.Declared.Commander), c.can([]string{Commander}, nil))
 		}
 		switch {
@@ -236,23 +204,18 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 			return nil, nil
 		case s.MitigatedAt.IsZero() && s.AbortedAt.IsZero():
 			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: {abort REASON}, then {resolve}.",
-				s.ID, missing(s, p), c.waits(s))
+				s.ID.Name(), missing(s, p), c.waits(s))
 		}
 		return resolution(s, text.Shorten(why, reasonMax)), nil
 	})
 	if a != nil {
-		// Somebody else may have died between resolving and closing.
-		c.closeIfResolved(ctx, id)
 		return *a
 	}
-	if err := c.Book.Log().Close(ctx, id); err != nil {
-		c.log.Warn().Err(err).Str("incident", string(id)).Msg("resolved, but not closed; the next start closes it")
-	}
 	if already {
-		return Answer{Text: text.Format("%s is resolved, as you said before.", id)}
+		return Answer{Text: text.Format("%s is resolved, as you said before.", id.Name())}
 	}
 	c.log.Info().Str("incident", string(id)).Msg("incident resolved")
-	return Answer{Text: text.Format("%s is resolved.", id)}
+	return Answer{Text: text.Format("%s is resolved.", id.Name())}
 }
 
 // resolution closes an incident, and whatever it still asked.
@@ -262,17 +225,6 @@ func resolution(s *incident.State, why string) []incident.Body {
 		bodies = append(bodies, incident.ApprovalWithdrawn{Question: open, Step: s.Questions[open].Step, Why: "the incident is resolved"})
 	}
 	return bodies
-}
-
-// closeIfResolved lets the next incident begin after one that is resolved.
-func (c *Commands) closeIfResolved(ctx context.Context, id incident.ID) {
-	done := false
-	if err := c.Book.View(ctx, id, func(s *incident.State) { done = !s.ResolvedAt.IsZero() }); err != nil || !done {
-		return
-	}
-	if err := c.Book.Log().Close(ctx, id); err != nil {
-		c.log.Warn().Err(err).Str("incident", string(id)).Msg("resolved, but not closed; the next start closes it")
-	}
 }
 
 // missing says what keeps an incident from being resolved.
@@ -285,7 +237,7 @@ func missing(s *incident.State, p *runbook.Plan) string {
 	}
 	switch n := len(left); {
 	case n == 0:
-		return "it is not yet on the record that " + s.Declared.Target + " serves"
+		return "it is not yet on the record that " + s.Target + " serves"
 	case n > 4:
 		return fmt.Sprintf("%d steps are left, next %s", n, text.List(left[:3], "and"))
 	case n == 1:

@@ -63,6 +63,8 @@ const Bot = "failoverbot"
 var (
 	// ErrMoved: somebody appended first. Read again, decide again.
 	ErrMoved = errors.New("the timeline has moved on")
+	// ErrTaken: the number of this id has begun another timeline. Reserve anew.
+	ErrTaken = errors.New("another incident has got this number")
 	// ErrFenced: the writer's lease has passed to somebody else. Stop.
 	ErrFenced = errors.New("another replica has taken over this incident")
 	// ErrLost: the Log no longer has events that were read from it. Nothing may be

@@ -45,7 +45,7 @@ type Register interface {
 	// Reserve gives the id of a new incident of that year. Its number is the next
 	// one that no timeline has; it is given again until one begins with it, so
 	// numbers have no gaps, and of two that begin with the same number the second
-	// gets ErrMoved and reserves anew. Its ending is never used twice. The same
+	// gets ErrTaken and reserves anew. Its ending is never used twice. The same
 	// request returns the id of the timeline that it began, if it began one.
 	Reserve(ctx context.Context, now time.Time, request string) (ID, error)
 

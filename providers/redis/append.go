@@ -39,7 +39,7 @@ func (l *Log) Append(ctx context.Context, w incident.Write) (incident.Written, e
 			return written, nil
 		}
 		var locked *incident.LockedError
-		if errors.Is(err, incident.ErrFenced) || errors.Is(err, incident.ErrMoved) || errors.As(err, &locked) {
+		if errors.Is(err, incident.ErrFenced) || errors.Is(err, incident.ErrMoved) || errors.Is(err, incident.ErrTaken) || errors.As(err, &locked) {
 			return incident.Written{}, fmt.Errorf("%s: %w", doing, err)
 		}
 		err = l.fault(ctx, doing, err)
@@ -142,6 +142,8 @@ func answer(cmd *goredis.Cmd) (incident.Written, error) {
 			return incident.Written{Seq: uint64(n), Repeat: true}, nil
 		case what == "moved":
 			return incident.Written{}, fmt.Errorf("%w: its last event is %d", incident.ErrMoved, n)
+		case what == "taken":
+			return incident.Written{}, fmt.Errorf("%w: the last one is %d", incident.ErrTaken, n)
 		case what == "locked" && len(reply) == 4:
 			return incident.Written{}, &incident.LockedError{Holder: incident.Holder{
 				Incident: incident.ID(fmt.Sprint(reply[2])), Run: incident.RunID(fmt.Sprint(reply[3])),

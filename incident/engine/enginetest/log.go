@@ -516,7 +516,7 @@ func oneWins(t *testing.T, l incident.Log) {
 					return
 				case errors.As(err, &locked):
 					return
-				case !errors.Is(err, incident.ErrMoved):
+				case !errors.Is(err, incident.ErrTaken):
 					t.Errorf("begin: %v", err)
 					return
 				}
@@ -547,7 +547,7 @@ func numbers(t *testing.T, l incident.Log) {
 		t.Errorf("%s was given twice", one)
 	}
 	mustAppend(t, l, declared(one, 0, "o1"))
-	if _, err := l.Append(t.Context(), declared(again, 0, "o2")); !errors.Is(err, incident.ErrMoved) {
+	if _, err := l.Append(t.Context(), declared(again, 0, "o2")); !errors.Is(err, incident.ErrTaken) {
 		t.Errorf("the same number began twice: %v", err)
 	}
 	if id := mustReserve(t, l, noon, "o1"); id != one {

@@ -150,7 +150,7 @@ func (m *Memory) claim(w incident.Write, first bool) error {
 	}
 	if year, n := w.Incident.Number(); first && year != 0 {
 		if n <= m.count[year] && c.Opens {
-			return incident.ErrMoved
+			return incident.ErrTaken
 		}
 		m.count[year] = max(n, m.count[year])
 	}

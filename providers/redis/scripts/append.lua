@@ -27,6 +27,7 @@
 --   repeat   the request was written before; seq of its last event then
 --   moved    nothing added; seq of the last event there is
 --   fenced   nothing added; the newest lease token
+--   taken    nothing added; the last number that began a timeline in that year
 --   locked   nothing added; then the incident and the run that hold the lock
 --
 -- The length of the stream is its top: ids are gapless, and XADD itself refuses
@@ -75,7 +76,7 @@ if top == 0 and id ~= '' then
   if year > 0 then
     local last = tonumber(redis.call('HGET', KEYS[6], ARGV[6]) or '0')
     if number <= last and ARGV[8] == 'opens' then
-      return {'moved', 0}
+      return {'taken', last}
     end
     if number > last then
       redis.call('HSET', KEYS[6], ARGV[6], ARGV[7])
