@@ -112,7 +112,7 @@ type Practice struct {
 // outcomes are the results of all incidents so far and how these stand, in the
 // order in which they began.
 func (r *rehearsal) outcomes(ctx context.Context) (results []Result, stand []*incident.State, err error) {
-	ids, err := r.record.Incidents(ctx)
+	ids, err := r.record.Incidents(ctx, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the incidents for the result: %w", err)
 	}

@@ -693,7 +693,7 @@ func (r *rehearsal) lastWords(ctx context.Context) error {
 
 // current is the newest incident, "" if there is none.
 func (r *rehearsal) current(ctx context.Context) (incident.ID, error) {
-	ids, err := r.record.Incidents(ctx)
+	ids, err := r.record.Incidents(ctx, 0)
 	if err != nil || len(ids) == 0 {
 		return "", err
 	}
@@ -717,7 +717,7 @@ func (r *rehearsal) follow(ctx context.Context) error {
 	followed := map[incident.ID]bool{}
 	all.Go(func() error {
 		for {
-			ids, err := r.record.Incidents(ctx)
+			ids, err := r.record.Incidents(ctx, 0)
 			if err != nil {
 				return err
 			}
@@ -786,7 +786,7 @@ func (r *rehearsal) keep() error {
 		return nil
 	}
 	ctx := context.Background()
-	ids, err := r.record.Incidents(ctx)
+	ids, err := r.record.Incidents(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -647,7 +647,7 @@ func timeline(t *testing.T, address string) (incident.ID, []incident.Event) {
 		t.Fatal(err)
 	}
 	defer record.Disconnect() //nolint:errcheck // only read
-	ids, err := record.Incidents(t.Context())
+	ids, err := record.Incidents(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

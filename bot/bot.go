@@ -39,6 +39,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/view"
 	"github.com/failoverbot/failoverbot/templates"
 )
 
@@ -56,7 +57,7 @@ type Options struct {
 	Book     *incident.Book
 	Clock    incident.Clock
 	// Roster is who may answer, and so who is mentioned.
-	Roster []commands.Person
+	Roster incident.Roster
 	// Rehearsal begins every message with REHEARSAL.
 	Rehearsal bool
 	// Holds says whether this replica carries that run out: only it posts. Nil
@@ -89,13 +90,14 @@ type Bot struct {
 
 	mu      sync.Mutex
 	origins map[string]place // view id: where it was opened from
-	plans   map[string]*frozen
+	plans   view.Plans
+	frozen  map[*runbook.Plan]*frozen
 	watched map[incident.ID]bool
 	follow  func(incident.ID) // nil before Run
 
-	topics   map[incident.ID]string // what was there before that incident
-	without  map[string]bool        // parts of Slack that do not work
-	shrugged map[string]bool        // what was logged about them
+	topics   map[string]string // what was there before that incident
+	without  map[string]bool   // parts of Slack that do not work
+	shrugged map[string]bool   // what was logged about them
 
 	homes *homes
 }
@@ -126,9 +128,9 @@ func New(o Options, log zerolog.Logger) (*Bot, error) {
 		return nil, err
 	}
 	b := &Bot{
-		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command}, heard: newMemory(),
-		origins: map[string]place{}, plans: map[string]*frozen{}, watched: map[incident.ID]bool{},
-		topics: map[incident.ID]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
+		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command, user: o.userOf, called: o.nameOf}, heard: newMemory(),
+		origins: map[string]place{}, frozen: map[*runbook.Plan]*frozen{}, watched: map[incident.ID]bool{},
+		topics: map[string]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
 	}
 	b.face.called = b.called
 	b.homes = newHomes(b)
@@ -203,13 +205,13 @@ func (b *Bot) Run(ctx context.Context) error {
 // lookout is how often the bot looks for an incident that it was not told of.
 const lookout = 2 * time.Second
 
-// discover follows the incident that is current, and at first also the last ones
+// discover follows the incidents that are open, and at first also the last ones
 // before it: one may have been resolved while nobody was there to say so.
 func (b *Bot) discover(ctx context.Context) {
 	for ctx.Err() == nil {
-		ids, err := b.opt.Book.Log().Incidents(ctx)
+		ids, err := b.opt.Book.Log().Incidents(ctx, 2)
 		if err == nil {
-			for _, id := range ids[max(0, len(ids)-2):] {
+			for _, id := range ids {
 				b.Watch(id)
 			}
 			break
@@ -228,12 +230,17 @@ func (b *Bot) discover(ctx context.Context) {
 }
 
 func (b *Bot) look(ctx context.Context) {
-	id, err := b.opt.Book.Log().Current(ctx)
+	open, err := b.opt.Book.Log().Open(ctx)
+	if err == nil && len(open) == 0 { // one may have begun and ended since the last look
+		open, err = b.opt.Book.Log().Incidents(ctx, 1)
+	}
 	if err != nil {
-		b.log.Debug().Err(err).Msg("the current incident cannot be read")
+		b.log.Debug().Err(err).Msg("the open incidents cannot be read")
 		return
 	}
-	b.Watch(id)
+	for _, id := range open {
+		b.Watch(id)
+	}
 }
 
 // shadow follows one incident to its end; if that breaks off, discover begins it
@@ -251,25 +258,39 @@ func (b *Bot) shadow(ctx context.Context, id incident.ID) {
 	ended = true
 }
 
-// plan is the frozen plan of a State, decoded once for each digest.
-func (b *Bot) plan(p incident.PlanFrozen) *frozen {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if f := b.plans[p.Digest]; f != nil && p.Digest != "" {
-		return f
-	}
-	f, err := thaw(p)
+// userOf is the Slack user id of whoever an event names, and nameOf their name.
+func (o Options) userOf(actor string) string { return o.Roster.On(incident.FaceSlack, actor) }
+
+func (o Options) nameOf(actor string) string {
+	p, _ := o.Roster.ByID(actor)
+	return p.Name
+}
+
+// plansKept bounds how many plans are kept arranged.
+const plansKept = 16
+
+// arranged is the plan of a State's newest run, worked out once.
+func (b *Bot) arranged(s *incident.State) *frozen {
+	p, err := b.plans.Of(s)
 	if err != nil {
 		b.log.Error().Err(err).Msg("the plan on the timeline cannot be read; the card shows no sections")
-		f = &frozen{Plan: &runbook.Plan{}}
+		return arrange(&runbook.Plan{})
 	}
-	if p.Digest != "" {
-		b.plans[p.Digest] = f
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.frozen[p]; f != nil {
+		return f
 	}
+	if len(b.frozen) >= plansKept {
+		clear(b.frozen)
+	}
+	f := arrange(p)
+	b.frozen[p] = f
 	return f
 }
 
 // scene is what there is to see now. s is shown by Book.View and not kept.
 func (b *Bot) scene(s *incident.State) scene {
-	return scene{State: s, plan: b.plan(s.Plan), now: b.clock.Now(), roster: b.opt.Roster, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
+	plan := b.arranged(s)
+	return scene{View: view.New(s, plan.Plan, b.opt.Roster, b.clock.Now()), plan: plan, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
 }

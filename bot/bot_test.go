@@ -67,10 +67,9 @@ func TestAnIncidentIsShownFromBeginningToEnd(t *testing.T) {
 			t.Errorf("no metadata: %s", m.Text)
 		}
 	}
-	var posted int
-	_ = incident.NewBook(s.log).View(s.ctx, id, func(st *incident.State) { posted = len(st.Posts) })
-	if posted != len(n)+1 { // the file has a key of its own
-		t.Errorf("%d posts on the record, %d keys in the channel", posted, len(n))
+	places, err := s.log.Remembered(s.ctx, id)
+	if err != nil || len(places) != len(n)+1 { // the file has a key of its own
+		t.Errorf("%d places are remembered, %v; %d keys in the channel", len(places), err, len(n))
 	}
 }
 
@@ -174,7 +173,7 @@ func TestStepsThatBecomeSlowOneAfterAnotherAreToldTogether(t *testing.T) {
 	const services = 8
 	s := newStage(t)
 	s.start(s.log)
-	id, err := s.log.Open(s.ctx, s.clock.Now(), "x")
+	id, err := s.log.Reserve(s.ctx, s.clock.Now(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,32 +212,27 @@ func TestStepsThatEndTogetherAreToldInOneUpdate(t *testing.T) {
 	tell := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
 	s.play(id, tell)
 	s.sleep(3 * time.Second)
-	events, err := s.log.Read(s.ctx, id, 0, 0)
-	if err != nil {
+	var gone, mitigated time.Time
+	if err := incident.NewBook(s.log).View(s.ctx, id, func(st *incident.State) { gone, mitigated = st.GoAt, st.MitigatedAt }); err != nil {
 		t.Fatal(err)
 	}
 	var last time.Time
-	running := false
 	var said []string
-	for _, e := range events {
-		switch b := e.Body.(type) {
-		case incident.ApprovalGiven:
-			running = running || b.Kind == incident.AskGo
-		case incident.IncidentMitigated:
-			running = false // and is told at once
-		case incident.MessagePosted:
-			if !strings.HasPrefix(b.Key, "update/") {
-				continue
-			}
-			if d := e.Time.Sub(last); running && !last.IsZero() && d < updateApart {
-				t.Errorf("%s came %s after the one before", b.Key, d)
-			}
-			last = e.Time
-			said = append(said, b.Key)
+	for _, m := range s.slack.Messages(channel) {
+		key := keyOf(m)
+		if !strings.HasPrefix(key, "update/") {
+			continue
 		}
+		at := posted(m.TS)
+		running := at.After(gone) && at.Before(mitigated) // the mitigation is told at once
+		if d := at.Sub(last); running && !last.IsZero() && d < updateApart-time.Second { // timestamps have whole seconds
+			t.Errorf("%s came %s after the one before", key, d)
+		}
+		last = at
+		said = append(said, key)
 	}
 	// Declared, Go, scaled, promoted, DNS; then mitigated.
-	if len(said) != 6 || last.Sub(events[len(events)-1].Time) > 0 {
+	if len(said) != 6 {
 		t.Errorf("said %v", said)
 	}
 }
@@ -425,7 +419,7 @@ func TestWhoIsToResolveIsAskedAtTheBottom(t *testing.T) {
 		return "", nil
 	}
 	text, payload := bottom()
-	if !strings.Contains(text, "fo.resolve") || fmt.Sprint(payload[metaWaits]) != "[UALICE]" || payload[metaAsks] != string(id)+" is to be resolved" {
+	if !strings.Contains(text, "fo.resolve") || fmt.Sprint(payload[metaWaits]) != "[UALICE]" || payload[metaAsks] != id.Name()+" is to be resolved" {
 		t.Errorf("at the bottom is %s, %v", text, payload)
 	}
 	s.happen(id, "UALICE", incident.IncidentResolved{})
@@ -559,13 +553,15 @@ func TestNothingIsSaidTwiceWhenTheBotDiesAfterSayingIt(t *testing.T) {
 			}
 		}
 		var missing []string
-		_ = incident.NewBook(s.log).View(s.ctx, id, func(st *incident.State) {
-			for key := range after {
-				if st.Posts[key].TS == "" {
-					missing = append(missing, key)
-				}
+		places, err := s.log.Remembered(s.ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key := range after {
+			if places[key].TS == "" {
+				missing = append(missing, key)
 			}
-		})
+		}
 		if len(missing) > 0 {
 			t.Errorf("cut %d: not on the record: %v", cut, missing)
 		}
@@ -626,7 +622,7 @@ func TestAMessageThatSlackRefusesIsSaidPlainly(t *testing.T) {
 	id := s.open()
 	s.sleep(10 * time.Second)
 	card, ok := s.message("card")
-	if !ok || len(card.Blocks) != 0 || !strings.Contains(card.Text, string(id)) {
+	if !ok || len(card.Blocks) != 0 || !strings.Contains(card.Text, id.Name()) {
 		t.Errorf("the card is %+v", card)
 	}
 	if n := s.keys(id); n["update/1"] != 1 {
@@ -716,7 +712,7 @@ func TestACommandIsAnsweredPrivately(t *testing.T) {
 	}
 	s.sleep(time.Second)
 	ask := s.next()
-	if ask.Person != "UALICE" || ask.Verb != "status" || ask.Text != "now" || ask.Request == "" || !ask.CanForm {
+	if ask.Via.ID != "UALICE" || ask.Verb != "status" || ask.Text != "now" || ask.Request == "" || !ask.CanForm {
 		t.Errorf("asked %+v", ask)
 	}
 	got := s.slack.Ephemerals("UALICE")
@@ -791,7 +787,7 @@ func TestEveryLineOfHelpCanBeTypedAsItStands(t *testing.T) {
 	s := newStage(t)
 	real := commands.New(commands.Options{Book: incident.NewBook(s.log), Clock: s.clock, Roster: roster}, zerolog.Nop())
 	s.start(s.log)
-	help := mrkdwn{}.render(real.Do(s.ctx, commands.Ask{Person: "UALICE", Verb: "help"}).Text)
+	help := mrkdwn{}.render(real.Do(s.ctx, commands.Ask{Via: bySlack("UALICE"), Verb: "help"}).Text)
 	shown := regexp.MustCompile("`(/failover [^`]+)`").FindAllStringSubmatch(help, -1)
 	if len(shown) < 15 {
 		t.Fatalf("help shows %d lines: %s", len(shown), help)
@@ -808,7 +804,7 @@ func TestEveryLineOfHelpCanBeTypedAsItStands(t *testing.T) {
 		ask := s.next()
 		// Nobody knows this person, so a known verb says no and an unknown one
 		// says what was meant.
-		ask.Person = "UNOBODY"
+		ask.Via.ID = "UNOBODY"
 		if a := real.Do(s.ctx, ask); strings.Contains(a.Text.String(), "is not a command") {
 			t.Errorf("%s: heard %+v and answered %s", line, ask, a.Text)
 		}
@@ -1123,9 +1119,6 @@ func TestWhatADeadReplicaLeftUnsaidIsSaidByAnother(t *testing.T) {
 	s := newStage(t)
 	id := s.open()
 	s.play(id, whole()) // nobody was there to say any of it
-	if err := s.log.Close(s.ctx, id); err != nil {
-		t.Fatal(err)
-	}
 	s.change = func(o *Options, _ *Client) { o.Holds = func(incident.ID) bool { return false } }
 	s.start(s.log)
 	s.sleep(time.Minute)

@@ -51,13 +51,13 @@ const badMax = 8
 func (v scene) card() cardView {
 	d := v.Declared
 	c := cardView{
-		Incident: line(string(v.ID)), Severity: lineOf(d.Severity, 20), Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40),
-		Mode: lineOf(d.Mode, 20), Reason: theirs(d.Reason, 500), By: who(v.DeclaredBy), Commander: who(d.Commander),
+		Incident: line(v.ID.Name()), Severity: lineOf(d.Severity, 20), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
+		Mode: lineOf(v.Mode, 20), Reason: theirs(d.Reason, 500), By: v.who(v.DeclaredBy), Commander: v.who(d.Commander),
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
-		Elapsed: text.Duration(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
+		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
-		Impact: text.Duration(v.impact()), Unprotected: v.unprotected(),
-		Sections: v.chapters(),
+		Impact: text.Duration(v.Impact()), Unprotected: v.Unprotected(),
+		Sections: v.sections(),
 	}
 	c.Usually = v.usually()
 	if v.Plan.Digest != "" {
@@ -66,18 +66,18 @@ func (v scene) card() cardView {
 	c.Approvers = v.approvers()
 	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
 		c.Objective = strconv.Itoa(m) + " min"
-		c.Late = v.impact().Minutes() > float64(m)
+		c.Late = v.Impact().Minutes() > float64(m)
 	}
 	if c.Before {
-		r := v.readiness()
-		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.ok, r.failed, r.unknown, r.running, r.left, r.bad
+		r := v.Readiness()
+		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.Passed, r.Failed, r.Unknown, r.Running, r.Left, v.bad(r)
 		c.Views = v.views()
 		if len(c.Bad) > badMax {
 			c.More = len(c.Bad) - badMax
 			c.Bad = c.Bad[:badMax]
 		}
 	}
-	open := v.open()
+	open := v.OpenQuestions()
 	c.Unshown = max(0, len(open)-questionsOnCard)
 	for _, q := range open[:len(open)-c.Unshown] {
 		c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
@@ -91,10 +91,10 @@ func (v scene) card() cardView {
 		c.Ended = "resolved"
 	}
 	if v.Paused {
-		c.PausedBy, c.PauseReason = who(v.PausedBy), theirs(v.PauseReason, 300)
+		c.PausedBy, c.PauseReason = v.who(v.PausedBy), theirs(v.PauseReason, 300)
 	}
 	if !v.AbortedAt.IsZero() {
-		c.AbortedBy, c.AbortReason = who(v.AbortedBy), theirs(v.Aborted.Reason, 300)
+		c.AbortedBy, c.AbortReason = v.who(v.AbortedBy), theirs(v.Aborted.Reason, 300)
 		for _, id := range v.Aborted.Changed {
 			c.Changed = append(c.Changed, v.plan.title(id))
 			if len(c.Changed) == 20 {
@@ -106,7 +106,7 @@ func (v scene) card() cardView {
 		c.Mitigated, c.Summary = clockTime(v.ServedAt()), lineOf(v.Mitigated.Summary, 500)
 	}
 	if !v.ResolvedAt.IsZero() {
-		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), who(v.ResolvedBy)
+		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), v.who(v.ResolvedBy)
 	}
 	if v.Durability != nil && v.Durability.Volatile {
 		c.NotDurable = lineOf(v.Durability.Says, 200)
@@ -131,7 +131,7 @@ func (v scene) approvers() string {
 	if v.plan.approval == 0 {
 		return ""
 	}
-	asked := who(v.DeclaredBy)
+	asked := v.who(v.DeclaredBy)
 	others := slices.DeleteFunc(v.named(commands.Approver), func(p string) bool { return p == asked })
 	if len(others) == 0 {
 		return "nobody but " + asked + ", who asked and so may not"
@@ -146,7 +146,7 @@ const questionsOnCard = 6
 // cardMessage is the live card.
 func (b *Bot) cardMessage(v scene) message {
 	var rows []slack.Block
-	open := v.open()
+	open := v.OpenQuestions()
 	for _, q := range open[:min(len(open), questionsOnCard)] {
 		rows = append(rows, row("question/"+q.Question, v.among(q, open)...)...)
 	}
@@ -173,7 +173,7 @@ func (v scene) controls() []commands.Button {
 		run = append(run, commands.Button{Verb: "readiness", Label: "Show readiness", Incident: id})
 	}
 	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
-	goes := slices.ContainsFunc(v.open(), func(q *incident.Question) bool { return q.Kind == incident.AskGo }) // it is called off there
+	goes := slices.ContainsFunc(v.OpenQuestions(), func(q *incident.Question) bool { return q.Kind == incident.AskGo }) // it is called off there
 	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && !goes {
 		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
 	}
@@ -214,25 +214,25 @@ func (v scene) choices(q *incident.Question) []commands.Button {
 	}
 	switch q.Kind {
 	case incident.AskGo:
-		r := v.readiness()
+		r := v.Readiness()
 		var out []commands.Button
 		switch {
-		case len(r.locked) > 0 || len(r.again) > 0: // Go would be refused
-		case len(r.stopped) > 0:
-			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.stopped), "gate")+" …", "danger"))
+		case len(r.Locked) > 0 || len(r.Again) > 0: // Go would be refused
+		case len(r.Stopped) > 0:
+			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.Stopped), "gate")+" …", "danger"))
 		default:
 			out = append(out, b("go", "Go", "primary"))
 		}
-		retry := r.stopped
-		if len(r.locked) > 0 {
-			retry = r.locked // the others are of no use before
+		retry := r.Stopped
+		if len(r.Locked) > 0 {
+			retry = r.Locked // the others are of no use before
 		}
 		for i, s := range retry[:min(len(retry), retriesMax)] {
 			again := commands.Button{Verb: "retry", Label: "Retry", On: s.ID, Incident: v.ID}
-			if len(r.stopped)+len(r.again) > 1 {
+			if len(r.Stopped)+len(r.Again) > 1 {
 				again.Label = "Retry “" + cut(s.Title, 50) + "”"
 			}
-			if i == 0 && len(r.locked) > 0 {
+			if i == 0 && len(r.Locked) > 0 {
 				again.Style = "primary"
 			}
 			out = append(out, again)
@@ -244,6 +244,14 @@ func (v scene) choices(q *incident.Question) []commands.Button {
 			out = append(out, b("break_glass", "Break glass …", "danger"))
 		}
 		return out
+	case incident.AskPerson:
+		var out []commands.Button
+		for _, c := range commands.Choices(q) {
+			answer := b("answer", cut(c, 60), "")
+			answer.On = q.Question + " " + c
+			out = append(out, answer)
+		}
+		return append(out, b("abort", "Abort …", "danger"))
 	case incident.AskFailed:
 		out := []commands.Button{b("retry", "Retry", "primary")}
 		if !q.Locked {

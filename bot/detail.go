@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ type detail struct {
 }
 
 // detailOf is the line of an event that has one.
-func detailOf(e incident.Event) (detail, bool) {
+func detailOf(e incident.Event, roster incident.Roster) (detail, bool) {
 	d := detail{seq: e.Seq, at: e.Time}
 	because := func(reason string) string {
 		if reason == "" {
@@ -53,27 +54,31 @@ func detailOf(e incident.Event) (detail, bool) {
 	case incident.ChangeMissed:
 		d.what, d.step, d.text = "not done", b.Step, "it is tried again: "+lineOf(b.Error, 300)
 	case incident.StepSkipped:
-		d.what, d.step, d.text = "skipped", b.Step, "by "+who(e.Actor)+because(b.Reason)
+		d.what, d.step, d.text = "skipped", b.Step, "by "+whom(roster, e.Actor)+because(b.Reason)
 	case incident.ApprovalGiven:
-		d.what, d.step, d.text = b.Choice, b.Step, "by "+who(e.Actor)+because(b.Reason)
+		d.what, d.step, d.text = b.Choice, b.Step, "by "+whom(roster, e.Actor)+because(b.Reason)
 	case incident.ApprovalDeclined:
-		d.what, d.step, d.text = "declined", b.Step, "by "+who(e.Actor)+because(b.Reason)
+		d.what, d.step, d.text = "declined", b.Step, "by "+whom(roster, e.Actor)+because(b.Reason)
 	case incident.ApprovalExpired:
 		d.what, d.step, d.text = "expired", b.Step, "nobody answered in time"
 	case incident.ApprovalWithdrawn:
 		d.what, d.step, d.text = "withdrawn", b.Step, lineOf(b.Why, 400)
 	case incident.RunPaused:
-		d.what, d.text = "paused", "by "+who(e.Actor)+because(b.Reason)
+		d.what, d.text = "paused", "by "+whom(roster, e.Actor)+because(b.Reason)
 	case incident.RunResumed:
-		d.what, d.text = "resumed", "by "+who(e.Actor)
+		d.what, d.text = "resumed", "by "+whom(roster, e.Actor)
 	case incident.RunAborted:
-		d.what, d.text = "aborted", "by "+who(e.Actor)+because(b.Reason)
+		d.what, d.text = "aborted", "by "+whom(roster, e.Actor)+because(b.Reason)
 	case incident.IncidentMitigated:
 		d.what, d.text = "mitigated", lineOf(b.Summary, 500)
 	case incident.IncidentResolved:
-		d.what, d.text = "resolved", "by "+who(e.Actor)+because(b.Reason)
+		d.what, d.text = "resolved", "by "+whom(roster, e.Actor)+because(b.Reason)
+	case incident.HistoryDiverged:
+		d.what, d.text = "record", fmt.Sprintf("lost events %d to %d; nothing changes before somebody decides", b.Common+1, b.Held)
+	case incident.HistoryRepaired:
+		d.what, d.text = "record", "how to go on was decided by "+whom(roster, e.Actor)+" ("+lineOf(b.Choice, 20)+")"+because(b.Reason)
 	case incident.NoteAdded:
-		d.what, d.text = "note", who(e.Actor)+because(b.Text)
+		d.what, d.text = "note", whom(roster, e.Actor)+because(b.Text)
 	default:
 		return detail{}, false
 	}
@@ -107,15 +112,15 @@ type reviewView struct {
 
 func (v scene) review() reviewView {
 	r := reviewView{
-		Incident: line(string(v.ID)), Source: lineOf(v.Declared.Source, 40), Target: lineOf(v.Declared.Target, 40),
-		Impact: text.Duration(v.impact()), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
-		Unprotected: v.unprotected(),
+		Incident: line(v.ID.Name()), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
+		Impact: text.Duration(v.Impact()), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
+		Unprotected: v.Unprotected(),
 	}
 	if !v.MitigatedAt.IsZero() {
 		r.Mitigated = clockTime(v.ServedAt())
 	}
 	if !v.AbortedAt.IsZero() {
-		r.AbortedBy = who(v.AbortedBy)
+		r.AbortedBy = v.who(v.AbortedBy)
 	}
 	return r
 }

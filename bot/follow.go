@@ -28,6 +28,7 @@ const (
 	keyBack     = "back/"
 	keyGlass    = "glass/"
 	keyVolatile = "volatile"
+	keyDiverged = "diverged/"
 	keyReview   = "review"
 	keyFile     = "review-file"
 )
@@ -250,12 +251,15 @@ func (f *follower) finish(ctx context.Context) {
 	}
 	for {
 		w := wish{ours: true, last: true}
-		err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
-			w.card, w.head = s.Posts[keyCard].TS, f.b.scene(s).topicHead()
-			if !s.ResolvedAt.IsZero() && f.b.clock.Now().Sub(s.ResolvedAt) > longOver && !f.begun {
-				w.card = ""
-			}
-		})
+		places, err := f.b.opt.Book.Log().Remembered(ctx, f.id)
+		if err == nil {
+			err = f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+				w.card, w.head = places[keyCard].TS, f.b.scene(s).topicHead()
+				if !s.ResolvedAt.IsZero() && f.b.clock.Now().Sub(s.ResolvedAt) > longOver && !f.begun {
+					w.card = ""
+				}
+			})
+		}
 		if err == nil {
 			f.marks.wish(w)
 			return
@@ -269,10 +273,12 @@ func (f *follower) finish(ctx context.Context) {
 
 // saidByOthers says that another replica has said the last there is to say.
 func (f *follower) saidByOthers(ctx context.Context) (said bool) {
-	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
-		_, said = s.Posts[keyFile]
-	})
-	return err == nil && said
+	places, err := f.b.opt.Book.Log().Remembered(ctx, f.id)
+	if err != nil {
+		return false
+	}
+	_, said = places[keyFile]
+	return said
 }
 
 // begin finds out what was said in a former life, by this replica or another.
@@ -283,14 +289,13 @@ func (f *follower) begin(ctx context.Context) error {
 	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
 	f.updates, f.newest, f.newestTS = map[string]job{}, "", ""
 	f.marks.forget()
-	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
-		for key, p := range s.Posts {
-			f.known[key] = p.TS
-			f.learn(key, p.Next)
-		}
-	})
+	places, err := f.b.opt.Book.Log().Remembered(ctx, f.id)
 	if err != nil {
 		return err
+	}
+	for key, p := range places {
+		f.known[key] = p.TS
+		f.learn(key, p.Next)
 	}
 	if err := f.search(ctx); err != nil {
 		return err
@@ -456,11 +461,8 @@ func (f *follower) catchUp(ctx context.Context) error {
 		}
 		for _, e := range events {
 			f.read = e.Seq
-			if _, ours := e.Body.(incident.MessagePosted); ours {
-				continue
-			}
 			f.dirty = true
-			if d, ok := detailOf(e); ok {
+			if d, ok := detailOf(e, f.b.opt.Roster); ok {
 				f.lines = append(f.lines, d)
 			}
 		}
@@ -489,9 +491,9 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		return m
 	}
 
-	due := f.cardAt.Add(replaceEvery).Sub(v.now)
+	due := f.cardAt.Add(replaceEvery).Sub(v.Now)
 	hurt := v.MitigatedAt.IsZero() && v.ResolvedAt.IsZero()
-	stale := hurt && v.now.Sub(f.cardAt) >= refreshEvery
+	stale := hurt && v.Now.Sub(f.cardAt) >= refreshEvery
 	switch {
 	case f.known[keyCard] == "" || (f.dirty || stale) && due <= 0:
 		o.jobs = append(o.jobs, job{key: keyCard, m: card()})
@@ -499,13 +501,13 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		soon(due)
 	}
 
-	apart := f.updateAt.Add(updateApart).Sub(v.now)
+	apart := f.updateAt.Add(updateApart).Sub(v.Now)
 	if n := v.passed(); n > f.phases && v.Phase() == "running" && apart > 0 {
 		soon(apart)
 	} else if n > f.phases {
 		f.update(v, o, keyUpdate+strconv.Itoa(n))
 	} else if !f.next.IsZero() && !o.resolved {
-		if wait := f.due(v).Sub(v.now); wait > 0 {
+		if wait := f.due(v).Sub(v.Now); wait > 0 {
 			soon(wait)
 		} else {
 			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, f.phases, f.again+1))
@@ -527,7 +529,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 // not speak.
 func (f *follower) due(v scene) time.Time {
 	due, last := f.next, f.next.Add(-f.b.opt.UpdateEvery)
-	if v.ends() {
+	if v.Ends() {
 		return due
 	}
 	for _, s := range v.plan.steps {
@@ -543,7 +545,7 @@ func (f *follower) due(v scene) time.Time {
 }
 
 func (f *follower) update(v scene, o *outlook, key string) {
-	next := v.now.Add(f.b.opt.UpdateEvery)
+	next := v.Now.Add(f.b.opt.UpdateEvery)
 	if o.resolved {
 		next = time.Time{}
 	} else {
@@ -613,13 +615,13 @@ func (j job) above(b below) job {
 // asked is what can be answered now: the questions that are in the channel already,
 // and at the end of a run, that the incident is resolved.
 func (f *follower) asked(v scene) (b below) {
-	if v.ends() {
+	if v.Ends() {
 		return below{
 			rows:  row(blockBelow+"end", v.controls()[0]),
-			waits: []string{v.Declared.Commander}, asks: line(string(v.ID)) + " is to be resolved",
+			waits: v.commander(), asks: line(v.ID.Name()) + " is to be resolved",
 		}
 	}
-	open := v.open()
+	open := v.OpenQuestions()
 	several := false
 	for _, q := range open[:min(len(open), questionsOnCard)] {
 		if f.known[keyQuestion+q.Question] != "" {
@@ -639,7 +641,7 @@ func (f *follower) notices(v scene, o *outlook) {
 			o.jobs = append(o.jobs, j)
 		}
 	}
-	if r := v.Run; r.Return && !o.resolved {
+	if r := v.Taken; r.Return && !o.resolved {
 		key := keyBack + strconv.FormatUint(r.Token, 10)
 		var looking []string
 		for _, id := range r.Looking[:min(len(r.Looking), 20)] {
@@ -652,8 +654,17 @@ func (f *follower) notices(v scene, o *outlook) {
 			}
 		}
 		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "back", map[string]any{
-			"Incident": line(string(v.ID)), "Looking": looking, "Waiting": waiting,
+			"Incident": line(v.ID.Name()), "Looking": looking, "Waiting": waiting,
 		})})
+	}
+	if d := v.Diverged; d != nil {
+		key := keyDiverged + strconv.FormatUint(d.Held, 10)
+		decide := func(choice, label string) commands.Button {
+			return commands.Button{Verb: "repair", Label: label, On: choice, Incident: v.ID, Style: "danger"}
+		}
+		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "diverged", map[string]any{
+			"Incident": line(v.ID.Name()), "From": d.Common + 1, "To": d.Held, "Kept": len(d.Lost), "Who": either(v.named("commander")),
+		}, decide(incident.GoOn, "Go on from what is left …"), decide(incident.Restore, "Put the lost events back …"))})
 	}
 	if d := v.Durability; d != nil && d.Volatile {
 		add(job{key: keyVolatile, thread: true, m: f.b.noticeMessage(v, keyVolatile, "thread", "volatile", map[string]any{
@@ -679,14 +690,14 @@ func (f *follower) questions(v scene, o *outlook) {
 		if q.BrokeGlass {
 			if glass := keyGlass + q.Question; f.known[glass] == "" && !f.given[glass] {
 				o.jobs = append(o.jobs, job{key: glass, m: f.b.noticeMessage(v, glass, "notice", "glass", map[string]any{
-					"By": who(q.By), "Title": v.about(q), "At": clockTime(q.At), "Reason": theirs(q.Reason, 500),
+					"By": v.who(q.By), "Title": v.about(q), "At": clockTime(q.At), "Reason": theirs(q.Reason, 500),
 					"Tell": strings.Join(v.named("commander"), " "),
 				})})
 			}
 		}
 		looks := v.looks(q)
 		posted := f.known[key] != ""
-		if f.given[key] || f.shown[key+"/as"] == looks || !posted && !v.asks(q) {
+		if f.given[key] || f.shown[key+"/as"] == looks || !posted && !v.Asks(q) {
 			continue
 		}
 		j := job{key: key, m: f.b.questionMessage(v, q), as: looks}
@@ -779,26 +790,12 @@ func (f *follower) giveUp(j job, err error) {
 	f.log.Error().Err(err).Str("key", j.key).Msg("Slack does not take this message, not even as plain text")
 }
 
-// recordAll writes down what was said, so that nobody says it again.
+// recordAll keeps where things were said, so that nobody says them again.
 func (f *follower) recordAll(ctx context.Context) error {
 	for key, j := range f.unrecorded {
-		now := f.b.clock.Now()
-		_, err := f.b.opt.Book.Decide(ctx, f.id, func(s *incident.State) (incident.Write, error) {
-			before, there := s.Posts[key]
-			if there && before.TS == j.ts {
-				return incident.Write{}, nil
-			}
-			request := "post/" + key
-			if there {
-				request += "/" + j.ts
-			}
-			return incident.Write{Request: request, Events: []incident.Event{{
-				Time: now, Actor: incident.Bot,
-				Body: incident.MessagePosted{Key: key, Channel: f.b.opt.Channel, TS: j.ts, Next: j.next},
-			}}}, nil
-		})
-		if err != nil {
-			return fmt.Errorf("write down what was said: %w", err)
+		p := incident.Place{Channel: f.b.opt.Channel, TS: j.ts, Next: j.next}
+		if err := f.b.opt.Book.Log().Remember(ctx, f.id, key, p); err != nil {
+			return fmt.Errorf("keep where it was said: %w", err)
 		}
 		delete(f.unrecorded, key)
 	}
@@ -871,7 +868,7 @@ func (f *follower) review(ctx context.Context, o outlook) error {
 	}
 	if !f.files[file.Name] {
 		f.uploads++
-		err := f.b.client.upload(ctx, f.b.opt.Channel, "", file, prefix(o.practice)+"Review draft of "+line(string(f.id)))
+		err := f.b.client.upload(ctx, f.b.opt.Channel, "", file, prefix(o.practice)+"Review draft of "+line(f.id.Name()))
 		if err != nil {
 			f.searched = false
 			if f.uploads < attempts {

@@ -62,7 +62,7 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 	up := func(b *Bot, v scene) message {
 		var next time.Time
 		if v.ResolvedAt.IsZero() {
-			next = v.now.Add(15 * time.Minute)
+			next = v.Now.Add(15 * time.Minute)
 		}
 		return b.updateMessage(v, "update/1", next)
 	}
@@ -142,7 +142,7 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 			var lines []detail
 			s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
 			for _, e := range s.events {
-				if d, ok := detailOf(e); ok {
+				if d, ok := detailOf(e, roster); ok {
 					lines = append(lines, d)
 				}
 			}
@@ -321,7 +321,7 @@ func TestTheUpdateNamesWhoIsWaitedFor(t *testing.T) {
 		story *story
 		want  string
 	}{
-		{"Go is asked", newStory("unplanned").readiness(), "waiting for <@UALICE>: Begin the failover to us-west-2"},
+		{"Go is asked", newStory("unplanned").readiness(), "waiting for <@UALICE>, <@UBOB> or <@UCAROL>: Begin the failover to us-west-2"},
 		{"right before the approval is asked", asked(), "waiting for <@UBOB> or <@UCAROL>: Promote the database in us-west-2"},
 		{"the approval is asked", asked().asked(approveID, 0), "waiting for <@UBOB> or <@UCAROL>: Promote the database in us-west-2"},
 		{"it was given", asked().asked(approveID, 0).add(time.Second, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"}), "Promote database (0 of 2)"},
@@ -434,7 +434,7 @@ func endless() *story {
 	}
 	raw, _ := json.Marshal(p)
 	s := &story{at: began}
-	s.add(0, "UALICE", incident.IncidentDeclared{Incident: inc, Source: text, Target: text, Mode: "unplanned", Severity: text, Reason: text, Began: began, Commander: "UALICE"}, incident.PlanFrozen{Digest: "x", Plan: raw})
+	s.add(0, "UALICE", incident.IncidentDeclared{Incident: inc, Severity: text, Reason: text, Began: began, Commander: "UALICE"}, incident.RunBegun{Source: text, Target: text, Mode: "unplanned", Digest: "x", Plan: raw})
 	var ids []string
 	for i := range 200 {
 		id := fmt.Sprintf("step%d", i)
@@ -480,7 +480,7 @@ func TestNoTextIsTooLongForSlack(t *testing.T) {
 			}
 			var lines []detail
 			for _, e := range s.events {
-				if d, ok := detailOf(e); ok && len(lines) < linesMax {
+				if d, ok := detailOf(e, roster); ok && len(lines) < linesMax {
 					lines = append(lines, d)
 				}
 			}
@@ -563,7 +563,7 @@ func TestWhatTheCardHasNoButtonsForIsCounted(t *testing.T) {
 	if !strings.Contains(card, "and 2 more questions, answered where each was asked") || strings.Count(card, "*Waiting for") != questionsOnCard {
 		t.Errorf("the card says %s", card)
 	}
-	want := "waiting for <@UALICE>: Step 0 stopped, Step 1 stopped, Not confirmed: Step 2"
+	want := "waiting for <@UALICE>, <@UBOB> or <@UCAROL>: Step 0 stopped, Step 1 stopped, Not confirmed: Step 2"
 	if got := v.doing(); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " and 2 more") {
 		t.Errorf("the update says %q", got)
 	}
@@ -574,7 +574,7 @@ func TestAfterAnAbortTheCardSaysWhatWasCutOffAndTheImpactGoesOn(t *testing.T) {
 	later := s.at.Add(5 * time.Minute)
 	v := sober(t, later).scene(incident.Fold(s.events))
 	lines := map[string]sectionLine{}
-	for _, l := range v.chapters() {
+	for _, l := range v.sections() {
 		lines[l.Title] = l
 	}
 	if l := lines["Scale up"]; l.Note != "2 cut off" || l.Mark != "–" || l.Busy {
@@ -610,7 +610,7 @@ func TestTheUpdateSaysWhatTakesLongerThanUsualWhileAPersonIsWaitedFor(t *testing
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()
 	s.add(time.Second, incident.Bot, incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: "dns", Title: "Move the name", Role: "commander"})
 	v := sober(t, s.at.Add(13*time.Minute)).scene(incident.Fold(s.events))
-	want := "waiting for <@UALICE>: Move the name stopped; “The database takes writes” takes longer than usual (6 min)"
+	want := "waiting for <@UALICE>, <@UBOB> or <@UCAROL>: Move the name stopped; “The database takes writes” takes longer than usual (6 min)"
 	if got := v.doing(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -38,7 +38,7 @@ type place struct {
 // command answers /failover.
 func (b *Bot) command(ctx context.Context, envelope string, c slack.SlashCommand) {
 	ask := said(c.Text)
-	ask.Person, ask.Request, ask.CanForm = c.UserID, "slack/"+envelope, c.TriggerID != ""
+	ask.Via, ask.Request, ask.CanForm = bySlack(c.UserID), "slack/"+envelope, c.TriggerID != ""
 	at := place{person: c.UserID, channel: c.ChannelID, response: c.ResponseURL, trigger: c.TriggerID}
 	b.reply(ctx, at, ask.Request, b.do(ctx, ask))
 }
@@ -47,7 +47,7 @@ func (b *Bot) command(ctx context.Context, envelope string, c slack.SlashCommand
 func (b *Bot) mention(ctx context.Context, id string, m *slackevents.AppMentionEvent) {
 	typed := leadingMention.ReplaceAllString(strings.TrimSpace(m.Text), "")
 	ask := said(plainText.Replace(typed))
-	ask.Person, ask.Request = m.User, id
+	ask.Via, ask.Request = bySlack(m.User), id
 	b.reply(ctx, place{person: m.User, channel: m.Channel, thread: m.ThreadTimeStamp}, id, b.do(ctx, ask))
 }
 
@@ -61,6 +61,9 @@ func said(typed string) commands.Ask {
 	verb, rest := commands.Parse(typed)
 	return commands.Ask{Verb: verb, Text: rest}
 }
+
+// bySlack is how somebody comes who has that id here.
+func bySlack(user string) incident.Via { return incident.Via{Face: incident.FaceSlack, ID: user} }
 
 const actionPrefix = "fo."
 
@@ -77,7 +80,7 @@ func (b *Bot) click(ctx context.Context, c slack.InteractionCallback) {
 	if !ours {
 		return
 	}
-	ask := commands.Ask{Person: c.User.ID, Verb: verb, Request: clickID(c), CanForm: c.TriggerID != ""}
+	ask := commands.Ask{Via: bySlack(c.User.ID), Verb: verb, Request: clickID(c), CanForm: c.TriggerID != ""}
 	ask.Incident, ask.On = split(a.Value)
 	channel := c.Channel.ID
 	if channel == "" {
@@ -132,7 +135,7 @@ func (b *Bot) submit(ctx context.Context, done func(), e envelope, c slack.Inter
 		if !ours {
 			return
 		}
-		ask := commands.Ask{Person: c.User.ID, Verb: verb, Request: "slack/" + e.id, Values: values(c.View.State)}
+		ask := commands.Ask{Via: bySlack(c.User.ID), Verb: verb, Request: "slack/" + e.id, Values: values(c.View.State)}
 		ask.Incident, ask.On = split(c.View.PrivateMetadata)
 		at := b.origin(c.View.ID, c.User.ID)
 

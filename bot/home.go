@@ -136,7 +136,7 @@ type standing struct {
 
 func (h *homes) stand(ctx context.Context) standing {
 	var st standing
-	ids, err := h.b.opt.Book.Log().Incidents(ctx)
+	ids, err := h.b.opt.Book.Log().Incidents(ctx, 0)
 	for _, id := range slices.Backward(ids) {
 		if err != nil || st.id != "" {
 			break
@@ -160,19 +160,15 @@ func (h *homes) standing(s *incident.State, st *standing) {
 	v := h.b.scene(s)
 	st.id, st.seq, st.ours, st.phase, st.open = h.turn.id, s.Seq, h.turn.ours(s), s.Phase(), s.ResolvedAt.IsZero()
 	for _, q := range s.Questions {
-		for _, p := range v.roster {
-			if waits, _ := v.waitsFor(p, q); waits {
-				st.asked = append(st.asked, p.ID)
-				if v.asks(q) {
-					st.now = append(st.now, p.ID)
-				}
-			}
+		waits := v.awaits(q)
+		st.asked = append(st.asked, waits...)
+		if v.Asks(q) {
+			st.now = append(st.now, waits...)
 		}
 	}
-	for _, p := range v.roster {
-		if v.resolves(p) {
-			st.asked, st.now = append(st.asked, p.ID), append(st.now, p.ID)
-		}
+	if commander, ok := v.Roster.ByID(v.Declared.Commander); ok && v.resolves(commander) {
+		waits := users([]incident.Person{commander})
+		st.asked, st.now = append(st.asked, waits...), append(st.now, waits...)
 	}
 }
 
@@ -297,7 +293,7 @@ func (h *homes) draw(ctx context.Context, person string, st standing, then time.
 	err = b.opt.Book.View(ctx, st.id, func(s *incident.State) {
 		v := b.scene(s)
 		blocks = b.home(v.home(p, listed, b.opt.Channel, help), v.practice)
-		v.now = then
+		v.Now = then
 		before = look(b.home(v.home(p, listed, b.opt.Channel, help), v.practice))
 	})
 	if err != nil {
@@ -311,18 +307,9 @@ func look(blocks []slack.Block) string { return message{blocks: blocks}.sum() }
 
 // rostered finds a person on the roster. Listed there twice is listed nowhere, as
 // for commands.
-func (b *Bot) rostered(id string) (p commands.Person, listed bool) {
-	n := 0
-	for _, one := range b.opt.Roster {
-		if one.ID == id {
-			p = one
-			n++
-		}
-	}
-	if n != 1 {
-		return commands.Person{ID: id}, false
-	}
-	return p, len(p.Roles) > 0
+func (b *Bot) rostered(user string) (p incident.Person, listed bool) {
+	p, known := b.opt.Roster.Of(bySlack(user))
+	return p, known && len(p.Roles) > 0
 }
 
 // help is what that person may type now, in the words of commands. Asking them
@@ -332,7 +319,7 @@ func (h *homes) help(ctx context.Context, person string, st standing) string {
 	if had, ok := h.helped[person]; ok && had.when == when {
 		return had.text
 	}
-	a := h.b.do(ctx, commands.Ask{Person: person, Verb: "help", Request: "home/" + person})
+	a := h.b.do(ctx, commands.Ask{Via: bySlack(person), Verb: "help", Request: "home/" + person})
 	text := may(h.b.face.render(a.Text))
 	if !a.Refused {
 		h.helped[person] = helped{when, text}
@@ -389,33 +376,33 @@ type homePart struct {
 
 // waitsFor says whether a question waits, or waited, for that person, and whether
 // only to break the glass.
-func (v scene) waitsFor(p commands.Person, q *incident.Question) (waits, glass bool) {
-	if slices.ContainsFunc(v.persons(q), func(one commands.Person) bool { return one.ID == p.ID }) {
+func (v scene) waitsFor(p incident.Person, q *incident.Question) (waits, glass bool) {
+	if slices.ContainsFunc(v.Answerers(q), func(one incident.Person) bool { return one.ID == p.ID }) {
 		return true, false
 	}
 	glass = q.Kind == incident.AskApprove && p.BreakGlass && v.Expiries[q.Step] >= 1
 	return glass, glass
 }
 
-// awaits are the ids of those for whom a question waits.
+// awaits are the Slack ids of those for whom a question waits.
 func (v scene) awaits(q *incident.Question) []string {
-	out := []string{}
-	for _, p := range v.roster {
+	var out []incident.Person
+	for _, p := range v.Roster {
 		if waits, _ := v.waitsFor(p, q); waits {
-			out = append(out, p.ID)
+			out = append(out, p)
 		}
 	}
-	return out
+	return users(out)
 }
 
 // resolves says that the run is over and that person is waited for to say that the
 // incident is.
-func (v scene) resolves(p commands.Person) bool {
-	return p.ID == v.Declared.Commander && v.ends()
+func (v scene) resolves(p incident.Person) bool {
+	return p.ID == v.Declared.Commander && v.Ends()
 }
 
 // home is what somebody's App Home shows: first what waits for them.
-func (v scene) home(p commands.Person, listed bool, channel, help string) []homePart {
+func (v scene) home(p incident.Person, listed bool, channel, help string) []homePart {
 	if !v.ResolvedAt.IsZero() {
 		c := v.card()
 		return []homePart{{homeView: homeView{Nothing: true, Last: &c, Ended: dayTime(v.ResolvedAt), Help: help}}}
@@ -423,7 +410,7 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 	channel = "<#" + escape(channel) + ">"
 	var parts []homePart
 	more := 0
-	for _, q := range v.open() {
+	for _, q := range v.OpenQuestions() {
 		waits, glass := v.waitsFor(p, q)
 		switch {
 		case !waits || !listed:
@@ -460,7 +447,7 @@ func (v scene) home(p commands.Person, listed bool, channel, help string) []home
 		parts = append(parts, homePart{homeView: homeView{Nothing: true}})
 	}
 	c.Asking, c.Unshown = nil, 0
-	for _, q := range v.open() {
+	for _, q := range v.OpenQuestions() {
 		if waits, _ := v.waitsFor(p, q); !waits || !listed {
 			c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
 		}

@@ -121,11 +121,11 @@ func TestAppHomeShowsEachPersonWhatWaitsForThem(t *testing.T) {
 		[]string{"Nothing waits", "fo.break_glass", "REHEARSAL"})
 	_, alice := s.home("UALICE")
 	wants(t, "Alice's App Home", alice,
-		[]string{"*Nothing waits for you.*", "Waiting for <@UBOB> or <@UCAROL>", `"fo.timeline"`, `"fo.abort"`, "*" + string(id) + "*"},
+		[]string{"*Nothing waits for you.*", "Waiting for <@UBOB> or <@UCAROL>", `"fo.timeline"`, `"fo.abort"`, "*" + id.Name() + "*"},
 		[]string{`"fo.approve"`})
 	_, eve := s.home("UEVE")
 	wants(t, "Eve's App Home", eve,
-		[]string{"*Nothing waits for you.*", "*" + string(id) + "*", "You are not on the roster: you can use status and help."},
+		[]string{"*Nothing waits for you.*", "*" + id.Name() + "*", "You are not on the roster: you can use status and help."},
 		[]string{`"fo.`, "(takes "})
 
 	s.happen(id, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
@@ -151,7 +151,7 @@ func TestAppHomeWithoutAnIncidentSaysWhatWorks(t *testing.T) {
 	s.sleep(time.Minute)
 	_, alice = s.home("UALICE")
 	wants(t, "Alice's App Home after the incident", alice, []string{
-		"*Nothing waits for you.*", "No incident is open. The last one: *" + string(id) + "*", "Users were moved to us-west-2. Resolved by <@UALICE>.", "`/failover start REGION",
+		"*Nothing waits for you.*", "No incident is open. The last one: *" + id.Name() + "*", "Users were moved to us-west-2. Resolved by <@UALICE>.", "`/failover start REGION",
 	}, []string{`"fo.`})
 	_, bob := s.home("UBOB") // who was asked, and has never opened it
 	wants(t, "Bob's App Home after the incident", bob, []string{"No incident is open."}, []string{"fo.approve"})
@@ -184,7 +184,7 @@ func TestAButtonInAppHomeWorksAndItsAnswerIsADirectMessage(t *testing.T) {
 		s.sleep(time.Second)
 	}
 	press("fo.decline")
-	if ask := s.next(); ask.Verb != "decline" || ask.On != approveID || ask.Incident != id || ask.Request == "" || ask.Person != "UBOB" {
+	if ask := s.next(); ask.Verb != "decline" || ask.On != approveID || ask.Incident != id || ask.Request == "" || ask.Via.ID != "UBOB" {
 		t.Errorf("asked %+v", ask)
 	}
 	got := s.direct("UBOB")
@@ -438,14 +438,14 @@ func TestAppHomeLooksAsItDid(t *testing.T) {
 			v := b.scene(incident.Fold(c.story.events))
 			p, listed := b.rostered(c.person)
 			blocks := b.home(v.home(p, listed, channel, c.help), v.practice)
-			view(t, blocks)
+			fits(t, blocks)
 			golden(t, c.name, map[string]any{"blocks": blocks})
 		})
 	}
 }
 
 // view checks a view against Slack's limits.
-func view(t *testing.T, blocks []slack.Block) {
+func fits(t *testing.T, blocks []slack.Block) {
 	t.Helper()
 	data, err := json.Marshal(blocks)
 	if err != nil {
@@ -485,12 +485,12 @@ func TestNoTextIsTooLongForAppHome(t *testing.T) {
 		s.add(time.Second, "UALICE", end)
 		b := sober(t, s.at)
 		v := b.scene(incident.Fold(s.events))
-		for _, p := range append(roster, commands.Person{ID: "UEVE"}) {
-			view(t, b.home(v.home(p, len(p.Roles) > 0, channel, strings.Repeat("`/failover x` &lt;!channel&gt; ", 500)), true))
+		for _, p := range append(roster, incident.Person{ID: "UEVE"}) {
+			fits(t, b.home(v.home(p, len(p.Roles) > 0, channel, strings.Repeat("`/failover x` &lt;!channel&gt; ", 500)), true))
 		}
-		for _, p := range []commands.Person{{ID: "UALL", Roles: []string{v.Questions["a0"].Role, "commander"}}} {
+		for _, p := range []incident.Person{{ID: "UALL", Roles: []string{v.Questions["a0"].Role, "commander"}}} {
 			blocks := b.home(v.home(p, true, channel, ""), true)
-			view(t, blocks)
+			fits(t, blocks)
 		}
 		if n := utf8.RuneCountInString(v.topic()); n > topicMax {
 			t.Errorf("a topic of %d characters", n)

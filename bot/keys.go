@@ -1,5 +1,5 @@
 package bot
 
-// ReviewFile is the key in State.Posts under which the uploaded review draft is
-// remembered: the last thing that is said about an incident.
+// ReviewFile is the key under which it is remembered where the uploaded review draft
+// is: the last thing that is said about an incident.
 const ReviewFile = keyFile

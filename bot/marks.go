@@ -121,7 +121,7 @@ func (m *marks) keep(topic string) {
 func (m *marks) tell(topic string) {
 	m.b.mu.Lock()
 	defer m.b.mu.Unlock()
-	m.b.topics[m.id] = topic
+	m.b.topics[m.id.Name()] = topic
 }
 
 // run does what is wished until all is said or ctx ends.
@@ -302,7 +302,7 @@ func (m *marks) former(t slack.Topic) (before string, of bool) {
 	}
 	m.b.mu.Lock()
 	defer m.b.mu.Unlock()
-	return m.b.topics[incident.ID(found[1])], true
+	return m.b.topics[found[1]], true
 }
 
 // recall reads what the card of a former life carries.
@@ -334,7 +334,7 @@ func (m *marks) recall(ctx context.Context, card string) (topic string, err erro
 const metaTopic = "topic_before"
 
 // topicHead is how each topic of an incident begins.
-func (v scene) topicHead() string { return prefix(v.practice) + bald(string(v.ID)) + " · " }
+func (v scene) topicHead() string { return prefix(v.practice) + bald(v.ID.Name()) + " · " }
 
 // topic says where things stand, in one line that changes with the phase, the
 // section and who is waited for, and not with each step. Empty once resolved.
@@ -343,11 +343,11 @@ func (v scene) topic() string {
 		return ""
 	}
 	d := v.Declared
-	way := cut(bald(d.Severity), 20) + " · " + cut(bald(d.Source), 40) + " → " + cut(bald(d.Target), 40)
+	way := cut(bald(d.Severity), 20) + " · " + cut(bald(v.Source), 40) + " → " + cut(bald(v.Target), 40)
 	var parts []string
 	switch phase := v.Phase(); phase {
 	case "mitigated":
-		parts = append(parts, "waiting for "+v.name(d.Commander)+" to resolve", "served by "+cut(bald(d.Target), 40))
+		parts = append(parts, "waiting for "+v.name(d.Commander)+" to resolve", "served by "+cut(bald(v.Target), 40))
 	case "aborted":
 		parts = append(parts, "aborted", "waiting for "+v.name(d.Commander))
 	default:
@@ -356,8 +356,8 @@ func (v scene) topic() string {
 		}
 		parts = append(parts, cut(bald(v.section()), 60))
 		var names []string
-		for _, q := range v.open() {
-			for _, p := range v.persons(q) {
+		for _, q := range v.OpenQuestions() {
+			for _, p := range v.Answerers(q) {
 				if name := v.name(p.ID); !slices.Contains(names, name) {
 					names = append(names, name)
 				}
@@ -376,7 +376,7 @@ func (v scene) topic() string {
 // one that is next.
 func (v scene) section() string {
 	busy, next := "", ""
-	for _, l := range v.chapters() {
+	for _, l := range v.sections() {
 		switch {
 		case l.Busy, l.Asked:
 			busy = l.Title
@@ -397,10 +397,8 @@ func bald(s string) string {
 
 // name is what people call somebody, where a mention would not be shown as one.
 func (v scene) name(id string) string {
-	for _, p := range v.roster {
-		if p.ID == id && p.Name != "" {
-			return cut(bald(p.Name), 40)
-		}
+	if p, ok := v.Roster.ByID(id); ok && p.Name != "" {
+		return cut(bald(p.Name), 40)
 	}
 	return cut(bald(id), 40)
 }

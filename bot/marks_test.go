@@ -73,19 +73,19 @@ func TestTheTopicSaysWhereThingsStandAndIsPutBack(t *testing.T) {
 	s.start(s.log)
 	id := s.open()
 	s.sleep(15 * time.Second)
-	if got, want := s.topic(), string(id)+" · Declare · SEV-1 · us-east-1 → us-west-2"; got != want {
+	if got, want := s.topic(), id.Name()+" · Declare · SEV-1 · us-east-1 → us-west-2"; got != want {
 		t.Errorf("declared, the topic is %q, want %q", got, want)
 	}
 	asked := untilAsked()
 	s.play(id, asked)
 	s.sleep(15 * time.Second)
-	if got, want := s.topic(), string(id)+" · waiting for Bob or Carol · Promote database · SEV-1 · us-east-1 → us-west-2"; got != want {
+	if got, want := s.topic(), id.Name()+" · waiting for Bob or Carol · Promote database · SEV-1 · us-east-1 → us-west-2"; got != want {
 		t.Errorf("asked, the topic is %q, want %q", got, want)
 	}
 	rest := untilAsked().promoted().mitigated().events[len(asked.events)-2:]
 	s.play(id, &story{events: rest})
 	s.sleep(15 * time.Second)
-	if got, want := s.topic(), string(id)+" · waiting for Alice to resolve · served by us-west-2 · SEV-1 · us-east-1 → us-west-2"; got != want {
+	if got, want := s.topic(), id.Name()+" · waiting for Alice to resolve · served by us-west-2 · SEV-1 · us-east-1 → us-west-2"; got != want {
 		t.Errorf("mitigated, the topic is %q, want %q", got, want)
 	}
 	s.happen(id, "UALICE", incident.IncidentResolved{})
@@ -123,7 +123,7 @@ func TestATopicThatAPersonSetIsLeftAlone(t *testing.T) {
 		s.start(s.log)
 		id := s.open()
 		s.sleep(15 * time.Second)
-		if !strings.HasPrefix(s.topic(), string(id)) {
+		if !strings.HasPrefix(s.topic(), id.Name()) {
 			t.Fatalf("the topic is %q", s.topic())
 		}
 		s.setTopic(theirs)
@@ -171,13 +171,10 @@ func TestTheTopicOfTheIncidentBeforeIsNotPutBack(t *testing.T) {
 	for _, lasts := range []time.Duration{15 * time.Second, 7 * time.Second, 7 * time.Second} {
 		id := s.open()
 		s.sleep(lasts)
-		if !strings.HasPrefix(s.topic(), string(id)) {
+		if !strings.HasPrefix(s.topic(), id.Name()) {
 			t.Errorf("the topic is %q", s.topic())
 		}
 		s.happen(id, "UALICE", incident.RunAborted{Reason: "x"}, incident.IncidentResolved{})
-		if err := s.log.Close(s.ctx, id); err != nil {
-			t.Fatal(err)
-		}
 	}
 	s.sleep(2 * time.Minute)
 	if got := s.topic(); got != "the one that people know" {
@@ -244,7 +241,7 @@ func TestPinAndTopicSurviveADeathAnywhere(t *testing.T) {
 			if got := s.pinned(); len(got) != 1 {
 				t.Errorf("died at call %d (after it: %v): pinned are %v", n, after, got)
 			}
-			if got := s.topic(); !strings.HasPrefix(got, string(id)) {
+			if got := s.topic(); !strings.HasPrefix(got, id.Name()) {
 				t.Errorf("died at call %d (after it: %v): the topic is %q", n, after, got)
 			}
 			s.happen(id, "UALICE", incident.RunAborted{Reason: "x"}, incident.IncidentResolved{})
@@ -305,9 +302,6 @@ func TestTheMarksGoEvenWhenABotDiesRightAfterItsLastWord(t *testing.T) {
 		t.Fatalf("%d files, pinned %v", len(s.slack.Files()), s.pinned())
 	}
 	kill()
-	if err := s.log.Close(s.ctx, id); err != nil {
-		t.Fatal(err)
-	}
 	s.change = func(o *Options, _ *Client) { o.Holds = func(incident.ID) bool { return false } }
 	s.start(s.log)
 	s.sleep(time.Minute)
@@ -320,9 +314,9 @@ func TestTheMarksGoEvenWhenABotDiesRightAfterItsLastWord(t *testing.T) {
 }
 
 func TestATopicFitsAndIsPlain(t *testing.T) {
-	d := incident.IncidentDeclared{Incident: inc, Source: "a<b>&c", Target: strings.Repeat("x", 300), Severity: "SEV-1 <!channel>\n*", Mode: "planned", Commander: "UALICE"}
+	d := incident.IncidentDeclared{Incident: inc, Severity: "SEV-1 <!channel>\n*", Commander: "UALICE"}
 	s := &story{at: began}
-	s.add(0, "UALICE", d)
+	s.add(0, "UALICE", d, incident.RunBegun{Source: "a<b>&c", Target: strings.Repeat("x", 300), Mode: "planned"})
 	v := sober(t, began).scene(incident.Fold(s.events))
 	v.practice = true
 	got := v.topic()

@@ -27,6 +27,8 @@ type questionView struct {
 	Confirm                  string
 	Target                   string
 	Outcome                  string // empty while it is open
+	Wanted                   int    // how many people have to say yes
+	Given                    string // who did so far, of several
 	// go
 	OK, Failed, Unknown int
 	Running, Past       int
@@ -46,17 +48,23 @@ type questionView struct {
 func (v scene) question(q *incident.Question) questionView {
 	w := questionView{
 		Title: v.about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
-		By: who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
-		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Declared.Target, 40), Locked: q.Locked,
+		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
+		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Target, 40), Locked: q.Locked,
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
 	}
 	if v.GoBy != "" {
-		w.By = who(v.GoBy)
+		w.By = v.who(v.GoBy)
 	}
+	w.Wanted = max(q.Count, 1)
+	var given []string
+	for _, by := range q.Given {
+		given = append(given, v.who(by))
+	}
+	w.Given = text.List(given, "and")
 	var glass []string
-	for _, p := range v.roster {
+	for _, p := range v.Roster {
 		if _, may := v.waitsFor(p, q); may {
-			glass = append(glass, who(p.ID))
+			glass = append(glass, v.who(p.ID))
 		}
 	}
 	w.Glass = strings.Join(glass, " or ")
@@ -76,8 +84,8 @@ func (v scene) question(q *incident.Question) questionView {
 	}
 	switch {
 	case !q.Open:
-		w.Outcome = outcome(q)
-	case !v.asks(q):
+		w.Outcome = v.outcome(q)
+	case !v.Asks(q):
 		w.Outcome = "The run is over; this is not asked any more."
 	}
 	switch q.Kind {
@@ -85,7 +93,7 @@ func (v scene) question(q *incident.Question) questionView {
 		v.gate(q, &w)
 	case incident.AskFailed:
 		v.failure(q, &w)
-	case incident.AskApprove:
+	case incident.AskApprove, incident.AskPerson:
 	}
 	return w
 }
@@ -119,24 +127,24 @@ func (v scene) lastApproval(step string) (last *incident.Question) {
 
 // gate says how what Go needs stands now; once Go was given, what it passed.
 func (v scene) gate(q *incident.Question, w *questionView) {
-	r := v.readiness()
-	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.ok, r.failed, r.unknown, r.running+r.left, r.past, r.bad
+	r := v.Readiness()
+	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, v.bad(r)
 	if len(w.Bad) > badMax {
 		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
 	}
 	switch {
-	case !v.asks(q):
+	case !v.Asks(q):
 		for _, id := range q.Failed {
 			if v.Step(id).Status == incident.Skipped {
 				w.Override = append(w.Override, v.plan.title(id))
 			}
 		}
-	case len(r.locked) > 0:
-		w.Stuck = v.titles(r.locked)
-	case len(r.again) > 0:
-		w.Checking = v.titles(r.again)
+	case len(r.Locked) > 0:
+		w.Stuck = v.titles(r.Locked)
+	case len(r.Again) > 0:
+		w.Checking = v.titles(r.Again)
 	default:
-		w.Override = v.titles(r.stopped)
+		w.Override = v.titles(r.Stopped)
 	}
 }
 
@@ -144,11 +152,13 @@ func (v scene) gate(q *incident.Question, w *questionView) {
 // that changes.
 func (v scene) looks(q *incident.Question) string {
 	switch {
-	case !v.asks(q):
+	case !v.Asks(q):
 		return "closed"
 	case q.Kind == incident.AskGo:
-		r := v.readiness()
-		return fmt.Sprintf("open %v %v %v", v.titles(r.again), v.titles(r.locked), r.bad)
+		r := v.Readiness()
+		return fmt.Sprintf("open %v %v %v", v.titles(r.Again), v.titles(r.Locked), v.bad(r))
+	case len(q.Given) > 0:
+		return fmt.Sprintf("open, %d", len(q.Given))
 	}
 	return "open"
 }
@@ -169,15 +179,7 @@ func (v scene) failure(q *incident.Question, w *questionView) {
 			done++
 		}
 	}
-	waiting := 0
-	needs := map[string]bool{q.Step: true}
-	for _, s := range v.plan.Steps { // in order: whatever is needed comes first
-		if slices.ContainsFunc(s.Needs, func(n string) bool { return needs[n] }) {
-			needs[s.ID] = true
-			waiting++
-		}
-	}
-	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, text.Count(len(v.plan.Steps), "step"), waits(waiting))
+	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, text.Count(len(v.plan.Steps), "step"), waits(len(v.WaitFor(q.Step))))
 }
 
 func waits(n int) string {
@@ -191,7 +193,7 @@ func waits(n int) string {
 }
 
 // outcome says how a question ended.
-func outcome(q *incident.Question) string {
+func (v scene) outcome(q *incident.Question) string {
 	at := clockTime(q.At)
 	reason := ""
 	if q.Reason != "" {
@@ -200,40 +202,47 @@ func outcome(q *incident.Question) string {
 	switch q.Answer {
 	case "approve":
 		if q.BrokeGlass {
-			return "Approved alone by " + who(q.By) + ", who broke the glass, at " + at + reason
+			return "Approved alone by " + v.who(q.By) + ", who broke the glass, at " + at + reason
 		}
-		return "Approved by " + who(q.By) + " at " + at + reason
+		return "Approved by " + v.who(q.By) + " at " + at + reason
 	case "go":
-		return who(q.By) + " said Go at " + at + reason
+		return v.who(q.By) + " said Go at " + at + reason
 	case "retry":
-		return who(q.By) + " said Retry at " + at + reason
+		return v.who(q.By) + " said Retry at " + at + reason
 	case "skip":
-		return who(q.By) + " went on without it at " + at + reason
+		return v.who(q.By) + " went on without it at " + at + reason
 	case "abort":
-		return who(q.By) + " stopped the run at " + at + reason
+		return v.who(q.By) + " stopped the run at " + at + reason
 	case "declined":
-		return "Declined by " + who(q.By) + " at " + at + reason
+		return "Declined by " + v.who(q.By) + " at " + at + reason
 	case "expired":
 		return "Nobody answered until " + at + ". It is asked again."
 	case "withdrawn":
 		return "Withdrawn at " + at + reason
 	}
-	return "Answered by " + who(q.By) + " at " + at + reason
+	if q.Kind == incident.AskPerson {
+		var by []string
+		for _, one := range q.Given {
+			by = append(by, v.who(one))
+		}
+		return "“" + lineOf(q.Answer, 60) + "” by " + text.List(by, "and") + " at " + at + reason
+	}
+	return "Answered by " + v.who(q.By) + " at " + at + reason
 }
 
 // questionMessage is a question of its own at the bottom of the channel; without
 // buttons once it is answered.
 func (b *Bot) questionMessage(v scene, q *incident.Question) message {
 	var rows []slack.Block
-	if v.asks(q) {
+	if v.Asks(q) {
 		rows = row("question/"+q.Question, v.choices(q)...)
 	}
 	m := compose(b.words.say(string(q.Kind), v.question(q)), v.practice, rows...)
 	m.meta = map[string]any{
 		"incident": string(v.ID), "key": keyQuestion + q.Question, "kind": "question",
-		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": v.asks(q),
+		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": v.Asks(q),
 	}
-	if v.asks(q) {
+	if v.Asks(q) {
 		m.meta[metaWaits], m.meta[metaAsks] = v.awaits(q), v.about(q)
 	}
 	return m

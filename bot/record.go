@@ -42,7 +42,7 @@ func messageTS(c slack.InteractionCallback) string {
 // channel reads it in the card's thread, and it has read the message.
 func (b *Bot) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	at := place{person: c.User.ID, channel: c.Channel.ID, response: c.ResponseURL}
-	ask := commands.Ask{Person: c.User.ID, Verb: "note", Request: shortcutID(c)}
+	ask := commands.Ask{Via: bySlack(c.User.ID), Verb: "note", Request: shortcutID(c)}
 	if ask.Text = b.quotation(c); ask.Text == "" {
 		b.reply(ctx, at, ask.Request, commands.Answer{
 			Refused: true,
@@ -82,10 +82,8 @@ func (b *Bot) author(m slack.Message) string {
 
 // called is somebody's name on the roster, else the id.
 func (b *Bot) called(id string) string {
-	for _, p := range b.opt.Roster {
-		if p.ID == id && p.Name != "" {
-			return p.Name
-		}
+	if p, ok := b.opt.Roster.Of(bySlack(id)); ok && p.Name != "" {
+		return p.Name
 	}
 	return cut(oneLine(id), 40)
 }

@@ -126,7 +126,7 @@ func TestAMessageIsPutOnTheRecordOnceHoweverOftenSlackSaysSo(t *testing.T) {
 	close(s.asked)
 	requests := map[string]bool{}
 	for ask := range s.asked {
-		if ask.Verb != "note" || ask.Person != "UCAROL" || requests[ask.Request] {
+		if ask.Verb != "note" || ask.Via.ID != "UCAROL" || requests[ask.Request] {
 			t.Errorf("asked %+v", ask)
 		}
 		requests[ask.Request] = true
@@ -166,7 +166,7 @@ func TestANoteSaysWhoWroteWhatAndWhen(t *testing.T) {
 	long := b.quotation(shortcut(slack.Msg{User: "UBOB", Timestamp: today, Text: strings.Repeat("ü", 9000)}))
 	s.answering()
 	id := s.open()
-	if a := s.answer(context.Background(), commands.Ask{Person: "UCAROL", Verb: "note", Text: long}); a.Refused {
+	if a := s.answer(context.Background(), commands.Ask{Via: bySlack("UCAROL"), Verb: "note", Text: long}); a.Refused {
 		t.Errorf("a long message is refused: %s", a.Text)
 	}
 	if got := s.notes(id); len(got) != 1 || !strings.HasSuffix(got[0], "…") {

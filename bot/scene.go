@@ -3,46 +3,38 @@ package bot
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
-// frozen is the plan of a run, decoded once.
+// frozen is the plan of a run as the messages need it, worked out once.
 type frozen struct {
 	*runbook.Plan
-	sections []chapter
+	sections []section
 	steps    map[string]*runbook.Step
-	gates    map[string]bool // what Go needs
-	noReturn string          // title of the first point of no return
+	noReturn string // title of the first point of no return
 	approval int
 }
 
-// chapter is a section with its steps.
-type chapter struct {
+// section is a heading of the plan with its steps.
+type section struct {
 	runbook.Section
 	steps   []*runbook.Step
 	changes bool
 }
 
-func thaw(p incident.PlanFrozen) (*frozen, error) {
-	f := &frozen{Plan: &runbook.Plan{}, steps: map[string]*runbook.Step{}}
-	if len(p.Plan) == 0 {
-		return f, nil
-	}
-	if err := json.Unmarshal(p.Plan, f.Plan); err != nil {
-		return nil, fmt.Errorf("read plan %s: %w", p.Digest, err)
-	}
+func arrange(p *runbook.Plan) *frozen {
+	f := &frozen{Plan: p, steps: map[string]*runbook.Step{}}
 	at := map[string]int{}
 	for i, s := range f.Sections {
 		at[s.ID] = i
-		f.sections = append(f.sections, chapter{Section: s})
+		f.sections = append(f.sections, section{Section: s})
 	}
 	for i := range f.Steps {
 		s := &f.Steps[i]
@@ -58,13 +50,7 @@ func thaw(p incident.PlanFrozen) (*frozen, error) {
 			f.noReturn = s.Title
 		}
 	}
-	f.gates = map[string]bool{}
-	for _, s := range f.Steps {
-		if s.Kind == runbook.Ask {
-			maps.Copy(f.gates, f.Needed(s.ID))
-		}
-	}
-	return f, nil
+	return f
 }
 
 // title is what people call a step.
@@ -88,103 +74,40 @@ func (f *frozen) heading(s *runbook.Step) string {
 	return f.title(s.ID)
 }
 
-// using are the steps of an action.
-func (f *frozen) using(action string) []*runbook.Step {
-	var out []*runbook.Step
-	for i := range f.Steps {
-		if f.Steps[i].Uses == action {
-			out = append(out, &f.Steps[i])
-		}
-	}
-	return out
-}
-
 // scene is what there is to see of an incident at one moment. Making it costs as
 // much as the plan is long, however long the timeline is.
 type scene struct {
-	*incident.State
+	view.View
 	plan     *frozen
-	now      time.Time
-	roster   []commands.Person
 	practice bool
 }
 
-// over is when the run ended, or now.
-func (v scene) over() time.Time {
-	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return v.now
-}
-
-// ends says that nothing is left of the run but to resolve the incident.
-func (v scene) ends() bool {
-	phase := v.Phase()
-	return phase == "mitigated" || phase == "aborted"
-}
-
 // waited is how long nothing but people was waited for, up to now.
-func (v scene) waited() time.Duration { return v.Waiting(v.now) }
+func (v scene) waited() time.Duration { return v.Waiting(v.Now) }
 
-// impact is how long users have been hurt, as far as is known.
-func (v scene) impact() time.Duration {
-	if v.Declared.Began.IsZero() {
-		return 0
-	}
-	end := v.now
-	if served := v.ServedAt(); !served.IsZero() {
-		end = served
-	} else if !v.ResolvedAt.IsZero() {
-		end = v.ResolvedAt
-	}
-	return end.Sub(v.Declared.Began)
-}
+// who mentions a person who has an id on Slack, and names others.
+func (v scene) who(actor string) string { return whom(v.Roster, actor) }
 
-// promoted says that a change was made that cannot be taken back at once.
-func (v scene) promoted() bool {
-	for id, s := range v.plan.steps {
-		if s.NoReturn && v.Step(id).Status == incident.Done {
-			return true
-		}
-	}
-	return false
-}
-
-// writes says that the target's database was seen to write, as far as the plan
-// looks for that.
-func (v scene) writes() bool {
-	for _, s := range v.plan.using("aurora.writable") {
-		if v.Step(s.ID).Status != incident.Done {
-			return false
-		}
-	}
-	return v.promoted()
-}
-
-// unprotected: after an unplanned run there is nothing to fail over to.
-func (v scene) unprotected() bool { return v.Declared.Mode == "unplanned" && v.promoted() }
-
-// who mentions a person, or names the bot.
-func who(id string) string {
-	if id == "" || id == incident.Bot {
+func whom(roster incident.Roster, actor string) string {
+	if actor == "" || actor == incident.Bot {
 		return incident.Bot
 	}
-	return "<@" + escape(id) + ">"
+	if user := roster.On(incident.FaceSlack, actor); user != "" {
+		return "<@" + escape(user) + ">"
+	}
+	if p, ok := roster.ByID(actor); ok && p.Name != "" {
+		return escape(p.Name)
+	}
+	return escape(actor)
 }
 
-// persons are those who may answer a question.
-func (v scene) persons(q *incident.Question) []commands.Person {
-	var out []commands.Person
-	for _, p := range v.roster {
-		if !slices.Contains(p.Roles, q.Role) {
-			continue
+// users are the Slack ids of those people who have one.
+func users(people []incident.Person) []string {
+	out := []string{}
+	for _, p := range people {
+		if user := p.Faces[incident.FaceSlack]; user != "" {
+			out = append(out, user)
 		}
-		if q.Kind == incident.AskApprove && v.Requested(p.ID, q.Step) {
-			continue
-		}
-		out = append(out, p)
 	}
 	return out
 }
@@ -192,8 +115,8 @@ func (v scene) persons(q *incident.Question) []commands.Person {
 // may are those who may answer a question, as mentions.
 func (v scene) may(q *incident.Question) []string {
 	var out []string
-	for _, p := range v.persons(q) {
-		out = append(out, who(p.ID))
+	for _, p := range v.Answerers(q) {
+		out = append(out, v.who(p.ID))
 	}
 	if len(out) == 0 {
 		out = []string{"someone with the role " + lineOf(q.Role, 40)}
@@ -204,32 +127,12 @@ func (v scene) may(q *incident.Question) []string {
 // named are those of a role, as mentions.
 func (v scene) named(role string) []string {
 	var out []string
-	for _, p := range v.roster {
+	for _, p := range v.Roster {
 		if slices.Contains(p.Roles, role) {
-			out = append(out, who(p.ID))
+			out = append(out, v.who(p.ID))
 		}
 	}
 	return out
-}
-
-// open are the open questions, oldest first. Once the run is over nobody is
-// asked any more.
-func (v scene) open() []*incident.Question {
-	var out []*incident.Question
-	if !v.AbortedAt.IsZero() || !v.ResolvedAt.IsZero() {
-		return nil
-	}
-	for _, id := range v.Open {
-		if q := v.Questions[id]; q != nil {
-			out = append(out, q)
-		}
-	}
-	return out
-}
-
-// asks says whether a question can still be answered.
-func (v scene) asks(q *incident.Question) bool {
-	return q.Open && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero()
 }
 
 // sectionLine is one line of the card.
@@ -255,10 +158,10 @@ func slowAt(s *runbook.Step, st incident.StepState) time.Time {
 	return st.Started.Add(2 * s.Usually)
 }
 
-func (v scene) chapters() []sectionLine {
+func (v scene) sections() []sectionLine {
 	var out []sectionLine
 	waiting := map[string]*incident.Question{}
-	for _, q := range v.open() {
+	for _, q := range v.OpenQuestions() {
 		if q.Step != "" {
 			waiting[q.Step] = q
 		}
@@ -294,7 +197,7 @@ func (v scene) chapters() []sectionLine {
 				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
 					now = "being checked: " + lineOf(s.Title, 100)
 				}
-				if at := slowAt(s, st); !at.IsZero() && v.over().After(at) {
+				if at := slowAt(s, st); !at.IsZero() && v.RunOver().After(at) {
 					usual := fmt.Sprintf("longer than usual (%s)", text.Duration(s.Usually))
 					now += ", " + usual
 					slow = append(slow, lineOf(s.Title, 100))
@@ -303,7 +206,7 @@ func (v scene) chapters() []sectionLine {
 			case incident.Failed:
 				failed++
 			case incident.Skipped:
-				if v.plan.gates[s.ID] {
+				if v.Gate(s.ID) {
 					overridden++
 				} else {
 					skipped++
@@ -334,7 +237,7 @@ func (v scene) chapters() []sectionLine {
 		switch {
 		case first.IsZero():
 		case running+cutOff > 0 || l.Finished && last.IsZero():
-			l.Time = text.Duration(v.over().Sub(first))
+			l.Time = text.Duration(v.RunOver().Sub(first))
 		case !last.IsZero():
 			l.Time = text.Duration(last.Sub(first))
 		}
@@ -369,57 +272,22 @@ type finding struct {
 	Mark, Title, Text string
 }
 
-// readiness is how the steps stand that Go needs.
-type readiness struct {
-	ok, failed, unknown, running, left int
-	past                               int // failed, and gone past by a person
-	bad                                []finding
-	// stopped are required and failed; locked those of them that nobody may go
-	// past; again are under way, or wanted once more.
-	stopped, locked, again []*runbook.Step
-}
-
-func (v scene) readiness() readiness {
-	var r readiness
-	for i := range v.plan.Steps {
-		s := &v.plan.Steps[i]
-		if !v.plan.gates[s.ID] || s.Kind == runbook.Ask {
-			continue
+// bad are the findings that are not well, and whether advice or a lock says how much
+// that matters.
+func (v scene) bad(r view.Readiness) []finding {
+	var out []finding
+	for i := range r.Bad {
+		s := &r.Bad[i]
+		f := v.finding(s)
+		switch {
+		case v.Step(s.ID).Status == incident.Advised:
+			f.Text += " (advice: nothing waits for it)"
+		case view.Locked(*s):
+			f.Text += " (cannot be overridden)"
 		}
-		st := v.Step(s.ID)
-		if st.Status == incident.Running || st.Status == incident.Pending && st.Attempt > 0 {
-			r.again = append(r.again, s)
-		}
-		switch st.Status {
-		case incident.Done:
-			r.ok++
-		case incident.Skipped:
-			r.past++
-		case incident.Running:
-			r.running++
-		case incident.Pending:
-			r.left++
-		case incident.Failed, incident.Advised:
-			f := v.finding(s)
-			if st.Failure.Unknown {
-				r.unknown++
-			} else {
-				r.failed++
-			}
-			switch {
-			case st.Status == incident.Advised:
-				f.Text += " (advice: nothing waits for it)"
-			case s.Locked || s.NoReturn:
-				r.locked = append(r.locked, s)
-				f.Text += " (cannot be overridden)"
-			}
-			if st.Status == incident.Failed {
-				r.stopped = append(r.stopped, s)
-			}
-			r.bad = append(r.bad, f)
-		}
+		out = append(out, f)
 	}
-	return r
+	return out
 }
 
 // finding says how a step stands.
@@ -433,7 +301,7 @@ func (v scene) finding(s *runbook.Step) finding {
 	case incident.Done:
 		f.Mark, f.Text = "✓", lineOf(st.Finished.Summary, 200)
 	case incident.Skipped:
-		f.Mark, f.Text = "–", "skipped by "+who(st.SkippedBy)
+		f.Mark, f.Text = "–", "skipped by "+v.who(st.SkippedBy)
 	case incident.Failed, incident.Advised:
 		f.Mark, f.Text = "✗", lineOf(st.Failure.Error, 300)
 		if st.Failure.Unknown {
@@ -451,12 +319,12 @@ func (v scene) finding(s *runbook.Step) finding {
 // failed it is among what is not well.
 func (v scene) views() []finding {
 	var out []finding
-	for _, s := range v.plan.using("record.agree") {
-		if !v.plan.gates[s.ID] {
+	for _, s := range v.Showing(incident.Quorum) {
+		if !v.Gate(s.ID) {
 			continue
 		}
 		if v.Step(s.ID).Status != incident.Failed {
-			out = append(out, v.finding(s))
+			out = append(out, v.finding(&s))
 		}
 		var counts struct {
 			Steps []string `json:"steps"`
@@ -474,7 +342,7 @@ func (v scene) views() []finding {
 }
 
 // titles of steps.
-func (v scene) titles(steps []*runbook.Step) []string {
+func (v scene) titles(steps []runbook.Step) []string {
 	var out []string
 	for _, s := range steps {
 		out = append(out, v.plan.title(s.ID))
@@ -507,4 +375,13 @@ func (v scene) passed() int {
 		}
 	}
 	return n
+}
+
+// commander is the Slack id of whoever commands, as a list of one or none.
+func (v scene) commander() []string {
+	out := []string{}
+	if user := v.Roster.On(incident.FaceSlack, v.Declared.Commander); user != "" {
+		out = append(out, user)
+	}
+	return out
 }

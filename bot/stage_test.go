@@ -168,7 +168,7 @@ func (s *stage) sleep(d time.Duration) {
 // open declares the incident.
 func (s *stage) open() incident.ID {
 	s.t.Helper()
-	id, err := s.log.Open(s.ctx, s.clock.Now(), "test at "+s.clock.Now().String())
+	id, err := s.log.Reserve(s.ctx, s.clock.Now(), "test at "+s.clock.Now().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func shows(m slacksim.Message) string {
 	return m.Text + "\n" + b.String()
 }
 
-// dying is a Log that breaks one append: the n-th of a message that was posted.
+// dying is a Log that breaks one call: the n-th that keeps where something was said.
 type dying struct {
 	incident.Log
 	mu   sync.Mutex
@@ -286,24 +286,20 @@ type dying struct {
 
 var errDied = errors.New("the bot died here")
 
-// Append breaks when its time has come.
-func (d *dying) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
-	if len(w.Events) == 1 {
-		if _, ok := w.Events[0].Body.(incident.MessagePosted); ok {
-			d.mu.Lock()
-			d.left--
-			dead := d.left < 0
-			d.mu.Unlock()
-			if dead {
-				d.die()
-				return incident.Written{}, errDied
-			}
-		}
+// Remember breaks when its time has come.
+func (d *dying) Remember(ctx context.Context, id incident.ID, key string, p incident.Place) error {
+	d.mu.Lock()
+	d.left--
+	dead := d.left < 0
+	d.mu.Unlock()
+	if dead {
+		d.die()
+		return errDied
 	}
-	return d.Log.Append(ctx, w)
+	return d.Log.Remember(ctx, id, key, p)
 }
 
-// breaking is a Log that breaks those appends of what was posted.
+// breaking is a Log that breaks some of the calls that keep where something was said.
 type breaking struct {
 	incident.Log
 	mu sync.Mutex
@@ -311,18 +307,16 @@ type breaking struct {
 	at map[int]bool
 }
 
-// Append breaks when its time has come.
-func (b *breaking) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
-	if _, ok := w.Events[0].Body.(incident.MessagePosted); ok {
-		b.mu.Lock()
-		b.n++
-		broken := b.at[b.n]
-		b.mu.Unlock()
-		if broken {
-			return incident.Written{}, errDied
-		}
+// Remember breaks when its time has come.
+func (b *breaking) Remember(ctx context.Context, id incident.ID, key string, p incident.Place) error {
+	b.mu.Lock()
+	b.n++
+	broken := b.at[b.n]
+	b.mu.Unlock()
+	if broken {
+		return errDied
 	}
-	return b.Log.Append(ctx, w)
+	return b.Log.Remember(ctx, id, key, p)
 }
 
 // meddler changes what comes back from Slack for one call.
@@ -344,4 +338,11 @@ func says(r *http.Request, body string) *http.Response {
 func copyTo(b *strings.Builder, r io.ReadCloser) (int64, error) {
 	defer func() { _ = r.Close() }()
 	return io.Copy(b, r)
+}
+
+// keyOf is what a message of the bot says that it is.
+func keyOf(m slacksim.Message) string {
+	p, _ := m.Metadata["event_payload"].(map[string]any)
+	key, _ := p["key"].(string)
+	return key
 }

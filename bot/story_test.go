@@ -7,7 +7,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/templates"
@@ -15,12 +14,14 @@ import (
 
 var (
 	began  = time.Date(2026, 11, 20, 14, 2, 0, 0, time.UTC)
-	roster = []commands.Person{
-		{ID: "UALICE", Name: "Alice", Roles: []string{"commander", "approver"}},
-		{ID: "UBOB", Name: "Bob", Roles: []string{"approver"}, BreakGlass: true},
-		{ID: "UCAROL", Name: "Carol", Roles: []string{"approver", "responder"}},
+	roster = incident.Roster{
+		{ID: "UALICE", Name: "Alice", Roles: []string{"commander", "approver"}, Faces: onSlack("UALICE")},
+		{ID: "UBOB", Name: "Bob", Roles: []string{"approver"}, BreakGlass: true, Faces: onSlack("UBOB")},
+		{ID: "UCAROL", Name: "Carol", Roles: []string{"approver", "responder"}, Faces: onSlack("UCAROL")},
 	}
 )
+
+func onSlack(id string) map[string]string { return map[string]string{incident.FaceSlack: id} }
 
 const inc = incident.ID("INC-2026-0042")
 
@@ -49,7 +50,7 @@ func smallPlan(mode string) *runbook.Plan {
 			runbook.Step{ID: "view-here", Title: "us-east-1 fails from here", Uses: "probe.outage", Kind: runbook.Wait, Gate: runbook.Advice},
 			runbook.Step{ID: "view-dns", Title: "Route 53 sees us-east-1 down", Uses: "dns.outage", Kind: runbook.Wait, Gate: runbook.Advice},
 			runbook.Step{ID: "view-standby", Title: "The standby no longer hears from us-east-1", Uses: "aurora.outage", Kind: runbook.Wait, Gate: runbook.Advice},
-			runbook.Step{ID: "agreed", Title: "At least two views see us-east-1 down", Uses: "record.agree", Kind: runbook.Wait, Gate: runbook.Required, Locked: true, With: with},
+			runbook.Step{ID: "agreed", Title: "At least two views see us-east-1 down", Uses: "record.agree", Kind: runbook.Wait, Proves: []incident.Trait{incident.Quorum}, Gate: runbook.Required, Locked: true, With: with},
 		)
 	}
 	add("01", "Readiness",
@@ -68,11 +69,11 @@ func smallPlan(mode string) *runbook.Plan {
 			ID: "promote", Title: "Promote the database in us-west-2", Kind: runbook.Change, NoReturn: true, Needs: []string{"healthy"},
 			Approval: &runbook.Approval{By: "approver", Confirm: "region", Expires: 15 * time.Minute},
 		},
-		runbook.Step{ID: "writable", Uses: "aurora.writable", Usually: 6 * time.Minute, Title: "The database takes writes", Kind: runbook.Wait, Needs: []string{"promote"}},
+		runbook.Step{ID: "writable", Uses: "aurora.writable", Proves: []incident.Trait{incident.DatabaseWrites}, Usually: 6 * time.Minute, Title: "The database takes writes", Kind: runbook.Wait, Needs: []string{"promote"}},
 	)
 	add("05", "Move DNS", runbook.Step{ID: "dns", Title: "Put the takeover object in us-west-2", Kind: runbook.Change, Needs: []string{"writable"}})
 	add("06", "Verify",
-		runbook.Step{ID: "traffic", Title: "shop.example is served by us-west-2", Uses: "probe.region", Kind: runbook.Wait, Needs: []string{"dns"}},
+		runbook.Step{ID: "traffic", Title: "shop.example is served by us-west-2", Uses: "probe.region", Kind: runbook.Wait, Proves: []incident.Trait{incident.UsersServed, incident.AsUsers}, Needs: []string{"dns"}},
 		runbook.Step{ID: "order", Title: "One synthetic order", Kind: runbook.Check, Needs: []string{"traffic"}},
 	)
 	return p
@@ -88,7 +89,11 @@ type story struct {
 func (s *story) add(after time.Duration, actor string, bodies ...incident.Body) *story {
 	s.at = s.at.Add(after)
 	for _, b := range bodies {
-		s.events = append(s.events, incident.Event{Seq: uint64(len(s.events) + 1), Time: s.at, Actor: actor, Body: b})
+		e := incident.Event{Seq: uint64(len(s.events) + 1), Time: s.at, Actor: actor, Body: b}
+		if _, begins := b.(incident.RunBegun); begins {
+			e.Run = "failover-1"
+		}
+		s.events = append(s.events, e)
 	}
 	return s
 }
@@ -100,10 +105,12 @@ func declared(mode string, p *runbook.Plan) []incident.Body {
 	}
 	return []incident.Body{
 		incident.IncidentDeclared{
-			Incident: inc, Source: "us-east-1", Target: "us-west-2", Mode: mode, Severity: "SEV-1",
+			Incident: inc, Severity: "SEV-1",
 			Reason: "checkout failing <5xx> & AWS status confirms", Began: began, Commander: "UALICE",
 		},
-		incident.PlanFrozen{Digest: p.Digest, Plan: raw},
+		incident.RunBegun{
+			Kind: incident.Failover, Source: "us-east-1", Target: "us-west-2", Mode: mode, Digest: p.Digest, Plan: raw,
+		},
 	}
 }
 
@@ -200,7 +207,7 @@ func sober(t testing.TB, now time.Time) *Bot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Bot{opt: Options{Roster: roster}, clock: stopped{now: now}, log: zerolog.Nop(), words: w, plans: map[string]*frozen{}}
+	return &Bot{opt: Options{Roster: roster}, clock: stopped{now: now}, log: zerolog.Nop(), words: w, frozen: map[*runbook.Plan]*frozen{}, face: mrkdwn{user: Options{Roster: roster}.userOf}}
 }
 
 // stopped is a clock that only shows the time.

@@ -26,18 +26,18 @@ type updateView struct {
 func (v scene) update(next time.Time) updateView {
 	d := v.Declared
 	u := updateView{
-		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.now),
-		Source: lineOf(d.Source, 40), Target: lineOf(d.Target, 40), Commander: who(d.Commander),
-		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(string(v.ID)),
-		Elapsed: text.Duration(v.over().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.over().Sub(v.DeclaredAt) - v.waited()),
-		Unprotected: v.unprotected(),
+		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.Now),
+		Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40), Commander: v.who(d.Commander),
+		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(v.ID.Name()),
+		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
+		Unprotected: v.Unprotected(),
 	}
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
 	u.Impact = theirs(d.Reason, 400)
 	if !d.Began.IsZero() {
-		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.impact()))
+		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.Impact()))
 	}
 	switch v.Phase() {
 	case "running", "paused":
@@ -55,15 +55,15 @@ func (v scene) update(next time.Time) updateView {
 	switch {
 	case !v.MitigatedAt.IsZero():
 		u.TargetIs = "ACTIVE"
-	case u.TargetIs == "NOT TAKING OVER" && v.writes():
+	case u.TargetIs == "NOT TAKING OVER" && v.Writes():
 		u.TargetIs = "HAS THE DATABASE"
-	case u.TargetIs == "NOT TAKING OVER" && v.promoted():
+	case u.TargetIs == "NOT TAKING OVER" && v.Promoted():
 		u.TargetIs = "ASKED TO TAKE THE DATABASE"
 	}
 	u.Actions = v.actions()
 	u.Now = v.doing()
 	if !next.IsZero() {
-		u.Next, u.In = next.UTC().Format("15:04 UTC"), text.Duration(next.Sub(v.now))
+		u.Next, u.In = next.UTC().Format("15:04 UTC"), text.Duration(next.Sub(v.Now))
 	}
 	return u
 }
@@ -71,10 +71,10 @@ func (v scene) update(next time.Time) updateView {
 // sourceIs says how the Region is that is left: down only once enough views have
 // found it so, for until then nobody has measured it. In a planned move nobody does.
 func (v scene) sourceIs() string {
-	if v.Declared.Mode != "unplanned" {
+	if v.Mode != "unplanned" {
 		return "planned move"
 	}
-	agreed, looked := 0, v.plan.using("record.agree")
+	agreed, looked := 0, v.Showing(incident.Quorum)
 	for _, s := range looked {
 		switch st := v.Step(s.ID); st.Status {
 		case incident.Done:
@@ -145,14 +145,14 @@ func (v scene) doing() string {
 	case "resolved":
 		return ""
 	case "mitigated":
-		return "users are served from " + lineOf(v.Declared.Target, 40) + "; " + who(v.Declared.Commander) + " resolves it when it is over"
+		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
 	case "aborted":
-		return "the run was stopped; " + who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
+		return "the run was stopped; " + v.who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
 	}
 	// What runs; between two steps, the furthest section that was begun.
 	var busy, slow []string
 	begun := ""
-	for _, l := range v.chapters() {
+	for _, l := range v.sections() {
 		text := l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
 		switch {
 		case l.Busy && l.Slow != "":
@@ -188,7 +188,7 @@ func (v scene) awaited() []string {
 		what[who] = append(what[who], to)
 	}
 	asked := map[string]bool{}
-	for _, q := range v.open() {
+	for _, q := range v.OpenQuestions() {
 		asked[q.Step] = true
 		add(either(v.may(q)), v.about(q))
 	}
@@ -197,9 +197,9 @@ func (v scene) awaited() []string {
 		st := v.Step(s.ID)
 		soon := incident.Question{ApprovalAsked: incident.ApprovalAsked{Step: s.ID}}
 		switch {
-		case asked[s.ID], st.Status != incident.Pending, s.Closing != v.Over(), !v.begins(s):
+		case asked[s.ID], st.Status != incident.Pending, s.Closing != v.Over(), !v.ready(s):
 			continue
-		case s.Kind == runbook.Ask && v.GoAt.IsZero():
+		case s.Kind == runbook.Go && v.GoAt.IsZero():
 			soon.Kind, soon.Role = incident.AskGo, commands.Commander
 		case s.Approval != nil && !st.Cleared():
 			soon.Kind, soon.Role = incident.AskApprove, s.Approval.By
@@ -223,8 +223,8 @@ func (v scene) awaited() []string {
 	return out
 }
 
-// begins says that all is settled that a step needs.
-func (v scene) begins(s *runbook.Step) bool {
+// ready says that all is settled that a step needs.
+func (v scene) ready(s *runbook.Step) bool {
 	for _, n := range s.Needs {
 		if !v.Step(n).Status.Settled() {
 			return false

@@ -118,6 +118,7 @@ func verbs() []verb {
 		{"approve", "approve REGION [STEP]", "agree to a point of no return", roster, (*Commands).approve},
 		{"decline", "decline [STEP] [REASON]", "say no to it", roster, (*Commands).decline},
 		{"break_glass", "break-glass REGION REASON", "approve alone, after nobody answered", roster, (*Commands).breakGlass},
+		{"answer", "answer [STEP] CHOICE", "say that something is done, or how it stands", roster, (*Commands).answer},
 		{"remind", "", "remind those who can answer", roster, (*Commands).remind},
 		{"retry", "retry [STEP]", "carry a step that stopped out again", leaders, (*Commands).retry},
 		{"skip", "skip STEP REASON", "go on without a step that stopped", leaders, (*Commands).skip},
@@ -324,7 +325,7 @@ func (c *Commands) named(ctx context.Context, ask *Ask) *Answer {
 	if ask.Incident != "" || ask.Verb == "start" || !incidentLike.MatchString(word) {
 		return nil
 	}
-	ids, err := c.Book.Log().Incidents(ctx)
+	ids, err := c.Book.Log().Incidents(ctx, 0)
 	if err != nil {
 		return c.answerTo(err, false)
 	}

@@ -245,7 +245,7 @@ func (r *room) bot(bodies ...incident.Body) {
 // events of the newest incident.
 func (r *room) events() []incident.Event {
 	r.t.Helper()
-	ids, err := r.log.Log.Incidents(r.t.Context())
+	ids, err := r.log.Log.Incidents(r.t.Context(), 0)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func (c *Commands) latest(ctx context.Context, ask Ask) (incident.ID, *Answer) {
 	if id, a := c.current(ctx, ask); a != nil || id != "" {
 		return id, a
 	}
-	ids, err := c.Book.Log().Incidents(ctx)
+	ids, err := c.Book.Log().Incidents(ctx, 0)
 	if err != nil {
 		return "", c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
 	}

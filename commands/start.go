@@ -385,7 +385,7 @@ type takeover struct {
 // tookOver finds the last incident that changed where users are served, if it
 // was to that Region.
 func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error) {
-	ids, err := c.Book.Log().Incidents(ctx)
+	ids, err := c.Book.Log().Incidents(ctx, 0)
 	if err != nil {
 		return takeover{}, fmt.Errorf("list former incidents: %w", err)
 	}

@@ -176,7 +176,7 @@ func TestTheSameStartAgainOpensNoSecondIncident(t *testing.T) {
 	}); added != "" {
 		t.Errorf("appended %s", added)
 	}
-	if ids, _ := r.log.Incidents(t.Context()); len(ids) != 1 {
+	if ids, _ := r.log.Incidents(t.Context(), 0); len(ids) != 1 {
 		t.Errorf("incidents %v", ids)
 	}
 }
@@ -213,7 +213,7 @@ func TestTwoWhoStartAtOnceGetOneIncident(t *testing.T) {
 		}
 		contains(t, a.Text, "INC-2026-0001 is ")
 	}
-	if ids, _ := r.log.Incidents(t.Context()); begun != 1 || len(ids) != 1 {
+	if ids, _ := r.log.Incidents(t.Context(), 0); begun != 1 || len(ids) != 1 {
 		t.Errorf("%d were told that they began one: %v", begun, ids)
 	}
 }
@@ -288,7 +288,7 @@ func TestARunbookAtFaultLeavesNothingBehind(t *testing.T) {
 	r.faults = errors.New("failover.yaml:3:1: unknown action \"dns.mvoe\"")
 	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") }, "nothing was begun", "failover.yaml:3:1")
 	r.refusedWith(func() Answer { return r.say(alice, "check") }, "nothing to check", "failover.yaml:3:1")
-	if ids, _ := r.log.Incidents(t.Context()); len(ids) != 0 {
+	if ids, _ := r.log.Incidents(t.Context(), 0); len(ids) != 0 {
 		t.Errorf("%s are on the record", ids)
 	}
 }

@@ -39,7 +39,7 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 }
 
 func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
-	ids, err := c.Book.Log().Incidents(ctx)
+	ids, err := c.Book.Log().Incidents(ctx, 0)
 	if err != nil {
 		return text.Text{}, c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
 	}

@@ -49,9 +49,9 @@ type Register interface {
 	// request returns the id of the timeline that it began, if it began one.
 	Reserve(ctx context.Context, now time.Time, request string) (ID, error)
 
-	// Incidents are all ids that have a timeline, oldest first. The platform log is
-	// none of them.
-	Incidents(ctx context.Context) ([]ID, error)
+	// Incidents are the last n ids that have a timeline (0: all), oldest first. The
+	// platform log is none of them.
+	Incidents(ctx context.Context, last int) ([]ID, error)
 
 	// Open are those incidents that are not closed, oldest first.
 	Open(ctx context.Context) ([]ID, error)

@@ -140,7 +140,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // takeLast takes up the newest incident although it is closed: something may have
 // been left to tell when it was resolved.
 func (e *Engine) takeLast(ctx context.Context, all *sync.WaitGroup) {
-	ids, err := e.Book.Log().Incidents(ctx)
+	ids, err := e.Book.Log().Incidents(ctx, 1)
 	if err != nil {
 		e.log.Warn().Err(err).Msg("the incidents cannot be listed; trying again")
 		return

@@ -35,18 +35,19 @@ func (l *Log) Reserve(ctx context.Context, now time.Time, request string) (incid
 	return incident.NewID(year, last+1, l.ending()), nil
 }
 
-// Incidents are all ids that have a timeline, in the order in which they began.
-func (l *Log) Incidents(ctx context.Context) ([]incident.ID, error) {
-	return l.list(ctx, "all", "list the incidents")
+// Incidents are the last ids that have a timeline, in the order in which they began.
+func (l *Log) Incidents(ctx context.Context, last int) ([]incident.ID, error) {
+	return l.list(ctx, "all", last, "list the incidents")
 }
 
 // Open are those that are not closed, in the order in which they began.
 func (l *Log) Open(ctx context.Context) ([]incident.ID, error) {
-	return l.list(ctx, "open", "list the open incidents")
+	return l.list(ctx, "open", 0, "list the open incidents")
 }
 
-func (l *Log) list(ctx context.Context, name, doing string) ([]incident.ID, error) {
-	all, err := l.client.ZRange(ctx, l.shared(name), 0, -1).Result()
+// list reads the last members of a sorted set, all of them for 0.
+func (l *Log) list(ctx context.Context, name string, last int, doing string) ([]incident.ID, error) {
+	all, err := l.client.ZRange(ctx, l.shared(name), int64(-last), -1).Result()
 	if err != nil {
 		return nil, l.fault(ctx, doing, err)
 	}

@@ -569,7 +569,7 @@ func numbers(t *testing.T, l incident.Log) {
 func listed(t *testing.T, l incident.Log) {
 	wantIncidents := func(want ...incident.ID) {
 		t.Helper()
-		got, err := l.Incidents(t.Context())
+		got, err := l.Incidents(t.Context(), 0)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("incidents are %v, %v; want %v", got, err, want)
 		}
@@ -589,6 +589,11 @@ func listed(t *testing.T, l incident.Log) {
 	mustAppend(t, l, write(incident.PlatformLog, 0, "r1", "of no incident"))
 	wantIncidents(want...)
 	wantOpen(t, l)
+	for n, want := range map[int][]incident.ID{1: want[11:], 3: want[9:], 99: want} {
+		if got, err := l.Incidents(t.Context(), n); err != nil || !slices.Equal(got, want) {
+			t.Errorf("the last %d are %v, %v", n, got, err)
+		}
+	}
 }
 
 func places(t *testing.T, l incident.Log) {

@@ -76,10 +76,14 @@ func (m *Memory) Reserve(ctx context.Context, now time.Time, request string) (in
 }
 
 // Incidents are the ids with a timeline, in the order of their first event.
-func (m *Memory) Incidents(ctx context.Context) ([]incident.ID, error) {
+func (m *Memory) Incidents(ctx context.Context, last int) ([]incident.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.order), context.Cause(ctx)
+	from := 0
+	if last > 0 {
+		from = max(0, len(m.order)-last)
+	}
+	return slices.Clone(m.order[from:]), context.Cause(ctx)
 }
 
 // Open are those that are not closed.
