@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -32,6 +33,8 @@ type played struct {
 	printed  string
 	timeline []incident.Event
 	calls    []sim.Call
+	messages []slacksim.MessageLine
+	world    *sim.State
 	review   string
 	wire     string
 }
@@ -52,6 +55,13 @@ func rehearsed(t *testing.T, scenario string) played {
 	p := played{code: code, printed: stdout.String() + stderr.String()}
 	lines(t, filepath.Join(out, "timeline.jsonl"), &p.timeline)
 	lines(t, filepath.Join(out, "calls.jsonl"), &p.calls)
+	lines(t, filepath.Join(out, "messages.jsonl"), &p.messages)
+	world, err := os.ReadFile(filepath.Join(out, "world.json"))
+	if err != nil {
+		t.Error(err)
+	} else if err := json.Unmarshal(world, &p.world); err != nil {
+		t.Error(err)
+	}
 	text, err := os.ReadFile(filepath.Join(out, "review.md"))
 	if err != nil {
 		t.Error(err)

@@ -77,8 +77,8 @@ type Story struct {
 // way first, then what to decide, then what goes wrong with the platform, with
 // people, and with the bot itself.
 var curriculum = []string{
-	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "throttled", "dns-stale",
-	"approver-absent", "bot-killed", "slack-away",
+	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "throttled", "dns-stale",
+	"takeover-astray", "approver-absent", "bot-killed", "slack-away",
 }
 
 // stories are the built-in scenarios but this one.

@@ -1,26 +1,34 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
 // claims is what each scenario is there to show, beyond ending well. The first two
 // have tests of their own, TestRegionDegraded and TestRegionLoss.
 var claims = map[string]func(*testing.T, played){
-	"lag-too-high":    gateOverridden,
-	"approver-absent": glassBroken,
-	"aurora-stuck":    waitedForAgain,
-	"pods-pending":    retriedWithCapacity,
-	"dns-stale":       resolverNamed,
-	"throttled":       throttledAndOnce,
-	"bot-killed":      foundOutByLooking,
-	"slack-away":      wentOnWithoutSlack,
+	"lag-too-high":       gateOverridden,
+	"approver-absent":    glassBroken,
+	"aurora-stuck":       waitedForAgain,
+	"switchover-dropped": notToldThatItWillNotCome,
+	"takeover-astray":    notToldThatUsersWentBack,
+	"pods-pending":       retriedWithCapacity,
+	"dns-stale":          resolverNamed,
+	"throttled":          throttledAndOnce,
+	"bot-killed":         foundOutByLooking,
+	"slack-away":         wentOnWithoutSlack,
 }
 
 // Each built-in scenario is played by its own people to its end, and shows what
@@ -158,6 +166,166 @@ func waitedForAgain(t *testing.T, p played) {
 	}
 	if took := st.Ended.Sub(p.at(t, "switch-database", "StepFinished")); took < 20*time.Minute {
 		t.Errorf("the switchover was over after %s: it was not stuck", took)
+	}
+}
+
+// What this asserts is what happens today, and it is wrong. Right would be: that the
+// switchover will not come is known within two polls of the moment at which Aurora is
+// available with the former roles, and is said in the first line together with what
+// users get; asking again (with a new approval) or undoing it (the writers started
+// again, and that measured) is offered at once, and one of the two is done.
+func notToldThatItWillNotCome(t *testing.T, p played) {
+	switched := p.at(t, "switch-database", "StepFinished")
+	back := slices.IndexFunc(p.world.Database.Events, func(e sim.DBEvent) bool { return e.ID == "RDS-EVENT-0186" })
+	if back < 0 {
+		t.Fatalf("Aurora did not take the switchover back: %+v", p.world.Database.Events)
+	}
+	available := p.world.Database.Events[back].At
+	if took := available.Sub(switched); took < time.Minute || took > 2*time.Minute {
+		t.Errorf("Aurora was available again after %s", took)
+	}
+	// Its wait says "not yet" until its time is up.
+	st := p.state().Step("database-writable")
+	if st.Status != incident.Failed || st.Attempt != 1 || st.Ended.Sub(available) < 13*time.Minute {
+		t.Errorf("the wait gave up %s after Aurora was available again: %+v", st.Ended.Sub(available), st)
+	}
+	failed := bodies[incident.StepFailed](p)
+	if len(failed) != 1 || !strings.Contains(failed[0].Error, "no promotion is under way; ecommerce-primary writes") {
+		t.Errorf("what stopped: %+v", failed)
+	}
+	for _, m := range p.messages {
+		at, err := time.Parse(time.RFC3339, m.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at.After(available) && at.Before(st.Ended.Truncate(time.Second)) && strings.Contains(string(text), "no promotion") {
+			t.Errorf("%s: somebody was told: %s", m.Time, text)
+		}
+	}
+	// Asking again is refused: the step counts as done.
+	p.told(t, "U0ALICE", "“Switch the database over to us-west-2” was done at "+switched.Format("15:04:05")+" UTC", "Nothing was done.")
+	asked := 0
+	for _, c := range p.calls {
+		if c.Operation == "SwitchoverGlobalCluster" {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the switchover was asked for %d times", asked)
+	}
+	// No order gets through anywhere: the writers are stopped where the writer is.
+	for _, region := range []string{"us-east-1", "us-west-2"} {
+		if p.world.CannotOrder(region) == "" {
+			t.Errorf("an order can be written in %s", region)
+		}
+	}
+	if s := p.state(); s.AbortedAt.IsZero() || !s.MitigatedAt.IsZero() {
+		t.Errorf("aborted at %v, mitigated at %v", s.AbortedAt, s.MitigatedAt)
+	}
+}
+
+// told says that the bot showed one person a text with all of these in it.
+func (p played) told(t *testing.T, person string, parts ...string) {
+	t.Helper()
+	for _, m := range p.messages {
+		if m.For == person && !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(m.Text, part) }) {
+			return
+		}
+	}
+	t.Errorf("%s was not told %q", person, parts)
+}
+
+// What this asserts is what happens today, and it is wrong. Right would be: the
+// readiness compares what the takeover check looks at (host, path, port, type,
+// threshold) with the object that will be put, and fails; and as users are watched
+// until the incident is resolved, their going back is said at once.
+func notToldThatUsersWentBack(t *testing.T, p played) {
+	s := p.state()
+	for _, st := range s.Steps {
+		if st.Status == incident.Failed && !st.Failure.Advice {
+			t.Errorf("the gate %s did not pass: %s", st.ID, st.Failure.Error)
+		}
+	}
+	if st := s.Step("takeover-ready"); st.Status != incident.Done {
+		t.Errorf("the gate that is about the object is %s: %+v", st.Status, st.Failure)
+	}
+	history := p.world.DNS.History
+	last := history[len(history)-1]
+	if last.Region != "us-east-1" || !last.At.After(s.MitigatedAt) || !last.At.Before(s.ResolvedAt) {
+		t.Fatalf("users are with %s since %s; mitigated at %s, resolved at %s", last.Region, last.At, s.MitigatedAt, s.ResolvedAt)
+	}
+	if writer, cache := p.world.Writer(), p.world.CachePrimary(); writer != "us-west-2" || cache != "us-west-2" {
+		t.Errorf("the database writes in %s, the primary cache is in %s", writer, cache)
+	}
+	// Not a word about it until it is resolved, nor in the review after.
+	for _, e := range p.timeline {
+		if e.Time.After(last.At) && e.Time.Before(s.ResolvedAt) {
+			t.Errorf("something was noticed at %s: %T", e.Time, e.Body)
+		}
+	}
+	for _, m := range p.messages {
+		if at, err := time.Parse(time.RFC3339, m.Time); err != nil {
+			t.Fatal(err)
+		} else if at.After(last.At) && at.Before(s.ResolvedAt) {
+			t.Errorf("%s: somebody was told: %s", m.Time, m.Text)
+		}
+	}
+}
+
+// The gate of a planned failover that reads the checks does not see it either. That is
+// wrong as well; right would be as above.
+func TestTheGuardOfDNSDoesNotSeeWhatTheTakeoverCheckLooksAt(t *testing.T) {
+	scn, err := sim.Load("takeover-astray")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scn.Events = nil // Route 53's control plane has to answer
+	clock := sim.NewClock(scn.StartTime(), sim.Max)
+	defer clock.Close()
+	defer clock.Busy()()
+	world, err := sim.New(scn, clock, sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = world.Close() }()
+	topology := world.Topology()
+	o, passed, err := providers.Catalog(providers.Ends{Clock: clock, AWS: world.AWS})["dns.guard"].Look(t.Context(), engine.Call{
+		Plan:  &runbook.Plan{Mode: "planned", Topology: topology, Source: topology.Regions["us-east-1"], Target: topology.Regions["us-west-2"]},
+		Began: clock.Now(), Clock: clock,
+	})
+	if err != nil || !passed {
+		t.Errorf("passed %t, %s, %v", passed, o.Summary, err)
+	}
+}
+
+// A scenario that goes as well without its trouble would show nothing.
+func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
+	for name, one := range map[string]struct{ trouble, differs string }{
+		"switchover-dropped": {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "the database writes in us-west-2, expected us-east-1"},
+		"takeover-astray":    {"start:\n  takeover_check: {path: /takeover-drill}\n", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join("providers", "sim", "scenarios", name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			quiet := strings.Replace(string(data), one.trouble, "", 1)
+			if quiet == string(data) {
+				t.Fatalf("the scenario does not say %q", one.trouble)
+			}
+			file := filepath.Join(t.TempDir(), name+".yaml")
+			if err := os.WriteFile(file, []byte(quiet), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := rehearsed(t, file)
+			if p.code == exitDone || !strings.Contains(p.printed, one.differs) {
+				t.Errorf("exit %d, and not that %s:\n%s", p.code, one.differs, p.printed)
+			}
+		})
 	}
 }
 

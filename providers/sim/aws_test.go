@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -182,6 +183,65 @@ func TestASwitchoverWhoseSourceIsLostIsCancelled(t *testing.T) {
 		t.Errorf("%+v, writer %s", g.FailoverState, writerOf(g))
 	}
 	s.must(s.failover())
+}
+
+func TestAuroraTakesBackAsManyPromotionsAsIsSaid(t *testing.T) {
+	s := quiet(t)
+	cancelled := func(after time.Duration) {
+		t.Helper()
+		s.wait(after - time.Second)
+		if g := s.global(); g.FailoverState == nil || g.FailoverState.Status == rdst.FailoverStatusCancelling {
+			t.Fatalf("a second before it is taken back: %+v", g.FailoverState)
+		}
+		s.wait(2 * time.Second)
+		if g := s.global(); g.FailoverState == nil || g.FailoverState.Status != rdst.FailoverStatusCancelling {
+			t.Fatalf("a second after it is taken back: %+v", g.FailoverState)
+		}
+		if err := s.switchover(east); err == nil {
+			t.Error("another one was taken while the first is being cancelled")
+		}
+		s.wait(cancelTime)
+		g := s.global()
+		if g.FailoverState != nil || *g.Status != "available" || writerOf(g) != clusterARN(east) {
+			t.Fatalf("after it was cancelled: %+v", g)
+		}
+		for _, m := range s.Snapshot().Database.Members {
+			if m.Status != "available" || m.Sync != "connected" || m.Writer != (m.Region == east) {
+				t.Errorf("after it was cancelled: %+v", m)
+			}
+		}
+	}
+	// Once a switchover that is under way, once a failover that is asked for later.
+	s.must(s.switchover(east))
+	s.must(s.Happen(Event{DropPromotion: &DropPromotion{After: 45 * time.Second, Times: 2}}))
+	cancelled(45 * time.Second)
+	s.must(s.failover())
+	cancelled(45 * time.Second)
+	ev, err := s.rds(west).DescribeEvents(s.ctx, &rds.DescribeEventsInput{SourceType: rdst.SourceTypeDbCluster, StartTime: ptr(s.scn.StartTime())})
+	s.must(err)
+	var ids []string
+	for _, e := range ev.Events {
+		_, id, _ := strings.Cut(*e.Message, "RDS-EVENT-")
+		ids = append(ids, strings.TrimSuffix(id, ")"))
+	}
+	if want := []string{"0187", "0186", "0239"}; !slices.Equal(ids, want) {
+		t.Errorf("events in us-west-2: %v, want %v", ids, want)
+	}
+	s.must(s.switchover(east))
+	s.wait(80 * time.Second)
+	if g := s.global(); writerOf(g) != clusterARN(west) {
+		t.Errorf("the third was taken back as well: %+v", g)
+	}
+	// One that is over by then stays.
+	s.must(s.Happen(Event{DropPromotion: &DropPromotion{After: 2 * time.Minute}}))
+	_, err = s.rds(west).SwitchoverGlobalCluster(s.ctx, &rds.SwitchoverGlobalClusterInput{
+		GlobalClusterIdentifier: ptr(globalCluster), TargetDbClusterIdentifier: ptr(clusterARN(east)),
+	})
+	s.must(err)
+	s.wait(3 * time.Minute)
+	if g := s.global(); writerOf(g) != clusterARN(east) {
+		t.Errorf("one that was over was taken back: %+v", g)
+	}
 }
 
 func TestInputIsCheckedByTheRealSDK(t *testing.T) {

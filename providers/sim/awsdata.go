@@ -234,6 +234,7 @@ func (r request) startSwitchover(global, target *string) (*rdst.GlobalCluster, e
 	}
 	from.Status, to.Status = "switching-over", "switching-over"
 	r.Database.Failover = &Failover{Status: "switching-over", From: from.Region, To: to.Region, Started: r.now, Due: r.promoted(r.now, false)}
+	r.Database.dropped()
 	r.mark(markPromoting)
 	r.dbEvent(from.Region, "0181", "Global switchover to DB cluster "+to.Cluster+" started.")
 	r.dbEvent(from.Region, "0183", fmt.Sprintf("Waiting for data synchronization across global cluster members. Current lags behind primary DB cluster: %s (%.0f ms).", to.Cluster, r.Database.LagMS))
@@ -273,6 +274,7 @@ func failover(r request, in *rds.FailoverGlobalClusterInput) (*rds.FailoverGloba
 		from.Status = "failing-over"
 	}
 	r.Database.Failover = &Failover{Status: "failing-over", From: from.Region, To: to.Region, DataLoss: true, Started: r.now, Due: r.promoted(r.now, true)}
+	r.Database.dropped()
 	r.mark(markPromoting)
 	return &rds.FailoverGlobalClusterOutput{GlobalCluster: r.globalCluster()}, nil
 }

@@ -58,9 +58,18 @@ type Start struct {
 	// PodsPerNode is how many pods of the platform a node has room for; 8 if not
 	// given.
 	PodsPerNode int `yaml:"pods_per_node,omitempty" json:"pods_per_node,omitempty"`
+	// TakeoverCheck is what the check of the takeover object looks at, where that is
+	// not the object that the settings name.
+	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
 	// HPAMax is the upper bound of the autoscaler of a service in the standby
 	// Region, where it is not twice what production needs.
 	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
+}
+
+// Endpoint is what a health check looks at. What is not given is as it should be.
+type Endpoint struct {
+	Host string `yaml:"host,omitempty" json:"host,omitempty"`
+	Path string `yaml:"path,omitempty" json:"path,omitempty" jsonschema:"begins with /"`
 }
 
 // Event is one thing that happens to the world. Exactly one of the things that
@@ -94,6 +103,8 @@ type Event struct {
 	MendTargets string `yaml:"mend_targets,omitempty" json:"mend_targets,omitempty"`
 	// Promotion changes how long the database takes to change its writer.
 	Promotion *Promotion `yaml:"promotion,omitempty" json:"promotion,omitempty"`
+	// DropPromotion makes Aurora take back a promotion that it had accepted.
+	DropPromotion *DropPromotion `yaml:"drop_promotion,omitempty" json:"drop_promotion,omitempty"`
 	// AddNodes gives a Region's cluster more nodes.
 	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
 	// Resolver makes a public resolver lie, or lets it tell the truth again.
@@ -140,6 +151,17 @@ type Replication struct {
 type Promotion struct {
 	// Takes is how long in all; 0 is as long as usual.
 	Takes time.Duration `yaml:"takes" json:"takes"`
+}
+
+// DropPromotion makes Aurora take back switchovers and failovers of the database
+// that it has accepted, the one under way included: each is being cancelled for half
+// a minute, and then everything is available with its former role.
+type DropPromotion struct {
+	// After is how long after it was asked for Aurora begins to take it back. A
+	// promotion that is over by then stays.
+	After time.Duration `yaml:"after" json:"after"`
+	// Times it happens; 0 is always.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
 // AddNodes is capacity that comes to a Region's cluster.
@@ -545,6 +567,9 @@ func (l linter) scenario(s *Scenario) {
 		l.notNegative(n, "start", "nodes_per_zone", r)
 	}
 	l.services(s.Start.HPAMax, "start", "hpa_max")
+	if c := s.Start.TakeoverCheck; c != nil && c.Path != "" && !strings.HasPrefix(c.Path, "/") {
+		l.fault([]any{"start", "takeover_check", "path"}, "path %q does not begin with /", c.Path)
+	}
 
 	for i, e := range s.Events {
 		l.event(e, "events", i)
@@ -602,6 +627,13 @@ func (l linter) event(e Event, at ...any) {
 			l.fault(in("promotion", "takes"), "%s is below zero", p.Takes)
 		}
 	}
+	if d := e.DropPromotion; d != nil {
+		n++
+		if d.After < 0 {
+			l.fault(in("drop_promotion", "after"), "%s is below zero", d.After)
+		}
+		l.notNegative(d.Times, in("drop_promotion", "times")...)
+	}
 	if a := e.AddNodes; a != nil {
 		n++
 		l.oneOf("Region", a.Region, regionNames, in("add_nodes", "region")...)
@@ -623,7 +655,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, add_nodes, resolver, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, add_nodes, resolver, fault, bot, slack", n)
 	}
 }
 

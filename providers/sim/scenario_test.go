@@ -76,6 +76,7 @@ events:
   - {at: 4s, resolver: {name: Google, lies: true}}
   - {at: 4s, bot: explode}
   - {at: 4s, slack: away, bot: kill}
+  - {at: 4s, drop_promotion: {after: -1m, times: -1}}
 people:
   - name: Zed
     id: U0ZED
@@ -98,9 +99,9 @@ expect:
 		"bad.yaml:9:14: Region \"mars\"", "bad.yaml:9:5: an event", "bad.yaml:11:13: fault kind \"explode\"", "bad.yaml:11:28: -1",
 		"bad.yaml:12:14: moment \"lunch\"", "bad.yaml:13:26: -1m0s is below zero", "bad.yaml:14:26: Region \"moon\"",
 		"bad.yaml:14:40: 0 is no capacity", "bad.yaml:15:25: resolver \"Quad9\"", "bad.yaml:15:38: Region \"mars\"", "bad.yaml:16:39: unknown key \"lies\"",
-		"bad.yaml:17:14: deed \"explode\"", "bad.yaml:18:5: an event has to say exactly one", "bad.yaml:19:1: nobody can approve", "bad.yaml:22:13: role \"wizard\"",
-		"bad.yaml:24:", "bad.yaml:25:", "bad.yaml:26:10: moment \"resolved\"",
-		"bad.yaml:28:3: Region \"moon\"", "bad.yaml:29:11: service \"ghost-service\"",
+		"bad.yaml:17:14: deed \"explode\"", "bad.yaml:18:5: an event has to say exactly one", "bad.yaml:19:31: -1m0s is below zero", "bad.yaml:19:43: -1 is below zero", "bad.yaml:20:1: nobody can approve", "bad.yaml:23:13: role \"wizard\"",
+		"bad.yaml:25:", "bad.yaml:26:", "bad.yaml:27:10: moment \"resolved\"",
+		"bad.yaml:29:3: Region \"moon\"", "bad.yaml:30:11: service \"ghost-service\"",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)

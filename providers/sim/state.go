@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -137,11 +138,13 @@ type Database struct {
 	WritableSince time.Time `json:"writable_since"`
 	Promotions    int       `json:"promotions"`
 	// Takes is how long a promotion takes; 0 is as long as usual.
-	Takes   time.Duration `json:"takes,omitempty"`
-	LagMS   float64       `json:"lag_ms"`
-	Stopped bool          `json:"stopped"`
-	Lag     []Point       `json:"lag"`
-	Events  []DBEvent     `json:"events"`
+	Takes time.Duration `json:"takes,omitempty"`
+	// Drop is which promotions Aurora takes back; nil if none.
+	Drop    *DropPromotion `json:"drop,omitempty"`
+	LagMS   float64        `json:"lag_ms"`
+	Stopped bool           `json:"stopped"`
+	Lag     []Point        `json:"lag"`
+	Events  []DBEvent      `json:"events"`
 }
 
 // DBMember is one cluster of the global database.
@@ -164,6 +167,8 @@ type Failover struct {
 	DataLoss bool      `json:"data_loss"`
 	Started  time.Time `json:"started"`
 	Due      time.Time `json:"due"`
+	// Dropped is when Aurora begins to take it back; zero if it does not.
+	Dropped time.Time `json:"dropped,omitzero"`
 }
 
 // DBEvent is a row of DescribeEvents.
@@ -281,6 +286,7 @@ type Order struct {
 const (
 	switchoverTime = 75 * time.Second
 	failoverTime   = 60 * time.Second
+	cancelTime     = 30 * time.Second // from when Aurora begins to take a promotion back
 	resyncTime     = 25 * time.Minute
 	cacheTime      = 45 * time.Second
 	changeTime     = 25 * time.Second // until GetChange says INSYNC
@@ -505,6 +511,9 @@ func (s *State) due(scn *Scenario) []time.Time {
 	var at []time.Time
 	if f := s.Database.Failover; f != nil {
 		at = append(at, f.Due)
+		if !f.Dropped.IsZero() {
+			at = append(at, f.Dropped, f.Dropped.Add(cancelTime))
+		}
 	}
 	if s.Cache.To != "" {
 		at = append(at, s.Cache.Due)
@@ -584,6 +593,10 @@ func (s *State) happen(e Event) {
 		if f := s.Database.Failover; f != nil {
 			f.Due = s.promoted(f.Started, f.DataLoss)
 		}
+	case e.DropPromotion != nil:
+		d := *e.DropPromotion
+		s.Database.Drop = &d
+		s.Database.dropped()
 	case e.AddNodes != nil:
 		s.Regions[e.AddNodes.Region].addNodes(e.AddNodes.PerZone)
 	case e.Resolver != nil:
@@ -610,6 +623,21 @@ func (s *State) promoted(began time.Time, loss bool) time.Time {
 		return began.Add(failoverTime)
 	}
 	return began.Add(switchoverTime + time.Duration(s.Database.LagMS)*time.Millisecond)
+}
+
+// dropped marks the promotion under way as one that Aurora will take back, if it is
+// to be.
+func (d *Database) dropped() {
+	f := d.Failover
+	if f == nil || d.Drop == nil {
+		return
+	}
+	f.Dropped = f.Started.Add(d.Drop.After)
+	if d.Drop.Times == 1 {
+		d.Drop = nil
+	} else if d.Drop.Times > 1 {
+		d.Drop.Times--
+	}
 }
 
 // addNodes gives each zone of the Region that many new nodes.
@@ -686,6 +714,8 @@ func (s *State) stepDatabase() {
 			d.Failover = nil
 			from.Status, to.Status = "available", "available"
 			s.dbEvent(f.To, "0186", "Global switchover to DB cluster "+to.Cluster+" was cancelled.")
+		case !f.Dropped.IsZero() && !f.Dropped.After(s.At):
+			s.takeBack(f, from, to)
 		case s.Regions[f.To].Lost:
 			f.Due = f.Due.Add(time.Second) // nobody is there to be promoted
 			if f.Due.Before(s.At) {
@@ -726,6 +756,28 @@ func (s *State) stepDatabase() {
 			s.dbEvent(m.Region, "0241", "Finished resynchronizing DB cluster "+m.Cluster+" after global failover.")
 		}
 	}
+}
+
+// takeBack lets Aurora drop a promotion that it had accepted: it is cancelling for a
+// while, and then it is as if nobody had asked.
+func (s *State) takeBack(f *Failover, from, to *DBMember) {
+	const cancelling = "cancelling"
+	failed, kind := "0187", "switchover"
+	if f.DataLoss {
+		failed, kind = "0239", "failover"
+	}
+	if f.Status != cancelling {
+		f.Status = cancelling
+		s.dbEvent(f.To, failed, "Global "+kind+" to DB cluster "+to.Cluster+" failed.")
+	}
+	if f.Dropped.Add(cancelTime).After(s.At) {
+		return
+	}
+	from.Status, to.Status = "available", "available"
+	if !f.DataLoss {
+		s.dbEvent(f.To, "0186", "Global switchover to DB cluster "+to.Cluster+" was cancelled.")
+	}
+	s.Database.Failover = nil
 }
 
 func (s *State) stepCache() {
@@ -873,6 +925,10 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Cache.Members = append(s.Cache.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: home, Status: "associated"})
 	}
 	s.DNS = beginDNS(long)
+	if given := scn.Start.TakeoverCheck; given != nil {
+		c := s.DNS.Checks[checkTakeover]
+		c.Host, c.Path = cmp.Or(given.Host, c.Host), cmp.Or(given.Path, c.Path)
+	}
 	s.DNS.History = []Answer{{long, homeRegion}}
 	// The last hour's datapoints, so that there is something to look back at.
 	then := *s
