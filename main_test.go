@@ -41,14 +41,15 @@ type played struct {
 
 func (p played) state() *incident.State { return incident.Fold(p.timeline) }
 
-// rehearsed plays a scenario through the verb, as a person would.
-func rehearsed(t *testing.T, scenario string) played {
+// rehearsed plays a scenario through the verb, as a person would, with whatever more
+// that person wrote.
+func rehearsed(t *testing.T, scenario string, more ...string) played {
 	t.Helper()
 	out := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{
+	code := run(t.Context(), append([]string{
 		"rehearse", "--auto", "--scenario", scenario, "--listen", "127.0.0.1:0", "--out", out,
-	}, &stdout, &stderr, func(name string) string {
+	}, more...), &stdout, &stderr, func(name string) string {
 		t.Errorf("a rehearsal read %s from the environment", name)
 		return ""
 	})

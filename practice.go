@@ -28,6 +28,7 @@ const resultsFile = "results.jsonl"
 // Result is how an incident of a rehearsal went. Durations are pretend, in seconds.
 type Result struct {
 	Scenario string      `json:"scenario"`
+	Seed     uint64      `json:"seed"` // of what the world drew
 	Incident incident.ID `json:"incident"`
 	Target   string      `json:"target,omitempty"` // the Region that was to take over
 	Declared time.Time   `json:"declared"`
@@ -169,7 +170,7 @@ func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 	}
 	t := review.Measure(measured, plan)
 	out := Result{
-		Scenario: r.scn.Name, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
+		Scenario: r.scn.Name, Seed: r.seed, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
 	}
 	if at := s.ServedAt(); !at.IsZero() {

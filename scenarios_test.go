@@ -64,6 +64,57 @@ func TestEveryScenarioPlaysItself(t *testing.T) {
 	}
 }
 
+// The same seed gives the same rehearsal, call for call and event for event; another
+// one another. What is said in Slack and when is the bot's own matter, and so is the
+// order of what happens at one moment.
+func TestASeedPlaysTheSameRehearsalAgain(t *testing.T) {
+	play := func(seed string) (calls, events []string) {
+		p := rehearsed(t, "region-degraded", "--seed", seed)
+		if p.code != exitDone || !strings.Contains(p.printed, "seed "+seed) {
+			t.Fatalf("exit %d:\n%s", p.code, p.printed)
+		}
+		for _, c := range p.calls {
+			calls = append(calls, c.String())
+		}
+		for _, e := range p.timeline {
+			step := ""
+			switch b := e.Body.(type) {
+			case incident.MessagePosted:
+				continue
+			case incident.StepStarted:
+				step = b.Step
+			case incident.ChangeIntended:
+				step = b.Step
+			case incident.StepFinished:
+				step = b.Step
+			case incident.StepFailed:
+				step = b.Step
+			}
+			events = append(events, e.Time.Format(sim.TimeFormat)+" "+e.Body.Type()+" "+step)
+		}
+		slices.Sort(calls)
+		slices.Sort(events)
+		return calls, events
+	}
+	calls, events := play("7")
+	again, anew := play("7")
+	for what, both := range map[string][2][]string{"calls": {calls, again}, "events": {events, anew}} {
+		if slices.Equal(both[0], both[1]) {
+			continue
+		}
+		t.Errorf("%d and %d %s", len(both[0]), len(both[1]), what)
+		for i := range min(len(both[0]), len(both[1])) {
+			if both[0][i] != both[1][i] {
+				t.Errorf("\n%s\n%s", both[0][i], both[1][i])
+				break
+			}
+		}
+	}
+	if other, _ := play("8"); slices.Equal(calls, other) {
+		t.Error("another seed gives the same calls")
+	}
+}
+
 // once says that each of these changed the world a single time.
 func (p played) once(t *testing.T, operations ...string) {
 	t.Helper()

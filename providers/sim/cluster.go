@@ -110,7 +110,7 @@ func (s *State) place(r *Region, p *Pod, at time.Time) {
 		return
 	}
 	p.Node = best
-	p.ReadyAt = at.Add(25*time.Second + time.Duration(draw(s.Seed, 35001, "ready", p.Name))*time.Millisecond)
+	p.ReadyAt = at.Add(s.span(25*time.Second, time.Minute, "ready", p.Name))
 }
 
 // notice adds an event object of the cluster, or counts one more of the same.

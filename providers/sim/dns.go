@@ -49,8 +49,8 @@ func (w *World) listen() error {
 				return err
 			}
 		}
-		for i, name := range resolverNames {
-			if err := w.listenDNS(name, w.resolver(name, i)); err != nil {
+		for _, name := range resolverNames {
+			if err := w.listenDNS(name, w.resolver(name)); err != nil {
 				return err
 			}
 		}
@@ -146,10 +146,10 @@ func (w *World) zoneServer(name string) dns.HandlerFunc {
 
 // resolver is a public resolver. The name is popular, so its cache always holds
 // an answer, fetched at a second of the minute that is the resolver's own.
-func (w *World) resolver(name string, i int) dns.HandlerFunc {
+func (w *World) resolver(name string) dns.HandlerFunc {
 	return func(out dns.ResponseWriter, q *dns.Msg) {
 		w.answerDNS(name, out, q, false, func(s *State, question string) (string, uint32) {
-			region, left := s.cached(name, i)
+			region, left := s.cached(name)
 			if !sameName(question, recordName) {
 				region = s.resolve(question)
 			}
@@ -160,8 +160,8 @@ func (w *World) resolver(name string, i int) dns.HandlerFunc {
 
 // cached is the Region that a public resolver answers for the public name now,
 // and for how many seconds more.
-func (s *State) cached(resolver string, i int) (region string, left uint32) {
-	phase := time.Duration(7+19*i) * time.Second
+func (s *State) cached(resolver string) (region string, left uint32) {
+	phase := time.Duration(draw(s.Seed, recordTTL, "fetches", resolver)) * time.Second
 	fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
 	left = uint32(recordTTL - s.At.Sub(fetched)/time.Second)
 	switch lie := s.DNS.Lies[resolver]; lie {

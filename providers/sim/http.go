@@ -85,8 +85,7 @@ func (w *World) serve(region, via, path string, mutating bool, do answer) http.H
 			if d := s.Regions[region].Degraded; d != nil {
 				slow = time.Duration(d.LatencyMS) * time.Millisecond
 				key := "degraded " + c.Operation
-				s.Counts[key]++
-				if draw(s.Seed, 100, key, s.Counts[key]) < uint64(d.FailPercent) {
+				if draw(s.Seed, 100, key, s.turn(key, s.At)) < uint64(d.FailPercent) {
 					status, result = http.StatusServiceUnavailable, reason("a dependency in %s does not answer in time", region)
 					return false, fmt.Errorf("%d: a dependency in %s does not answer in time", status, region)
 				}
@@ -286,9 +285,8 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 func (w *World) connect(ctx context.Context, c Call) error {
 	w.lock()
 	key := c.Operation + " " + c.Region
-	w.state.Counts[key]++
-	count := w.state.Counts[key]
-	latency := 50*time.Millisecond + time.Duration(draw(w.state.Seed, 101, key, count))*time.Millisecond
+	turn := w.state.turn(key, w.clock.Now())
+	latency := w.state.span(50*time.Millisecond, 150*time.Millisecond, key, turn)
 	w.unlock()
 	if err := w.dialling(ctx, latency); err != nil {
 		return err
@@ -301,7 +299,7 @@ func (w *World) connect(ctx context.Context, c Call) error {
 	kind, used := "", false
 	switch {
 	case r.Lost || r.CutOff: // some connections are refused, others never answered
-		kind = []string{Refuse, Hang}[draw(w.state.Seed, 2, "connect", key, count)]
+		kind = []string{Refuse, Hang}[draw(w.state.Seed, 2, "connect", key, turn)]
 	default:
 		// Only faults that name the connection: the others are for the request.
 		kind, used = w.state.takeFault(func(f Fault) bool { return f.Operation == c.Operation && f.Kind != LostAnswer })

@@ -208,8 +208,8 @@ func (w *World) View() View {
 		v.Moving = "cache: on its way to " + s.Cache.To
 	}
 	asked := map[string]int{}
-	for i, name := range resolverNames {
-		region, _ := s.cached(name, i)
+	for _, name := range resolverNames {
+		region, _ := s.cached(name)
 		_, held := s.DNS.Lies[name]
 		v.Resolvers = append(v.Resolvers, ResolverView{name, region, held})
 		asked[region]++

@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -46,8 +45,8 @@ type State struct {
 
 	// Applied counts, by operation, the calls that changed the world.
 	Applied map[string]int `json:"applied"`
-	// Counts numbers the calls of one kind; latencies are drawn from it.
-	Counts map[string]uint64 `json:"counts"`
+	// Turns numbers the calls of one kind; what they draw depends on it.
+	Turns map[string]Tally `json:"turns"`
 	// Ports are the loopback addresses of the world's servers, so that a world
 	// that goes on can be found where it was.
 	Ports map[string]string `json:"ports"`
@@ -298,20 +297,6 @@ const (
 
 	zonesPerRegion = 3
 )
-
-// draw is a number in [0, n) that depends on nothing but the seed and the words.
-func draw(seed, n uint64, words ...any) uint64 {
-	h := fnv.New64a()
-	fmt.Fprint(h, seed)
-	for _, w := range words {
-		fmt.Fprint(h, "\x00", w)
-	}
-	x := h.Sum64() // FNV leaves its high bits poorly mixed for short texts
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	return x % n
-}
 
 // Writer is the Region whose database accepts writes.
 func (s *State) Writer() string {
@@ -878,7 +863,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		Marks:    map[string]time.Time{markStart: at},
 		Happened: make([]bool, len(scn.Events)),
 		Regions:  map[string]*Region{},
-		Applied:  map[string]int{}, Counts: map[string]uint64{}, Ports: map[string]string{},
+		Applied:  map[string]int{}, Turns: map[string]Tally{}, Ports: map[string]string{},
 		PodsPerNode: scn.Start.PodsPerNode,
 	}
 	if s.PodsPerNode == 0 {

@@ -246,14 +246,11 @@ func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do fu
 	if err := w.asked(c, true); err != nil {
 		return &failure{Refuse, err}
 	}
-	w.lock()
-	key := c.System + " " + c.Operation + " " + c.Region + " " + c.Target
-	w.state.Counts[key]++
-	count := w.state.Counts[key]
-	seed := w.state.Seed
-	w.unlock()
 	if high > 0 {
-		latency := low + time.Duration(draw(seed, uint64((high-low)/time.Millisecond)+1, key, count))*time.Millisecond
+		key := c.System + " " + c.Operation + " " + c.Region + " " + c.Target
+		w.lock()
+		latency := w.state.span(low, high, key, w.state.turn(key, w.clock.Now()))
+		w.unlock()
 		if err := w.clock.Sleep(ctx, latency); err != nil {
 			return &failure{Hang, err} // given up before it got there
 		}
