@@ -35,6 +35,7 @@ type played struct {
 	calls    []sim.Call
 	messages []slacksim.MessageLine
 	world    *sim.State
+	results  []Result
 	review   string
 	wire     string
 }
@@ -57,6 +58,7 @@ func rehearsed(t *testing.T, scenario string, more ...string) played {
 	lines(t, filepath.Join(out, "timeline.jsonl"), &p.timeline)
 	lines(t, filepath.Join(out, "calls.jsonl"), &p.calls)
 	lines(t, filepath.Join(out, "messages.jsonl"), &p.messages)
+	lines(t, filepath.Join(out, resultsFile), &p.results)
 	world, err := os.ReadFile(filepath.Join(out, "world.json"))
 	if err != nil {
 		t.Error(err)
@@ -146,6 +148,20 @@ func TestRegionDegraded(t *testing.T) {
 	}
 	if !p.at(t, "database-writable", "StepFinished").Before(shifts[0].Time) {
 		t.Error("the health check was changed before the switchover was over")
+	}
+	asked := p.applied("SwitchoverGlobalCluster")[0].Time
+	stopped := asked
+	for _, c := range p.applied("patch deployments/scale") {
+		if c.Region == "us-east-1" {
+			stopped = c.Time
+		}
+		if c.Region == "us-east-1" && !c.Time.Before(asked) {
+			t.Errorf("the writer %s was stopped after the database was asked", c.Target)
+		}
+	}
+	f := p.world.OwnOrders
+	if last := f.From.Add(time.Duration(strings.LastIndexByte(f.Log, 'e')) * time.Second); last.After(stopped.Add(time.Second)) {
+		t.Errorf("an order was written in us-east-1 at %s, its writers were stopped at %s", last, stopped)
 	}
 	p.measured(t)
 }
@@ -294,6 +310,7 @@ func (p played) measured(t *testing.T) {
 	if m.Overlap() < 2 {
 		t.Errorf("overlap %.2f, want at least 2", m.Overlap())
 	}
+	p.orders(t)
 	if !strings.Contains(p.printed, "critical path") {
 		t.Error("the measures were not printed")
 	}
@@ -306,6 +323,33 @@ func (p played) measured(t *testing.T) {
 		if e.Seq != uint64(i)+1 {
 			t.Fatalf("event %d has seq %d", i, e.Seq)
 		}
+	}
+}
+
+// orders says that the world's own orders stopped and came back, that it was printed
+// and kept, and that they are in no record of the bot's.
+func (p played) orders(t *testing.T) {
+	t.Helper()
+	if len(p.results) != 1 {
+		t.Fatalf("%d results", len(p.results))
+	}
+	r := p.results[0]
+	if r.OrdersStopped < 60 || r.OrdersStopped > r.Total+60 || r.GoToServed < 60 || r.GoToServed > r.Total {
+		t.Errorf("orders stopped for %v s, from Go to served %v s, of %v s in all", r.OrdersStopped, r.GoToServed, r.Total)
+	}
+	if !strings.Contains(p.printed, "the world's own orders stopped for ") || !strings.Contains(p.printed, "from Go to served in us-west-2 ") {
+		t.Error("what the world's own orders met with was not printed")
+	}
+	posted := 0
+	for _, c := range p.calls {
+		if strings.HasPrefix(c.Operation, "POST ") {
+			posted++
+		}
+	}
+	// The orders on record are the bot's own: the one through the Region's address,
+	// and the one through the public name.
+	if posted != 2 || len(p.world.Orders) != 2 || len(p.world.OwnOrders.Log) < 200 {
+		t.Errorf("%d orders in the calls, %d in the world, %d of the world's own", posted, len(p.world.Orders), len(p.world.OwnOrders.Log))
 	}
 }
 

@@ -794,6 +794,13 @@ func (r *rehearsal) measures() {
 	t := review.Measure(r.seen, plan)
 	_, _ = fmt.Fprintf(r.stdout, "pretend time %s (machine %s, waiting for people %s), critical path %s, machine / critical path %.3f, one after another %s, overlap %.2f\n",
 		review.Span(t.Elapsed), review.Span(t.Machine), review.Span(t.Human), review.Span(t.Critical), t.Ratio(), review.Span(t.Sum), t.Overlap())
+	_, _ = fmt.Fprintln(r.stdout, toldOrders(r.ordered()))
+}
+
+// ordered is what the newest incident cost those who order.
+func (r *rehearsal) ordered() sim.OrderFigures {
+	s := incident.Fold(r.seen)
+	return r.world.OrderFigures(s.Declared.Target, s.GoAt, time.Time{})
 }
 
 // keep writes what is only known at the end.

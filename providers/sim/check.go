@@ -96,7 +96,7 @@ func (w *World) Check() []string {
 		if !s.ordered(e.SyntheticOrder, viaPublic) {
 			say("no order was written in %s through %s since its database accepts writes", e.SyntheticOrder, recordName)
 		}
-		if why := s.cannotOrder(e.SyntheticOrder); why != "" {
+		if why := s.CannotOrder(e.SyntheticOrder); why != "" {
 			say("an order in %s would fail: %s", e.SyntheticOrder, why)
 		}
 	}

@@ -238,7 +238,7 @@ func (w *World) View() View {
 func (s *State) view(r *Region, share int) RegionView {
 	v := RegionView{
 		Name: r.Name, Home: r.Name == homeRegion, Lost: r.Lost, CutOff: r.CutOff, Share: share,
-		Broken: s.cannotOrder(r.Name), Nodes: len(r.Nodes), Pods: len(r.Pods),
+		Broken: s.CannotOrder(r.Name), Nodes: len(r.Nodes), Pods: len(r.Pods),
 	}
 	if d := r.Degraded; d != nil {
 		v.Degraded = fmt.Sprintf("%d %% of the requests fail, the others take %d ms more", d.FailPercent, d.LatencyMS)

@@ -41,7 +41,9 @@ type State struct {
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
 	Orders   []Order            `json:"orders"`
-	Faults   []Fault            `json:"faults"`
+	// OwnOrders are those that the world itself sends; they are not among Orders.
+	OwnOrders OrderLog `json:"own_orders"`
+	Faults    []Fault  `json:"faults"`
 
 	// Applied counts, by operation, the calls that changed the world.
 	Applied map[string]int `json:"applied"`
@@ -135,7 +137,9 @@ type Database struct {
 	Failover      *Failover  `json:"failover,omitempty"`
 	// WritableSince is since when the present writer has accepted writes.
 	WritableSince time.Time `json:"writable_since"`
-	Promotions    int       `json:"promotions"`
+	// Writers is which Region's database has accepted writes since when.
+	Writers    []Since `json:"writers"`
+	Promotions int     `json:"promotions"`
 	// Takes is how long a promotion takes; 0 is as long as usual.
 	Takes time.Duration `json:"takes,omitempty"`
 	// Drop is which promotions Aurora takes back; nil if none.
@@ -214,7 +218,7 @@ type DNS struct {
 	Served  []r53.ResourceRecordSet `json:"served"`
 	Changes []Change                `json:"changes"`
 	// History is which Region the zone's servers answered since when.
-	History []Answer `json:"history"`
+	History []Since `json:"history"`
 	// Lies are the Regions that public resolvers answer against the truth, or contrary.
 	Lies map[string]string `json:"lies,omitempty"`
 }
@@ -266,19 +270,10 @@ type Change struct {
 	Records []r53.ResourceRecordSet `json:"records"`
 }
 
-// Answer is what the zone's servers answer from a moment on.
-type Answer struct {
+// Since is a Region for which something holds from a moment on.
+type Since struct {
 	At     time.Time `json:"at"`
 	Region string    `json:"region"`
-}
-
-// Order is an order that was written.
-type Order struct {
-	ID     string    `json:"id"`
-	Region string    `json:"region"`
-	At     time.Time `json:"at"`
-	// Via is "own" for the Region's own address, "public" for the public name.
-	Via string `json:"via"`
 }
 
 // How long things take in the pretend world.
@@ -308,10 +303,6 @@ func (s *State) Writer() string {
 
 // ZoneAnswer is the Region that the zone's own servers answer for the public name.
 func (s *State) ZoneAnswer() string { return s.resolve(recordName) }
-
-// CannotOrder says why an order that reaches a Region cannot be written; empty
-// when it can.
-func (s *State) CannotOrder(region string) string { return s.cannotOrder(region) }
 
 // ReadyPods are the ready pods of a service in a Region, and how many of them hold
 // connections to the present writer of the database.
@@ -363,42 +354,6 @@ func (s *State) readyPods(r *Region, service string) (ready, connected int) {
 		}
 	}
 	return ready, connected
-}
-
-// cannotOrder says why an order that reaches a Region cannot be written; empty
-// when it can.
-func (s *State) cannotOrder(region string) string {
-	r := s.Regions[region]
-	if r == nil || r.Lost {
-		return "the Region does not answer"
-	}
-	for _, name := range []string{"order-service", "user-service", "payment-service"} {
-		need := (wantedReplicas(name) + 1) / 2
-		if d := r.Deployments[name]; d == nil || *d.Spec.Replicas == 0 {
-			return name + " is scaled to zero"
-		}
-		if ready, _ := s.readyPods(r, name); ready < need {
-			return fmt.Sprintf("%s is overloaded: %d pods are ready, production traffic needs %d", name, ready, need)
-		}
-	}
-	w := s.writer()
-	switch {
-	case s.Database.Failover != nil:
-		return "the database is changing its writer (" + s.Database.Failover.Status + ")"
-	case w == nil || w.Region != region:
-		return "the database is read-only in this Region"
-	case w.Instances == 0:
-		return "the database has no instance"
-	}
-	for _, name := range []string{"order-service", "user-service", "payment-service"} {
-		if ready, connected := s.readyPods(r, name); connected < ready {
-			return fmt.Sprintf("%d of %d pods of %s hold connections to the former database writer", ready-connected, ready, name)
-		}
-	}
-	if m := s.Cache.Member(region); m == nil || !m.Primary || s.Cache.Due.After(s.At) {
-		return "the cache refuses writes: it is not the primary"
-	}
-	return ""
 }
 
 // healthy is what the zone's servers believe of a health check.
@@ -545,6 +500,7 @@ func (s *State) step(scn *Scenario) {
 		s.publish()
 	}
 	s.stepDNS()
+	s.stepOrders()
 }
 
 // happen applies an event of the scenario.
@@ -720,6 +676,7 @@ func (s *State) stepDatabase() {
 			}
 			s.dbEvent(f.To, "0397", "Amazon Aurora Global Database writer endpoint DNS changed to "+to.Cluster+".")
 			d.Failover, d.WritableSince = nil, s.At
+			d.Writers = append(d.Writers, Since{s.At, f.To})
 			d.Promotions++
 			s.mark(markPromoted)
 		}
@@ -797,7 +754,7 @@ func (s *State) stepDNS() {
 	}
 	now := s.resolve(recordName)
 	if h := s.DNS.History; len(h) == 0 || h[len(h)-1].Region != now {
-		s.DNS.History = append(h, Answer{s.At, now})
+		s.DNS.History = append(h, Since{s.At, now})
 		if len(h) > 0 {
 			s.mark(markDNSMoved)
 		}
@@ -870,7 +827,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.PodsPerNode = 8
 	}
 	long := at.Add(-30 * 24 * time.Hour)
-	s.Database = Database{GlobalCluster: globalCluster, WritableSince: long, LagMS: 180}
+	s.Database = Database{GlobalCluster: globalCluster, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: 180}
 	if scn.Start.LagMS > 0 {
 		s.Database.LagMS = float64(scn.Start.LagMS)
 	}
@@ -914,7 +871,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		c := s.DNS.Checks[checkTakeover]
 		c.Host, c.Path = cmp.Or(given.Host, c.Host), cmp.Or(given.Path, c.Path)
 	}
-	s.DNS.History = []Answer{{long, homeRegion}}
+	s.DNS.History = []Since{{long, homeRegion}}
 	// The last hour's datapoints, so that there is something to look back at.
 	then := *s
 	for m := at.Truncate(datapoint).Add(-time.Hour); !m.After(at); m = m.Add(datapoint) {

@@ -333,11 +333,14 @@ func (s *State) takeFault(fits func(Fault) bool) (kind string, used bool) {
 	return kind, true
 }
 
+// fits says whether a fault is meant for a call.
+func (f Fault) fits(c Call) bool {
+	return (f.System == "" || f.System == c.System) && (f.Operation == "" || f.Operation == c.Operation) && (f.Region == "" || f.Region == c.Region)
+}
+
 // broken says how a call fails, if it does, and whether that used up a fault.
 func (s *State) broken(c Call) (kind string, used bool) {
-	if kind, used = s.takeFault(func(f Fault) bool {
-		return (f.System == "" || f.System == c.System) && (f.Operation == "" || f.Operation == c.Operation) && (f.Region == "" || f.Region == c.Region)
-	}); kind != "" {
+	if kind, used = s.takeFault(func(f Fault) bool { return f.fits(c) }); kind != "" {
 		return kind, used
 	}
 	r := s.Regions[c.Region]
