@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -15,6 +14,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -172,6 +176,55 @@ func (w *World) answerAWS(ctx context.Context, region string) (out middleware.De
 	return out, md, err
 }
 
+// targetOf names the one thing that an input is about.
+func targetOf(in any) string {
+	switch in := in.(type) {
+	case *rds.DescribeGlobalClustersInput:
+		return deref(in.GlobalClusterIdentifier)
+	case *rds.DescribeDBClustersInput:
+		return deref(in.DBClusterIdentifier)
+	case *rds.SwitchoverGlobalClusterInput:
+		return deref(in.TargetDbClusterIdentifier)
+	case *rds.FailoverGlobalClusterInput:
+		return deref(in.TargetDbClusterIdentifier)
+	case *elasticache.FailoverGlobalReplicationGroupInput:
+		return deref(in.PrimaryReplicationGroupId)
+	case *elasticache.DescribeGlobalReplicationGroupsInput:
+		return deref(in.GlobalReplicationGroupId)
+	case *route53.GetHealthCheckInput:
+		return deref(in.HealthCheckId)
+	case *route53.UpdateHealthCheckInput:
+		return deref(in.HealthCheckId)
+	case *route53.GetHealthCheckStatusInput:
+		return deref(in.HealthCheckId)
+	case *route53.ListResourceRecordSetsInput:
+		return deref(in.HostedZoneId)
+	case *route53.ChangeResourceRecordSetsInput:
+		return deref(in.HostedZoneId)
+	case *route53.GetHostedZoneInput:
+		return deref(in.Id)
+	case *route53.TestDNSAnswerInput:
+		return deref(in.RecordName)
+	case *route53.GetChangeInput:
+		return deref(in.Id)
+	case *s3.HeadBucketInput:
+		return deref(in.Bucket)
+	case *s3.HeadObjectInput:
+		return deref(in.Bucket) + "/" + deref(in.Key)
+	case *s3.GetObjectInput:
+		return deref(in.Bucket) + "/" + deref(in.Key)
+	case *s3.PutObjectInput:
+		return deref(in.Bucket) + "/" + deref(in.Key)
+	case *s3.DeleteObjectInput:
+		return deref(in.Bucket) + "/" + deref(in.Key)
+	case *elb.DescribeTargetHealthInput:
+		return deref(in.TargetGroupArn)
+	case *elb.DescribeTargetGroupsInput:
+		return deref(in.LoadBalancerArn)
+	}
+	return ""
+}
+
 // asSDK turns what went wrong into what the SDK's own layers would have made of
 // it. A status of 0 means that no response arrived.
 func asSDK(ctx context.Context, err error) (status int, _ error) {
@@ -217,17 +270,4 @@ func withCause(err, cause error) error {
 		return err
 	}
 	return errors.Join(err, cause)
-}
-
-// readAll is what an input's body holds.
-func readAll(r io.Reader) ([]byte, error) {
-	if r == nil {
-		return nil, nil
-	}
-	if s, ok := r.(io.Seeker); ok { // the SDK has read it, to sign it
-		if _, err := s.Seek(0, io.SeekStart); err != nil {
-			return nil, fmt.Errorf("read the body again: %w", err)
-		}
-	}
-	return io.ReadAll(r)
 }

@@ -15,6 +15,80 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// Node is one node of a cluster.
+type Node struct {
+	Name     string `json:"name"`
+	Zone     string `json:"zone"`
+	Ready    bool   `json:"ready"`
+	Cordoned bool   `json:"cordoned"`
+}
+
+// Pod is one pod of a service.
+type Pod struct {
+	Name     string    `json:"name"`
+	Service  string    `json:"service"`
+	Template string    `json:"template"` // hash of the template it was made from
+	Node     string    `json:"node"`     // empty while it cannot be placed
+	Created  time.Time `json:"created"`
+	// ReadyAt is when it becomes ready; zero while it cannot be placed. Its
+	// connections to the database are those of the writer at its creation.
+	ReadyAt time.Time `json:"ready_at"`
+}
+
+func (p *Pod) ready(at time.Time) bool { return !p.ReadyAt.IsZero() && !p.ReadyAt.After(at) }
+
+// Notice is an event object of the cluster.
+type Notice struct {
+	Name    string    `json:"name"`
+	Kind    string    `json:"kind"`
+	Object  string    `json:"object"`
+	Type    string    `json:"type"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+	Count   int32     `json:"count"`
+}
+
+// ReadyPods are the ready pods of a service in a Region, and how many of them hold
+// connections to the present writer of the database.
+func (s *State) ReadyPods(region, service string) (ready, connected int) {
+	if r := s.Regions[region]; r != nil {
+		return s.readyPods(r, service)
+	}
+	return 0, 0
+}
+
+// readyPods are the ready pods of a service, and how many of them hold
+// connections to the present writer.
+func (s *State) readyPods(r *Region, service string) (ready, connected int) {
+	for _, p := range r.Pods {
+		if p.Service == service && p.ready(s.At) {
+			ready++
+			if !p.Created.Before(s.Database.WritableSince) {
+				connected++
+			}
+		}
+	}
+	return ready, connected
+}
+
+// addNodes gives each zone of the Region that many new nodes.
+func (r *Region) addNodes(perZone int) {
+	for z := range zonesPerRegion {
+		zone := r.Name + string(rune('a'+z))
+		have := 0
+		for _, n := range r.Nodes {
+			if n.Zone == zone {
+				have++
+			}
+		}
+		for i := range perZone {
+			r.Nodes = append(r.Nodes, Node{Name: fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", len(regionNames), z, 10+have+i, r.Name), Zone: zone, Ready: true})
+		}
+	}
+}
+
 // deploy puts a service with its autoscaler and its running pods into a Region.
 func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time) {
 	labels := map[string]string{"app": name}
@@ -54,6 +128,17 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 	s.statusOf(r, d)
 	d.Status.ObservedGeneration = d.Generation
 	s.hpaStatus(r, h, d)
+}
+
+func object(r *Region, namespace, name string, at time.Time) metav1.ObjectMeta {
+	r.Versions++
+	return metav1.ObjectMeta{
+		Name: name, Namespace: namespace, Generation: 1,
+		ResourceVersion:   fmt.Sprint(r.Versions),
+		UID:               uidOf(r.Name, namespace, name, r.Versions),
+		CreationTimestamp: metav1.NewTime(at),
+		Labels:            map[string]string{"app": name},
+	}
 }
 
 // hashed is a template's hash, good for one generation of its Deployment.

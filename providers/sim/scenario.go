@@ -179,32 +179,6 @@ type Resolver struct {
 	Answers string `yaml:"answers,omitempty" json:"answers,omitempty"`
 }
 
-// The kinds of [Fault].
-const (
-	LostAnswer = "lost-answer" // the call is applied, its answer never arrives
-	Throttle   = "throttle"    // too many requests
-	Refuse     = "refuse"      // nobody listens there
-	Hang       = "hang"        // no answer until the caller gives up
-	ServerFail = "5xx"         // the service answers that it cannot
-	Deny       = "deny"        // the caller may not
-)
-
-var faultKinds = []string{LostAnswer, Throttle, Refuse, Hang, ServerFail, Deny}
-
-// Fault breaks the calls that match it. Fields that are not given match all.
-type Fault struct {
-	// System is "aws.rds", "kubernetes", "http", "dns".
-	System string `yaml:"system,omitempty" json:"system,omitempty"`
-	// Operation is the name in calls.jsonl.
-	Operation string `yaml:"operation,omitempty" json:"operation,omitempty"`
-	// Region where that API's end lives.
-	Region string `yaml:"region,omitempty" json:"region,omitempty"`
-	// Kind of the fault: lost-answer, throttle, refuse, hang, 5xx or deny.
-	Kind string `yaml:"kind" json:"kind" jsonschema:"lost-answer, throttle, refuse, hang, 5xx or deny"`
-	// Times it happens; 0 is always.
-	Times int `yaml:"times,omitempty" json:"times,omitempty"`
-}
-
 // Person is somebody in the rehearsal.
 type Person struct {
 	// Name as shown: Alice.

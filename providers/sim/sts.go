@@ -1,0 +1,16 @@
+package sim
+
+import (
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+var stsOperations = map[string]operation{
+	"GetCallerIdentity": reads("aws.sts", "", func(request, *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
+		return &sts.GetCallerIdentityOutput{
+			Account: ptr(account), UserId: ptr("AROAPRETEND:failoverbot"),
+			Arn: ptr("arn:aws:sts::" + account + ":assumed-role/failoverbot/" + url.PathEscape("rehearsal")),
+		}, nil
+	}),
+}
