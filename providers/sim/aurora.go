@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -63,6 +64,25 @@ type DBEvent struct {
 	Message string    `json:"message"`
 }
 
+// How long Aurora takes.
+const (
+	switchoverTime = 75 * time.Second
+	failoverTime   = 60 * time.Second
+	cancelTime     = 30 * time.Second // from when it begins to take a promotion back
+	resyncTime     = 25 * time.Minute
+)
+
+func beginDatabase(start Start, long time.Time) Database {
+	d := Database{GlobalCluster: globalCluster, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
+	for _, name := range regionNames {
+		d.Members = append(d.Members, DBMember{
+			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Writer: name == homeRegion,
+			Sync: "connected", Status: "available", Instances: 2,
+		})
+	}
+	return d
+}
+
 // Member is the cluster in a Region; nil if there is none.
 func (d *Database) Member(region string) *DBMember {
 	for i := range d.Members {
@@ -90,15 +110,48 @@ func (s *State) Writer() string {
 	return ""
 }
 
+// due are the moments at which something happens that is not tied to a tick.
+func (d *Database) due() (at []time.Time) {
+	if f := d.Failover; f != nil {
+		at = append(at, f.Due)
+		if !f.Dropped.IsZero() {
+			at = append(at, f.Dropped, f.Dropped.Add(cancelTime))
+		}
+	}
+	return at
+}
+
+// replicate changes how replication does.
+func (d *Database) replicate(r Replication) {
+	d.Stopped = r.Stopped
+	if r.LagMS > 0 {
+		d.LagMS = float64(r.LagMS)
+	}
+}
+
+// take changes how long promotions take, the one under way included.
+func (d *Database) take(p Promotion) {
+	d.Takes = p.Takes
+	if f := d.Failover; f != nil {
+		f.Due = d.promoted(f.Started, f.DataLoss)
+	}
+}
+
+// drop changes which promotions are taken back, the one under way included.
+func (d *Database) drop(p DropPromotion) {
+	d.Drop = &p
+	d.dropped()
+}
+
 // promoted is when a promotion that began then will be over.
-func (s *State) promoted(began time.Time, loss bool) time.Time {
+func (d *Database) promoted(began time.Time, loss bool) time.Time {
 	switch {
-	case s.Database.Takes > 0:
-		return began.Add(s.Database.Takes)
+	case d.Takes > 0:
+		return began.Add(d.Takes)
 	case loss:
 		return began.Add(failoverTime)
 	}
-	return began.Add(switchoverTime + time.Duration(s.Database.LagMS)*time.Millisecond)
+	return began.Add(switchoverTime + time.Duration(d.LagMS)*time.Millisecond)
 }
 
 // dropped marks the promotion under way as one that Aurora will take back, if it is
@@ -206,12 +259,28 @@ func (s *State) takeBack(f *Failover, from, to *DBMember) {
 	s.Database.Failover = nil
 }
 
-var rdsOperations = map[string]operation{
-	"DescribeGlobalClusters":  reads("aws.rds", "", describeGlobalClusters),
-	"DescribeDBClusters":      reads("aws.rds", "", describeDBClusters),
-	"DescribeEvents":          reads("aws.rds", "", describeEvents),
-	"SwitchoverGlobalCluster": changes("aws.rds", "", switchover),
-	"FailoverGlobalCluster":   changes("aws.rds", "", failover),
+var rdsAPI = awsAPI{
+	system: "aws.rds",
+	operations: map[string]operation{
+		"DescribeGlobalClusters":  reads(describeGlobalClusters),
+		"DescribeDBClusters":      reads(describeDBClusters),
+		"DescribeEvents":          reads(describeEvents),
+		"SwitchoverGlobalCluster": changes(switchover),
+		"FailoverGlobalCluster":   changes(failover),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *rds.DescribeGlobalClustersInput:
+			return deref(in.GlobalClusterIdentifier)
+		case *rds.DescribeDBClustersInput:
+			return deref(in.DBClusterIdentifier)
+		case *rds.SwitchoverGlobalClusterInput:
+			return deref(in.TargetDbClusterIdentifier)
+		case *rds.FailoverGlobalClusterInput:
+			return deref(in.TargetDbClusterIdentifier)
+		}
+		return ""
+	},
 }
 
 func (r request) globalCluster() *rdst.GlobalCluster {
@@ -359,7 +428,7 @@ func (r request) startSwitchover(global, target *string) (*rdst.GlobalCluster, e
 		return nil, badState("DB cluster %s does not replicate.", to.Cluster)
 	}
 	from.Status, to.Status = "switching-over", "switching-over"
-	r.Database.Failover = &Failover{Status: "switching-over", From: from.Region, To: to.Region, Started: r.now, Due: r.promoted(r.now, false)}
+	r.Database.Failover = &Failover{Status: "switching-over", From: from.Region, To: to.Region, Started: r.now, Due: r.Database.promoted(r.now, false)}
 	r.Database.dropped()
 	r.mark(markPromoting)
 	r.dbEvent(from.Region, "0181", "Global switchover to DB cluster "+to.Cluster+" started.")
@@ -399,8 +468,23 @@ func failover(r request, in *rds.FailoverGlobalClusterInput) (*rds.FailoverGloba
 	if !r.Regions[from.Region].Lost {
 		from.Status = "failing-over"
 	}
-	r.Database.Failover = &Failover{Status: "failing-over", From: from.Region, To: to.Region, DataLoss: true, Started: r.now, Due: r.promoted(r.now, true)}
+	r.Database.Failover = &Failover{Status: "failing-over", From: from.Region, To: to.Region, DataLoss: true, Started: r.now, Due: r.Database.promoted(r.now, true)}
 	r.Database.dropped()
 	r.mark(markPromoting)
 	return &rds.FailoverGlobalClusterOutput{GlobalCluster: r.globalCluster()}, nil
+}
+
+// expectDatabase says how the database is not what a scenario expects.
+func (s *State) expectDatabase(e Expect, say say) {
+	if e.Writer == "" {
+		return
+	}
+	switch m := s.writer(); {
+	case s.Database.Failover != nil:
+		say("the database is still %s to %s", s.Database.Failover.Status, s.Database.Failover.To)
+	case m == nil:
+		say("the database writes in no Region, expected %s", e.Writer)
+	case m.Region != e.Writer:
+		say("the database writes in %s, expected %s", m.Region, e.Writer)
+	}
 }

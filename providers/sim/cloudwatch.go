@@ -17,6 +17,19 @@ type Point struct {
 	Value  float64   `json:"value"`
 }
 
+const datapoint = time.Minute // from one datapoint to the next
+
+// publishPast writes the last hour's datapoints, so that there is something to look
+// back at.
+func (s *State) publishPast() {
+	then := *s
+	for m := s.At.Truncate(datapoint).Add(-time.Hour); !m.After(s.At); m = m.Add(datapoint) {
+		then.At = m
+		then.publish()
+	}
+	s.Database.Lag, s.Cache.Lag = then.Database.Lag, then.Cache.Lag
+}
+
 // publish writes the datapoints that fall on this moment.
 func (s *State) publish() {
 	if !s.At.Equal(s.At.Truncate(datapoint)) {
@@ -42,9 +55,12 @@ func (s *State) publish() {
 	}
 }
 
-var cloudwatchOperations = map[string]operation{
-	"ListMetrics":   reads("aws.cloudwatch", "", listMetrics),
-	"GetMetricData": reads("aws.cloudwatch", "", getMetricData),
+var cloudwatchAPI = awsAPI{
+	system: "aws.cloudwatch",
+	operations: map[string]operation{
+		"ListMetrics":   reads(listMetrics),
+		"GetMetricData": reads(getMetricData),
+	},
 }
 
 // series is a metric with its datapoints.

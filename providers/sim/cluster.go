@@ -89,6 +89,36 @@ func (r *Region) addNodes(perZone int) {
 	}
 }
 
+const (
+	hpaSync        = 15 * time.Second
+	hpaPatience    = 30 * time.Second // until an autoscaler takes replicas away
+	zonesPerRegion = 3
+)
+
+// beginCluster puts nodes and services into a Region.
+func (s *State) beginCluster(r *Region, start Start, long time.Time) {
+	r.Load, r.Over = map[string]int32{}, map[string]time.Time{}
+	r.Deployments, r.HPAs = map[string]*appsv1.Deployment{}, map[string]*autoscalingv2.HorizontalPodAutoscaler{}
+	home := r.Name == homeRegion
+	perZone, given := start.NodesPerZone[r.Name]
+	if !given {
+		perZone = 2
+		if home {
+			perZone = 3
+		}
+	}
+	r.addNodes(perZone)
+	for _, svc := range services {
+		n, top := svc.standby, int32(2*svc.topology.Replicas)
+		if home {
+			n = int32(svc.topology.Replicas)
+		} else if m, ok := start.HPAMax[svc.topology.Name]; ok {
+			top = int32(m)
+		}
+		s.deploy(r, svc.topology.Name, n, top, long)
+	}
+}
+
 // deploy puts a service with its autoscaler and its running pods into a Region.
 func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time) {
 	labels := map[string]string{"app": name}
@@ -540,5 +570,52 @@ func (r *Region) eventObject(n Notice) *corev1.Event {
 		Type:           n.Type, Reason: n.Reason, Message: n.Message, Count: n.Count,
 		FirstTimestamp: metav1.NewTime(n.First), LastTimestamp: metav1.NewTime(n.Last),
 		Source: corev1.EventSource{Component: "pretend"},
+	}
+}
+
+// expectCluster says how the clusters are not what a scenario expects.
+func (s *State) expectCluster(e Expect, target string, say say) {
+	least := func(region, service string, hpa, ready int) {
+		r := s.Regions[region]
+		if h := r.HPAs[service]; h == nil || int(deref(h.Spec.MinReplicas)) < hpa {
+			have := int32(0)
+			if h != nil {
+				have = deref(h.Spec.MinReplicas)
+			}
+			say("the autoscaler of %s in %s has a minimum of %d, expected %d", service, region, have, hpa)
+		} else if int(h.Spec.MaxReplicas) < hpa {
+			say("the autoscaler of %s in %s has a maximum of %d, below %d", service, region, h.Spec.MaxReplicas, hpa)
+		}
+		if n, _ := s.readyPods(r, service); n < ready {
+			say("%s has %d ready pods in %s, expected %d", service, n, region, ready)
+		}
+	}
+	if e.Scaled != "" {
+		for _, svc := range services {
+			n := svc.topology.Replicas
+			least(e.Scaled, svc.topology.Name, n, n)
+		}
+	}
+	for _, name := range sortedKeys(e.HPAMin) {
+		least(target, name, e.HPAMin[name], 0)
+	}
+	for _, name := range sortedKeys(e.Ready) {
+		least(target, name, 0, e.Ready[name])
+	}
+	if e.Connected != "" {
+		for _, svc := range services {
+			ready, connected := s.readyPods(s.Regions[e.Connected], svc.topology.Name)
+			if ready == 0 || connected < ready {
+				say("%d of %d pods of %s in %s hold connections to the present writer, expected all", connected, ready, svc.topology.Name, e.Connected)
+			}
+		}
+	}
+	if e.Fenced != "" {
+		for _, svc := range services {
+			d := s.Regions[e.Fenced].Deployments[svc.topology.Name]
+			if svc.topology.Writes && d != nil && *d.Spec.Replicas != 0 {
+				say("%s still runs in %s with %d replicas, expected none: it writes", svc.topology.Name, e.Fenced, *d.Spec.Replicas)
+			}
+		}
 	}
 }

@@ -81,6 +81,18 @@ func (w *World) resolver(name string) dns.HandlerFunc {
 	}
 }
 
+// lie makes a public resolver lie, or tell the truth again.
+func (d *DNS) lie(r Resolver) {
+	if r.Answers == "" {
+		delete(d.Lies, r.Name)
+		return
+	}
+	if d.Lies == nil {
+		d.Lies = map[string]string{}
+	}
+	d.Lies[r.Name] = r.Answers
+}
+
 // cached is the Region that a public resolver answers for the public name now,
 // and for how many seconds more.
 func (s *State) cached(resolver string) (region string, left uint32) {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -27,6 +28,16 @@ type CacheMember struct {
 	Status  string `json:"status"` // associated, associating
 }
 
+const cacheTime = 45 * time.Second // how long a change of the primary takes
+
+func beginCache(start Start) Cache {
+	c := Cache{GlobalGroup: globalGroup, Status: "available", LagMS: float64(cmp.Or(start.CacheLagMS, 400))}
+	for _, name := range regionNames {
+		c.Members = append(c.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: name == homeRegion, Status: "associated"})
+	}
+	return c
+}
+
 // Member is the replication group in a Region; nil if there is none.
 func (c *Cache) Member(region string) *CacheMember {
 	for i := range c.Members {
@@ -47,6 +58,14 @@ func (s *State) CachePrimary() string {
 	return ""
 }
 
+// due are the moments at which something happens that is not tied to a tick.
+func (c *Cache) due() []time.Time {
+	if c.To == "" {
+		return nil
+	}
+	return []time.Time{c.Due}
+}
+
 func (s *State) stepCache() {
 	c := &s.Cache
 	if c.To == "" || c.Due.After(s.At) || s.Regions[c.To].Lost {
@@ -58,9 +77,21 @@ func (s *State) stepCache() {
 	c.Status, c.To, c.Due = "available", "", time.Time{}
 }
 
-var cacheOperations = map[string]operation{
-	"DescribeGlobalReplicationGroups": reads("aws.elasticache", "", describeCache),
-	"FailoverGlobalReplicationGroup":  changes("aws.elasticache", "", promoteCache),
+var cacheAPI = awsAPI{
+	system: "aws.elasticache",
+	operations: map[string]operation{
+		"DescribeGlobalReplicationGroups": reads(describeCache),
+		"FailoverGlobalReplicationGroup":  changes(promoteCache),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *elasticache.FailoverGlobalReplicationGroupInput:
+			return deref(in.PrimaryReplicationGroupId)
+		case *elasticache.DescribeGlobalReplicationGroupsInput:
+			return deref(in.GlobalReplicationGroupId)
+		}
+		return ""
+	},
 }
 
 func (r request) cacheGroup(members bool) *ec.GlobalReplicationGroup {
@@ -114,4 +145,14 @@ func promoteCache(r request, in *elasticache.FailoverGlobalReplicationGroupInput
 	}
 	r.Cache.Status, r.Cache.To, r.Cache.Due = "modifying", m.Region, r.now.Add(cacheTime)
 	return &elasticache.FailoverGlobalReplicationGroupOutput{GlobalReplicationGroup: r.cacheGroup(false)}, nil
+}
+
+// expectCache says how the cache is not what a scenario expects.
+func (s *State) expectCache(e Expect, say say) {
+	if e.Cache == "" {
+		return
+	}
+	if p := s.CachePrimary(); p != e.Cache || s.Cache.Status != "available" {
+		say("the primary cache is in %s (%s), expected %s", p, s.Cache.Status, e.Cache)
+	}
 }

@@ -23,10 +23,22 @@ func (s *State) targetsHealthy(r *Region) int {
 	return n
 }
 
-var elbOperations = map[string]operation{
-	"DescribeLoadBalancers": reads("aws.elasticloadbalancing", "", describeLoadBalancers),
-	"DescribeTargetGroups":  reads("aws.elasticloadbalancing", "", describeTargetGroups),
-	"DescribeTargetHealth":  reads("aws.elasticloadbalancing", "", describeTargetHealth),
+var elbAPI = awsAPI{
+	system: "aws.elasticloadbalancing",
+	operations: map[string]operation{
+		"DescribeLoadBalancers": reads(describeLoadBalancers),
+		"DescribeTargetGroups":  reads(describeTargetGroups),
+		"DescribeTargetHealth":  reads(describeTargetHealth),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *elb.DescribeTargetHealthInput:
+			return deref(in.TargetGroupArn)
+		case *elb.DescribeTargetGroupsInput:
+			return deref(in.LoadBalancerArn)
+		}
+		return ""
+	},
 }
 
 func describeLoadBalancers(r request, in *elb.DescribeLoadBalancersInput) (*elb.DescribeLoadBalancersOutput, error) {

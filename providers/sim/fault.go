@@ -83,9 +83,9 @@ func lostKind(c Call) string {
 	case "patch", "update", "POST":
 		return Hang
 	}
-	for _, ops := range awsOperations {
-		if _, ok := ops[c.Operation]; ok {
-			return ways[slices.Index(sortedKeys(ops), c.Operation)%len(ways)]
+	for _, api := range awsAPIs {
+		if _, ok := api.operations[c.Operation]; ok {
+			return ways[slices.Index(sortedKeys(api.operations), c.Operation)%len(ways)]
 		}
 	}
 	return Hang

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sort"
 	"time"
 )
 
@@ -128,6 +129,32 @@ func getOrder(s *State, r *http.Request, _ []byte) (int, any, bool) {
 		return status, reason("%s", why), false
 	}
 	return status, o.show("confirmed"), false
+}
+
+// expectOrders says which order of the bot's is missing that a scenario expects.
+func (s *State) expectOrders(e Expect, say say) {
+	if e.SmokeOrder != "" && !s.ordered(e.SmokeOrder, viaOwn) {
+		say("no order was written through the own address of %s since its database accepts writes", e.SmokeOrder)
+	}
+	if e.SyntheticOrder == "" {
+		return
+	}
+	if !s.ordered(e.SyntheticOrder, viaPublic) {
+		say("no order was written in %s through %s since its database accepts writes", e.SyntheticOrder, recordName)
+	}
+	if why := s.CannotOrder(e.SyntheticOrder); why != "" {
+		say("an order in %s would fail: %s", e.SyntheticOrder, why)
+	}
+}
+
+func (s *State) ordered(region, via string) bool {
+	i := sort.Search(len(s.Orders), func(i int) bool { return !s.Orders[i].At.Before(s.Database.WritableSince) })
+	for _, o := range s.Orders[i:] {
+		if o.Region == region && o.Via == via {
+			return true
+		}
+	}
+	return false
 }
 
 // orderLetters are how an [OrderLog] writes an order that was written and read back

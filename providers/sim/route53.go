@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -57,12 +58,19 @@ type Change struct {
 	Records []r53.ResourceRecordSet `json:"records"`
 }
 
-func beginDNS(long time.Time) DNS {
+// How long Route 53 takes.
+const (
+	changeTime = 25 * time.Second // until GetChange says INSYNC
+	flagTime   = 20 * time.Second // until the zone's servers know a check's flags
+	probeTime  = 30 * time.Second // three probes, ten seconds apart; so, too, for a load balancer
+)
+
+func beginDNS(start Start, long time.Time) DNS {
 	standby := standbyRegion
 	alias := func(region string) *r53.AliasTarget {
 		return &r53.AliasTarget{DNSName: ptr(albName(region) + "."), HostedZoneId: ptr(albZone[region]), EvaluateTargetHealth: true}
 	}
-	dns := DNS{Zone: zoneID, Checks: map[string]*HealthCheck{}}
+	dns := DNS{Zone: zoneID, Checks: map[string]*HealthCheck{}, History: []Since{{long, homeRegion}}}
 	for _, c := range []*HealthCheck{
 		{ID: checkPrimary, Type: "CALCULATED", Children: []string{checkEndpoint, checkTakeover}, Threshold: 2},
 		{ID: checkEndpoint, Type: "HTTP", Host: endpointHost(homeRegion), Path: "/healthz", Probe: Seen{true, long, true}},
@@ -70,6 +78,10 @@ func beginDNS(long time.Time) DNS {
 	} {
 		c.Version, c.KnownFrom = 1, long
 		dns.Checks[c.ID] = c
+	}
+	if given := start.TakeoverCheck; given != nil {
+		c := dns.Checks[checkTakeover]
+		c.Host, c.Path = cmp.Or(given.Host, c.Host), cmp.Or(given.Path, c.Path)
 	}
 	dns.Records = []r53.ResourceRecordSet{
 		{Name: ptr(zoneName + "."), Type: r53.RRTypeNs, TTL: ptr(int64(172800)), ResourceRecords: []r53.ResourceRecord{{Value: ptr("ns-1." + zoneName + ".")}, {Value: ptr("ns-2." + zoneName + ".")}}},
@@ -207,15 +219,40 @@ func (s *State) answers(host, path string) bool {
 // route53Home is where every call of the control plane lives.
 const route53Home = "us-east-1"
 
-var route53Operations = map[string]operation{
-	"GetHealthCheck":           reads("aws.route53", route53Home, getHealthCheck),
-	"GetHealthCheckStatus":     reads("aws.route53", route53Home, getHealthCheckStatus),
-	"UpdateHealthCheck":        changes("aws.route53", route53Home, updateHealthCheck),
-	"GetHostedZone":            reads("aws.route53", route53Home, getHostedZone),
-	"ListResourceRecordSets":   reads("aws.route53", route53Home, listRecords),
-	"ChangeResourceRecordSets": changes("aws.route53", route53Home, changeRecords),
-	"GetChange":                reads("aws.route53", route53Home, getChange),
-	"TestDNSAnswer":            reads("aws.route53", route53Home, testDNSAnswer),
+var route53API = awsAPI{
+	system: "aws.route53",
+	home:   route53Home,
+	operations: map[string]operation{
+		"GetHealthCheck":           reads(getHealthCheck),
+		"GetHealthCheckStatus":     reads(getHealthCheckStatus),
+		"UpdateHealthCheck":        changes(updateHealthCheck),
+		"GetHostedZone":            reads(getHostedZone),
+		"ListResourceRecordSets":   reads(listRecords),
+		"ChangeResourceRecordSets": changes(changeRecords),
+		"GetChange":                reads(getChange),
+		"TestDNSAnswer":            reads(testDNSAnswer),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *route53.GetHealthCheckInput:
+			return deref(in.HealthCheckId)
+		case *route53.UpdateHealthCheckInput:
+			return deref(in.HealthCheckId)
+		case *route53.GetHealthCheckStatusInput:
+			return deref(in.HealthCheckId)
+		case *route53.ListResourceRecordSetsInput:
+			return deref(in.HostedZoneId)
+		case *route53.ChangeResourceRecordSetsInput:
+			return deref(in.HostedZoneId)
+		case *route53.GetHostedZoneInput:
+			return deref(in.Id)
+		case *route53.TestDNSAnswerInput:
+			return deref(in.RecordName)
+		case *route53.GetChangeInput:
+			return deref(in.Id)
+		}
+		return ""
+	},
 }
 
 func (r request) check(id *string) (*HealthCheck, error) {
@@ -438,4 +475,18 @@ func testDNSAnswer(r request, in *route53.TestDNSAnswerInput) (*route53.TestDNSA
 		out.RecordData = slices.Clone(addresses[region])
 	}
 	return out, nil
+}
+
+// expectDNS says how the zone and its checks are not what a scenario expects.
+func (s *State) expectDNS(e Expect, say say) {
+	if e.DNS != "" {
+		if at := s.resolve(recordName); at != e.DNS {
+			say("the zone answers %s for %s, expected %s", at, recordName, e.DNS)
+		}
+	}
+	if h := e.HealthCheck; h != nil {
+		if c := s.DNS.Checks[checkPrimary]; c.Disabled != h.Disabled || c.Inverted != h.Inverted {
+			say("the primary's health check has disabled %t and inverted %t, expected %t and %t", c.Disabled, c.Inverted, h.Disabled, h.Inverted)
+		}
+	}
 }

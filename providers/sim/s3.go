@@ -21,12 +21,30 @@ type Object struct {
 	Modified time.Time `json:"modified"`
 }
 
-var s3Operations = map[string]operation{
-	"HeadBucket":   reads("aws.s3", "", headBucket),
-	"HeadObject":   reads("aws.s3", "", headObject),
-	"GetObject":    reads("aws.s3", "", getObject),
-	"PutObject":    changes("aws.s3", "", putObject),
-	"DeleteObject": changes("aws.s3", "", deleteObject),
+var s3API = awsAPI{
+	system: "aws.s3",
+	operations: map[string]operation{
+		"HeadBucket":   reads(headBucket),
+		"HeadObject":   reads(headObject),
+		"GetObject":    reads(getObject),
+		"PutObject":    changes(putObject),
+		"DeleteObject": changes(deleteObject),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *s3.HeadBucketInput:
+			return deref(in.Bucket)
+		case *s3.HeadObjectInput:
+			return deref(in.Bucket) + "/" + deref(in.Key)
+		case *s3.GetObjectInput:
+			return deref(in.Bucket) + "/" + deref(in.Key)
+		case *s3.PutObjectInput:
+			return deref(in.Bucket) + "/" + deref(in.Key)
+		case *s3.DeleteObjectInput:
+			return deref(in.Bucket) + "/" + deref(in.Key)
+		}
+		return ""
+	},
 }
 
 // bucket finds a bucket. Only clients of its own Region get at it; others are
@@ -127,4 +145,18 @@ func deleteObject(r request, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, 
 	}
 	delete(b, deref(in.Key))
 	return &s3.DeleteObjectOutput{}, nil
+}
+
+// expectTakeover says how the takeover object is not what a scenario expects.
+func (s *State) expectTakeover(e Expect, say say) {
+	there := func(region string) bool {
+		_, ok := s.Regions[region].Buckets[bucketName(region)][takeoverKey]
+		return ok
+	}
+	if e.NoTakeover != "" && there(e.NoTakeover) {
+		say("the takeover object is in %s, expected none", bucketName(e.NoTakeover))
+	}
+	if e.Takeover != "" && !there(e.Takeover) {
+		say("the takeover object is not in %s", bucketName(e.Takeover))
+	}
 }

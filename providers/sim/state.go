@@ -106,23 +106,6 @@ func (s *Seen) observe(now bool, at time.Time, lasting time.Duration) {
 	}
 }
 
-// How long things take in the pretend world.
-const (
-	switchoverTime = 75 * time.Second
-	failoverTime   = 60 * time.Second
-	cancelTime     = 30 * time.Second // from when Aurora begins to take a promotion back
-	resyncTime     = 25 * time.Minute
-	cacheTime      = 45 * time.Second
-	changeTime     = 25 * time.Second // until GetChange says INSYNC
-	flagTime       = 20 * time.Second // until the zone's servers know a check's flags
-	probeTime      = 30 * time.Second // three probes, ten seconds apart; so, too, for a load balancer
-	hpaSync        = 15 * time.Second
-	hpaPatience    = 30 * time.Second // until an autoscaler takes replicas away
-	datapoint      = time.Minute
-
-	zonesPerRegion = 3
-)
-
 // begin is the world at the start of a scenario.
 func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	at = at.UTC()
@@ -132,64 +115,17 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		Happened: make([]bool, len(scn.Events)),
 		Regions:  map[string]*Region{},
 		Applied:  map[string]int{}, Turns: map[string]Tally{}, Ports: map[string]string{},
-		PodsPerNode: scn.Start.PodsPerNode,
-	}
-	if s.PodsPerNode == 0 {
-		s.PodsPerNode = 8
+		PodsPerNode: cmp.Or(scn.Start.PodsPerNode, 8),
 	}
 	long := at.Add(-30 * 24 * time.Hour)
-	s.Database = Database{GlobalCluster: globalCluster, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: 180}
-	if scn.Start.LagMS > 0 {
-		s.Database.LagMS = float64(scn.Start.LagMS)
-	}
-	s.Cache = Cache{GlobalGroup: globalGroup, Status: "available", LagMS: 400}
-	if scn.Start.CacheLagMS > 0 {
-		s.Cache.LagMS = float64(scn.Start.CacheLagMS)
-	}
+	s.Database = beginDatabase(scn.Start, long)
+	s.Cache = beginCache(scn.Start)
 	for _, name := range regionNames {
-		home := name == homeRegion
-		r := &Region{
-			Name: name, ALB: Seen{true, long, true}, Load: map[string]int32{}, Over: map[string]time.Time{},
-			Deployments: map[string]*appsv1.Deployment{}, HPAs: map[string]*autoscalingv2.HorizontalPodAutoscaler{},
-			Buckets: map[string]map[string]Object{bucketName(name): {}},
-		}
-		perZone, given := scn.Start.NodesPerZone[name]
-		if !given {
-			perZone = 2
-			if home {
-				perZone = 3
-			}
-		}
-		r.addNodes(perZone)
-		for _, svc := range services {
-			n, top := svc.standby, int32(2*svc.topology.Replicas)
-			if home {
-				n = int32(svc.topology.Replicas)
-			} else if m, ok := scn.Start.HPAMax[svc.topology.Name]; ok {
-				top = int32(m)
-			}
-			s.deploy(r, svc.topology.Name, n, top, long)
-		}
-		s.Regions[name] = r
-		s.Database.Members = append(s.Database.Members, DBMember{
-			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Writer: home,
-			Sync: "connected", Status: "available", Instances: 2,
-		})
-		s.Cache.Members = append(s.Cache.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: home, Status: "associated"})
+		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {}}}
+		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
-	s.DNS = beginDNS(long)
-	if given := scn.Start.TakeoverCheck; given != nil {
-		c := s.DNS.Checks[checkTakeover]
-		c.Host, c.Path = cmp.Or(given.Host, c.Host), cmp.Or(given.Path, c.Path)
-	}
-	s.DNS.History = []Since{{long, homeRegion}}
-	// The last hour's datapoints, so that there is something to look back at.
-	then := *s
-	for m := at.Truncate(datapoint).Add(-time.Hour); !m.After(at); m = m.Add(datapoint) {
-		then.At = m
-		then.publish()
-	}
-	s.Database.Lag, s.Cache.Lag = then.Database.Lag, then.Cache.Lag
+	s.DNS = beginDNS(scn.Start, long)
+	s.publishPast()
 	s.step(scn)
 	return s
 }
@@ -217,16 +153,7 @@ func (s *State) advance(scn *Scenario, now time.Time) {
 
 // due are the moments at which something happens that is not tied to a tick.
 func (s *State) due(scn *Scenario) []time.Time {
-	var at []time.Time
-	if f := s.Database.Failover; f != nil {
-		at = append(at, f.Due)
-		if !f.Dropped.IsZero() {
-			at = append(at, f.Dropped, f.Dropped.Add(cancelTime))
-		}
-	}
-	if s.Cache.To != "" {
-		at = append(at, s.Cache.Due)
-	}
+	at := append(s.Database.due(), s.Cache.due()...)
 	for i, e := range scn.Events {
 		if !s.Happened[i] {
 			if from, ok := s.Marks[since(e)]; ok {
@@ -290,33 +217,19 @@ func (s *State) happen(e Event) {
 			s.Regions[d.Region].Degraded = nil
 		}
 	case e.Replication != nil:
-		s.Database.Stopped = e.Replication.Stopped
-		if e.Replication.LagMS > 0 {
-			s.Database.LagMS = float64(e.Replication.LagMS)
-		}
+		s.Database.replicate(*e.Replication)
 	case e.BreakTargets != "":
 		s.Regions[e.BreakTargets].TargetsBroken = true
 	case e.MendTargets != "":
 		s.Regions[e.MendTargets].TargetsBroken = false
 	case e.Promotion != nil:
-		s.Database.Takes = e.Promotion.Takes
-		if f := s.Database.Failover; f != nil {
-			f.Due = s.promoted(f.Started, f.DataLoss)
-		}
+		s.Database.take(*e.Promotion)
 	case e.DropPromotion != nil:
-		d := *e.DropPromotion
-		s.Database.Drop = &d
-		s.Database.dropped()
+		s.Database.drop(*e.DropPromotion)
 	case e.AddNodes != nil:
 		s.Regions[e.AddNodes.Region].addNodes(e.AddNodes.PerZone)
 	case e.Resolver != nil:
-		if s.DNS.Lies == nil {
-			s.DNS.Lies = map[string]string{}
-		}
-		s.DNS.Lies[e.Resolver.Name] = e.Resolver.Answers
-		if e.Resolver.Answers == "" {
-			delete(s.DNS.Lies, e.Resolver.Name)
-		}
+		s.DNS.lie(*e.Resolver)
 	case e.Fault != nil:
 		s.Faults = append(s.Faults, *e.Fault)
 	case e.Bot != "", e.Slack != "":
