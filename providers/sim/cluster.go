@@ -15,6 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// This file is long because a cluster's controllers work on one thing: what of a
+// Deployment is asked for, what its pods do, and what is reported of both.
+
 // Node is one node of a cluster.
 type Node struct {
 	Name     string `json:"name"`

@@ -20,6 +20,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// This file is long because what a scenario can say, and what can be wrong with it,
+// are one thought: whoever adds a key finds right below where it is checked.
+
 // Scenario is one story to rehearse: the world at the start, what breaks when,
 // who is present and what they do, and the world that is expected at the end.
 type Scenario struct {

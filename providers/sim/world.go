@@ -12,6 +12,11 @@
 // A [Scenario] says how the world is at the start, what breaks when, and how it
 // has to be at the end; [World.Check] compares.
 //
+// Each service has a file: its state, how it begins, what it does by itself as time
+// goes on, the operations of its API, and what a scenario may expect of it. The
+// clusters have two, since their API is client-go's fake and knows nothing of pods:
+// cluster.go and kube.go.
+//
 // What holds:
 //   - a change is in the state, and in the state's file, before its answer leaves;
 //   - the same scenario, seed and calls give the same world;
