@@ -413,7 +413,7 @@ func reachable(t *testing.T) string {
 	_, rest, _ = strings.Cut(rest, "people:")
 	file := filepath.Join(t.TempDir(), "region-reachable.yaml")
 	text := strings.Replace(before, "name: region-loss", "name: region-reachable", 1) +
-		"events:\n  - {at: 5s, degrade: {region: us-east-1, fail_percent: 100}}\n  - {at: 5s, break_targets: us-east-1}\npeople:" + rest + "  fenced: us-east-1\n"
+		"events:\n  - {at: 5s, degrade: {region: us-east-1, fail_percent: 100}}\n  - {at: 5s, break_targets: us-east-1}\npeople:" + strings.Replace(rest, "  unfenced:", "  fenced:", 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

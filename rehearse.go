@@ -777,12 +777,33 @@ func (r *rehearsal) judge() error {
 		faults = append(faults, fmt.Sprintf("%s is not resolved but %s", id, s.Phase()))
 	}
 	faults = append(faults, r.world.Check()...)
+	timelines, err := r.timelines(ctx)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, r.world.CheckRecord(timelines)...)
 	r.measures()
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
 	}
 	_, _ = fmt.Fprintln(r.stdout, "The incident is resolved and the world is as the scenario expects it.")
 	return nil
+}
+
+// timelines are those of all incidents, in the order in which they were declared.
+func (r *rehearsal) timelines(ctx context.Context) (all [][]incident.Event, err error) {
+	ids, err := r.record.Incidents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		events, err := r.record.Read(ctx, id, 0, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, events)
+	}
+	return all, nil
 }
 
 // measures prints where the time went.

@@ -1,6 +1,14 @@
 package sim
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
 
 // say adds a sentence.
 type say func(format string, args ...any)
@@ -18,4 +26,111 @@ func (w *World) Check() (differs []string) {
 	s.expectTakeover(e, say)
 	s.expectOrders(e, say)
 	return differs
+}
+
+// CheckRecord compares what happened with what the scenario expects of it: the
+// timelines of all incidents, in the order in which they were declared, the faults that
+// calls met with, and the orders.
+func (w *World) CheckRecord(timelines [][]incident.Event) (differs []string) {
+	e := w.scn.Expect
+	say := func(format string, args ...any) { differs = append(differs, fmt.Sprintf(format, args...)) }
+	e.checkEnds(timelines, say)
+	var newest []incident.Event
+	if n := len(timelines); n > 0 {
+		newest = timelines[n-1]
+	}
+	for _, want := range e.Timeline {
+		n := 0
+		for _, have := range newest {
+			if want.fits(have) {
+				n++
+			}
+		}
+		if least := max(want.Times, 1); n < least {
+			say("the timeline has %d times %s, expected %d at least", n, want, least)
+		}
+	}
+	world := w.Snapshot()
+	for _, want := range e.Broken {
+		n := world.Broken[want.Operation][want.Kind]
+		if least := max(want.Times, 1); n < least {
+			say("%s failed %d times by the fault %s, expected %d at least", want.Operation, n, want.Kind, least)
+		}
+	}
+	if longest := silence(newest, incident.Fold(newest).GoAt); longest < e.Silent {
+		say("nothing was said for %s at the longest, expected %s at least", longest.Round(time.Second), e.Silent)
+	}
+	if e.Hurt != "" {
+		until, asked := world.Marks[markPromoting]
+		if !asked {
+			until = world.At
+		}
+		if well, ill := world.OwnOrders.until(until, orderLetters[e.Hurt]); well == 0 || ill == 0 {
+			say("of the orders before the move %d got through in %s and %d did not, expected some of both", well, e.Hurt, ill)
+		}
+	}
+	return differs
+}
+
+func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
+	if len(e.Ended) == 0 {
+		return
+	}
+	var ended []string
+	for _, events := range timelines {
+		switch s := incident.Fold(events); {
+		case !s.MitigatedAt.IsZero():
+			ended = append(ended, "mitigated")
+		case !s.AbortedAt.IsZero():
+			ended = append(ended, "aborted")
+		default:
+			ended = append(ended, "open")
+		}
+	}
+	if !slices.Equal(ended, e.Ended) {
+		say("the runs ended %v, expected %v", ended, e.Ended)
+	}
+}
+
+// String is the event for people.
+func (e ExpectEvent) String() string {
+	text := e.Type
+	if e.Step != "" {
+		text += " of " + e.Step
+	}
+	if e.Says != "" {
+		text += fmt.Sprintf(" that says %q", e.Says)
+	}
+	return text
+}
+
+func (e ExpectEvent) fits(have incident.Event) bool {
+	if have.Body == nil || have.Body.Type() != e.Type {
+		return false
+	}
+	data, err := json.Marshal(have)
+	if err != nil {
+		return false
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return false
+	}
+	step, _ := fields["step"].(string)
+	group, _, _ := strings.Cut(step, "/")
+	return (e.Step == "" || e.Step == step || e.Step == group) && strings.Contains(fmt.Sprint(fields), e.Says)
+}
+
+// silence is the longest stretch, from a moment to the end, in which nothing was said
+// in Slack.
+func silence(events []incident.Event, from time.Time) (longest time.Duration) {
+	if from.IsZero() || len(events) == 0 {
+		return 0
+	}
+	for _, e := range events {
+		if _, said := e.Body.(incident.MessagePosted); said && e.Time.After(from) {
+			longest, from = max(longest, e.Time.Sub(from)), e.Time
+		}
+	}
+	return max(longest, events[len(events)-1].Time.Sub(from))
 }

@@ -621,4 +621,12 @@ func (s *State) expectCluster(e Expect, target string, say say) {
 			}
 		}
 	}
+	if e.Unfenced != "" {
+		for _, svc := range services {
+			d := s.Regions[e.Unfenced].Deployments[svc.topology.Name]
+			if svc.topology.Writes && (d == nil || *d.Spec.Replicas == 0) {
+				say("%s, which writes, is stopped in %s, expected to be left alone", svc.topology.Name, e.Unfenced)
+			}
+		}
+	}
 }

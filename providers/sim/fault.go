@@ -60,6 +60,10 @@ func (s *State) takeFault(fits func(Fault) bool) (kind string, used bool) {
 // broken says how a call fails, if it does, and whether that used up a fault.
 func (s *State) broken(c Call) (kind string, used bool) {
 	if kind, used = s.takeFault(func(f Fault) bool { return f.fits(c) }); kind != "" {
+		if s.Broken[c.Operation] == nil {
+			s.Broken[c.Operation] = map[string]int{}
+		}
+		s.Broken[c.Operation][kind]++
 		return kind, used
 	}
 	r := s.Regions[c.Region]

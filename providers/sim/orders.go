@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -196,6 +197,16 @@ func (l *OrderLog) add(at time.Time, letter byte) {
 	if len(l.Log) > orderKept+orderHour {
 		l.From, l.Log = l.at(orderHour), l.Log[orderHour:]
 	}
+}
+
+// until counts the orders before a moment that got through in a Region, by its letter,
+// and those that did not get through.
+func (l *OrderLog) until(at time.Time, region byte) (well, ill int) {
+	if l.Log == "" {
+		return 0, 0
+	}
+	part := l.Log[:l.index(at)]
+	return strings.Count(part, string(region)), strings.Count(part, string(orderFailed))
 }
 
 // stepOrders sends the world's own order of this second, once.

@@ -218,8 +218,22 @@ type Deed struct {
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
-// Expect is the world at the end. What is not given is not looked at.
+// Expect is the world at the end, and what has to have happened on the way. What is
+// not given is not looked at.
 type Expect struct {
+	// Ended is how each run ended, in order: "mitigated" (users are served, verified),
+	// "aborted" or "open".
+	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted or open, for each run"`
+	// Timeline are events that the newest timeline has to hold.
+	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
+	// Broken are calls that have to have failed by a fault of the scenario.
+	Broken []ExpectBroken `yaml:"broken,omitempty" json:"broken,omitempty"`
+	// Silent is for how long, from Go on, nothing was said in Slack at one stretch, at
+	// least.
+	Silent time.Duration `yaml:"silent,omitempty" json:"silent,omitempty"`
+	// Hurt is the Region in which, until the database was asked to change its writer,
+	// some orders got through and others did not.
+	Hurt string `yaml:"hurt,omitempty" json:"hurt,omitempty"`
 	// Writer is the Region whose database accepts writes.
 	Writer string `yaml:"writer,omitempty" json:"writer,omitempty"`
 	// Cache is the Region whose cache is the primary.
@@ -235,6 +249,8 @@ type Expect struct {
 	Connected string `yaml:"connected,omitempty" json:"connected,omitempty"`
 	// Fenced is the Region in which no service that writes runs any more.
 	Fenced string `yaml:"fenced,omitempty" json:"fenced,omitempty"`
+	// Unfenced is the Region in which every service that writes is asked to run.
+	Unfenced string `yaml:"unfenced,omitempty" json:"unfenced,omitempty"`
 	// DNS is the Region that the zone's own servers answer.
 	DNS string `yaml:"dns,omitempty" json:"dns,omitempty"`
 	// Takeover is the Region whose bucket holds the takeover object.
@@ -249,6 +265,29 @@ type Expect struct {
 	// SyntheticOrder is the Region in which an order was written through the
 	// public name, can be read, and another one could be written.
 	SyntheticOrder string `yaml:"synthetic_order,omitempty" json:"synthetic_order,omitempty"`
+}
+
+// ExpectEvent is an event that a timeline has to hold.
+type ExpectEvent struct {
+	// Type of the event: StepFailed.
+	Type string `yaml:"type" json:"type"`
+	// Step that it is about, by its id; one for each service by the part before the
+	// slash. Empty is any.
+	Step string `yaml:"step,omitempty" json:"step,omitempty"`
+	// Says is text that stands in it. Empty is any.
+	Says string `yaml:"says,omitempty" json:"says,omitempty"`
+	// Times it is there at least; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// ExpectBroken is a call that has to have failed by a fault.
+type ExpectBroken struct {
+	// Operation is the name in calls.jsonl.
+	Operation string `yaml:"operation" json:"operation"`
+	// Kind of the fault.
+	Kind string `yaml:"kind" json:"kind" jsonschema:"lost-answer, throttle, refuse, hang, 5xx or deny"`
+	// Times it failed so at least; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
 // ExpectCheck is how a health check is set.
@@ -524,6 +563,7 @@ var (
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
 	moments   = []string{"start", "question", "mitigated"}
 	questions = []string{"go", "approval", "failed"}
+	runEnds   = []string{"mitigated", "aborted", "open"}
 	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort"}
 )
 
@@ -693,12 +733,33 @@ func (l linter) expect(e Expect) {
 	if v.IsZero() {
 		l.fault([]any{"expect"}, "nothing is expected of the world at the end: name at least its writer")
 	}
+	for i, end := range e.Ended {
+		l.oneOf("end", end, runEnds, "expect", "ended", i)
+	}
+	for i, ev := range e.Timeline {
+		if ev.Type == "" {
+			l.fault([]any{"expect", "timeline", i}, "this event has no type, such as StepFailed")
+		}
+		l.notNegative(ev.Times, "expect", "timeline", i, "times")
+	}
+	for i, b := range e.Broken {
+		if b.Operation == "" {
+			l.fault([]any{"expect", "broken", i}, "this call has no operation, such as SwitchoverGlobalCluster")
+		}
+		l.oneOf("fault kind", b.Kind, faultKinds, "expect", "broken", i, "kind")
+		l.notNegative(b.Times, "expect", "broken", i, "times")
+	}
+	if e.Silent < 0 {
+		l.fault([]any{"expect", "silent"}, "%s is below zero", e.Silent)
+	}
 	for _, r := range []struct{ key, region string }{
+		{"hurt", e.Hurt},
 		{"writer", e.Writer},
 		{"cache", e.Cache},
 		{"scaled", e.Scaled},
 		{"connected", e.Connected},
 		{"fenced", e.Fenced},
+		{"unfenced", e.Unfenced},
 		{"dns", e.DNS},
 		{"takeover", e.Takeover},
 		{"no_takeover", e.NoTakeover},

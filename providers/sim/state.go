@@ -44,6 +44,8 @@ type State struct {
 
 	// Applied counts, by operation, the calls that changed the world.
 	Applied map[string]int `json:"applied"`
+	// Broken counts, by operation and kind, the calls that failed by a fault.
+	Broken map[string]map[string]int `json:"broken"`
 	// Turns numbers the calls of one kind; what they draw depends on it.
 	Turns map[string]Tally `json:"turns"`
 	// Ports are the loopback addresses of the world's servers, so that a world
@@ -114,7 +116,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		Marks:    map[string]time.Time{markStart: at},
 		Happened: make([]bool, len(scn.Events)),
 		Regions:  map[string]*Region{},
-		Applied:  map[string]int{}, Turns: map[string]Tally{}, Ports: map[string]string{},
+		Applied:  map[string]int{}, Broken: map[string]map[string]int{}, Turns: map[string]Tally{}, Ports: map[string]string{},
 		PodsPerNode: cmp.Or(scn.Start.PodsPerNode, 8),
 	}
 	long := at.Add(-30 * 24 * time.Hour)
