@@ -151,6 +151,9 @@ func TestWhatIsTypedWrong(t *testing.T) {
 
 		"speed":                        {[]string{"rehearse", "--speed", "fast"}, []string{`speed "fast" is not usable: give a number above 0`}},
 		"speed of nothing":             {[]string{"rehearse", "--speed", "0"}, []string{`speed "0" is not usable`}},
+		"seed":                         {[]string{"rehearse", "--auto", "--seed", "x"}, []string{`--seed "x" is not usable: give a whole number from 0 up`}},
+		"seed below zero":              {[]string{"rehearse", "--auto", "--seed", "-1"}, []string{`--seed "-1" is not usable: give a whole number from 0 up`}},
+		"seed of the bot alone":        {[]string{"rehearse", "--bot", "stage.json", "--seed", "1"}, []string{`--seed is for the stage`, `give it with --stage`}},
 		"top speed by hand":            {[]string{"rehearse", "--speed", "max"}, []string{`--speed max is for --auto`, `use a number such as 4`}},
 		"no address":                   {[]string{"rehearse", "--listen", "nonsense"}, []string{`--listen "nonsense" is not host:port, such as 127\.0\.0\.1:8065`}},
 		"no port":                      {[]string{"rehearse", "--listen", "127.0.0.1:99999"}, []string{`--listen "127\.0\.0\.1:99999": the port is a number from 0 to 65535; 0 chooses a free one`}},

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/failoverbot/failoverbot/bot/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -32,26 +33,38 @@ type played struct {
 	printed  string
 	timeline []incident.Event
 	calls    []sim.Call
+	messages []slacksim.MessageLine
+	world    *sim.State
+	results  []Result
 	review   string
 	wire     string
 }
 
 func (p played) state() *incident.State { return incident.Fold(p.timeline) }
 
-// rehearsed plays a scenario through the verb, as a person would.
-func rehearsed(t *testing.T, scenario string) played {
+// rehearsed plays a scenario through the verb, as a person would, with whatever more
+// that person wrote.
+func rehearsed(t *testing.T, scenario string, more ...string) played {
 	t.Helper()
 	out := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{
+	code := run(t.Context(), append([]string{
 		"rehearse", "--auto", "--scenario", scenario, "--listen", "127.0.0.1:0", "--out", out,
-	}, &stdout, &stderr, func(name string) string {
+	}, more...), &stdout, &stderr, func(name string) string {
 		t.Errorf("a rehearsal read %s from the environment", name)
 		return ""
 	})
 	p := played{code: code, printed: stdout.String() + stderr.String()}
 	lines(t, filepath.Join(out, "timeline.jsonl"), &p.timeline)
 	lines(t, filepath.Join(out, "calls.jsonl"), &p.calls)
+	lines(t, filepath.Join(out, "messages.jsonl"), &p.messages)
+	lines(t, filepath.Join(out, resultsFile), &p.results)
+	world, err := os.ReadFile(filepath.Join(out, "world.json"))
+	if err != nil {
+		t.Error(err)
+	} else if err := json.Unmarshal(world, &p.world); err != nil {
+		t.Error(err)
+	}
 	text, err := os.ReadFile(filepath.Join(out, "review.md"))
 	if err != nil {
 		t.Error(err)
@@ -135,6 +148,20 @@ func TestRegionDegraded(t *testing.T) {
 	}
 	if !p.at(t, "database-writable", "StepFinished").Before(shifts[0].Time) {
 		t.Error("the health check was changed before the switchover was over")
+	}
+	asked := p.applied("SwitchoverGlobalCluster")[0].Time
+	stopped := asked
+	for _, c := range p.applied("patch deployments/scale") {
+		if c.Region == "us-east-1" {
+			stopped = c.Time
+		}
+		if c.Region == "us-east-1" && !c.Time.Before(asked) {
+			t.Errorf("the writer %s was stopped after the database was asked", c.Target)
+		}
+	}
+	f := p.world.OwnOrders
+	if last := f.From.Add(time.Duration(strings.LastIndexByte(f.Log, 'e')) * time.Second); last.After(stopped.Add(time.Second)) {
+		t.Errorf("an order was written in us-east-1 at %s, its writers were stopped at %s", last, stopped)
 	}
 	p.measured(t)
 }
@@ -283,6 +310,7 @@ func (p played) measured(t *testing.T) {
 	if m.Overlap() < 2 {
 		t.Errorf("overlap %.2f, want at least 2", m.Overlap())
 	}
+	p.orders(t)
 	if !strings.Contains(p.printed, "critical path") {
 		t.Error("the measures were not printed")
 	}
@@ -295,6 +323,33 @@ func (p played) measured(t *testing.T) {
 		if e.Seq != uint64(i)+1 {
 			t.Fatalf("event %d has seq %d", i, e.Seq)
 		}
+	}
+}
+
+// orders says that the world's own orders stopped and came back, that it was printed
+// and kept, and that they are in no record of the bot's.
+func (p played) orders(t *testing.T) {
+	t.Helper()
+	if len(p.results) != 1 {
+		t.Fatalf("%d results", len(p.results))
+	}
+	r := p.results[0]
+	if r.OrdersStopped < 60 || r.OrdersStopped > r.Total+60 || r.GoToServed < 60 || r.GoToServed > r.Total {
+		t.Errorf("orders stopped for %v s, from Go to served %v s, of %v s in all", r.OrdersStopped, r.GoToServed, r.Total)
+	}
+	if !strings.Contains(p.printed, "the world's own orders stopped for ") || !strings.Contains(p.printed, "from Go to served in us-west-2 ") {
+		t.Error("what the world's own orders met with was not printed")
+	}
+	posted := 0
+	for _, c := range p.calls {
+		if strings.HasPrefix(c.Operation, "POST ") {
+			posted++
+		}
+	}
+	// The orders on record are the bot's own: the one through the Region's address,
+	// and the one through the public name.
+	if posted != 2 || len(p.world.Orders) != 2 || len(p.world.OwnOrders.Log) < 200 {
+		t.Errorf("%d orders in the calls, %d in the world, %d of the world's own", posted, len(p.world.Orders), len(p.world.OwnOrders.Log))
 	}
 }
 
@@ -358,7 +413,7 @@ func reachable(t *testing.T) string {
 	_, rest, _ = strings.Cut(rest, "people:")
 	file := filepath.Join(t.TempDir(), "region-reachable.yaml")
 	text := strings.Replace(before, "name: region-loss", "name: region-reachable", 1) +
-		"events:\n  - {at: 5s, degrade: {region: us-east-1, fail_percent: 100}}\n  - {at: 5s, break_targets: us-east-1}\npeople:" + rest + "  fenced: us-east-1\n"
+		"events:\n  - {at: 5s, degrade: {region: us-east-1, fail_percent: 100}}\n  - {at: 5s, break_targets: us-east-1}\npeople:" + strings.Replace(rest, "  unfenced:", "  fenced:", 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ const resultsFile = "results.jsonl"
 // Result is how an incident of a rehearsal went. Durations are pretend, in seconds.
 type Result struct {
 	Scenario string      `json:"scenario"`
+	Seed     uint64      `json:"seed"` // of what the world drew
 	Incident incident.ID `json:"incident"`
 	Target   string      `json:"target,omitempty"` // the Region that was to take over
 	Declared time.Time   `json:"declared"`
@@ -38,11 +39,15 @@ type Result struct {
 	// without one to the abort, or so far. Machine and People are its parts.
 	// Served is from the declaration to when users were served again: mitigation is
 	// when that, and the rest, was verified.
-	Served  float64 `json:"served,omitempty"`
-	Decide  float64 `json:"decide"`
-	Total   float64 `json:"total"`
-	Machine float64 `json:"machine"`
-	People  float64 `json:"people"`
+	Served float64 `json:"served,omitempty"`
+	// OrdersStopped is how long the world's own orders stopped with the move, and
+	// GoToServed from Go to the first that was written and read back in the target.
+	OrdersStopped float64 `json:"orders_stopped,omitempty"`
+	GoToServed    float64 `json:"go_to_served,omitempty"`
+	Decide        float64 `json:"decide"`
+	Total         float64 `json:"total"`
+	Machine       float64 `json:"machine"`
+	People        float64 `json:"people"`
 	// What was decided against the plan's own advice, each step once: a gate that was
 	// overridden is not skipped as well.
 	Overridden []string `json:"overridden,omitempty"`
@@ -77,8 +82,8 @@ type Story struct {
 // way first, then what to decide, then what goes wrong with the platform, with
 // people, and with the bot itself.
 var curriculum = []string{
-	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "throttled", "dns-stale",
-	"approver-absent", "bot-killed", "slack-away",
+	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "throttled", "dns-stale",
+	"takeover-astray", "approver-absent", "bot-killed", "slack-away",
 }
 
 // stories are the built-in scenarios but this one.
@@ -116,19 +121,44 @@ func (r *rehearsal) outcomes(ctx context.Context) (results []Result, stand []*in
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the incidents for the result: %w", err)
 	}
-	for n, id := range ids {
+	var until time.Time // the next one was declared; zero after the last
+	for n, id := range slices.Backward(ids) {
 		events, err := r.record.Read(ctx, id, 0, 0)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the timeline for the result: %w", err)
 		}
 		one, s := r.result(events)
+		orders := r.world.OrderFigures(s.Declared.Target, s.GoAt, until)
+		one.OrdersStopped, one.GoToServed, until = orders.Stopped().Seconds(), orders.GoToServed().Seconds(), s.DeclaredAt
 		// Of another Region the scenario expects nothing.
 		if one.Checked = !s.ResolvedAt.IsZero() && s.Declared.Target == r.scn.Target; one.Checked {
 			one.Differs = r.differs(id, n < len(ids)-1)
 		}
 		results, stand = append(results, one), append(stand, s)
 	}
+	slices.Reverse(results)
+	slices.Reverse(stand)
 	return results, stand, nil
+}
+
+// toldOrders is a line on what the world's own orders met with in an incident.
+func toldOrders(f sim.OrderFigures) string {
+	const clock = "15:04:05"
+	say := "the world's own orders "
+	switch {
+	case f.Stopped() > 0:
+		say += fmt.Sprintf("stopped for %s (%s to %s UTC)", review.Span(f.Stopped()), f.Last.Format(clock), f.First.Format(clock))
+	case f.Failing && f.Last.IsZero():
+		say += "never got through"
+	case f.Failing:
+		say += fmt.Sprintf("stopped at %s UTC and are not back for good", f.Last.Format(clock))
+	default:
+		say += "did not stop for a move"
+	}
+	if d := f.GoToServed(); d > 0 {
+		say += fmt.Sprintf(", from Go to served in %s %s", f.Target, review.Span(d))
+	}
+	return say
 }
 
 // differs is how the world is not what the scenario expects. Of an incident that
@@ -169,7 +199,7 @@ func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 	}
 	t := review.Measure(measured, plan)
 	out := Result{
-		Scenario: r.scn.Name, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
+		Scenario: r.scn.Name, Seed: r.seed, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
 	}
 	if at := s.ServedAt(); !at.IsZero() {

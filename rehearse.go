@@ -51,7 +51,7 @@ const longest = time.Hour
 
 func rehearseVerb() *cobra.Command {
 	o := &rehearsal{stdout: io.Discard}
-	var speed string
+	var speed, seed string
 	c := &cobra.Command{
 		Use:   "rehearse",
 		Short: "Rehearse a failover: the bot, a Slack workspace and a two-Region world in one process",
@@ -66,6 +66,12 @@ func rehearseVerb() *cobra.Command {
 			}
 			if o.speed, err = sim.ParseSpeed(speed); err != nil {
 				return usageError{err}
+			}
+			if o.seed, err = parseSeed(seed); err != nil {
+				return err
+			}
+			if o.bot != "" && c.Flags().Changed("seed") {
+				return usagef("--seed is for the stage, whose world the bot plays in: give it with --stage")
 			}
 			if o.speed == sim.Max && !o.auto && o.bot == "" {
 				return usagef("--speed max is for --auto: by hand, time would jump to the end of every question; use a number such as %s", byHand)
@@ -85,12 +91,21 @@ func rehearseVerb() *cobra.Command {
 	f.BoolVar(&o.auto, "auto", false, "let the people of the scenario play themselves, and check the world at the end")
 	f.StringVar(&o.scenario, "scenario", "region-degraded", "a built-in scenario or a file")
 	f.StringVar(&speed, "speed", "", "how much faster than life, or max; "+byHand+" by hand, max with --auto")
+	f.StringVar(&seed, "seed", "0", "what the pretend world draws: a whole number; the same one draws the same again")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8065", "where the rehearsal Slack listens; port 0 chooses freely")
 	f.StringVar(&o.out, "out", "", "a folder for the records of the rehearsal")
 	f.BoolVar(&o.verbose, "verbose", false, "show the bot's own log on stderr")
 	f.StringVar(&o.stage, "stage", "", "run everything but the bot, and write to this file how a bot of its own reaches it")
 	f.StringVar(&o.bot, "bot", "", "run only the bot, against the rehearsal whose --stage file this is")
 	return c
+}
+
+func parseSeed(s string) (uint64, error) {
+	seed, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+	if err != nil {
+		return 0, usagef("--seed %q is not usable: give a whole number from 0 up, such as 7", s)
+	}
+	return seed, nil
 }
 
 // rehearsal is one rehearsal: the stage (Slack, world, Redis, people) and the bot
@@ -100,6 +115,7 @@ type rehearsal struct {
 	auto      bool
 	scenario  string
 	speed     sim.Speed
+	seed      uint64
 	listen    string
 	out       string
 	stage     string
@@ -169,7 +185,7 @@ func (r *rehearsal) series(ctx context.Context) error {
 			return err
 		}
 		following := &rehearsal{
-			scenario: r.next, speed: r.clock.Speed(), listen: r.again(), verbose: r.verbose, stdout: r.stdout, log: r.log,
+			scenario: r.next, speed: r.clock.Speed(), seed: r.seed, listen: r.again(), verbose: r.verbose, stdout: r.stdout, log: r.log,
 			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results, out: r.results,
 			own: r.own, ownName: r.ownName,
 		}
@@ -331,7 +347,7 @@ func (r *rehearsal) raise(ctx context.Context) error {
 	if err := r.openRecord(ctx); err != nil {
 		return err
 	}
-	options := sim.Options{Calls: calls}
+	options := sim.Options{Calls: calls, Seed: r.seed}
 	if r.stage != "" {
 		options.Dir = r.stage + ".world"
 		if err := errors.Join(os.RemoveAll(options.Dir), os.MkdirAll(options.Dir, 0o700)); err != nil {
@@ -537,7 +553,7 @@ func (r *rehearsal) banner() {
 	}
 	say("Rehearsal %s: %s", r.scn.Name, r.scn.Title)
 	pages := r.slack.URLs()
-	say("Slack: %s   time runs %s   Redis: inside this process, gone with it (not durable)", pages[0], r.speed)
+	say("Slack: %s   time runs %s   seed %d   Redis: inside this process, gone with it (not durable)", pages[0], r.speed, r.seed)
 	if others := pages[1:]; len(others) > 0 {
 		say("From other machines: %s", strings.Join(others, "  "))
 	}
@@ -761,12 +777,33 @@ func (r *rehearsal) judge() error {
 		faults = append(faults, fmt.Sprintf("%s is not resolved but %s", id, s.Phase()))
 	}
 	faults = append(faults, r.world.Check()...)
+	timelines, err := r.timelines(ctx)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, r.world.CheckRecord(timelines)...)
 	r.measures()
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
 	}
 	_, _ = fmt.Fprintln(r.stdout, "The incident is resolved and the world is as the scenario expects it.")
 	return nil
+}
+
+// timelines are those of all incidents, in the order in which they were declared.
+func (r *rehearsal) timelines(ctx context.Context) (all [][]incident.Event, err error) {
+	ids, err := r.record.Incidents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		events, err := r.record.Read(ctx, id, 0, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, events)
+	}
+	return all, nil
 }
 
 // measures prints where the time went.
@@ -778,6 +815,13 @@ func (r *rehearsal) measures() {
 	t := review.Measure(r.seen, plan)
 	_, _ = fmt.Fprintf(r.stdout, "pretend time %s (machine %s, waiting for people %s), critical path %s, machine / critical path %.3f, one after another %s, overlap %.2f\n",
 		review.Span(t.Elapsed), review.Span(t.Machine), review.Span(t.Human), review.Span(t.Critical), t.Ratio(), review.Span(t.Sum), t.Overlap())
+	_, _ = fmt.Fprintln(r.stdout, toldOrders(r.ordered()))
+}
+
+// ordered is what the newest incident cost those who order.
+func (r *rehearsal) ordered() sim.OrderFigures {
+	s := incident.Fold(r.seen)
+	return r.world.OrderFigures(s.Declared.Target, s.GoAt, time.Time{})
 }
 
 // keep writes what is only known at the end.

@@ -1,11 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -69,20 +68,27 @@ type request struct {
 	now    time.Time
 }
 
+// awsAPI is one service of AWS, as far as the world can answer for it.
+type awsAPI struct {
+	system string // its name in calls.jsonl
+	// home is where the API lives; empty for the Region of the client.
+	home       string
+	operations map[string]operation
+	// target names the one thing that an input is about; nil if nothing can be named.
+	target func(in any) string
+}
+
 // operation is one call of an AWS API that the world can answer.
 type operation struct {
-	system   string
 	mutating bool
-	// home is where the API lives; empty for the Region of the client.
-	home string
 	// answer gives the typed output or one of the SDK's typed errors, and says
 	// whether the world changed.
 	answer func(r request, in any) (out any, changed bool, err error)
 }
 
 // reads makes an operation of a function that only looks.
-func reads[In, Out any](system, home string, f func(request, In) (Out, error)) operation {
-	return operation{system: system, home: home, answer: func(r request, in any) (any, bool, error) {
+func reads[In, Out any](f func(request, In) (Out, error)) operation {
+	return operation{answer: func(r request, in any) (any, bool, error) {
 		typed, ok := in.(In)
 		if !ok {
 			return nil, false, fmt.Errorf("the input is a %T", in)
@@ -94,8 +100,8 @@ func reads[In, Out any](system, home string, f func(request, In) (Out, error)) o
 
 // changes makes an operation of a function that changes the world, unless it
 // returns an error.
-func changes[In, Out any](system, home string, f func(request, In) (Out, error)) operation {
-	op := reads(system, home, f)
+func changes[In, Out any](f func(request, In) (Out, error)) operation {
+	op := reads(f)
 	look := op.answer
 	op.mutating = true
 	op.answer = func(r request, in any) (any, bool, error) {
@@ -105,24 +111,16 @@ func changes[In, Out any](system, home string, f func(request, In) (Out, error))
 	return op
 }
 
-// awsOperations are all that the world can answer, by service id and operation.
-var awsOperations = func() map[string]map[string]operation {
-	all := map[string]map[string]operation{}
-	maps.Copy(all, map[string]map[string]operation{
-		"RDS": rdsOperations, "ElastiCache": cacheOperations, "CloudWatch": cloudwatchOperations,
-		"Route 53": route53Operations, "S3": s3Operations, "Elastic Load Balancing v2": elbOperations, "STS": stsOperations,
-	})
-	return all
-}()
+// awsAPIs are all that the world can answer, by the SDK's id of the service.
+var awsAPIs = map[string]awsAPI{
+	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
+	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI,
+}
 
 func systems() []string {
 	out := []string{"dns", "http", "kubernetes"}
-	for _, ops := range awsOperations {
-		for _, op := range ops {
-			if !slices.Contains(out, op.system) {
-				out = append(out, op.system)
-			}
-		}
+	for _, api := range awsAPIs {
+		out = append(out, api.system)
 	}
 	slices.Sort(out)
 	return out
@@ -130,8 +128,8 @@ func systems() []string {
 
 // Mutating says whether an AWS operation changes things, by its name.
 func Mutating(name string) bool {
-	for _, ops := range awsOperations {
-		if op, ok := ops[name]; ok {
+	for _, api := range awsAPIs {
+		if op, ok := api.operations[name]; ok {
 			return op.mutating
 		}
 	}
@@ -142,13 +140,14 @@ func Mutating(name string) bool {
 func (w *World) answerAWS(ctx context.Context, region string) (out middleware.DeserializeOutput, md middleware.Metadata, err error) {
 	id, name := awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
 	in := middleware.GetStackValue(ctx, inputKey{})
-	op, ok := awsOperations[id][name]
+	api := awsAPIs[id]
+	op, ok := api.operations[name]
 	if !ok {
 		return out, md, fmt.Errorf("the pretend world has no answer for %s %s", id, name)
 	}
-	c := Call{System: op.system, Operation: name, Region: region, Mutating: op.mutating, Target: targetOf(in)}
-	if op.home != "" {
-		c.Region = op.home
+	c := Call{System: api.system, Operation: name, Region: cmp.Or(api.home, region), Mutating: op.mutating}
+	if api.target != nil {
+		c.Target = api.target(in)
 	}
 	low, high := 80*time.Millisecond, 200*time.Millisecond
 	err = w.call(ctx, c, low, high, func(s *State) (bool, error) {
@@ -217,17 +216,4 @@ func withCause(err, cause error) error {
 		return err
 	}
 	return errors.Join(err, cause)
-}
-
-// readAll is what an input's body holds.
-func readAll(r io.Reader) ([]byte, error) {
-	if r == nil {
-		return nil, nil
-	}
-	if s, ok := r.(io.Seeker); ok { // the SDK has read it, to sign it
-		if _, err := s.Seek(0, io.SeekStart); err != nil {
-			return nil, fmt.Errorf("read the body again: %w", err)
-		}
-	}
-	return io.ReadAll(r)
 }

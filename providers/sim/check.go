@@ -1,121 +1,136 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
-	"sort"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
+// say adds a sentence.
+type say func(format string, args ...any)
+
 // Check compares the world with what its scenario expects at the end: a sentence
-// for each difference, none when all is as expected.
-func (w *World) Check() []string {
-	s := w.Snapshot()
+// for each difference, none when all is as expected. What each service is held to
+// stands in its file.
+func (w *World) Check() (differs []string) {
+	s, e := w.Snapshot(), w.scn.Expect
+	say := func(format string, args ...any) { differs = append(differs, fmt.Sprintf(format, args...)) }
+	s.expectDatabase(e, say)
+	s.expectCache(e, say)
+	s.expectCluster(e, w.scn.Target, say)
+	s.expectDNS(e, say)
+	s.expectTakeover(e, say)
+	s.expectOrders(e, say)
+	return differs
+}
+
+// CheckRecord compares what happened with what the scenario expects of it: the
+// timelines of all incidents, in the order in which they were declared, the faults that
+// calls met with, and the orders.
+func (w *World) CheckRecord(timelines [][]incident.Event) (differs []string) {
 	e := w.scn.Expect
-	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-
-	if e.Writer != "" {
-		switch m := s.writer(); {
-		case s.Database.Failover != nil:
-			say("the database is still %s to %s", s.Database.Failover.Status, s.Database.Failover.To)
-		case m == nil || m.Region != e.Writer:
-			say("the database writes in %s, expected %s", regionOr(m), e.Writer)
-		}
+	say := func(format string, args ...any) { differs = append(differs, fmt.Sprintf(format, args...)) }
+	e.checkEnds(timelines, say)
+	var newest []incident.Event
+	if n := len(timelines); n > 0 {
+		newest = timelines[n-1]
 	}
-	if e.Cache != "" {
-		if p := s.CachePrimary(); p != e.Cache || s.Cache.Status != "available" {
-			say("the primary cache is in %s (%s), expected %s", p, s.Cache.Status, e.Cache)
-		}
-	}
-	least := func(region, service string, hpa, ready int) {
-		r := s.Regions[region]
-		if h := r.HPAs[service]; h == nil || int(deref(h.Spec.MinReplicas)) < hpa {
-			have := int32(0)
-			if h != nil {
-				have = deref(h.Spec.MinReplicas)
-			}
-			say("the autoscaler of %s in %s has a minimum of %d, expected %d", service, region, have, hpa)
-		} else if int(h.Spec.MaxReplicas) < hpa {
-			say("the autoscaler of %s in %s has a maximum of %d, below %d", service, region, h.Spec.MaxReplicas, hpa)
-		}
-		if n, _ := s.readyPods(r, service); n < ready {
-			say("%s has %d ready pods in %s, expected %d", service, n, region, ready)
-		}
-	}
-	if e.Scaled != "" {
-		for _, svc := range services {
-			n := svc.topology.Replicas
-			least(e.Scaled, svc.topology.Name, n, n)
-		}
-	}
-	for _, name := range sortedKeys(e.HPAMin) {
-		least(w.scn.Target, name, e.HPAMin[name], 0)
-	}
-	for _, name := range sortedKeys(e.Ready) {
-		least(w.scn.Target, name, 0, e.Ready[name])
-	}
-	if e.Connected != "" {
-		for _, svc := range services {
-			ready, connected := s.readyPods(s.Regions[e.Connected], svc.topology.Name)
-			if ready == 0 || connected < ready {
-				say("%d of %d pods of %s in %s hold connections to the present writer, expected all", connected, ready, svc.topology.Name, e.Connected)
+	for _, want := range e.Timeline {
+		n := 0
+		for _, have := range newest {
+			if want.fits(have) {
+				n++
 			}
 		}
-	}
-	if e.Fenced != "" {
-		for _, svc := range services {
-			d := s.Regions[e.Fenced].Deployments[svc.topology.Name]
-			if svc.topology.Writes && d != nil && *d.Spec.Replicas != 0 {
-				say("%s still runs in %s with %d replicas, expected none: it writes", svc.topology.Name, e.Fenced, *d.Spec.Replicas)
-			}
+		if least := max(want.Times, 1); n < least {
+			say("the timeline has %d times %s, expected %d at least", n, want, least)
 		}
 	}
-	if e.DNS != "" {
-		if at := s.resolve(recordName); at != e.DNS {
-			say("the zone answers %s for %s, expected %s", at, recordName, e.DNS)
+	world := w.Snapshot()
+	for _, want := range e.Broken {
+		n := world.Broken[want.Operation][want.Kind]
+		if least := max(want.Times, 1); n < least {
+			say("%s failed %d times by the fault %s, expected %d at least", want.Operation, n, want.Kind, least)
 		}
 	}
-	if e.NoTakeover != "" {
-		if _, ok := s.Regions[e.NoTakeover].Buckets[bucketName(e.NoTakeover)][takeoverKey]; ok {
-			say("the takeover object is in %s, expected none", bucketName(e.NoTakeover))
+	if longest := silence(newest, incident.Fold(newest).GoAt); longest < e.Silent {
+		say("nothing was said for %s at the longest, expected %s at least", longest.Round(time.Second), e.Silent)
+	}
+	if e.Hurt != "" {
+		until, asked := world.Marks[markPromoting]
+		if !asked {
+			until = world.At
+		}
+		if well, ill := world.OwnOrders.until(until, orderLetters[e.Hurt]); well == 0 || ill == 0 {
+			say("of the orders before the move %d got through in %s and %d did not, expected some of both", well, e.Hurt, ill)
 		}
 	}
-	if e.Takeover != "" {
-		if _, ok := s.Regions[e.Takeover].Buckets[bucketName(e.Takeover)][takeoverKey]; !ok {
-			say("the takeover object is not in %s", bucketName(e.Takeover))
-		}
-	}
-	if h := e.HealthCheck; h != nil {
-		if c := s.DNS.Checks[checkPrimary]; c.Disabled != h.Disabled || c.Inverted != h.Inverted {
-			say("the primary's health check has disabled %t and inverted %t, expected %t and %t", c.Disabled, c.Inverted, h.Disabled, h.Inverted)
-		}
-	}
-	if e.SmokeOrder != "" && !s.ordered(e.SmokeOrder, viaOwn) {
-		say("no order was written through the own address of %s since its database accepts writes", e.SmokeOrder)
-	}
-	if e.SyntheticOrder != "" {
-		if !s.ordered(e.SyntheticOrder, viaPublic) {
-			say("no order was written in %s through %s since its database accepts writes", e.SyntheticOrder, recordName)
-		}
-		if why := s.cannotOrder(e.SyntheticOrder); why != "" {
-			say("an order in %s would fail: %s", e.SyntheticOrder, why)
-		}
-	}
-	return out
+	return differs
 }
 
-func (s *State) ordered(region, via string) bool {
-	i := sort.Search(len(s.Orders), func(i int) bool { return !s.Orders[i].At.Before(s.Database.WritableSince) })
-	for _, o := range s.Orders[i:] {
-		if o.Region == region && o.Via == via {
-			return true
+func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
+	if len(e.Ended) == 0 {
+		return
+	}
+	var ended []string
+	for _, events := range timelines {
+		switch s := incident.Fold(events); {
+		case !s.MitigatedAt.IsZero():
+			ended = append(ended, "mitigated")
+		case !s.AbortedAt.IsZero():
+			ended = append(ended, "aborted")
+		default:
+			ended = append(ended, "open")
 		}
 	}
-	return false
+	if !slices.Equal(ended, e.Ended) {
+		say("the runs ended %v, expected %v", ended, e.Ended)
+	}
 }
 
-func regionOr(m *DBMember) string {
-	if m == nil {
-		return "no Region"
+// String is the event for people.
+func (e ExpectEvent) String() string {
+	text := e.Type
+	if e.Step != "" {
+		text += " of " + e.Step
 	}
-	return m.Region
+	if e.Says != "" {
+		text += fmt.Sprintf(" that says %q", e.Says)
+	}
+	return text
+}
+
+func (e ExpectEvent) fits(have incident.Event) bool {
+	if have.Body == nil || have.Body.Type() != e.Type {
+		return false
+	}
+	data, err := json.Marshal(have)
+	if err != nil {
+		return false
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return false
+	}
+	step, _ := fields["step"].(string)
+	group, _, _ := strings.Cut(step, "/")
+	return (e.Step == "" || e.Step == step || e.Step == group) && strings.Contains(fmt.Sprint(fields), e.Says)
+}
+
+// silence is the longest stretch, from a moment to the end, in which nothing was said
+// in Slack.
+func silence(events []incident.Event, from time.Time) (longest time.Duration) {
+	if from.IsZero() || len(events) == 0 {
+		return 0
+	}
+	for _, e := range events {
+		if _, said := e.Body.(incident.MessagePosted); said && e.Time.After(from) {
+			longest, from = max(longest, e.Time.Sub(from)), e.Time
+		}
+	}
+	return max(longest, events[len(events)-1].Time.Sub(from))
 }

@@ -15,6 +15,113 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// This file is long because a cluster's controllers work on one thing: what of a
+// Deployment is asked for, what its pods do, and what is reported of both.
+
+// Node is one node of a cluster.
+type Node struct {
+	Name     string `json:"name"`
+	Zone     string `json:"zone"`
+	Ready    bool   `json:"ready"`
+	Cordoned bool   `json:"cordoned"`
+}
+
+// Pod is one pod of a service.
+type Pod struct {
+	Name     string    `json:"name"`
+	Service  string    `json:"service"`
+	Template string    `json:"template"` // hash of the template it was made from
+	Node     string    `json:"node"`     // empty while it cannot be placed
+	Created  time.Time `json:"created"`
+	// ReadyAt is when it becomes ready; zero while it cannot be placed. Its
+	// connections to the database are those of the writer at its creation.
+	ReadyAt time.Time `json:"ready_at"`
+}
+
+func (p *Pod) ready(at time.Time) bool { return !p.ReadyAt.IsZero() && !p.ReadyAt.After(at) }
+
+// Notice is an event object of the cluster.
+type Notice struct {
+	Name    string    `json:"name"`
+	Kind    string    `json:"kind"`
+	Object  string    `json:"object"`
+	Type    string    `json:"type"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+	Count   int32     `json:"count"`
+}
+
+// ReadyPods are the ready pods of a service in a Region, and how many of them hold
+// connections to the present writer of the database.
+func (s *State) ReadyPods(region, service string) (ready, connected int) {
+	if r := s.Regions[region]; r != nil {
+		return s.readyPods(r, service)
+	}
+	return 0, 0
+}
+
+// readyPods are the ready pods of a service, and how many of them hold
+// connections to the present writer.
+func (s *State) readyPods(r *Region, service string) (ready, connected int) {
+	for _, p := range r.Pods {
+		if p.Service == service && p.ready(s.At) {
+			ready++
+			if !p.Created.Before(s.Database.WritableSince) {
+				connected++
+			}
+		}
+	}
+	return ready, connected
+}
+
+// addNodes gives each zone of the Region that many new nodes.
+func (r *Region) addNodes(perZone int) {
+	for z := range zonesPerRegion {
+		zone := r.Name + string(rune('a'+z))
+		have := 0
+		for _, n := range r.Nodes {
+			if n.Zone == zone {
+				have++
+			}
+		}
+		for i := range perZone {
+			r.Nodes = append(r.Nodes, Node{Name: fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", len(regionNames), z, 10+have+i, r.Name), Zone: zone, Ready: true})
+		}
+	}
+}
+
+const (
+	hpaSync        = 15 * time.Second
+	hpaPatience    = 30 * time.Second // until an autoscaler takes replicas away
+	zonesPerRegion = 3
+)
+
+// beginCluster puts nodes and services into a Region.
+func (s *State) beginCluster(r *Region, start Start, long time.Time) {
+	r.Load, r.Over = map[string]int32{}, map[string]time.Time{}
+	r.Deployments, r.HPAs = map[string]*appsv1.Deployment{}, map[string]*autoscalingv2.HorizontalPodAutoscaler{}
+	home := r.Name == homeRegion
+	perZone, given := start.NodesPerZone[r.Name]
+	if !given {
+		perZone = 2
+		if home {
+			perZone = 3
+		}
+	}
+	r.addNodes(perZone)
+	for _, svc := range services {
+		n, top := svc.standby, int32(2*svc.topology.Replicas)
+		if home {
+			n = int32(svc.topology.Replicas)
+		} else if m, ok := start.HPAMax[svc.topology.Name]; ok {
+			top = int32(m)
+		}
+		s.deploy(r, svc.topology.Name, n, top, long)
+	}
+}
+
 // deploy puts a service with its autoscaler and its running pods into a Region.
 func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time) {
 	labels := map[string]string{"app": name}
@@ -54,6 +161,17 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 	s.statusOf(r, d)
 	d.Status.ObservedGeneration = d.Generation
 	s.hpaStatus(r, h, d)
+}
+
+func object(r *Region, namespace, name string, at time.Time) metav1.ObjectMeta {
+	r.Versions++
+	return metav1.ObjectMeta{
+		Name: name, Namespace: namespace, Generation: 1,
+		ResourceVersion:   fmt.Sprint(r.Versions),
+		UID:               uidOf(r.Name, namespace, name, r.Versions),
+		CreationTimestamp: metav1.NewTime(at),
+		Labels:            map[string]string{"app": name},
+	}
 }
 
 // hashed is a template's hash, good for one generation of its Deployment.
@@ -110,7 +228,7 @@ func (s *State) place(r *Region, p *Pod, at time.Time) {
 		return
 	}
 	p.Node = best
-	p.ReadyAt = at.Add(25*time.Second + time.Duration(draw(s.Seed, 35001, "ready", p.Name))*time.Millisecond)
+	p.ReadyAt = at.Add(s.span(25*time.Second, time.Minute, "ready", p.Name))
 }
 
 // notice adds an event object of the cluster, or counts one more of the same.
@@ -455,5 +573,60 @@ func (r *Region) eventObject(n Notice) *corev1.Event {
 		Type:           n.Type, Reason: n.Reason, Message: n.Message, Count: n.Count,
 		FirstTimestamp: metav1.NewTime(n.First), LastTimestamp: metav1.NewTime(n.Last),
 		Source: corev1.EventSource{Component: "pretend"},
+	}
+}
+
+// expectCluster says how the clusters are not what a scenario expects.
+func (s *State) expectCluster(e Expect, target string, say say) {
+	least := func(region, service string, hpa, ready int) {
+		r := s.Regions[region]
+		if h := r.HPAs[service]; h == nil || int(deref(h.Spec.MinReplicas)) < hpa {
+			have := int32(0)
+			if h != nil {
+				have = deref(h.Spec.MinReplicas)
+			}
+			say("the autoscaler of %s in %s has a minimum of %d, expected %d", service, region, have, hpa)
+		} else if int(h.Spec.MaxReplicas) < hpa {
+			say("the autoscaler of %s in %s has a maximum of %d, below %d", service, region, h.Spec.MaxReplicas, hpa)
+		}
+		if n, _ := s.readyPods(r, service); n < ready {
+			say("%s has %d ready pods in %s, expected %d", service, n, region, ready)
+		}
+	}
+	if e.Scaled != "" {
+		for _, svc := range services {
+			n := svc.topology.Replicas
+			least(e.Scaled, svc.topology.Name, n, n)
+		}
+	}
+	for _, name := range sortedKeys(e.HPAMin) {
+		least(target, name, e.HPAMin[name], 0)
+	}
+	for _, name := range sortedKeys(e.Ready) {
+		least(target, name, 0, e.Ready[name])
+	}
+	if e.Connected != "" {
+		for _, svc := range services {
+			ready, connected := s.readyPods(s.Regions[e.Connected], svc.topology.Name)
+			if ready == 0 || connected < ready {
+				say("%d of %d pods of %s in %s hold connections to the present writer, expected all", connected, ready, svc.topology.Name, e.Connected)
+			}
+		}
+	}
+	if e.Fenced != "" {
+		for _, svc := range services {
+			d := s.Regions[e.Fenced].Deployments[svc.topology.Name]
+			if svc.topology.Writes && d != nil && *d.Spec.Replicas != 0 {
+				say("%s still runs in %s with %d replicas, expected none: it writes", svc.topology.Name, e.Fenced, *d.Spec.Replicas)
+			}
+		}
+	}
+	if e.Unfenced != "" {
+		for _, svc := range services {
+			d := s.Regions[e.Unfenced].Deployments[svc.topology.Name]
+			if svc.topology.Writes && (d == nil || *d.Spec.Replicas == 0) {
+				say("%s, which writes, is stopped in %s, expected to be left alone", svc.topology.Name, e.Unfenced)
+			}
+		}
 	}
 }

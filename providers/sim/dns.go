@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -24,81 +22,6 @@ var (
 const contrary = "contrary"
 
 const recordTTL = 60 // an alias to a load balancer has the load balancer's
-
-// servers are what the world listens on.
-type servers struct {
-	wait   sync.WaitGroup
-	close  []func() error
-	listen map[string]net.Addr
-}
-
-// address is where a server of the world listens.
-func (w *World) address(name string) string {
-	if a, ok := w.servers.listen[name]; ok {
-		return a.String()
-	}
-	return ""
-}
-
-// listen opens every server, where it was before if that is possible.
-func (w *World) listen() error {
-	w.servers.listen = map[string]net.Addr{}
-	open := func() error {
-		for _, name := range nameserverNames {
-			if err := w.listenDNS(name, w.zoneServer(name)); err != nil {
-				return err
-			}
-		}
-		for i, name := range resolverNames {
-			if err := w.listenDNS(name, w.resolver(name, i)); err != nil {
-				return err
-			}
-		}
-		for _, region := range regionNames {
-			for _, via := range []string{viaOwn, viaPublic} {
-				if err := w.listenHTTP(region, via); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	if err := open(); err != nil {
-		w.closeServers()
-		return err
-	}
-	w.lock()
-	defer w.unlock()
-	for name, addr := range w.servers.listen {
-		w.state.Ports[name] = addr.String()
-	}
-	return w.save()
-}
-
-func (w *World) closeServers() {
-	for _, v := range slices.Backward(w.servers.close) {
-		_ = v() // nothing is left to be lost
-	}
-	w.servers.close = nil
-	w.servers.wait.Wait()
-}
-
-// listenTCP listens where this server listened before, or anywhere.
-func (w *World) listenTCP(name string) (net.Listener, error) {
-	w.lock()
-	before := w.state.Ports[name]
-	w.unlock()
-	if before != "" {
-		if l, err := net.Listen("tcp", before); err == nil {
-			return l, nil
-		}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the pretend %s: %w", name, err)
-	}
-	return l, nil
-}
 
 // listenDNS answers on UDP and TCP of one port.
 func (w *World) listenDNS(name string, h dns.HandlerFunc) error {
@@ -146,10 +69,10 @@ func (w *World) zoneServer(name string) dns.HandlerFunc {
 
 // resolver is a public resolver. The name is popular, so its cache always holds
 // an answer, fetched at a second of the minute that is the resolver's own.
-func (w *World) resolver(name string, i int) dns.HandlerFunc {
+func (w *World) resolver(name string) dns.HandlerFunc {
 	return func(out dns.ResponseWriter, q *dns.Msg) {
 		w.answerDNS(name, out, q, false, func(s *State, question string) (string, uint32) {
-			region, left := s.cached(name, i)
+			region, left := s.cached(name)
 			if !sameName(question, recordName) {
 				region = s.resolve(question)
 			}
@@ -158,10 +81,22 @@ func (w *World) resolver(name string, i int) dns.HandlerFunc {
 	}
 }
 
+// lie makes a public resolver lie, or tell the truth again.
+func (d *DNS) lie(r Resolver) {
+	if r.Answers == "" {
+		delete(d.Lies, r.Name)
+		return
+	}
+	if d.Lies == nil {
+		d.Lies = map[string]string{}
+	}
+	d.Lies[r.Name] = r.Answers
+}
+
 // cached is the Region that a public resolver answers for the public name now,
 // and for how many seconds more.
-func (s *State) cached(resolver string, i int) (region string, left uint32) {
-	phase := time.Duration(7+19*i) * time.Second
+func (s *State) cached(resolver string) (region string, left uint32) {
+	phase := time.Duration(draw(s.Seed, recordTTL, "fetches", resolver)) * time.Second
 	fetched := s.At.Add(-phase).Truncate(recordTTL * time.Second).Add(phase)
 	left = uint32(recordTTL - s.At.Sub(fetched)/time.Second)
 	switch lie := s.DNS.Lies[resolver]; lie {

@@ -130,6 +130,28 @@ func TestAFlickeringPrimaryGetsNobodyBackWhileTheTakeoverObjectIsThere(t *testin
 	}
 }
 
+func TestATakeoverCheckThatLooksElsewhereKeepsNobodyAway(t *testing.T) {
+	for name, at := range map[string]Endpoint{"path": {Path: "/other"}, "host": {Host: "other.s3.us-west-2.amazonaws.com"}} {
+		scn := &Scenario{Name: "astray", Mode: "unplanned", Target: west, Start: Start{TakeoverCheck: &at}}
+		clock := NewClock(scn.StartTime(), Max)
+		t.Cleanup(clock.Close)
+		s := onStage(t, scn, clock, Options{})
+		s.must(s.Do(func(st *State) {
+			st.Regions[west].Buckets[bucketName(west)][takeoverKey] = Object{}
+			st.Regions[east].Lost = true
+		}))
+		s.wait(time.Minute)
+		if at, _ := s.answered("ns-1", recordName); at != west {
+			t.Errorf("another %s: while us-east-1 is gone, users are in %s", name, at)
+		}
+		s.must(s.Happen(Event{Restore: east}))
+		s.wait(time.Minute)
+		if at, _ := s.answered("ns-1", recordName); at != east {
+			t.Errorf("another %s: once us-east-1 is back, users are in %s", name, at)
+		}
+	}
+}
+
 func TestResolversMoveLateAndCountTheirTTLDown(t *testing.T) {
 	s := quiet(t)
 	s.must(s.Happen(Event{Lose: east}))

@@ -85,8 +85,7 @@ func (w *World) serve(region, via, path string, mutating bool, do answer) http.H
 			if d := s.Regions[region].Degraded; d != nil {
 				slow = time.Duration(d.LatencyMS) * time.Millisecond
 				key := "degraded " + c.Operation
-				s.Counts[key]++
-				if draw(s.Seed, 100, key, s.Counts[key]) < uint64(d.FailPercent) {
+				if s.Regions[region].fails(s.Seed, key, s.turn(key, s.At)) {
 					status, result = http.StatusServiceUnavailable, reason("a dependency in %s does not answer in time", region)
 					return false, fmt.Errorf("%d: a dependency in %s does not answer in time", status, region)
 				}
@@ -190,57 +189,6 @@ func health(name string) answer {
 	}
 }
 
-// postOrder writes a synthetic order. A request with an id, in its body or as
-// Idempotency-Key, writes one order however often it comes.
-func postOrder(s *State, r *http.Request, body []byte) (int, any, bool) {
-	region, _ := r.Context().Value(regionKey{}).(string)
-	via, _ := r.Context().Value(viaKey{}).(string)
-	var in struct {
-		ID string `json:"id"`
-	}
-	if len(body) > 0 {
-		if err := json.Unmarshal(body, &in); err != nil {
-			return http.StatusBadRequest, reason("the order is not JSON: %v", err), false
-		}
-	}
-	if key := r.Header.Get("Idempotency-Key"); in.ID == "" {
-		in.ID = key
-	}
-	if why := s.cannotOrder(region); why != "" {
-		return http.StatusServiceUnavailable, reason("%s", why), false
-	}
-	if in.ID != "" {
-		for _, o := range s.Orders {
-			if o.ID == in.ID {
-				return http.StatusOK, o.show("exists"), false
-			}
-		}
-	} else {
-		in.ID = fmt.Sprintf("syn-%06d", len(s.Orders)+1)
-	}
-	o := Order{ID: in.ID, Region: region, At: s.At, Via: via}
-	s.Orders = append(s.Orders, o)
-	return http.StatusCreated, o.show("created"), true
-}
-
-func (o Order) show(status string) any {
-	return map[string]any{"id": o.ID, "status": status, "region": o.Region, "created_at": o.At.Format(TimeFormat)}
-}
-
-// getOrder reads an order back, from the database of the Region that is asked.
-func getOrder(s *State, r *http.Request, _ []byte) (int, any, bool) {
-	region, _ := r.Context().Value(regionKey{}).(string)
-	if ready, _ := s.readyPods(s.Regions[region], "order-service"); ready == 0 {
-		return http.StatusServiceUnavailable, reason("order-service has no ready pod"), false
-	}
-	for _, o := range s.Orders {
-		if o.ID == r.PathValue("id") {
-			return http.StatusOK, o.show("confirmed"), false
-		}
-	}
-	return http.StatusNotFound, reason("there is no order %s", r.PathValue("id")), false
-}
-
 // Dial connects to an address of the pretend internet: a Region's own name, a
 // load balancer's name or address, or the public name, which goes where the
 // zone's servers send it. Loopback addresses are dialled as they are. It is what
@@ -286,9 +234,8 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 func (w *World) connect(ctx context.Context, c Call) error {
 	w.lock()
 	key := c.Operation + " " + c.Region
-	w.state.Counts[key]++
-	count := w.state.Counts[key]
-	latency := 50*time.Millisecond + time.Duration(draw(w.state.Seed, 101, key, count))*time.Millisecond
+	turn := w.state.turn(key, w.clock.Now())
+	latency := w.state.span(50*time.Millisecond, 150*time.Millisecond, key, turn)
 	w.unlock()
 	if err := w.dialling(ctx, latency); err != nil {
 		return err
@@ -301,7 +248,7 @@ func (w *World) connect(ctx context.Context, c Call) error {
 	kind, used := "", false
 	switch {
 	case r.Lost || r.CutOff: // some connections are refused, others never answered
-		kind = []string{Refuse, Hang}[draw(w.state.Seed, 2, "connect", key, count)]
+		kind = []string{Refuse, Hang}[draw(w.state.Seed, 2, "connect", key, turn)]
 	default:
 		// Only faults that name the connection: the others are for the request.
 		kind, used = w.state.takeFault(func(f Fault) bool { return f.Operation == c.Operation && f.Kind != LostAnswer })

@@ -33,6 +33,9 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
+// This file is long because the API server's rules for changing an object are one
+// thought, and the fake client that stands before it has a method for each verb.
+
 // The resources that the pretend clusters have.
 var (
 	deploymentsGVR = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}

@@ -208,8 +208,8 @@ func (w *World) View() View {
 		v.Moving = "cache: on its way to " + s.Cache.To
 	}
 	asked := map[string]int{}
-	for i, name := range resolverNames {
-		region, _ := s.cached(name, i)
+	for _, name := range resolverNames {
+		region, _ := s.cached(name)
 		_, held := s.DNS.Lies[name]
 		v.Resolvers = append(v.Resolvers, ResolverView{name, region, held})
 		asked[region]++
@@ -238,7 +238,7 @@ func (w *World) View() View {
 func (s *State) view(r *Region, share int) RegionView {
 	v := RegionView{
 		Name: r.Name, Home: r.Name == homeRegion, Lost: r.Lost, CutOff: r.CutOff, Share: share,
-		Broken: s.cannotOrder(r.Name), Nodes: len(r.Nodes), Pods: len(r.Pods),
+		Broken: s.CannotOrder(r.Name), Nodes: len(r.Nodes), Pods: len(r.Pods),
 	}
 	if d := r.Degraded; d != nil {
 		v.Degraded = fmt.Sprintf("%d %% of the requests fail, the others take %d ms more", d.FailPercent, d.LatencyMS)

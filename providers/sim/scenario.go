@@ -20,6 +20,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// This file is long because what a scenario can say, and what can be wrong with it,
+// are one thought: whoever adds a key finds right below where it is checked.
+
 // Scenario is one story to rehearse: the world at the start, what breaks when,
 // who is present and what they do, and the world that is expected at the end.
 type Scenario struct {
@@ -58,9 +61,18 @@ type Start struct {
 	// PodsPerNode is how many pods of the platform a node has room for; 8 if not
 	// given.
 	PodsPerNode int `yaml:"pods_per_node,omitempty" json:"pods_per_node,omitempty"`
+	// TakeoverCheck is what the check of the takeover object looks at, where that is
+	// not the object that the settings name.
+	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
 	// HPAMax is the upper bound of the autoscaler of a service in the standby
 	// Region, where it is not twice what production needs.
 	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
+}
+
+// Endpoint is what a health check looks at. What is not given is as it should be.
+type Endpoint struct {
+	Host string `yaml:"host,omitempty" json:"host,omitempty"`
+	Path string `yaml:"path,omitempty" json:"path,omitempty" jsonschema:"begins with /"`
 }
 
 // Event is one thing that happens to the world. Exactly one of the things that
@@ -94,6 +106,8 @@ type Event struct {
 	MendTargets string `yaml:"mend_targets,omitempty" json:"mend_targets,omitempty"`
 	// Promotion changes how long the database takes to change its writer.
 	Promotion *Promotion `yaml:"promotion,omitempty" json:"promotion,omitempty"`
+	// DropPromotion makes Aurora take back a promotion that it had accepted.
+	DropPromotion *DropPromotion `yaml:"drop_promotion,omitempty" json:"drop_promotion,omitempty"`
 	// AddNodes gives a Region's cluster more nodes.
 	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
 	// Resolver makes a public resolver lie, or lets it tell the truth again.
@@ -142,6 +156,17 @@ type Promotion struct {
 	Takes time.Duration `yaml:"takes" json:"takes"`
 }
 
+// DropPromotion makes Aurora take back switchovers and failovers of the database
+// that it has accepted, the one under way included: each is being cancelled for half
+// a minute, and then everything is available with its former role.
+type DropPromotion struct {
+	// After is how long after it was asked for Aurora begins to take it back. A
+	// promotion that is over by then stays.
+	After time.Duration `yaml:"after" json:"after"`
+	// Times it happens; 0 is always.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
 // AddNodes is capacity that comes to a Region's cluster.
 type AddNodes struct {
 	Region string `yaml:"region" json:"region"`
@@ -155,32 +180,6 @@ type Resolver struct {
 	Name string `yaml:"name" json:"name" jsonschema:"Google, Cloudflare or OpenDNS"`
 	// Answers is the Region it answers, whatever is true; empty is the truth again.
 	Answers string `yaml:"answers,omitempty" json:"answers,omitempty"`
-}
-
-// The kinds of [Fault].
-const (
-	LostAnswer = "lost-answer" // the call is applied, its answer never arrives
-	Throttle   = "throttle"    // too many requests
-	Refuse     = "refuse"      // nobody listens there
-	Hang       = "hang"        // no answer until the caller gives up
-	ServerFail = "5xx"         // the service answers that it cannot
-	Deny       = "deny"        // the caller may not
-)
-
-var faultKinds = []string{LostAnswer, Throttle, Refuse, Hang, ServerFail, Deny}
-
-// Fault breaks the calls that match it. Fields that are not given match all.
-type Fault struct {
-	// System is "aws.rds", "kubernetes", "http", "dns".
-	System string `yaml:"system,omitempty" json:"system,omitempty"`
-	// Operation is the name in calls.jsonl.
-	Operation string `yaml:"operation,omitempty" json:"operation,omitempty"`
-	// Region where that API's end lives.
-	Region string `yaml:"region,omitempty" json:"region,omitempty"`
-	// Kind of the fault: lost-answer, throttle, refuse, hang, 5xx or deny.
-	Kind string `yaml:"kind" json:"kind" jsonschema:"lost-answer, throttle, refuse, hang, 5xx or deny"`
-	// Times it happens; 0 is always.
-	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
 // Person is somebody in the rehearsal.
@@ -219,8 +218,22 @@ type Deed struct {
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
-// Expect is the world at the end. What is not given is not looked at.
+// Expect is the world at the end, and what has to have happened on the way. What is
+// not given is not looked at.
 type Expect struct {
+	// Ended is how each run ended, in order: "mitigated" (users are served, verified),
+	// "aborted" or "open".
+	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted or open, for each run"`
+	// Timeline are events that the newest timeline has to hold.
+	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
+	// Broken are calls that have to have failed by a fault of the scenario.
+	Broken []ExpectBroken `yaml:"broken,omitempty" json:"broken,omitempty"`
+	// Silent is for how long, from Go on, nothing was said in Slack at one stretch, at
+	// least.
+	Silent time.Duration `yaml:"silent,omitempty" json:"silent,omitempty"`
+	// Hurt is the Region in which, until the database was asked to change its writer,
+	// some orders got through and others did not.
+	Hurt string `yaml:"hurt,omitempty" json:"hurt,omitempty"`
 	// Writer is the Region whose database accepts writes.
 	Writer string `yaml:"writer,omitempty" json:"writer,omitempty"`
 	// Cache is the Region whose cache is the primary.
@@ -236,6 +249,8 @@ type Expect struct {
 	Connected string `yaml:"connected,omitempty" json:"connected,omitempty"`
 	// Fenced is the Region in which no service that writes runs any more.
 	Fenced string `yaml:"fenced,omitempty" json:"fenced,omitempty"`
+	// Unfenced is the Region in which every service that writes is asked to run.
+	Unfenced string `yaml:"unfenced,omitempty" json:"unfenced,omitempty"`
 	// DNS is the Region that the zone's own servers answer.
 	DNS string `yaml:"dns,omitempty" json:"dns,omitempty"`
 	// Takeover is the Region whose bucket holds the takeover object.
@@ -250,6 +265,29 @@ type Expect struct {
 	// SyntheticOrder is the Region in which an order was written through the
 	// public name, can be read, and another one could be written.
 	SyntheticOrder string `yaml:"synthetic_order,omitempty" json:"synthetic_order,omitempty"`
+}
+
+// ExpectEvent is an event that a timeline has to hold.
+type ExpectEvent struct {
+	// Type of the event: StepFailed.
+	Type string `yaml:"type" json:"type"`
+	// Step that it is about, by its id; one for each service by the part before the
+	// slash. Empty is any.
+	Step string `yaml:"step,omitempty" json:"step,omitempty"`
+	// Says is text that stands in it. Empty is any.
+	Says string `yaml:"says,omitempty" json:"says,omitempty"`
+	// Times it is there at least; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// ExpectBroken is a call that has to have failed by a fault.
+type ExpectBroken struct {
+	// Operation is the name in calls.jsonl.
+	Operation string `yaml:"operation" json:"operation"`
+	// Kind of the fault.
+	Kind string `yaml:"kind" json:"kind" jsonschema:"lost-answer, throttle, refuse, hang, 5xx or deny"`
+	// Times it failed so at least; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
 // ExpectCheck is how a health check is set.
@@ -525,6 +563,7 @@ var (
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
 	moments   = []string{"start", "question", "mitigated"}
 	questions = []string{"go", "approval", "failed"}
+	runEnds   = []string{"mitigated", "aborted", "open"}
 	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort"}
 )
 
@@ -545,6 +584,9 @@ func (l linter) scenario(s *Scenario) {
 		l.notNegative(n, "start", "nodes_per_zone", r)
 	}
 	l.services(s.Start.HPAMax, "start", "hpa_max")
+	if c := s.Start.TakeoverCheck; c != nil && c.Path != "" && !strings.HasPrefix(c.Path, "/") {
+		l.fault([]any{"start", "takeover_check", "path"}, "path %q does not begin with /", c.Path)
+	}
 
 	for i, e := range s.Events {
 		l.event(e, "events", i)
@@ -602,6 +644,13 @@ func (l linter) event(e Event, at ...any) {
 			l.fault(in("promotion", "takes"), "%s is below zero", p.Takes)
 		}
 	}
+	if d := e.DropPromotion; d != nil {
+		n++
+		if d.After < 0 {
+			l.fault(in("drop_promotion", "after"), "%s is below zero", d.After)
+		}
+		l.notNegative(d.Times, in("drop_promotion", "times")...)
+	}
 	if a := e.AddNodes; a != nil {
 		n++
 		l.oneOf("Region", a.Region, regionNames, in("add_nodes", "region")...)
@@ -623,7 +672,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, add_nodes, resolver, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, add_nodes, resolver, fault, bot, slack", n)
 	}
 }
 
@@ -684,12 +733,33 @@ func (l linter) expect(e Expect) {
 	if v.IsZero() {
 		l.fault([]any{"expect"}, "nothing is expected of the world at the end: name at least its writer")
 	}
+	for i, end := range e.Ended {
+		l.oneOf("end", end, runEnds, "expect", "ended", i)
+	}
+	for i, ev := range e.Timeline {
+		if ev.Type == "" {
+			l.fault([]any{"expect", "timeline", i}, "this event has no type, such as StepFailed")
+		}
+		l.notNegative(ev.Times, "expect", "timeline", i, "times")
+	}
+	for i, b := range e.Broken {
+		if b.Operation == "" {
+			l.fault([]any{"expect", "broken", i}, "this call has no operation, such as SwitchoverGlobalCluster")
+		}
+		l.oneOf("fault kind", b.Kind, faultKinds, "expect", "broken", i, "kind")
+		l.notNegative(b.Times, "expect", "broken", i, "times")
+	}
+	if e.Silent < 0 {
+		l.fault([]any{"expect", "silent"}, "%s is below zero", e.Silent)
+	}
 	for _, r := range []struct{ key, region string }{
+		{"hurt", e.Hurt},
 		{"writer", e.Writer},
 		{"cache", e.Cache},
 		{"scaled", e.Scaled},
 		{"connected", e.Connected},
 		{"fenced", e.Fenced},
+		{"unfenced", e.Unfenced},
 		{"dns", e.DNS},
 		{"takeover", e.Takeover},
 		{"no_takeover", e.NoTakeover},

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 func TestEveryBuiltInScenarioLoadsAndFitsTheSchema(t *testing.T) {
@@ -57,6 +59,75 @@ func TestEveryBuiltInScenarioLoadsAndFitsTheSchema(t *testing.T) {
 	}
 }
 
+// How it ended, the data, who is sent where, which writers are stopped, and what it
+// is there for: each scenario has to be able to go wrong by each of them.
+func TestEveryBuiltInScenarioExpectsWhatItIsThereFor(t *testing.T) {
+	for _, name := range Scenarios() {
+		scn, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := scn.Expect
+		for what, there := range map[string]bool{
+			"how it ended": len(e.Ended) > 0, "the writer": e.Writer != "", "the cache": e.Cache != "", "the zone's answer": e.DNS != "",
+			"which writers are stopped": e.Fenced != "" || e.Unfenced != "",
+			"what it is there for":      len(e.Timeline) > 0 || len(e.Broken) > 0 || e.Silent > 0 || e.Hurt != "",
+		} {
+			if !there {
+				t.Errorf("%s does not expect %s", name, what)
+			}
+		}
+	}
+}
+
+func TestWhatHappenedIsComparedWithWhatIsExpected(t *testing.T) {
+	s := quiet(t)
+	s.scn.Expect = Expect{
+		Ended:    []string{"mitigated"},
+		Timeline: []ExpectEvent{{Type: "StepFailed", Step: "wait", Says: "not so"}, {Type: "StepStarted", Step: "scale", Times: 2}},
+		Broken:   []ExpectBroken{{Operation: "SwitchoverGlobalCluster", Kind: Throttle, Times: 2}},
+		Silent:   time.Minute, Hurt: east,
+	}
+	event := func(seq int, body incident.Body) incident.Event {
+		return incident.Event{Seq: uint64(seq), Time: s.scn.StartTime().Add(time.Duration(seq) * 20 * time.Second), Body: body}
+	}
+	bad := []incident.Event{
+		event(1, incident.IncidentDeclared{Incident: "INC-1"}),
+		event(2, incident.ApprovalGiven{Kind: incident.AskGo, Step: "go", Choice: "go"}),
+		event(3, incident.StepStarted{Step: "scale/order-service"}),
+		event(4, incident.MessagePosted{Key: "card"}),
+		event(5, incident.StepFailed{Step: "wait", Error: "refused"}),
+	}
+	s.must(s.Fault(Fault{System: "aws.rds", Kind: Throttle, Times: 1}))
+	if err := s.switchover(east); err == nil {
+		t.Fatal("it was not throttled")
+	}
+	s.wait(40 * time.Second)
+	got := strings.Join(s.CheckRecord([][]incident.Event{bad}), "\n")
+	for _, want := range []string{
+		"the runs ended [open], expected [mitigated]", `the timeline has 0 times StepFailed of wait that says "not so", expected 1`,
+		"the timeline has 1 times StepStarted of scale, expected 2", "SwitchoverGlobalCluster failed 1 times by the fault throttle, expected 2",
+		"nothing was said for 40s at the longest, expected 1m0s", "of the orders before the move 41 got through in us-east-1 and 0 did not",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	good := append(bad[:3:3], event(4, incident.StepStarted{Step: "scale/user-service"}),
+		event(5, incident.StepFailed{Step: "wait", Error: "not so after 15m0s"}), event(6, incident.IncidentMitigated{}))
+	s.must(s.Fault(Fault{System: "aws.rds", Kind: Throttle, Times: 1}))
+	if err := s.switchover(east); err == nil {
+		t.Fatal("it was not throttled")
+	}
+	s.must(s.Do(func(st *State) { st.OwnOrders.Log = "e-" + st.OwnOrders.Log[2:] }))
+	if got := s.CheckRecord([][]incident.Event{good}); len(got) > 0 {
+		t.Errorf("differs: %v", got)
+	}
+	if got := s.CheckRecord(nil); len(got) == 0 {
+		t.Error("nothing happened, and that is as expected")
+	}
+}
+
 func TestEveryFaultOfAScenarioIsReportedAtOnceWithItsPlace(t *testing.T) {
 	bad := `name: broken
 title: t
@@ -76,6 +147,7 @@ events:
   - {at: 4s, resolver: {name: Google, lies: true}}
   - {at: 4s, bot: explode}
   - {at: 4s, slack: away, bot: kill}
+  - {at: 4s, drop_promotion: {after: -1m, times: -1}}
 people:
   - name: Zed
     id: U0ZED
@@ -87,6 +159,10 @@ people:
 expect:
   writer: moon
   ready: {ghost-service: 2}
+  ended: [badly]
+  timeline: [{step: x, times: -1}]
+  broken: [{kind: explode}]
+  silent: -1m
 `
 	_, err := ParseScenario("bad.yaml", []byte(bad))
 	var faults Faults
@@ -98,9 +174,11 @@ expect:
 		"bad.yaml:9:14: Region \"mars\"", "bad.yaml:9:5: an event", "bad.yaml:11:13: fault kind \"explode\"", "bad.yaml:11:28: -1",
 		"bad.yaml:12:14: moment \"lunch\"", "bad.yaml:13:26: -1m0s is below zero", "bad.yaml:14:26: Region \"moon\"",
 		"bad.yaml:14:40: 0 is no capacity", "bad.yaml:15:25: resolver \"Quad9\"", "bad.yaml:15:38: Region \"mars\"", "bad.yaml:16:39: unknown key \"lies\"",
-		"bad.yaml:17:14: deed \"explode\"", "bad.yaml:18:5: an event has to say exactly one", "bad.yaml:19:1: nobody can approve", "bad.yaml:22:13: role \"wizard\"",
-		"bad.yaml:24:", "bad.yaml:25:", "bad.yaml:26:10: moment \"resolved\"",
-		"bad.yaml:28:3: Region \"moon\"", "bad.yaml:29:11: service \"ghost-service\"",
+		"bad.yaml:17:14: deed \"explode\"", "bad.yaml:18:5: an event has to say exactly one", "bad.yaml:19:31: -1m0s is below zero", "bad.yaml:19:43: -1 is below zero", "bad.yaml:20:1: nobody can approve", "bad.yaml:23:13: role \"wizard\"",
+		"bad.yaml:25:", "bad.yaml:26:", "bad.yaml:27:10: moment \"resolved\"",
+		"bad.yaml:29:3: Region \"moon\"", "bad.yaml:30:11: service \"ghost-service\"",
+		"bad.yaml:31:11: end \"badly\"", "bad.yaml:32:14: this event has no type", "bad.yaml:32:24: -1 is below zero",
+		"bad.yaml:33:12: this call has no operation", "bad.yaml:33:13: fault kind \"explode\"", "bad.yaml:34:3: -1m0s is below zero",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)

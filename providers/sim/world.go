@@ -12,6 +12,11 @@
 // A [Scenario] says how the world is at the start, what breaks when, and how it
 // has to be at the end; [World.Check] compares.
 //
+// Each service has a file: its state, how it begins, what it does by itself as time
+// goes on, the operations of its API, and what a scenario may expect of it. The
+// clusters have two, since their API is client-go's fake and knows nothing of pods:
+// cluster.go and kube.go.
+//
 // What holds:
 //   - a change is in the state, and in the state's file, before its answer leaves;
 //   - the same scenario, seed and calls give the same world;
@@ -28,7 +33,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -215,45 +219,17 @@ func (w *World) asked(c Call, before bool) error {
 	return nil
 }
 
-// failure is a call that did not get the answer it should have. Each seam turns
-// it into what its own client library would say.
-type failure struct {
-	kind string // one of the kinds of Fault
-	err  error  // why, where there is more to say
-}
-
-// Error is what calls.jsonl shows.
-func (f *failure) Error() string {
-	text := map[string]string{
-		LostAnswer: "the answer was lost", Throttle: "too many requests", Refuse: "connection refused",
-		Hang: "no answer", ServerFail: "the service is unavailable (503)", Deny: "access denied (403)",
-	}[f.kind]
-	if f.err != nil {
-		return text + ": " + f.err.Error()
-	}
-	return text
-}
-
-// Unwrap is the cause.
-func (f *failure) Unwrap() error { return f.err }
-
-// forever is how long a call hangs whose caller never gives up.
-const forever = 10 * time.Minute
-
 // call carries out one call: latency, faults, the world itself, the record. do
 // runs with the state up to date and says whether it changed something.
 func (w *World) call(ctx context.Context, c Call, low, high time.Duration, do func(s *State) (changed bool, err error)) error {
 	if err := w.asked(c, true); err != nil {
 		return &failure{Refuse, err}
 	}
-	w.lock()
-	key := c.System + " " + c.Operation + " " + c.Region + " " + c.Target
-	w.state.Counts[key]++
-	count := w.state.Counts[key]
-	seed := w.state.Seed
-	w.unlock()
 	if high > 0 {
-		latency := low + time.Duration(draw(seed, uint64((high-low)/time.Millisecond)+1, key, count))*time.Millisecond
+		key := c.System + " " + c.Operation + " " + c.Region + " " + c.Target
+		w.lock()
+		latency := w.state.span(low, high, key, w.state.turn(key, w.clock.Now()))
+		w.unlock()
 		if err := w.clock.Sleep(ctx, latency); err != nil {
 			return &failure{Hang, err} // given up before it got there
 		}
@@ -307,69 +283,6 @@ func (w *World) arrive(c *Call, do func(s *State) (bool, error)) (kind string, e
 	}
 	w.rec.Add(*c)
 	return kind, err
-}
-
-// hang waits until the caller gives up, or for very long.
-func (w *World) hang(ctx context.Context) error {
-	err := w.clock.Sleep(ctx, forever)
-	if err == nil {
-		err = errors.New("the connection timed out")
-	}
-	return err
-}
-
-// takeFault is the kind of the first fault that fits, and whether that used one of
-// its times up.
-func (s *State) takeFault(fits func(Fault) bool) (kind string, used bool) {
-	i := slices.IndexFunc(s.Faults, fits)
-	if i < 0 {
-		return "", false
-	}
-	f := &s.Faults[i]
-	kind = f.Kind
-	if f.Times == 0 {
-		return kind, false
-	}
-	if f.Times--; f.Times == 0 {
-		s.Faults = slices.Delete(s.Faults, i, i+1)
-	}
-	return kind, true
-}
-
-// broken says how a call fails, if it does, and whether that used up a fault.
-func (s *State) broken(c Call) (kind string, used bool) {
-	if kind, used = s.takeFault(func(f Fault) bool {
-		return (f.System == "" || f.System == c.System) && (f.Operation == "" || f.Operation == c.Operation) && (f.Region == "" || f.Region == c.Region)
-	}); kind != "" {
-		return kind, used
-	}
-	r := s.Regions[c.Region]
-	if r == nil || !r.Lost && (!r.CutOff || c.System == "aws.route53") {
-		return "", false
-	}
-	return lostKind(c), false
-}
-
-// lostKind is how a call to a lost Region fails. A lost Region does not fail in
-// one way; how one operation fails stays the same, as it does when one part of a
-// Region is gone and another is not. Each system has all three ways.
-func lostKind(c Call) string {
-	ways := []string{Refuse, Hang, ServerFail}
-	verb, _, _ := strings.Cut(c.Operation, " ")
-	switch verb {
-	case "get", "GET":
-		return Refuse
-	case "list":
-		return ServerFail
-	case "patch", "update", "POST":
-		return Hang
-	}
-	for _, ops := range awsOperations {
-		if _, ok := ops[c.Operation]; ok {
-			return ways[slices.Index(sortedKeys(ops), c.Operation)%len(ways)]
-		}
-	}
-	return Hang
 }
 
 // clone is a copy that shares nothing.

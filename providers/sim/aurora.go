@@ -1,0 +1,490 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdst "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/smithy-go"
+)
+
+// Database is the Aurora global database.
+type Database struct {
+	GlobalCluster string     `json:"global_cluster"`
+	Members       []DBMember `json:"members"`
+	Failover      *Failover  `json:"failover,omitempty"`
+	// WritableSince is since when the present writer has accepted writes.
+	WritableSince time.Time `json:"writable_since"`
+	// Writers is which Region's database has accepted writes since when.
+	Writers    []Since `json:"writers"`
+	Promotions int     `json:"promotions"`
+	// Takes is how long a promotion takes; 0 is as long as usual.
+	Takes time.Duration `json:"takes,omitempty"`
+	// Drop is which promotions Aurora takes back; nil if none.
+	Drop    *DropPromotion `json:"drop,omitempty"`
+	LagMS   float64        `json:"lag_ms"`
+	Stopped bool           `json:"stopped"`
+	Lag     []Point        `json:"lag"`
+	Events  []DBEvent      `json:"events"`
+}
+
+// DBMember is one cluster of the global database.
+type DBMember struct {
+	Region    string    `json:"region"`
+	Cluster   string    `json:"cluster"`
+	ARN       string    `json:"arn"`
+	Writer    bool      `json:"writer"`
+	Sync      string    `json:"sync"`   // connected, pending-resync
+	Status    string    `json:"status"` // available, switching-over, failing-over
+	Instances int       `json:"instances"`
+	ResyncAt  time.Time `json:"resync_at,omitzero"` // when a resync that runs will be done
+}
+
+// Failover is a switchover or a failover that goes on.
+type Failover struct {
+	Status   string    `json:"status"`
+	From     string    `json:"from"` // Regions
+	To       string    `json:"to"`
+	DataLoss bool      `json:"data_loss"`
+	Started  time.Time `json:"started"`
+	Due      time.Time `json:"due"`
+	// Dropped is when Aurora begins to take it back; zero if it does not.
+	Dropped time.Time `json:"dropped,omitzero"`
+}
+
+// DBEvent is a row of DescribeEvents.
+type DBEvent struct {
+	At      time.Time `json:"at"`
+	Region  string    `json:"region"`
+	Source  string    `json:"source"`
+	ID      string    `json:"id"` // RDS-EVENT-0182
+	Message string    `json:"message"`
+}
+
+// How long Aurora takes.
+const (
+	switchoverTime = 75 * time.Second
+	failoverTime   = 60 * time.Second
+	cancelTime     = 30 * time.Second // from when it begins to take a promotion back
+	resyncTime     = 25 * time.Minute
+)
+
+func beginDatabase(start Start, long time.Time) Database {
+	d := Database{GlobalCluster: globalCluster, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
+	for _, name := range regionNames {
+		d.Members = append(d.Members, DBMember{
+			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Writer: name == homeRegion,
+			Sync: "connected", Status: "available", Instances: 2,
+		})
+	}
+	return d
+}
+
+// Member is the cluster in a Region; nil if there is none.
+func (d *Database) Member(region string) *DBMember {
+	for i := range d.Members {
+		if d.Members[i].Region == region {
+			return &d.Members[i]
+		}
+	}
+	return nil
+}
+
+func (s *State) writer() *DBMember {
+	for i := range s.Database.Members {
+		if s.Database.Members[i].Writer {
+			return &s.Database.Members[i]
+		}
+	}
+	return nil
+}
+
+// Writer is the Region whose database accepts writes.
+func (s *State) Writer() string {
+	if m := s.writer(); m != nil {
+		return m.Region
+	}
+	return ""
+}
+
+// due are the moments at which something happens that is not tied to a tick.
+func (d *Database) due() (at []time.Time) {
+	if f := d.Failover; f != nil {
+		at = append(at, f.Due)
+		if !f.Dropped.IsZero() {
+			at = append(at, f.Dropped, f.Dropped.Add(cancelTime))
+		}
+	}
+	return at
+}
+
+// replicate changes how replication does.
+func (d *Database) replicate(r Replication) {
+	d.Stopped = r.Stopped
+	if r.LagMS > 0 {
+		d.LagMS = float64(r.LagMS)
+	}
+}
+
+// take changes how long promotions take, the one under way included.
+func (d *Database) take(p Promotion) {
+	d.Takes = p.Takes
+	if f := d.Failover; f != nil {
+		f.Due = d.promoted(f.Started, f.DataLoss)
+	}
+}
+
+// drop changes which promotions are taken back, the one under way included.
+func (d *Database) drop(p DropPromotion) {
+	d.Drop = &p
+	d.dropped()
+}
+
+// promoted is when a promotion that began then will be over.
+func (d *Database) promoted(began time.Time, loss bool) time.Time {
+	switch {
+	case d.Takes > 0:
+		return began.Add(d.Takes)
+	case loss:
+		return began.Add(failoverTime)
+	}
+	return began.Add(switchoverTime + time.Duration(d.LagMS)*time.Millisecond)
+}
+
+// dropped marks the promotion under way as one that Aurora will take back, if it is
+// to be.
+func (d *Database) dropped() {
+	f := d.Failover
+	if f == nil || d.Drop == nil {
+		return
+	}
+	f.Dropped = f.Started.Add(d.Drop.After)
+	if d.Drop.Times == 1 {
+		d.Drop = nil
+	} else if d.Drop.Times > 1 {
+		d.Drop.Times--
+	}
+}
+
+// replicates says whether the database replicates into a Region at this moment.
+func (s *State) replicates(into string) bool {
+	w, m := s.writer(), s.Database.Member(into)
+	return w != nil && m != nil && !m.Writer && m.Sync == "connected" && !s.Database.Stopped &&
+		s.Database.Failover == nil && !s.Regions[w.Region].Lost && !s.Regions[into].Lost
+}
+
+func (s *State) dbEvent(region, id, message string) {
+	m := s.Database.Member(region)
+	s.Database.Events = append(s.Database.Events, DBEvent{s.At, region, m.Cluster, "RDS-EVENT-" + id, message})
+}
+
+func (s *State) stepDatabase() {
+	d := &s.Database
+	if f := d.Failover; f != nil {
+		from, to := d.Member(f.From), d.Member(f.To)
+		switch {
+		case !f.DataLoss && s.Regions[f.From].Lost && f.Due.After(s.At):
+			// A switchover waits for the last change; with its source gone it ends
+			// as if it had not been asked for.
+			d.Failover = nil
+			from.Status, to.Status = "available", "available"
+			s.dbEvent(f.To, "0186", "Global switchover to DB cluster "+to.Cluster+" was cancelled.")
+		case !f.Dropped.IsZero() && !f.Dropped.After(s.At):
+			s.takeBack(f, from, to)
+		case s.Regions[f.To].Lost:
+			f.Due = f.Due.Add(time.Second) // nobody is there to be promoted
+			if f.Due.Before(s.At) {
+				f.Due = s.At.Add(time.Second)
+			}
+		case !f.Due.After(s.At):
+			from.Writer, to.Writer = false, true
+			from.Status, to.Status = "available", "available"
+			to.Sync = "connected"
+			if f.DataLoss {
+				from.Sync, from.ResyncAt = "pending-resync", time.Time{}
+				s.dbEvent(f.To, "0238", "Global failover to DB cluster "+to.Cluster+" completed.")
+			} else {
+				s.dbEvent(f.From, "0182", "Old primary DB cluster "+from.Cluster+" successfully shut down.")
+				s.dbEvent(f.To, "0184", "New primary DB cluster "+to.Cluster+" was promoted.")
+				s.dbEvent(f.To, "0185", "Global switchover to DB cluster "+to.Cluster+" finished.")
+			}
+			s.dbEvent(f.To, "0397", "Amazon Aurora Global Database writer endpoint DNS changed to "+to.Cluster+".")
+			d.Failover, d.WritableSince = nil, s.At
+			d.Writers = append(d.Writers, Since{s.At, f.To})
+			d.Promotions++
+			s.mark(markPromoted)
+		}
+	}
+	// A primary that was left behind rejoins on a new volume once it is back.
+	for i := range d.Members {
+		m := &d.Members[i]
+		if m.Sync != "pending-resync" {
+			continue
+		}
+		switch {
+		case s.Regions[m.Region].Lost:
+			m.ResyncAt = time.Time{}
+		case m.ResyncAt.IsZero():
+			m.ResyncAt = s.At.Add(resyncTime)
+			s.dbEvent(m.Region, "0240", "Started resynchronizing DB cluster "+m.Cluster+" after global failover.")
+		case !m.ResyncAt.After(s.At):
+			m.Sync, m.ResyncAt = "connected", time.Time{}
+			s.dbEvent(m.Region, "0241", "Finished resynchronizing DB cluster "+m.Cluster+" after global failover.")
+		}
+	}
+}
+
+// takeBack lets Aurora drop a promotion that it had accepted: it is cancelling for a
+// while, and then it is as if nobody had asked.
+func (s *State) takeBack(f *Failover, from, to *DBMember) {
+	const cancelling = "cancelling"
+	failed, kind := "0187", "switchover"
+	if f.DataLoss {
+		failed, kind = "0239", "failover"
+	}
+	if f.Status != cancelling {
+		f.Status = cancelling
+		s.dbEvent(f.To, failed, "Global "+kind+" to DB cluster "+to.Cluster+" failed.")
+	}
+	if f.Dropped.Add(cancelTime).After(s.At) {
+		return
+	}
+	from.Status, to.Status = "available", "available"
+	if !f.DataLoss {
+		s.dbEvent(f.To, "0186", "Global switchover to DB cluster "+to.Cluster+" was cancelled.")
+	}
+	s.Database.Failover = nil
+}
+
+var rdsAPI = awsAPI{
+	system: "aws.rds",
+	operations: map[string]operation{
+		"DescribeGlobalClusters":  reads(describeGlobalClusters),
+		"DescribeDBClusters":      reads(describeDBClusters),
+		"DescribeEvents":          reads(describeEvents),
+		"SwitchoverGlobalCluster": changes(switchover),
+		"FailoverGlobalCluster":   changes(failover),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *rds.DescribeGlobalClustersInput:
+			return deref(in.GlobalClusterIdentifier)
+		case *rds.DescribeDBClustersInput:
+			return deref(in.DBClusterIdentifier)
+		case *rds.SwitchoverGlobalClusterInput:
+			return deref(in.TargetDbClusterIdentifier)
+		case *rds.FailoverGlobalClusterInput:
+			return deref(in.TargetDbClusterIdentifier)
+		}
+		return ""
+	},
+}
+
+func (r request) globalCluster() *rdst.GlobalCluster {
+	d := r.Database
+	g := &rdst.GlobalCluster{
+		GlobalClusterIdentifier: ptr(d.GlobalCluster),
+		GlobalClusterArn:        ptr("arn:aws:rds::" + account + ":global-cluster:" + d.GlobalCluster),
+		GlobalClusterResourceId: ptr("cluster-pretend"),
+		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr("16.6"), Status: ptr("available"),
+		Endpoint:           ptr(d.GlobalCluster + ".global-pretend.global.rds.amazonaws.com"),
+		DeletionProtection: ptr(true), StorageEncrypted: ptr(true),
+	}
+	var readers []string
+	for _, m := range d.Members {
+		if !m.Writer {
+			readers = append(readers, m.ARN)
+		}
+	}
+	for _, m := range d.Members {
+		member := rdst.GlobalClusterMember{
+			DBClusterArn: ptr(m.ARN), IsWriter: ptr(m.Writer),
+			SynchronizationStatus:       rdst.GlobalClusterMemberSynchronizationStatus(m.Sync),
+			GlobalWriteForwardingStatus: rdst.WriteForwardingStatusDisabled,
+		}
+		if m.Writer {
+			member.Readers = readers
+		}
+		g.GlobalClusterMembers = append(g.GlobalClusterMembers, member)
+	}
+	if f := d.Failover; f != nil {
+		g.Status = ptr(f.Status)
+		g.FailoverState = &rdst.FailoverState{
+			Status: rdst.FailoverStatus(f.Status), FromDbClusterArn: ptr(clusterARN(f.From)), ToDbClusterArn: ptr(clusterARN(f.To)),
+			IsDataLossAllowed: ptr(f.DataLoss),
+		}
+	}
+	return g
+}
+
+func (r request) isGlobal(id *string) error {
+	if deref(id) != r.Database.GlobalCluster {
+		return &rdst.GlobalClusterNotFoundFault{Message: ptr("Global cluster " + deref(id) + " not found")}
+	}
+	return nil
+}
+
+func describeGlobalClusters(r request, in *rds.DescribeGlobalClustersInput) (*rds.DescribeGlobalClustersOutput, error) {
+	if in.GlobalClusterIdentifier != nil {
+		if err := r.isGlobal(in.GlobalClusterIdentifier); err != nil {
+			return nil, err
+		}
+	}
+	return &rds.DescribeGlobalClustersOutput{GlobalClusters: []rdst.GlobalCluster{*r.globalCluster()}}, nil
+}
+
+func describeDBClusters(r request, in *rds.DescribeDBClustersInput) (*rds.DescribeDBClustersOutput, error) {
+	m := r.Database.Member(r.region)
+	if id := deref(in.DBClusterIdentifier); m == nil || id != "" && id != m.Cluster && id != m.ARN {
+		return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + id + " not found.")}
+	}
+	c := rdst.DBCluster{
+		DBClusterIdentifier: ptr(m.Cluster), DBClusterArn: ptr(m.ARN), Status: ptr(m.Status),
+		Engine: ptr("aurora-postgresql"), EngineVersion: ptr("16.6"), EngineMode: ptr("provisioned"), MultiAZ: ptr(m.Instances > 1),
+		Endpoint:       ptr(m.Cluster + ".cluster-pretend." + r.region + ".rds.amazonaws.com"),
+		ReaderEndpoint: ptr(m.Cluster + ".cluster-ro-pretend." + r.region + ".rds.amazonaws.com"),
+	}
+	for i := range m.Instances {
+		c.DBClusterMembers = append(c.DBClusterMembers, rdst.DBClusterMember{
+			DBInstanceIdentifier: ptr(fmt.Sprintf("%s-%d", m.Cluster, i+1)), IsClusterWriter: ptr(i == 0 && m.Writer), PromotionTier: ptr(int32(i)),
+			DBClusterParameterGroupStatus: ptr("in-sync"),
+		})
+	}
+	return &rds.DescribeDBClustersOutput{DBClusters: []rdst.DBCluster{c}}, nil
+}
+
+func describeEvents(r request, in *rds.DescribeEventsInput) (*rds.DescribeEventsOutput, error) {
+	from, to := r.now.Add(-time.Hour), r.now
+	if in.Duration != nil {
+		from = r.now.Add(-time.Duration(*in.Duration) * time.Minute)
+	}
+	if in.StartTime != nil {
+		from = *in.StartTime
+	}
+	if in.EndTime != nil {
+		to = *in.EndTime
+	}
+	out := &rds.DescribeEventsOutput{}
+	for _, e := range r.Database.Events {
+		if e.Region != r.region || e.At.Before(from) || e.At.After(to) || in.SourceIdentifier != nil && *in.SourceIdentifier != e.Source ||
+			in.SourceType != "" && in.SourceType != rdst.SourceTypeDbCluster {
+			continue
+		}
+		out.Events = append(out.Events, rdst.Event{
+			Date: ptr(e.At), Message: ptr(e.Message + " (" + e.ID + ")"), SourceIdentifier: ptr(e.Source), SourceType: rdst.SourceTypeDbCluster,
+			SourceArn: ptr(clusterARN(e.Region)), EventCategories: []string{"global-failover"},
+		})
+	}
+	return out, nil
+}
+
+func badState(format string, args ...any) error {
+	return &rdst.InvalidGlobalClusterStateFault{Message: ptr(fmt.Sprintf(format, args...))}
+}
+
+// promotable checks what both ways of promotion ask for.
+func (r request) promotable(global, target *string) (*DBMember, error) {
+	if err := r.isGlobal(global); err != nil {
+		return nil, err
+	}
+	var to *DBMember
+	for i := range r.Database.Members {
+		if r.Database.Members[i].ARN == deref(target) {
+			to = &r.Database.Members[i]
+		}
+	}
+	switch {
+	case to == nil && !strings.HasPrefix(deref(target), "arn:"):
+		return nil, &smithy.GenericAPIError{Code: "InvalidParameterValue", Message: "The TargetDbClusterIdentifier must be an ARN", Fault: smithy.FaultClient}
+	case to == nil:
+		return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + deref(target) + " not found.")}
+	case r.Database.Failover != nil:
+		return nil, badState("Global cluster %s is in state %s.", r.Database.GlobalCluster, r.Database.Failover.Status)
+	case to.Writer:
+		return nil, badState("DB cluster %s is the primary cluster of the global cluster already.", to.Cluster)
+	case to.Status != "available":
+		return nil, &rdst.InvalidDBClusterStateFault{Message: ptr("DB cluster " + to.Cluster + " is in state " + to.Status + ".")}
+	case to.Instances == 0:
+		return nil, &rdst.InvalidDBClusterStateFault{Message: ptr("DB cluster " + to.Cluster + " has no DB instances.")}
+	case to.Sync != "connected":
+		return nil, badState("DB cluster %s is not synchronized: %s.", to.Cluster, to.Sync)
+	}
+	return to, nil
+}
+
+func (r request) startSwitchover(global, target *string) (*rdst.GlobalCluster, error) {
+	to, err := r.promotable(global, target)
+	if err != nil {
+		return nil, err
+	}
+	from := r.writer()
+	if r.region != from.Region {
+		return nil, badState("A switchover is asked of the Region of the primary cluster, %s, not of %s.", from.Region, r.region)
+	}
+	if r.Database.Stopped {
+		return nil, badState("DB cluster %s does not replicate.", to.Cluster)
+	}
+	from.Status, to.Status = "switching-over", "switching-over"
+	r.Database.Failover = &Failover{Status: "switching-over", From: from.Region, To: to.Region, Started: r.now, Due: r.Database.promoted(r.now, false)}
+	r.Database.dropped()
+	r.mark(markPromoting)
+	r.dbEvent(from.Region, "0181", "Global switchover to DB cluster "+to.Cluster+" started.")
+	r.dbEvent(from.Region, "0183", fmt.Sprintf("Waiting for data synchronization across global cluster members. Current lags behind primary DB cluster: %s (%.0f ms).", to.Cluster, r.Database.LagMS))
+	return r.globalCluster(), nil
+}
+
+func switchover(r request, in *rds.SwitchoverGlobalClusterInput) (*rds.SwitchoverGlobalClusterOutput, error) {
+	g, err := r.startSwitchover(in.GlobalClusterIdentifier, in.TargetDbClusterIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	return &rds.SwitchoverGlobalClusterOutput{GlobalCluster: g}, nil
+}
+
+func failover(r request, in *rds.FailoverGlobalClusterInput) (*rds.FailoverGlobalClusterOutput, error) {
+	loss, sw := deref(in.AllowDataLoss), deref(in.Switchover)
+	if loss && sw {
+		return nil, &smithy.GenericAPIError{Code: "InvalidParameterCombination", Message: "AllowDataLoss and Switchover cannot be given together", Fault: smithy.FaultClient}
+	}
+	if !loss {
+		g, err := r.startSwitchover(in.GlobalClusterIdentifier, in.TargetDbClusterIdentifier)
+		if err != nil {
+			return nil, err
+		}
+		return &rds.FailoverGlobalClusterOutput{GlobalCluster: g}, nil
+	}
+	to, err := r.promotable(in.GlobalClusterIdentifier, in.TargetDbClusterIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	if r.region != to.Region {
+		return nil, badState("A failover is asked of the Region of the target cluster, %s, not of %s.", to.Region, r.region)
+	}
+	from := r.writer()
+	to.Status = "failing-over"
+	if !r.Regions[from.Region].Lost {
+		from.Status = "failing-over"
+	}
+	r.Database.Failover = &Failover{Status: "failing-over", From: from.Region, To: to.Region, DataLoss: true, Started: r.now, Due: r.Database.promoted(r.now, true)}
+	r.Database.dropped()
+	r.mark(markPromoting)
+	return &rds.FailoverGlobalClusterOutput{GlobalCluster: r.globalCluster()}, nil
+}
+
+// expectDatabase says how the database is not what a scenario expects.
+func (s *State) expectDatabase(e Expect, say say) {
+	if e.Writer == "" {
+		return
+	}
+	switch m := s.writer(); {
+	case s.Database.Failover != nil:
+		say("the database is still %s to %s", s.Database.Failover.Status, s.Database.Failover.To)
+	case m == nil:
+		say("the database writes in no Region, expected %s", e.Writer)
+	case m.Region != e.Writer:
+		say("the database writes in %s, expected %s", m.Region, e.Writer)
+	}
+}

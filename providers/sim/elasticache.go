@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	ec "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+)
+
+// Cache is the ElastiCache global datastore.
+type Cache struct {
+	GlobalGroup string        `json:"global_group"`
+	Status      string        `json:"status"` // available, modifying
+	Members     []CacheMember `json:"members"`
+	To          string        `json:"to,omitempty"`
+	Due         time.Time     `json:"due,omitzero"`
+	LagMS       float64       `json:"lag_ms"`
+	Lag         []Point       `json:"lag"`
+}
+
+// CacheMember is one replication group of the datastore.
+type CacheMember struct {
+	Region  string `json:"region"`
+	Group   string `json:"group"`
+	Primary bool   `json:"primary"`
+	Status  string `json:"status"` // associated, associating
+}
+
+const cacheTime = 45 * time.Second // how long a change of the primary takes
+
+func beginCache(start Start) Cache {
+	c := Cache{GlobalGroup: globalGroup, Status: "available", LagMS: float64(cmp.Or(start.CacheLagMS, 400))}
+	for _, name := range regionNames {
+		c.Members = append(c.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: name == homeRegion, Status: "associated"})
+	}
+	return c
+}
+
+// Member is the replication group in a Region; nil if there is none.
+func (c *Cache) Member(region string) *CacheMember {
+	for i := range c.Members {
+		if c.Members[i].Region == region {
+			return &c.Members[i]
+		}
+	}
+	return nil
+}
+
+// CachePrimary is the Region whose cache takes writes.
+func (s *State) CachePrimary() string {
+	for _, m := range s.Cache.Members {
+		if m.Primary {
+			return m.Region
+		}
+	}
+	return ""
+}
+
+// due are the moments at which something happens that is not tied to a tick.
+func (c *Cache) due() []time.Time {
+	if c.To == "" {
+		return nil
+	}
+	return []time.Time{c.Due}
+}
+
+func (s *State) stepCache() {
+	c := &s.Cache
+	if c.To == "" || c.Due.After(s.At) || s.Regions[c.To].Lost {
+		return
+	}
+	for i := range c.Members {
+		c.Members[i].Primary = c.Members[i].Region == c.To
+	}
+	c.Status, c.To, c.Due = "available", "", time.Time{}
+}
+
+var cacheAPI = awsAPI{
+	system: "aws.elasticache",
+	operations: map[string]operation{
+		"DescribeGlobalReplicationGroups": reads(describeCache),
+		"FailoverGlobalReplicationGroup":  changes(promoteCache),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *elasticache.FailoverGlobalReplicationGroupInput:
+			return deref(in.PrimaryReplicationGroupId)
+		case *elasticache.DescribeGlobalReplicationGroupsInput:
+			return deref(in.GlobalReplicationGroupId)
+		}
+		return ""
+	},
+}
+
+func (r request) cacheGroup(members bool) *ec.GlobalReplicationGroup {
+	g := &ec.GlobalReplicationGroup{
+		GlobalReplicationGroupId: ptr(r.Cache.GlobalGroup), Status: ptr(r.Cache.Status), Engine: ptr("redis"), EngineVersion: ptr("7.1.0"),
+		ARN: ptr("arn:aws:elasticache::" + account + ":globalreplicationgroup:" + r.Cache.GlobalGroup), ClusterEnabled: ptr(true),
+	}
+	for _, m := range r.Cache.Members {
+		if !members {
+			break
+		}
+		role := "SECONDARY"
+		if m.Primary {
+			role = "PRIMARY"
+		}
+		g.Members = append(g.Members, ec.GlobalReplicationGroupMember{
+			ReplicationGroupId: ptr(m.Group), ReplicationGroupRegion: ptr(m.Region), Role: ptr(role), Status: ptr(m.Status),
+			AutomaticFailover: ec.AutomaticFailoverStatusEnabled,
+		})
+	}
+	return g
+}
+
+func (r request) isGroup(id *string) error {
+	if deref(id) != r.Cache.GlobalGroup {
+		return &ec.GlobalReplicationGroupNotFoundFault{Message: ptr("Global Replication Group " + deref(id) + " does not exist")}
+	}
+	return nil
+}
+
+func describeCache(r request, in *elasticache.DescribeGlobalReplicationGroupsInput) (*elasticache.DescribeGlobalReplicationGroupsOutput, error) {
+	if in.GlobalReplicationGroupId != nil {
+		if err := r.isGroup(in.GlobalReplicationGroupId); err != nil {
+			return nil, err
+		}
+	}
+	g := r.cacheGroup(deref(in.ShowMemberInfo))
+	return &elasticache.DescribeGlobalReplicationGroupsOutput{GlobalReplicationGroups: []ec.GlobalReplicationGroup{*g}}, nil
+}
+
+func promoteCache(r request, in *elasticache.FailoverGlobalReplicationGroupInput) (*elasticache.FailoverGlobalReplicationGroupOutput, error) {
+	if err := r.isGroup(in.GlobalReplicationGroupId); err != nil {
+		return nil, err
+	}
+	m := r.Cache.Member(deref(in.PrimaryRegion))
+	switch {
+	case m == nil || m.Group != deref(in.PrimaryReplicationGroupId):
+		return nil, &ec.InvalidParameterValueException{Message: ptr(fmt.Sprintf("Replication group %s is not a member in %s.", deref(in.PrimaryReplicationGroupId), deref(in.PrimaryRegion)))}
+	case r.Cache.Status != "available" || m.Primary:
+		return nil, &ec.InvalidGlobalReplicationGroupStateFault{Message: ptr(fmt.Sprintf("Global Replication Group %s is %s, and %s is its %s.", r.Cache.GlobalGroup, r.Cache.Status, m.Group, map[bool]string{true: "primary already", false: "secondary"}[m.Primary]))}
+	}
+	r.Cache.Status, r.Cache.To, r.Cache.Due = "modifying", m.Region, r.now.Add(cacheTime)
+	return &elasticache.FailoverGlobalReplicationGroupOutput{GlobalReplicationGroup: r.cacheGroup(false)}, nil
+}
+
+// expectCache says how the cache is not what a scenario expects.
+func (s *State) expectCache(e Expect, say say) {
+	if e.Cache == "" {
+		return
+	}
+	if p := s.CachePrimary(); p != e.Cache || s.Cache.Status != "available" {
+		say("the primary cache is in %s (%s), expected %s", p, s.Cache.Status, e.Cache)
+	}
+}

@@ -1,0 +1,103 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbt "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// targetsHealthy is how many targets of the Region's load balancer are healthy.
+// The targets are the nodes, behind which the ingress serves every service.
+func (s *State) targetsHealthy(r *Region) int {
+	if r.TargetsBroken {
+		return 0
+	}
+	n := 0
+	for _, node := range r.Nodes {
+		if node.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+var elbAPI = awsAPI{
+	system: "aws.elasticloadbalancing",
+	operations: map[string]operation{
+		"DescribeLoadBalancers": reads(describeLoadBalancers),
+		"DescribeTargetGroups":  reads(describeTargetGroups),
+		"DescribeTargetHealth":  reads(describeTargetHealth),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *elb.DescribeTargetHealthInput:
+			return deref(in.TargetGroupArn)
+		case *elb.DescribeTargetGroupsInput:
+			return deref(in.LoadBalancerArn)
+		}
+		return ""
+	},
+}
+
+func describeLoadBalancers(r request, in *elb.DescribeLoadBalancersInput) (*elb.DescribeLoadBalancersOutput, error) {
+	arn, name := albARN(r.region), "ecommerce-alb-"+r.region
+	for _, want := range in.LoadBalancerArns {
+		if want != arn {
+			return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("One or more load balancers not found")}
+		}
+	}
+	for _, want := range in.Names {
+		if want != name {
+			return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancers '[" + want + "]' not found")}
+		}
+	}
+	lb := elbt.LoadBalancer{
+		LoadBalancerArn: ptr(arn), LoadBalancerName: ptr(name), DNSName: ptr(albName(r.region)), CanonicalHostedZoneId: ptr(albZone[r.region]),
+		State: &elbt.LoadBalancerState{Code: elbt.LoadBalancerStateEnumActive}, Type: elbt.LoadBalancerTypeEnumApplication,
+		Scheme: elbt.LoadBalancerSchemeEnumInternetFacing, IpAddressType: elbt.IpAddressTypeIpv4,
+		CreatedTime: ptr(r.Start.Add(-30 * 24 * time.Hour)), VpcId: ptr("vpc-pretend"),
+	}
+	return &elb.DescribeLoadBalancersOutput{LoadBalancers: []elbt.LoadBalancer{lb}}, nil
+}
+
+func describeTargetGroups(r request, in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
+	if in.LoadBalancerArn != nil && *in.LoadBalancerArn != albARN(r.region) {
+		return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancer '" + *in.LoadBalancerArn + "' not found")}
+	}
+	for _, want := range in.TargetGroupArns {
+		if want != targetGroupARN(r.region) {
+			return nil, &elbt.TargetGroupNotFoundException{Message: ptr("One or more target groups not found")}
+		}
+	}
+	for _, want := range in.Names {
+		if want != "ecommerce-ingress" {
+			return nil, &elbt.TargetGroupNotFoundException{Message: ptr("One or more target groups not found")}
+		}
+	}
+	return &elb.DescribeTargetGroupsOutput{TargetGroups: []elbt.TargetGroup{{
+		TargetGroupArn: ptr(targetGroupARN(r.region)), TargetGroupName: ptr("ecommerce-ingress"), LoadBalancerArns: []string{albARN(r.region)},
+		TargetType: elbt.TargetTypeEnumInstance, Port: ptr(int32(30080)), Protocol: elbt.ProtocolEnumHttp, HealthCheckEnabled: ptr(true),
+		HealthCheckPath: ptr("/healthz"), HealthCheckPort: ptr("traffic-port"), HealthCheckProtocol: elbt.ProtocolEnumHttp, VpcId: ptr("vpc-pretend"),
+	}}}, nil
+}
+
+func describeTargetHealth(r request, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
+	if deref(in.TargetGroupArn) != targetGroupARN(r.region) {
+		return nil, &elbt.TargetGroupNotFoundException{Message: ptr("Target group '" + deref(in.TargetGroupArn) + "' not found")}
+	}
+	out := &elb.DescribeTargetHealthOutput{}
+	region := r.Regions[r.region]
+	for _, n := range region.Nodes {
+		h := &elbt.TargetHealth{State: elbt.TargetHealthStateEnumHealthy}
+		if region.TargetsBroken || !n.Ready {
+			h = &elbt.TargetHealth{State: elbt.TargetHealthStateEnumUnhealthy, Reason: elbt.TargetHealthReasonEnumTimeout, Description: ptr("Request timed out")}
+		}
+		out.TargetHealthDescriptions = append(out.TargetHealthDescriptions, elbt.TargetHealthDescription{
+			Target:          &elbt.TargetDescription{Id: ptr(fmt.Sprintf("i-%017x", draw(0, 1<<60, n.Name))), Port: ptr(int32(30080)), AvailabilityZone: ptr(n.Zone)},
+			HealthCheckPort: ptr("30080"), TargetHealth: h,
+		})
+	}
+	return out, nil
+}
