@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/client-go/dynamic"
+
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -39,6 +41,7 @@ type shop struct {
 	*kubetest.Platform
 	catalog engine.Catalog
 	clock   incident.Clock
+	client  func(region string) (dynamic.Interface, error)
 }
 
 // open starts with empty clusters, and with rights that lack those that are missing.
@@ -70,9 +73,8 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 		clusters[region] = live.Cluster{Context: kubetest.Context(region), Kubeconfig: kubeconfig}
 	}
 	clock := incident.RealClock{}
-	return &shop{Platform: p, clock: clock, catalog: providers.Catalog(providers.Ends{
-		Clock: clock, Kube: live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial}),
-	})}
+	client := live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial})
+	return &shop{Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Ends{Clock: clock, Kube: client})}
 }
 
 // plan is the shipped runbook, compiled for this platform.

@@ -162,9 +162,9 @@ func TestRealPodsWithoutANodeSayWhy(t *testing.T) {
 			t.Fatalf("%t %q %v", ok, o.Summary, err)
 		}
 		last = o.Summary
-		return strings.Contains(last, "FailedScheduling")
+		return strings.Contains(last, "FailedScheduling") && strings.Contains(last, "6 of 6 pods")
 	})
-	says(t, "the sentence", last, "0 of 6 available", "6 of 6 pods are pending", "0/6 nodes are available: 6 Insufficient cpu", "s ago)")
+	says(t, "the sentence", last, "6 of 6 pods are pending", "0/6 nodes are available: 6 Insufficient cpu", "s ago)")
 }
 
 func TestARealRolloutThatStoppedIsToldWithItsReason(t *testing.T) {

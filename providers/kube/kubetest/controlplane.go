@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,6 @@ type controlPlane struct {
 	server    string // https://127.0.0.1:port
 	admin     *rest.Config
 	client    dynamic.Interface
-	rollouts  bool // whether controllers, scheduler and nodes are there
 }
 
 // programs are where the components are: component -> the command line's beginning.
@@ -52,13 +52,14 @@ var (
 	rolloutComponents = []string{"kube-controller-manager", "kube-scheduler", "kwok"}
 )
 
-func (p programs) have(components []string) bool {
+// lack is the first of the components that is not there, or nothing.
+func (p programs) lack(components []string) string {
 	for _, c := range components {
 		if len(p[c]) == 0 {
-			return false
+			return c
 		}
 	}
-	return true
+	return ""
 }
 
 // findPrograms looks for the binary that has all components, then for envtest's,
@@ -85,7 +86,7 @@ func findPrograms() (programs, error) {
 			return out, nil
 		}
 	}
-	for _, c := range append(apiComponents, rolloutComponents...) {
+	for _, c := range slices.Concat(apiComponents, rolloutComponents) {
 		out[c] = []string{box, c}
 	}
 	return out, nil
@@ -116,11 +117,14 @@ func moduleRoot() (string, error) {
 
 // startControlPlane starts a Region's cluster with its data in dir, and returns when
 // it answers. A port that was free a moment ago may be taken by then: it tries again.
-func startControlPlane(region, dir string, programs programs, p *processes) (*controlPlane, error) {
+func startControlPlane(region, dir string, programs programs, need Need, p *processes) (*controlPlane, error) {
 	const attempts = 3
 	for try := 1; ; try++ {
 		c := &controlPlane{region: region, dir: filepath.Join(dir, strconv.Itoa(try)), programs: programs, processes: p}
 		err := c.start()
+		if err == nil && need == Rollouts {
+			err = c.startRollouts()
+		}
 		if err == nil {
 			return c, nil
 		}
@@ -163,14 +167,7 @@ func (c *controlPlane) start() error {
 	if err != nil {
 		return err
 	}
-	if err := c.ready(etcd, api); err != nil {
-		return err
-	}
-	if !c.programs.have(rolloutComponents) {
-		return nil
-	}
-	c.rollouts = true
-	return c.startRollouts()
+	return c.ready(etcd, api)
 }
 
 // startRollouts starts what makes pods of Deployments, and the nodes below them.
@@ -188,9 +185,11 @@ func (c *controlPlane) startRollouts() error {
 		return err
 	}
 	// Port 0 keeps kwok's own server away: it would listen on all addresses.
-	_, err = c.run("kwok", "--kubeconfig", c.file("kubeconfig"), "-c", c.file("stages.yaml"), "--cidr", "10.1.0.0/16",
-		"--manage-nodes-with-label-selector", nodeLabel+"=kwok", "--node-ip", "127.0.0.1", "--node-port", "0", "--node-lease-duration-seconds", "40")
-	return err
+	if _, err = c.run("kwok", "--kubeconfig", c.file("kubeconfig"), "-c", c.file("stages.yaml"), "--cidr", "10.1.0.0/16",
+		"--manage-nodes-with-label-selector", nodeLabel+"=kwok", "--node-ip", "127.0.0.1", "--node-port", "0", "--node-lease-duration-seconds", "40"); err != nil {
+		return err
+	}
+	return c.addNodes()
 }
 
 // run starts a component. It sees nothing of this machine's environment.
@@ -306,7 +305,8 @@ func freePorts(n int) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() // all are held until all are known, so that none is given twice
+		// All are held until all are known, so that none is given twice.
+		defer func() { _ = l.Close() }()
 		_, port, err := net.SplitHostPort(l.Addr().String())
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)

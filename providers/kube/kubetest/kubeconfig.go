@@ -60,7 +60,7 @@ func (p *Platform) Wire(region string) *Wire {
 	if w := p.wires[region]; w != nil {
 		return w
 	}
-	c, bot := pair.planes[region], p.user[region]
+	c, bot := p.planes[region], p.user[region]
 	cfg := &rest.Config{Host: c.server, QPS: -1}
 	cfg.CAData, cfg.CertData, cfg.KeyData = c.authority.pem, bot.certificate, bot.key
 	w, closeWire, err := newWire(cfg)
@@ -86,7 +86,7 @@ func (p *Platform) write(of func(c *controlPlane) (server string, user *clientcm
 	p.t.Helper()
 	cfg := clientcmdapi.NewConfig()
 	for _, region := range Regions {
-		c := pair.planes[region]
+		c := p.planes[region]
 		server, user := of(c)
 		c.addTo(cfg, Context(region), server, user)
 	}

@@ -28,9 +28,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -60,18 +62,23 @@ const (
 	Rollouts
 )
 
-// pair is the two control planes of this test binary.
-var pair struct {
+// pair is a control plane for each Region.
+type pair struct {
 	once      sync.Once
 	processes *processes
 	dir       string
 	planes    map[string]*controlPlane
 	missing   string // why there are none
 	err       error
-
-	mu         sync.Mutex
-	namespaces int
 }
+
+// pairs of this test binary, each started when the first test needs it. Those that
+// only keep objects are others than those with rollouts: there, controllers write to
+// the objects whenever they like.
+var pairs = map[Need]*pair{Objects: {}, Rollouts: {}}
+
+// started counts the platforms that tests were given.
+var started atomic.Int64
 
 // Main runs the tests and ends the control planes that they started; it returns the
 // exit code. On an interrupt it ends them and exits.
@@ -90,13 +97,15 @@ func Main(m *testing.M) int {
 
 // end ends everything and removes its data. It waits for a start that is under way.
 func end() {
-	pair.once.Do(func() { pair.missing = "the tests have ended" })
-	if pair.processes == nil {
-		return
-	}
-	pair.processes.end()
-	if err := os.RemoveAll(pair.dir); err != nil {
-		fmt.Fprintln(os.Stderr, "kubetest:", err)
+	for _, p := range pairs {
+		p.once.Do(func() { p.missing = "the tests have ended" })
+		if p.processes == nil {
+			continue
+		}
+		p.processes.end()
+		if err := os.RemoveAll(p.dir); err != nil {
+			fmt.Fprintln(os.Stderr, "kubetest:", err)
+		}
 	}
 }
 
@@ -106,6 +115,7 @@ type Platform struct {
 	Namespace string
 
 	t      testing.TB
+	planes map[string]*controlPlane
 	group  string
 	user   map[string]identity
 	dir    string
@@ -118,22 +128,17 @@ type Platform struct {
 // call starts the control planes and may take half a minute.
 func Start(t testing.TB, need Need, missing ...Right) *Platform {
 	t.Helper()
-	pair.once.Do(startPair)
-	if pair.missing != "" {
-		t.Skip(pair.missing)
+	clusters := pairs[need]
+	clusters.once.Do(func() { clusters.start(need) })
+	if clusters.missing != "" {
+		t.Skip(clusters.missing)
 	}
-	if pair.err != nil {
-		t.Fatal(pair.err)
+	if clusters.err != nil {
+		t.Fatal(clusters.err)
 	}
-	if need == Rollouts && !pair.planes[East].rollouts {
-		t.Skip("KUBEBUILDER_ASSETS has no controllers and no nodes: NOT TESTED with rollouts (make test-real builds what has them)")
-	}
-	pair.mu.Lock()
-	pair.namespaces++
-	namespace := fmt.Sprintf("shop-%d", pair.namespaces)
-	pair.mu.Unlock()
+	namespace := fmt.Sprintf("shop-%d", started.Add(1))
 	p := &Platform{
-		Namespace: namespace, t: t, group: "failoverbot-" + namespace, dir: t.TempDir(),
+		Namespace: namespace, t: t, planes: clusters.planes, group: "failoverbot-" + namespace, dir: t.TempDir(),
 		user: map[string]identity{}, wires: map[string]*Wire{},
 	}
 	for _, region := range Regions {
@@ -142,34 +147,35 @@ func Start(t testing.TB, need Need, missing ...Right) *Platform {
 	return p
 }
 
-func startPair() {
-	programs, err := findPrograms()
+func (p *pair) start(need Need) {
+	found, err := findPrograms()
 	if err != nil {
-		pair.err = err
+		p.err = err
 		return
 	}
-	if !programs.have(apiComponents) {
-		pair.missing = "there is no .bin/kubebox: NOT TESTED against real Kubernetes control planes (make test-real builds it)"
+	components := apiComponents
+	if need == Rollouts {
+		components = slices.Concat(apiComponents, rolloutComponents)
+	}
+	if lacking := found.lack(components); lacking != "" {
+		p.missing = "there is no " + lacking + ": NOT TESTED against real Kubernetes control planes (make test-real builds .bin/kubebox, which has all)"
 		return
 	}
 	tidyUp()
-	if pair.dir, pair.err = os.MkdirTemp("", fmt.Sprintf("%s%d-", dataPrefix, os.Getpid())); pair.err != nil {
+	if p.dir, p.err = os.MkdirTemp("", fmt.Sprintf("%s%d-", dataPrefix, os.Getpid())); p.err != nil {
 		return
 	}
-	pair.processes = newProcesses()
-	pair.planes = map[string]*controlPlane{}
+	p.processes = newProcesses()
+	p.planes = map[string]*controlPlane{}
 	var mu sync.Mutex
 	var starting sync.WaitGroup
 	for _, region := range Regions {
 		starting.Go(func() {
-			c, err := startControlPlane(region, filepath.Join(pair.dir, region), programs, pair.processes)
-			if err == nil && c.rollouts {
-				err = c.addNodes()
-			}
+			c, err := startControlPlane(region, filepath.Join(p.dir, region), found, need, p.processes)
 			mu.Lock()
 			defer mu.Unlock()
-			pair.planes[region] = c
-			pair.err = errors.Join(pair.err, err)
+			p.planes[region] = c
+			p.err = errors.Join(p.err, err)
 		})
 	}
 	starting.Wait()
@@ -193,7 +199,7 @@ func tidyUp() {
 // prepare makes the namespace and the rights of one cluster.
 func (p *Platform) prepare(region string, missing []Right) {
 	p.t.Helper()
-	c := pair.planes[region]
+	c := p.planes[region]
 	user, err := c.authority.user("failoverbot", p.group)
 	if err != nil {
 		p.t.Fatal(err)
@@ -223,4 +229,4 @@ func brief() (context.Context, context.CancelFunc) {
 }
 
 // Admin may do everything in a Region's cluster.
-func (p *Platform) Admin(region string) dynamic.Interface { return pair.planes[region].client }
+func (p *Platform) Admin(region string) dynamic.Interface { return p.planes[region].client }

@@ -130,7 +130,7 @@ func (s Service) Autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
 // k8s.io/api with its kind filled in, in the test's namespace unless it has none.
 func (p *Platform) Create(region string, o runtime.Object) {
 	p.t.Helper()
-	if err := pair.planes[region].create(p.t.Context(), p.Namespace, o); err != nil {
+	if err := p.planes[region].create(p.t.Context(), p.Namespace, o); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -45,7 +46,7 @@ func (p *processes) start(name, log string, cmd *exec.Cmd) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }() // the program has it by then
 	cmd.Stdout, cmd.Stderr = out, out
 	dieWithParent(cmd)
 
@@ -77,8 +78,8 @@ func (p *processes) end() {
 		return
 	}
 	p.closed = true
-	for i := len(p.all) - 1; i >= 0; i-- {
-		p.all[i].kill()
+	for _, one := range slices.Backward(p.all) {
+		one.kill()
 	}
 	close(p.work)
 }

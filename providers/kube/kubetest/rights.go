@@ -171,7 +171,7 @@ func readRights() ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	d := yaml.NewYAMLOrJSONDecoder(f, 4096)
 	var all []*unstructured.Unstructured
 	for {

@@ -25,8 +25,10 @@ type Break string
 
 // The ways in which a request goes wrong.
 const (
-	LostAnswer  Break = "the API server did it, and the answer is lost"
+	LostAnswer  Break = "done, and the answer is lost"
+	Unavailable Break = "done, and the answer is 503, ask again after a second"
 	Throttled   Break = "429"
+	PutOff      Break = "429, ask again after a second"
 	Denied      Break = "403"
 	Unreachable Break = "connection refused"
 	Silent      Break = "no answer"
@@ -40,9 +42,10 @@ type Wire struct {
 	// URL is what a kubeconfig calls the server.
 	URL string
 
+	gate    sync.Mutex // held while something happens before a request is passed on
 	mu      sync.Mutex
 	breaks  []*broken
-	between map[string]func()
+	before  map[string]func()
 	applied map[string]int
 	seen    map[string]int
 }
@@ -63,7 +66,7 @@ func newWire(cfg *rest.Config) (*Wire, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &Wire{between: map[string]func(){}, applied: map[string]int{}, seen: map[string]int{}}
+	w := &Wire{before: map[string]func(){}, applied: map[string]int{}, seen: map[string]int{}}
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -95,11 +98,11 @@ func (w *Wire) Break(operation string, kind Break, times int) {
 }
 
 // Before has f run once, when the next request of that operation has arrived and has
-// not been passed on.
+// not been passed on. Others that arrive wait for f too.
 func (w *Wire) Before(operation string, f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.between[operation] = f
+	w.before[operation] = f
 }
 
 // Applied is what requests changed so far: "patch deployments/scale order-service"
@@ -150,12 +153,8 @@ func (w *Wire) serve(proxy http.Handler, rw http.ResponseWriter, r *http.Request
 	r = r.WithContext(context.WithValue(r.Context(), basedKey{}, versionOf(body)))
 	w.mu.Lock()
 	w.seen[operation]++
-	f := w.between[operation]
-	delete(w.between, operation)
 	w.mu.Unlock()
-	if f != nil {
-		f()
-	}
+	w.first(operation)
 	switch w.take(operation, func(b Break) bool { return b != Unreachable }) {
 	case Throttled:
 		answer(rw, http.StatusTooManyRequests, "TooManyRequests", "the server has received too many requests")
@@ -165,10 +164,30 @@ func (w *Wire) serve(proxy http.Handler, rw http.ResponseWriter, r *http.Request
 		answer(rw, http.StatusInternalServerError, "InternalError", "etcdserver: leader changed")
 	case Silent:
 		<-r.Context().Done()
+	case PutOff:
+		rw.Header().Set("Retry-After", "1")
+		answer(rw, http.StatusTooManyRequests, "TooManyRequests", "the server has received too many requests")
 	case LostAnswer:
 		proxy.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), lostKey{}, true)))
+	case Unavailable:
+		proxy.ServeHTTP(httptest.NewRecorder(), r) // what it answers is kept from the bot
+		rw.Header().Set("Retry-After", "1")
+		answer(rw, http.StatusServiceUnavailable, "ServiceUnavailable", "the server is shutting down")
 	default:
 		proxy.ServeHTTP(rw, r)
+	}
+}
+
+// first has happen what is to happen before this request is passed on.
+func (w *Wire) first(operation string) {
+	w.gate.Lock()
+	defer w.gate.Unlock()
+	w.mu.Lock()
+	f := w.before[operation]
+	delete(w.before, operation)
+	w.mu.Unlock()
+	if f != nil {
+		f()
 	}
 }
 
@@ -224,8 +243,8 @@ func versionOf(data []byte) string {
 }
 
 // Dial opens connections to the wire and refuses those whose request is to be
-// unreachable. Which request a connection is for is only known when it is written,
-// so the connection is not made before.
+// unreachable. Which request a connection is for is only known when that is written,
+// so it is refused then.
 func (w *Wire) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, address)
@@ -252,7 +271,6 @@ func (g *gated) Write(b []byte) (int, error) {
 	if g.wire.take(operationOf(method, path), func(k Break) bool { return k == Unreachable }) == "" {
 		return g.Conn.Write(b)
 	}
-	_ = g.Conn.Close() // nobody is to hear of it
 	return 0, &net.OpError{Op: "dial", Net: "tcp", Addr: g.RemoteAddr(), Err: syscall.ECONNREFUSED}
 }
 
