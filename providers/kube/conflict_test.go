@@ -92,6 +92,28 @@ func TestWhatSomebodyElseWroteIsNotOverwritten(t *testing.T) {
 	}
 }
 
+// The autoscaler sees its new minimum before we come to the Deployment, and scales it
+// by itself: a conflict, after which the next look finds the work done.
+func TestTheRealAutoscalerMayBeFirst(t *testing.T) {
+	t.Parallel()
+	s := wired(t, kubetest.Rollouts)
+	s.Seed(west, kubetest.Service{Name: "order-service", Replicas: 2, Max: 12})
+	s.Available(west, "order-service")
+	s.Wire(west).Before("patch deployments/scale", func() {
+		s.Wait("the autoscaler scales by itself", func() bool { return *s.Deployment(west, "order-service").Spec.Replicas == 6 })
+	})
+	_, err := s.do(t, "scale/order-service")
+	if f := fault(t, err); !f.Retry || f.Maybe {
+		t.Errorf("%v: %s", err, told(f))
+	}
+	if o, there, err := s.look(t, "scale/order-service"); err != nil || !there {
+		t.Errorf("%t %q %v", there, o.Summary, err)
+	}
+	if n := s.Wire(west).Applied()["patch deployments/scale order-service"]; n != 0 {
+		t.Errorf("we scaled it %d times", n)
+	}
+}
+
 // One of three was changed meanwhile: it is named, the other two are stopped.
 func TestAFenceNamesTheWriterThatSomebodyElseChanged(t *testing.T) {
 	t.Parallel()

@@ -163,6 +163,22 @@ func TestWithoutTheRightToListEventsTheReasonIsLeftOut(t *testing.T) {
 	}
 }
 
+// A namespace that the settings have wrong is one where the bot may do nothing, so the
+// API server does not say whether it is there.
+func TestANamespaceThatIsWrongInTheSettingsIsNamed(t *testing.T) {
+	t.Parallel()
+	s := open(t, kubetest.Objects)
+	for _, step := range []string{"deployments", "scale/order-service"} {
+		a, c := s.step(t, step)
+		c.Plan.Target.Namespace = "ecommerce-prdo"
+		_, _, err := s.lookAt(t, a, c)
+		if f := fault(t, err); !f.Person || f.Retry || f.Maybe {
+			t.Errorf("%s: %v: %s", step, err, told(f))
+		}
+		says(t, step, err.Error(), `in the namespace "ecommerce-prdo"`)
+	}
+}
+
 func TestTheBotMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	s := open(t, kubetest.Objects)

@@ -5,6 +5,7 @@ package kube_test
 import (
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
@@ -113,5 +114,25 @@ func TestARealAutoscalerBringsAServiceUpToItsMinimumByItself(t *testing.T) {
 	s.comesTrue(t, "rolled-out/order-service")
 	if o, there, err := s.look(t, "scale/order-service"); err != nil || !there {
 		t.Errorf("the autoscaler did it, and it is not seen: %q %v", o.Summary, err)
+	}
+}
+
+// The Region that was left comes back: its writers stand at 0, where an autoscaler
+// leaves them alone, and its minimum is the right one already.
+func TestARealServiceThatWasStoppedIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	s := open(t, kubetest.Rollouts)
+	s.Seed(west, kubetest.Service{Name: "order-service", Replicas: 6, Max: 12})
+	s.Update(west, "order-service", func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32) })
+	s.Wait("the autoscaler stays out of it", func() bool { return disabled(s.Autoscaler(west, "order-service")) })
+	o, there, err := s.look(t, "scale/order-service")
+	if err != nil || there {
+		t.Fatalf("%t %q %v", there, o.Summary, err)
+	}
+	says(t, "the outcome", s.carryOut(t, "scale/order-service").Summary, "replicas 0 -> 6")
+	s.comesTrue(t, "rolled-out/order-service")
+	s.Wait("the autoscaler is at work again", func() bool { return !disabled(s.Autoscaler(west, "order-service")) })
+	if n := *s.Deployment(west, "order-service").Spec.Replicas; n != 6 {
+		t.Errorf("%d replicas", n)
 	}
 }

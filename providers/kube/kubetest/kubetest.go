@@ -87,6 +87,7 @@ func Main(m *testing.M) int {
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-interrupted
+		signal.Stop(interrupted) // a second one ends us at once
 		fmt.Fprintf(os.Stderr, "kubetest: %s; the control planes are ended\n", s)
 		end()
 		os.Exit(1)
