@@ -98,7 +98,7 @@ test-real: $(KUBEBOX) ## long tests: the Kubernetes actions against two real con
 
 $(KUBEBOX): $(wildcard .ci/kubebox/*.go) .ci/kubebox/go.mod .ci/kubebox/go.sum
 	@mkdir -p .bin; echo "building etcd and Kubernetes $(KUBE): some minutes the first time"
-	@cd .ci/kubebox && CGO_ENABLED=0 go build -ldflags '-s -w $(KUBE_IS)' -o "$(CURDIR)/$@" .
+	@cd .ci/kubebox && go mod tidy -diff && CGO_ENABLED=0 go build -ldflags '-s -w $(KUBE_IS)' -o "$(CURDIR)/$@" .
 
 .PHONY: bench
 bench: ## how long the parts take that people wait for

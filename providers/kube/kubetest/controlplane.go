@@ -38,6 +38,7 @@ type controlPlane struct {
 	dir       string
 	programs  programs
 	processes *processes
+	started   []*process
 	authority *authority
 	server    string // https://127.0.0.1:port
 	admin     *rest.Config
@@ -128,6 +129,9 @@ func startControlPlane(region, dir string, programs programs, need Need, p *proc
 		if err == nil {
 			return c, nil
 		}
+		for _, p := range slices.Backward(c.started) {
+			p.kill()
+		}
 		if try == attempts || !strings.Contains(err.Error(), "address already in use") {
 			return nil, fmt.Errorf("start the control plane of %s: %w", region, err)
 		}
@@ -150,13 +154,13 @@ func (c *controlPlane) start() error {
 	if err := c.admins(); err != nil {
 		return err
 	}
-	etcd, err := c.run("etcd", "--name", c.region, "--data-dir", c.file("etcd"), "--unsafe-no-fsync", "--log-level", "warn",
+	err = c.run("etcd", "--name", c.region, "--data-dir", c.file("etcd"), "--unsafe-no-fsync", "--log-level", "warn",
 		"--listen-client-urls", clients, "--advertise-client-urls", clients,
 		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", c.region+"="+peers)
 	if err != nil {
 		return err
 	}
-	api, err := c.run("kube-apiserver", "--etcd-servers", clients,
+	err = c.run("kube-apiserver", "--etcd-servers", clients,
 		"--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", ports[2], "--endpoint-reconciler-type", "none",
 		"--cert-dir", c.file("certs"), "--tls-cert-file", c.file("server.crt"), "--tls-private-key-file", c.file("server.key"),
 		"--client-ca-file", c.file("ca.crt"), "--authorization-mode", "RBAC",
@@ -167,13 +171,13 @@ func (c *controlPlane) start() error {
 	if err != nil {
 		return err
 	}
-	return c.ready(etcd, api)
+	return c.ready()
 }
 
 // startRollouts starts what makes pods of Deployments, and the nodes below them.
 func (c *controlPlane) startRollouts() error {
 	quick := []string{"--kube-api-qps", "300", "--kube-api-burst", "600", "--leader-elect=false", "--secure-port", "0", "--kubeconfig", c.file("kubeconfig")}
-	_, err := c.run("kube-controller-manager", append(quick,
+	err := c.run("kube-controller-manager", append(quick,
 		"--service-account-private-key-file", c.file("accounts.key"), "--root-ca-file", c.file("ca.crt"),
 		"--flex-volume-plugin-dir", c.file("flexvolume"),
 		// An autoscaler has no metrics here, and holds to its limits all the same.
@@ -181,11 +185,11 @@ func (c *controlPlane) startRollouts() error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.run("kube-scheduler", quick...); err != nil {
+	if err := c.run("kube-scheduler", quick...); err != nil {
 		return err
 	}
 	// Port 0 keeps kwok's own server away: it would listen on all addresses.
-	if _, err = c.run("kwok", "--kubeconfig", c.file("kubeconfig"), "-c", c.file("stages.yaml"), "--cidr", "10.1.0.0/16",
+	if err = c.run("kwok", "--kubeconfig", c.file("kubeconfig"), "-c", c.file("stages.yaml"), "--cidr", "10.1.0.0/16",
 		"--manage-nodes-with-label-selector", nodeLabel+"=kwok", "--node-ip", "127.0.0.1", "--node-port", "0", "--node-lease-duration-seconds", "40"); err != nil {
 		return err
 	}
@@ -193,12 +197,28 @@ func (c *controlPlane) startRollouts() error {
 }
 
 // run starts a component. It sees nothing of this machine's environment.
-func (c *controlPlane) run(component string, args ...string) (*process, error) {
+func (c *controlPlane) run(component string, args ...string) error {
 	line := append(append([]string{}, c.programs[component]...), args...)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir = c.dir
 	cmd.Env = []string{"HOME=" + c.dir, "TMPDIR=" + c.dir, "PATH=" + os.Getenv("PATH")}
-	return c.processes.start(component+" in "+c.region, c.file(component+".log"), cmd)
+	p, err := c.processes.start(component+" in "+c.region, c.file(component+".log"), cmd)
+	if err == nil {
+		c.started = append(c.started, p)
+	}
+	return err
+}
+
+// ended is what components said that have ended although they should not have; empty
+// when all are there.
+func (c *controlPlane) ended() string {
+	var out string
+	for _, p := range c.started {
+		if !p.alive() {
+			out += fmt.Sprintf("\n%s ended; it said:\n%s", p.name, p.said())
+		}
+	}
+	return out
 }
 
 func (c *controlPlane) file(name string) string { return filepath.Join(c.dir, name) }
@@ -262,8 +282,8 @@ func certified(i identity) *clientcmdapi.AuthInfo {
 	return &clientcmdapi.AuthInfo{ClientCertificateData: i.certificate, ClientKeyData: i.key}
 }
 
-// ready waits until the API server says that it is, or one of them has ended.
-func (c *controlPlane) ready(needed ...*process) error {
+// ready waits until the API server says that it is, or something has ended.
+func (c *controlPlane) ready() error {
 	client, err := rest.HTTPClientFor(c.admin)
 	if err != nil {
 		return err
@@ -272,10 +292,8 @@ func (c *controlPlane) ready(needed ...*process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
-		for _, p := range needed {
-			if !p.alive() {
-				return fmt.Errorf("%s ended; it said:\n%s", p.name, p.said())
-			}
+		if ended := c.ended(); ended != "" {
+			return errors.New(ended)
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+"/readyz", nil)
 		if err != nil {
@@ -290,7 +308,7 @@ func (c *controlPlane) ready(needed ...*process) error {
 		}
 		select {
 		case <-ctx.Done():
-			last := needed[len(needed)-1]
+			last := c.started[len(c.started)-1]
 			return fmt.Errorf("%s is not ready after %s; it said:\n%s", last.name, patience, last.said())
 		case <-time.After(100 * time.Millisecond):
 		}

@@ -223,7 +223,7 @@ func (p *Platform) Wait(what string, there func() bool) {
 	const most = time.Minute
 	for until := time.Now().Add(most); !there(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(until) {
-			p.t.Fatalf("waited %s in vain: %s", most, what)
+			p.t.Fatalf("waited %s in vain: %s%s%s", most, what, p.planes[East].ended(), p.planes[West].ended())
 		}
 		if p.t.Context().Err() != nil {
 			p.t.Fatalf("the test was ended while it waited: %s", what)
