@@ -42,6 +42,9 @@ type shop struct {
 	catalog engine.Catalog
 	clock   incident.Clock
 	client  func(region string) (dynamic.Interface, error)
+	// What the settings say; a test may have it otherwise.
+	namespace    string
+	nodesPerZone int
 }
 
 // open starts with empty clusters, and with rights that lack those that are missing.
@@ -74,7 +77,10 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 	}
 	clock := incident.RealClock{}
 	client := live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial})
-	return &shop{Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Ends{Clock: clock, Kube: client})}
+	return &shop{
+		Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Ends{Clock: clock, Kube: client}),
+		namespace: p.Namespace, nodesPerZone: 2,
+	}
 }
 
 // plan is the shipped runbook, compiled for this platform.
@@ -82,7 +88,7 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
 	top := runbook.Topology{Platform: "E-Commerce Platform", Home: east, Regions: map[string]runbook.Region{}}
 	for _, region := range kubetest.Regions {
-		top.Regions[region] = runbook.Region{Name: region, Namespace: s.Namespace, MinZones: 3, MinNodesPerZone: 2}
+		top.Regions[region] = runbook.Region{Name: region, Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
 	}
 	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}
 	for _, home := range kubetest.Home {

@@ -31,9 +31,8 @@ func TestRealNodesThatTakeNoPodsAreNamedAndNotCounted(t *testing.T) {
 	s.Node(west, "spare-a", "us-west-2a", true, false)
 	s.Node(west, "spare-b", "us-west-2b", true, true)
 	s.Node(west, "spare-c", "us-west-2c", false, false)
-	a, c := s.step(t, "nodes")
-	c.Plan.Target.MinNodesPerZone = 3
-	o, ok, err := s.lookAt(t, a, c)
+	s.nodesPerZone = 3
+	o, ok, err := s.look(t, "nodes")
 	if err != nil || ok {
 		t.Fatalf("%t %q %v", ok, o.Summary, err)
 	}

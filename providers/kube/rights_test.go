@@ -168,10 +168,9 @@ func TestWithoutTheRightToListEventsTheReasonIsLeftOut(t *testing.T) {
 func TestANamespaceThatIsWrongInTheSettingsIsNamed(t *testing.T) {
 	t.Parallel()
 	s := open(t, kubetest.Objects)
+	s.namespace = "ecommerce-prdo"
 	for _, step := range []string{"deployments", "scale/order-service"} {
-		a, c := s.step(t, step)
-		c.Plan.Target.Namespace = "ecommerce-prdo"
-		_, _, err := s.lookAt(t, a, c)
+		_, _, err := s.look(t, step)
 		if f := fault(t, err); !f.Person || f.Retry || f.Maybe {
 			t.Errorf("%s: %v: %s", step, err, told(f))
 		}
