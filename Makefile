@@ -32,6 +32,18 @@ BELOW = $(shell go list ./... | grep -v '^github.com/failoverbot/failoverbot$$')
 # The race detector needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null && echo -race)
 
+# etcd and Kubernetes' own components in one binary, of a module of their own: what
+# they require never reaches go.mod. Its programs want to know their version.
+KUBEBOX := .bin/kubebox
+KUBE := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2; exit}' .ci/kubebox/go.mod)
+KUBE_AT := k8s.io/component-base/version
+KUBE_IS = -X $(KUBE_AT).gitVersion=$(KUBE) -X $(KUBE_AT).gitMajor=$(patsubst v%,%,$(word 1,$(subst ., ,$(KUBE)))) \
+	-X $(KUBE_AT).gitMinor=$(word 2,$(subst ., ,$(KUBE)))
+
+# Files of tests that take too long for make test, or need more than it installs. They
+# have the build tag "real"; other tests of their packages are not run again with them.
+REAL = $(shell grep -rl --include='*_test.go' '^//go:build real$$' .)
+
 .PHONY: help
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +85,21 @@ unit: tools ## the tests alone
 	  go test -json -timeout 15m $(WHOLE) || ok=1; \
 	  exit $$ok; } | go run ./.ci/testreport $(MISSING)
 
+.PHONY: test-real
+test-real: $(KUBEBOX) ## long tests: the Kubernetes actions against two real control planes
+	@{ ok=0; \
+	  for package in $(sort $(dir $(REAL))); do \
+	    tests=$$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(t .*/\1/p' $$(grep -l '^//go:build real$$' $$package*_test.go) | paste -sd '|'); \
+	    race=$(RACE); [ "$$package" != ./ ] || race=; \
+	    FAILOVERBOT_KUBEBOX="$(CURDIR)/$(KUBEBOX)" \
+	      go test -json -count=1 $$race -tags real -timeout 30m -run "^($$tests)$$" "$$package" || ok=1; \
+	  done; \
+	  exit $$ok; } | go run ./.ci/testreport
+
+$(KUBEBOX): $(wildcard .ci/kubebox/*.go) .ci/kubebox/go.mod .ci/kubebox/go.sum
+	@mkdir -p .bin; echo "building etcd and Kubernetes $(KUBE): some minutes the first time"
+	@cd .ci/kubebox && go mod tidy -diff && CGO_ENABLED=0 go build -ldflags '-s -w $(KUBE_IS)' -o "$(CURDIR)/$@" .
+
 .PHONY: bench
 bench: ## how long the parts take that people wait for
 	go test -run '^$$' -bench . -benchtime 200ms -benchmem \
@@ -101,7 +128,7 @@ check: ## formatting, vet, modules, the go line
 	{ echo "go.mod no longer says go $(GO_LINE) alone: a library may have raised it unseen"; exit 1; }
 	go mod tidy -diff
 	go mod verify
-	go vet ./... ./.ci/testreport
+	go vet -tags real ./... ./.ci/testreport
 
 .PHONY: size
 size: build ## that the program has not grown unseen

@@ -153,7 +153,24 @@ func (k *clusters) rest(region string) (*rest.Config, error) {
 	// five services queue in the one hour in which it matters.
 	cfg.QPS, cfg.Burst = 50, 100
 	cfg.WarningHandler = rest.NoWarnings{}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return once{next} })
 	return cfg, nil
+}
+
+// once keeps client-go from sending a change again by itself. It does so after any 5xx
+// that says when to ask again, and then takes the conflict that the second one meets
+// for an answer to the first: what was done would be reported as not done. A 429 was
+// not carried out, and is left to it.
+type once struct{ next http.RoundTripper }
+
+// RoundTrip takes the time to ask again out of an answer that leaves open what became
+// of a change.
+func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := o.next.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet && answer.StatusCode >= http.StatusInternalServerError {
+		answer.Header.Del("Retry-After")
+	}
+	return answer, err
 }
 
 func (k *clusters) toEKS(cfg *rest.Config, region string, e *EKS) error {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"github.com/rs/zerolog"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/awserr"
@@ -401,6 +403,58 @@ func TestAContextOfAKubeconfigIsUsed(t *testing.T) {
 	}
 	if seen := c.seen(); len(seen) != 1 || seen[0] != "Bearer abc" {
 		t.Errorf("the cluster saw %q", seen)
+	}
+}
+
+// The API server may have carried a change out before it answers 5xx. Sent again by
+// client-go, it would meet its own result and be reported as a conflict.
+func TestAChangeIsSentOnceWhateverTheClusterAnswers(t *testing.T) {
+	for _, c := range []struct {
+		verb   string
+		status int
+		sent   int
+	}{
+		{http.MethodPatch, http.StatusServiceUnavailable, 1},
+		{http.MethodPatch, http.StatusInternalServerError, 1},
+		{http.MethodPatch, http.StatusTooManyRequests, 2}, // it surely was not carried out
+		{http.MethodGet, http.StatusServiceUnavailable, 2},
+	} {
+		t.Run(fmt.Sprint(c.verb, " ", c.status), func(t *testing.T) {
+			var sent atomic.Int32
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				code := http.StatusOK
+				if sent.Add(1) == 1 {
+					w.Header().Set("Retry-After", "1")
+					code = c.status
+				}
+				w.WriteHeader(code)
+				if _, err := fmt.Fprintf(w, `{"kind":"Node","apiVersion":"v1","code":%d,"metadata":{"name":"a"}}`, code); err != nil {
+					t.Error(err)
+				}
+			}))
+			defer s.Close()
+			file := filepath.Join(alone(t), "kubeconfig")
+			plain := strings.ReplaceAll(kubeconfig, `"https://example.com", insecure-skip-tls-verify: true`, `"`+s.URL+`"`)
+			if err := os.WriteFile(file, []byte(plain), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			k, err := Kube(KubeSettings{Clusters: map[string]Cluster{"us-west-2": {Context: "us-west-2-ecommerce-prod", Kubeconfig: file}}})("us-west-2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.verb == http.MethodGet {
+				_, err = k.Resource(nodes).Get(t.Context(), "a", metav1.GetOptions{})
+			} else {
+				_, err = k.Resource(nodes).Patch(t.Context(), "a", types.MergePatchType, []byte(`{}`), metav1.PatchOptions{})
+			}
+			if (err == nil) != (c.sent == 2) {
+				t.Errorf("the caller was told %v", err)
+			}
+			if n := int(sent.Load()); n != c.sent {
+				t.Errorf("it was sent %d times, want %d", n, c.sent)
+			}
+		})
 	}
 }
 

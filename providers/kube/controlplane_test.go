@@ -1,0 +1,218 @@
+//go:build real
+
+package kube_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/dynamic"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
+	"github.com/failoverbot/failoverbot/providers/live"
+)
+
+const (
+	east = kubetest.East
+	west = kubetest.West
+)
+
+func TestMain(m *testing.M) {
+	if actAsPlugin() {
+		return
+	}
+	os.Exit(kubetest.Main(m))
+}
+
+// id of the incident that every step here belongs to.
+const id incident.ID = "INC-2026-0042"
+
+// shop is a platform in two real clusters with the catalogue on its wires. The clients
+// are made from a kubeconfig as in production, and have the rights of deploy/rbac.yaml.
+type shop struct {
+	*kubetest.Platform
+	catalog engine.Catalog
+	clock   incident.Clock
+	client  func(region string) (dynamic.Interface, error)
+	// What the settings say; a test may have it otherwise.
+	namespace    string
+	nodesPerZone int
+}
+
+// open starts with empty clusters, and with rights that lack those that are missing.
+func open(t *testing.T, need kubetest.Need, missing ...kubetest.Right) *shop {
+	t.Helper()
+	p := kubetest.Start(t, need, missing...)
+	return reach(p, p.Kubeconfig(), nil)
+}
+
+// standby is a shop whose target is as small as a standby is, and settled.
+func standby(t *testing.T, missing ...kubetest.Right) *shop {
+	t.Helper()
+	s := open(t, kubetest.Rollouts, missing...)
+	s.Seed(west, kubetest.Standby...)
+	s.Available(west, kubetest.Names(kubetest.Standby)...)
+	return s
+}
+
+// wired is a shop with a wire to each Region on which requests can be broken.
+func wired(t *testing.T, need kubetest.Need) *shop {
+	t.Helper()
+	p := kubetest.Start(t, need)
+	return reach(p, p.WiredKubeconfig(), p.Dial)
+}
+
+func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
+	clusters := map[string]live.Cluster{}
+	for _, region := range kubetest.Regions {
+		clusters[region] = live.Cluster{Context: kubetest.Context(region), Kubeconfig: kubeconfig}
+	}
+	clock := incident.RealClock{}
+	client := live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial})
+	return &shop{
+		Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Ends{Clock: clock, Kube: client}),
+		namespace: p.Namespace, nodesPerZone: 2,
+	}
+}
+
+// plan is the shipped runbook, compiled for this platform.
+func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
+	t.Helper()
+	top := runbook.Topology{Platform: "E-Commerce Platform", Home: east, Regions: map[string]runbook.Region{}}
+	for _, region := range kubetest.Regions {
+		top.Regions[region] = runbook.Region{Name: region, Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
+	}
+	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}
+	for _, home := range kubetest.Home {
+		top.Services = append(top.Services, runbook.Service{Name: home.Name, Replicas: home.Replicas, Writes: writes[home.Name]})
+	}
+	src, err := runbook.Load(os.DirFS("../../templates/runbook"), "failover.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := src.Compile(s.catalog.Runbook(), runbook.Facts{
+		Incident: string(id), Mode: mode, Severity: "SEV-1", Reason: "a test",
+		Source: top.Regions[east], Target: top.Regions[west], Topology: top,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// step is a step of the runbook, in whichever mode has it.
+func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
+	t.Helper()
+	for _, mode := range []string{"planned", "unplanned"} {
+		p := s.plan(t, mode)
+		step, ok := p.Step(name)
+		if !ok {
+			continue
+		}
+		now := s.clock.Now()
+		return s.catalog[step.Uses], engine.Call{
+			Incident: id, Plan: p, Step: step, Attempt: 1, Began: now, Impact: now, Clock: s.clock,
+			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+		}
+	}
+	t.Fatalf("the runbook has no step %s", name)
+	return engine.Action{}, engine.Call{}
+}
+
+// bounded is the time that one call of an action has.
+func (s *shop) bounded(t *testing.T, a engine.Action) (context.Context, context.CancelFunc) {
+	return s.clock.WithTimeout(t.Context(), a.CallTimeout, errors.New("the call's time is up"))
+}
+
+// look carries out the looking of a step.
+func (s *shop) look(t *testing.T, name string) (engine.Outcome, bool, error) {
+	t.Helper()
+	a, c := s.step(t, name)
+	return s.lookAt(t, a, c)
+}
+
+func (s *shop) lookAt(t *testing.T, a engine.Action, c engine.Call) (engine.Outcome, bool, error) {
+	t.Helper()
+	ctx, stop := s.bounded(t, a)
+	defer stop()
+	return a.Look(ctx, c)
+}
+
+// do sends the change of a step, once.
+func (s *shop) do(t *testing.T, name string) (engine.Outcome, error) {
+	t.Helper()
+	a, c := s.step(t, name)
+	ctx, stop := s.bounded(t, a)
+	defer stop()
+	return a.Do(ctx, c)
+}
+
+// carryOut is do as the engine does it: what surely did not happen is looked at and
+// asked for again. Controllers write to the same objects, so that is no rarity.
+func (s *shop) carryOut(t *testing.T, name string) engine.Outcome {
+	t.Helper()
+	const attempts = 10
+	var sent engine.Outcome
+	for try := 1; ; try++ {
+		o, err := s.do(t, name)
+		if try == 1 {
+			sent = o
+		}
+		if err == nil {
+			return sent
+		}
+		if f := incident.FaultOf(err); !f.Retry || try == attempts {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+// comesTrue polls a step as the engine does until it says yes, and returns what it
+// said on the way, each sentence once.
+func (s *shop) comesTrue(t *testing.T, name string) []string {
+	t.Helper()
+	var said []string
+	a, c := s.step(t, name)
+	s.Wait(name+" comes true", func() bool {
+		o, ok, err := s.lookAt(t, a, c)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(said) == 0 || said[len(said)-1] != o.Summary {
+			said = append(said, o.Summary)
+		}
+		return ok
+	})
+	return said
+}
+
+// says fails the test unless a text has each part.
+func says(t *testing.T, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%s does not say %q: %s", what, part, text)
+		}
+	}
+}
+
+func fault(t *testing.T, err error) *incident.Fault {
+	t.Helper()
+	var f *incident.Fault
+	if !errors.As(err, &f) {
+		t.Fatalf("an error that nobody sorted: %v", err)
+	}
+	return f
+}
+
+func told(f *incident.Fault) string {
+	return fmt.Sprintf("retry %t, maybe %t, person %t, hint %q", f.Retry, f.Maybe, f.Person, f.Hint)
+}

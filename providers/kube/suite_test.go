@@ -1,0 +1,97 @@
+//go:build real
+
+package kube_test
+
+import (
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
+)
+
+// changes has a case for each change that the catalogue makes in a cluster, as the
+// same suite has it in the pretend world.
+var changes = map[string]struct {
+	step, region string
+	operations   []string
+	seed         []kubetest.Service
+	byHand       func(s *shop)
+}{
+	"kube.scale": {
+		"scale/order-service", west,
+		[]string{"patch horizontalpodautoscalers", "patch deployments/scale"},
+		[]kubetest.Service{{Name: "order-service", Replicas: 2, Max: 12}},
+		func(s *shop) {
+			s.UpdateAutoscaler(west, "order-service", func(h *autoscalingv2.HorizontalPodAutoscaler) { *h.Spec.MinReplicas = 6 })
+			s.Update(west, "order-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 6 })
+		},
+	},
+	"kube.fence": {
+		"fence-writers", east,
+		[]string{"patch deployments/scale"},
+		[]kubetest.Service{{Name: "user-service", Replicas: 2}, {Name: "order-service", Replicas: 2}, {Name: "payment-service", Replicas: 1}},
+		func(s *shop) {
+			for _, name := range writers {
+				s.Update(east, name, func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32) })
+			}
+		},
+	},
+	"kube.restart": {
+		"restart/user-service", west,
+		[]string{"patch deployments"},
+		[]kubetest.Service{{Name: "user-service", Replicas: 2}},
+		func(s *shop) {
+			s.Update(west, "user-service", func(d *appsv1.Deployment) {
+				d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": string(id)}
+			})
+		},
+	},
+}
+
+var kinds = map[enginetest.Break]kubetest.Break{
+	enginetest.LostAnswer: kubetest.LostAnswer, enginetest.Throttled: kubetest.Throttled, enginetest.Denied: kubetest.Denied,
+	enginetest.Unreachable: kubetest.Unreachable, enginetest.Silent: kubetest.Silent, enginetest.ServerFault: kubetest.ServerFault,
+}
+
+func TestEveryChangeInARealCluster(t *testing.T) {
+	s := open(t, kubetest.Objects)
+	for name, a := range s.catalog {
+		if a.Kind != runbook.Change || name[:5] != "kube." {
+			continue
+		}
+		if _, known := changes[name]; !known {
+			t.Errorf("there is no case for %s", name)
+		}
+	}
+	for name, c := range changes {
+		for _, operation := range c.operations {
+			t.Run(name+" breaking "+operation, func(t *testing.T) {
+				t.Parallel()
+				enginetest.Action(t, func(t *testing.T) enginetest.Change {
+					// Controllers write to the same objects, whenever they like: what that
+					// does is tried in other tests, and here each call is counted.
+					s := wired(t, kubetest.Objects)
+					s.Seed(c.region, c.seed...)
+					action, call := s.step(t, c.step)
+					if call.Step.Uses != name {
+						t.Fatalf("step %s uses %s, not %s", c.step, call.Step.Uses, name)
+					}
+					action.CallTimeout = 3 * time.Second // real time, and a call is answered in some milliseconds
+					wire := s.Wire(c.region)
+					return enginetest.Change{
+						Action: action, Call: call, Applied: wire.Applied,
+						ByHand: func(*testing.T) { c.byHand(s) },
+						Break:  func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
+						Blind:  func(_ *testing.T, b enginetest.Break) { wire.Break("", kinds[b], 0) },
+						Settle: func(*testing.T) {}, // nothing follows by itself
+					}
+				})
+			})
+		}
+	}
+}
