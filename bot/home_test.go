@@ -408,7 +408,7 @@ func TestAppHomeSaysWhenTheRecordCannotBeReached(t *testing.T) {
 type unreadable struct{ incident.Log }
 
 // Incidents fails.
-func (unreadable) Incidents(context.Context) ([]incident.ID, error) { return nil, errDied }
+func (unreadable) Incidents(context.Context, int) ([]incident.ID, error) { return nil, errDied }
 
 func TestAppHomeLooksAsItDid(t *testing.T) {
 	glass := func() *story {
