@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // LintFile loads and lints, and returns everything that is wrong at once. Its
@@ -38,7 +40,7 @@ func (s *Source) Lint(cat Catalog) Faults {
 	c.unused()
 	c.noWayBack()
 	c.differing()
-	return c.faults.tidy()
+	return c.faults.Sorted()
 }
 
 // unused checks the inputs of steps that were in no plan so far, because their
@@ -65,10 +67,10 @@ func (c *compiler) unused() {
 func (c *compiler) noWayBack() {
 	for _, s := range c.steps {
 		if a, ok := c.cat[s.uses.value]; ok && s.closing && (a.Kind != Tell || len(s.needs) > 0) {
-			c.fault(s.uses.at.fault("step %q is carried out when the incident is resolved, so it can only tell (%s is a %s) and need nothing", s.id.value, s.uses.value, a.Kind))
+			c.fault(s.uses.at.Fault("step %q is carried out when the incident is resolved, so it can only tell (%s is a %s) and need nothing", s.id.value, s.uses.value, a.Kind))
 		}
 		if a, ok := c.cat[s.uses.value]; ok && a.Kind == Change && a.Undo == "" && !a.NoReturn {
-			c.fault(s.uses.at.fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
+			c.fault(s.uses.at.Fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
 		}
 	}
 }
@@ -87,10 +89,10 @@ func (c *compiler) moved(p *Plan) {
 		}
 		at := c.groups[s.Group].uses.at
 		if !database {
-			c.fault(at.fault("step %q moves users, but in mode %s it does not need the database to be moved first (a change of aurora.*)", s.Group, p.Mode))
+			c.fault(at.Fault("step %q moves users, but in mode %s it does not need the database to be moved first (a change of aurora.*)", s.Group, p.Mode))
 		}
 		if !targets {
-			c.fault(at.fault("step %q moves users, but in mode %s it does not need healthy target groups first (elb.healthy)", s.Group, p.Mode))
+			c.fault(at.Fault("step %q moves users, but in mode %s it does not need healthy target groups first (elb.healthy)", s.Group, p.Mode))
 		}
 	}
 }
@@ -126,7 +128,7 @@ func (c *compiler) left(p *Plan, f Facts) {
 		if s.Gate == Advice || s.Kind == Tell || s.Home != "source" && s.Home != f.Source.Name {
 			continue
 		}
-		c.fault(c.groups[s.Group].uses.at.fault(
+		c.fault(c.groups[s.Group].uses.at.Fault(
 			"in mode unplanned step %q would need the Region being left (%s calls %s): leave it out there, use a way that lives elsewhere, or make it \"gate: advice\"",
 			s.Group, s.Uses, s.Home))
 	}
@@ -154,13 +156,13 @@ func (c *compiler) differing() {
 				system, _, _ := strings.Cut(s.uses.value, ".")
 				scope = system + " " + key
 			}
-			at := s.file.place(value)
+			at := s.file.At(value)
 			one, seen := first[scope]
 			switch {
 			case !seen:
 				first[scope] = text{value: value.Value, at: at}
 			case one.value != value.Value:
-				c.fault(at.fault("%q is %q here but %q at %s: the same thing needs the same name, best taken from the settings", key, value.Value, one.value, one.at))
+				c.fault(at.Fault("%q is %q here but %q at %s: the same thing needs the same name, best taken from the settings", key, value.Value, one.value, one.at))
 			}
 		}
 	}
@@ -172,9 +174,9 @@ func identifiers() map[string]bool {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[Region](), reflect.TypeFor[Database](), reflect.TypeFor[Cache](), reflect.TypeFor[DNS](),
 	} {
-		for _, in := range inputsOf(typ) {
-			if in.typ.Kind() == reflect.String {
-				out[in.key] = true
+		for _, in := range strict.Fields(typ) {
+			if in.Type.Kind() == reflect.String {
+				out[in.Key] = true
 			}
 		}
 	}

@@ -94,15 +94,6 @@ func TestAFileThatIsNotThereIsNamedAsItWasTyped(t *testing.T) {
 	}
 }
 
-func TestASuggestionIsOnlyMadeWhenItIsNear(t *testing.T) {
-	known := []string{"needs", "uses", "title", "timeout"}
-	for word, want := range map[string]string{"need": "needs", "tilte": "title", "timout": "timeout", "colour": "", "USES": "uses"} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("%s: %q, want %q", word, got, want)
-		}
-	}
-}
-
 // Each broken rule on its own: the runbook without faults, changed in one place.
 func TestOneChangeMakesOneKindOfFault(t *testing.T) {
 	for _, c := range []struct {

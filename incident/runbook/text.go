@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // templated says whether s has anything to fill in.
@@ -135,7 +137,7 @@ func followFields(typ reflect.Type, ident []string) error {
 				for f := range typ.Fields() {
 					known = append(known, at+"."+f.Name)
 				}
-				return errors.New("there is no " + at + "." + name + meant(at+"."+name, known))
+				return errors.New("there is no " + at + "." + name + strict.DidYouMean(at+"."+name, known))
 			}
 			typ = field.Type
 		default:

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 func TestEveryBuiltInScenarioLoadsAndFitsTheSchema(t *testing.T) {
@@ -89,7 +91,7 @@ expect:
   ready: {ghost-service: 2}
 `
 	_, err := ParseScenario("bad.yaml", []byte(bad))
-	var faults Faults
+	var faults strict.Faults
 	if !errors.As(err, &faults) {
 		t.Fatalf("got %v", err)
 	}
@@ -106,7 +108,7 @@ expect:
 			t.Errorf("%q is missing in\n%v", want, err)
 		}
 	}
-	if !slices.IsSortedFunc(faults, func(a, b Problem) int { return a.Line - b.Line }) {
+	if !slices.IsSortedFunc(faults, func(a, b strict.Fault) int { return a.Line - b.Line }) {
 		t.Errorf("not in the order of the file:\n%v", err)
 	}
 }
@@ -148,7 +150,7 @@ expect: {writer: us-west-2, health_check: {disabled: maybe}}
 
 func TestAnUnreadableScenarioSaysWhere(t *testing.T) {
 	_, err := ParseScenario("x.yaml", []byte("name: [\n"))
-	var faults Faults
+	var faults strict.Faults
 	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Line == 0 {
 		t.Errorf("got %#v", err)
 	}
