@@ -434,7 +434,7 @@ func settingsOf(file string, env func(string) string, needed ...string) (*settin
 	if file == "" {
 		return nil, usagef("--config is missing: name the settings file; deploy/config.example.yaml shows one")
 	}
-	c, err := settings.Load(file, env, needed...)
+	c, err := settings.Load(file, env, providers.Parts(), needed...)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -626,7 +626,7 @@ func runbookVerb() *cobra.Command {
 			if err != nil {
 				return under(err, dir)
 			}
-			plan, err := source.Compile(catalog(), runbook.RepresentativeFacts(mode))
+			plan, err := source.Compile(catalog(), runbook.RepresentativeFacts(mode, providers.Parts()...))
 			if err != nil {
 				return under(err, dir)
 			}

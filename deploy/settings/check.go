@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
@@ -28,8 +28,6 @@ func (s *Settings) check(r *strict.Report, dir string) {
 	s.checkPeople(r)
 	s.checkRegions(r)
 	s.checkServices(r)
-	s.checkDNS(r)
-	s.checkProbe(r)
 	s.checkPolicy(r)
 	s.checkClusters(r)
 	for _, from := range slices.Sorted(maps.Keys(s.Dial)) {
@@ -120,37 +118,21 @@ func (s *Settings) checkRegions(r *strict.Report) {
 	if _, ok := p.Regions[p.Home]; !ok && p.Home != "" && len(names) > 0 {
 		r.Fault("platform.home", `"home" is %q, which is none of the Regions%s`, p.Home, strict.DidYouMean(p.Home, names))
 	}
-	seen := map[string]string{}
-	unique := func(at, region, what, value string) {
-		if value == "" {
-			return
-		}
-		if other, twice := seen[what+value]; twice {
-			r.Fault(at+"."+what, "%q has the same value in %s and %s: each Region has its own", what, other, region)
-		}
-		seen[what+value] = region
+	if strings.HasSuffix(p.Record, ".") || strings.Contains(p.Record, "/") {
+		r.Fault("platform.record", `"record" wants the bare name, without a dot at its end or a scheme: %s`, strings.Trim(strings.TrimPrefix(strings.TrimPrefix(p.Record, "https://"), "http://"), "./"))
 	}
+	endpoints := map[string]string{}
 	for _, name := range names {
 		region, at := p.Regions[name], "platform.regions."+name
 		if !regionName.MatchString(name) {
 			r.Fault(at, "%q is not the name of an AWS Region, such as us-east-1", name)
 		}
-		db := r.ARN(at+".db_cluster_arn", region.DBClusterARN, name, "rds", "cluster:")
-		if db != "" && region.DBCluster != "" && db != region.DBCluster {
-			r.Fault(at+".db_cluster_arn", `"db_cluster_arn" is that of %q, but "db_cluster" is %q`, db, region.DBCluster)
-		}
-		r.ARN(at+".load_balancer_arn", region.LoadBalancerARN, name, "elasticloadbalancing", "loadbalancer/app/")
-		if host := r.Origin(at+".endpoint", region.Endpoint); host != "" && strings.EqualFold(host, p.DNS.Record) {
+		if host := r.Origin(at+".endpoint", region.Endpoint); host != "" && strings.EqualFold(host, p.Record) {
 			r.Fault(at+".endpoint", `"endpoint" is the public name %s: it has to be this Region's own address, whatever DNS says`, host)
 		}
-		unique(at, name, "endpoint", region.Endpoint)
-		unique(at, name, "takeover_bucket", region.TakeoverBucket)
-		r.Least(at+".min_nodes_per_zone", region.MinNodesPerZone, 1)
-		r.Least(at+".min_zones", region.MinZones, 1)
+		endpoints[name] = region.Endpoint
 	}
-	if accounts := r.Accounts(); len(accounts) > 1 {
-		r.Fault("platform.regions", "the ARNs are of different accounts: %s", strings.Join(accounts, ", "))
-	}
+	runbook.Checks{Report: r.Below("platform"), Topology: p}.Unique("endpoint", endpoints)
 }
 
 func (s *Settings) checkServices(r *strict.Report) {
@@ -169,48 +151,6 @@ func (s *Settings) checkServices(r *strict.Report) {
 			r.Rooted(at+".health", s.Health)
 		}
 	}
-}
-
-func (s *Settings) checkDNS(r *strict.Report) {
-	d := s.Platform.DNS
-	const at = "platform.dns"
-	if strings.HasSuffix(d.Record, ".") || strings.Contains(d.Record, "/") {
-		r.Fault(at+".record", `"record" wants the bare name, without a dot at its end or a scheme: %s`, strings.Trim(strings.TrimPrefix(strings.TrimPrefix(d.Record, "https://"), "http://"), "./"))
-	}
-	checks := map[string]string{}
-	for _, one := range []struct{ key, id string }{{"health_check", d.HealthCheck}, {"endpoint_check", d.EndpointCheck}, {"takeover_check", d.TakeoverCheck}} {
-		if other := checks[one.id]; other != "" && one.id != "" {
-			r.Fault(at+"."+one.key, "%q and %q are the same check: the record's is calculated from the other two", one.key, other)
-		}
-		checks[one.id] = one.key
-	}
-	if strings.HasPrefix(d.TakeoverKey, "/") {
-		r.Fault(at+".takeover_key", `"takeover_key" is an object's key and has no slash in front`)
-	}
-	if len(d.Nameservers) == 0 && r.Given(at+".nameservers") {
-		r.Fault(at+".nameservers", `"nameservers" names none of the zone's own servers, and they are what is believed`)
-	}
-	for i, s := range d.Nameservers {
-		r.HostPort(fmt.Sprintf("%s.nameservers[%d]", at, i), s)
-	}
-	names := map[string]bool{}
-	for i, s := range d.Resolvers {
-		at := fmt.Sprintf("%s.resolvers[%d]", at, i)
-		if names[s.Name] && s.Name != "" {
-			r.Fault(at+".name", "resolver %q is there twice", s.Name)
-		}
-		names[s.Name] = true
-		r.HostPort(at+".addr", s.Addr)
-		if host, _, err := net.SplitHostPort(s.Addr); err == nil && host == "169.254.169.253" && !s.VPCOnly {
-			r.Fault(at+".addr", "169.254.169.253 answers only inside a VPC: add vpc_only: true")
-		}
-	}
-}
-
-func (s *Settings) checkProbe(r *strict.Report) {
-	p := s.Platform.Probe
-	r.Origin("platform.probe.public", p.Public)
-	r.Rooted("platform.probe.order", p.Order)
 }
 
 func (s *Settings) checkPolicy(r *strict.Report) {

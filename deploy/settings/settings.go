@@ -39,8 +39,9 @@ type Settings struct {
 	// People who may do anything. There has to be a commander, and for each
 	// commander an approver who is somebody else.
 	People []Person `yaml:"people"`
-	// Platform is what is failed over.
-	Platform runbook.Topology `yaml:"platform"`
+	// Platform is what is failed over. It stands under platform, where each system
+	// that has to know more of it has a key of its own; see [runbook.Part].
+	Platform runbook.Topology `yaml:"-"`
 	// Kubernetes says how the cluster of each of the platform's Regions is reached.
 	Kubernetes map[string]live.Cluster `yaml:"kubernetes"`
 	// AWS says whose credentials are used.
@@ -115,9 +116,9 @@ const (
 )
 
 // Roster is the people as the commands know them.
-func (c *Settings) Roster() []commands.Person {
-	out := make([]commands.Person, len(c.People))
-	for i, p := range c.People {
+func (s *Settings) Roster() []commands.Person {
+	out := make([]commands.Person, len(s.People))
+	for i, p := range s.People {
 		out[i] = commands.Person{ID: p.Slack, Name: p.Name, Roles: p.Roles, BreakGlass: p.BreakGlass}
 	}
 	return out
@@ -127,7 +128,10 @@ func (c *Settings) Roster() []commands.Person {
 // environment variables that the caller cannot do without. Its error is a
 // [strict.Faults] with all that is wrong at once, each with its place, or says why
 // the file cannot be opened. No secret appears in it.
-func Load(path string, env func(string) string, needed ...string) (*Settings, error) {
+//
+// parts are what systems have to know of the platform: each is decoded into its own
+// struct, checked by it, and kept as data.
+func Load(path string, env func(string) string, parts []runbook.Part, needed ...string) (*Settings, error) {
 	data, err := strict.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no settings file %s; deploy/config.example.yaml shows one", path)
@@ -135,15 +139,34 @@ func Load(path string, env func(string) string, needed ...string) (*Settings, er
 	if err != nil {
 		return nil, fmt.Errorf("read the settings: %w", err)
 	}
-	s := &Settings{}
+	f := file{Platform: platform{Parts: strict.Parts{}}}
+	s := &f.Settings
 	doc, faults := strict.Parse(path, data, "here")
 	if doc.Root != nil {
-		r := strict.Read(doc, strict.Decoder{Words: words, OneSlip: true}, "the file", s)
+		for _, p := range parts {
+			f.Platform.Parts[p.Key] = p.New()
+		}
+		r := strict.Read(doc, strict.Decoder{Words: wordsOf(parts), OneSlip: true}, "the file", &f)
+		s.Platform = f.Platform.Topology
 		for name, region := range s.Platform.Regions {
 			region.Name = name
 			s.Platform.Regions[name] = region
 		}
+		for _, p := range parts {
+			if err := p.Freeze(&s.Platform, f.Platform.Parts[p.Key]); err != nil {
+				return nil, err
+			}
+		}
 		s.check(r, filepath.Dir(path))
+		for _, p := range parts {
+			at := strict.Join("platform", p.Key)
+			if c, ok := f.Platform.Parts[p.Key].(runbook.Checker); ok && r.Given(at) {
+				c.Check(runbook.Checks{Report: r.Below(at), Topology: s.Platform})
+			}
+		}
+		if accounts := r.Accounts(); len(accounts) > 1 {
+			r.Fault("platform", "the ARNs are of different accounts: %s", strings.Join(accounts, ", "))
+		}
 		faults = r.Faults()
 	}
 	s.Secrets, faults = readSecrets(env, faults)
@@ -155,16 +178,57 @@ func Load(path string, env func(string) string, needed ...string) (*Settings, er
 	return s, nil
 }
 
-// words are how faults of settings are said.
+// file is the settings file as it is written.
+type file struct {
+	Settings `yaml:",inline"`
+	Platform platform `yaml:"platform"`
+}
+
+type platform struct {
+	runbook.Topology `yaml:",inline"`
+	Parts            strict.Parts `yaml:",inline"`
+}
+
+// wordsOf are how faults of settings are said.
+func wordsOf(parts []runbook.Part) strict.Words {
+	w := words
+	w.Unknown = func(at, key string, known []string) string {
+		if at == "platform" || strings.HasPrefix(at, "platform.") {
+			if now := moved(key, parts); now != "" {
+				return fmt.Sprintf("unknown key %q here: it stands under %s now", key, now)
+			}
+		}
+		return fmt.Sprintf("unknown key %q%s", key, strict.DidYouMean(key, known))
+	}
+	return w
+}
+
+// moved is where a key that was met somewhere below platform belongs; empty when it
+// belongs nowhere.
+func moved(key string, parts []runbook.Part) string {
+	var places []string
+	for _, f := range strict.Fields(reflect.TypeFor[runbook.Topology]()) {
+		if f.Key == key {
+			places = append(places, "platform")
+		}
+	}
+	for _, p := range parts {
+		if p.Formerly == key {
+			places = append(places, strict.Join("platform", p.Key))
+		}
+		for _, at := range p.Where(key) {
+			places = append(places, strict.Join("platform", at))
+		}
+	}
+	return strings.Join(places, " or ")
+}
+
 var words = strict.Words{
 	Wants: func(key string, want strict.Want, _ reflect.Type, n *yaml.Node) string {
 		if want == strict.WantBool {
 			return fmt.Sprintf("%s is true or false, not %s", key, shown(n))
 		}
 		return fmt.Sprintf("%s wants %s, not %s", key, wanted[want], shown(n))
-	},
-	Unknown: func(_, key string, known []string) string {
-		return fmt.Sprintf("unknown key %q%s", key, strict.DidYouMean(key, known))
 	},
 	Lacks: func(whose string, _ any, key string) string { return fmt.Sprintf("%s lacks %q", whose, key) },
 	Empty: func(key string, typ reflect.Type, optional bool, n *yaml.Node) (bool, string) {

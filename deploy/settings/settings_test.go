@@ -16,7 +16,12 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/aurora"
+	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/takeover"
 )
 
 // tokens are those of an environment in which nothing is missing.
@@ -59,7 +64,7 @@ func written(t *testing.T, old, by string) string {
 
 func faults(t *testing.T, path string, env map[string]string, needed ...string) strict.Faults {
 	t.Helper()
-	c, err := Load(path, environ(env), needed...)
+	c, err := Load(path, environ(env), providers.Parts(), needed...)
 	if err == nil {
 		return nil
 	}
@@ -77,7 +82,7 @@ func faults(t *testing.T, path string, env map[string]string, needed ...string) 
 }
 
 func TestTheExampleIsWithoutFault(t *testing.T) {
-	c, err := Load(example, environ(nil), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL", "SYNTHETIC_TEST_TOKEN")
+	c, err := Load(example, environ(nil), providers.Parts(), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL", "SYNTHETIC_TEST_TOKEN")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,13 +232,13 @@ func TestSecretsAreCheckedAndNeverShown(t *testing.T) {
 }
 
 func TestWithoutSlackTheSettingsCanStillBeRead(t *testing.T) {
-	if _, err := Load(example, func(string) string { return "" }); err != nil {
+	if _, err := Load(example, func(string) string { return "" }, providers.Parts()); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestWhatTheEnvironmentSaysIsTidied(t *testing.T) {
-	c, err := Load(example, environ(map[string]string{"SLACK_BOT_TOKEN": " xoxb-1\n", "SLACK_API_URL": "http://127.0.0.1:8065/api"}))
+	c, err := Load(example, environ(map[string]string{"SLACK_BOT_TOKEN": " xoxb-1\n", "SLACK_API_URL": "http://127.0.0.1:8065/api"}), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +248,7 @@ func TestWhatTheEnvironmentSaysIsTidied(t *testing.T) {
 }
 
 func TestAMissingFileNamesTheExample(t *testing.T) {
-	_, err := Load(filepath.Join(t.TempDir(), "config.yaml"), environ(nil))
+	_, err := Load(filepath.Join(t.TempDir(), "config.yaml"), environ(nil), providers.Parts())
 	if err == nil || !strings.Contains(err.Error(), "there is no settings file") || !strings.Contains(err.Error(), "deploy/config.example.yaml") {
 		t.Errorf("error is %v", err)
 	}
@@ -251,7 +256,7 @@ func TestAMissingFileNamesTheExample(t *testing.T) {
 
 func TestFilesAreFoundBesideTheSettings(t *testing.T) {
 	path := written(t, "    # kubeconfig: kubeconfig.yaml ", "    kubeconfig: kubeconfig.yaml ")
-	c, err := Load(path, environ(nil))
+	c, err := Load(path, environ(nil), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,29 +358,40 @@ func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
 	}
 }
 
+func partOf[T any](t *testing.T, c *Settings, key string) T {
+	t.Helper()
+	part, err := runbook.PartOf[T](c.Platform, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return part
+}
+
 func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
-	c, err := Load(example, environ(nil))
+	c, err := Load(example, environ(nil), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
 	granted := rights(t)
-	for _, region := range c.Platform.Regions {
+	lever := partOf[takeover.Settings](t, c, "takeover")
+	for name, db := range partOf[aurora.Settings](t, c, "aurora").Regions {
 		for _, action := range []string{"rds:SwitchoverGlobalCluster", "rds:FailoverGlobalCluster"} {
-			if !slices.Contains(granted[action], region.DBClusterARN) {
-				t.Errorf("%s is not granted on %s", action, region.DBClusterARN)
+			if !slices.Contains(granted[action], db.DBClusterARN) {
+				t.Errorf("%s is not granted on %s", action, db.DBClusterARN)
 			}
 		}
-		if object := "arn:aws:s3:::" + region.TakeoverBucket + "/" + c.Platform.DNS.TakeoverKey; !slices.Contains(granted["s3:PutObject"], object) {
+		if object := "arn:aws:s3:::" + lever.Regions[name].TakeoverBucket + "/" + lever.TakeoverKey; !slices.Contains(granted["s3:PutObject"], object) {
 			t.Errorf("s3:PutObject is not granted on %s", object)
 		}
 	}
-	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + c.Platform.DNS.HealthCheck}; !slices.Equal(got, want) {
+	home := partOf[dns.Settings](t, c, "dns").Regions[c.Platform.Home]
+	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + home.HealthCheck}; !slices.Equal(got, want) {
 		t.Errorf("route53:UpdateHealthCheck is granted on %v, want %v", got, want)
 	}
 }
 
 func TestTheClusterRolesAreNarrow(t *testing.T) {
-	c, err := Load(example, environ(nil))
+	c, err := Load(example, environ(nil), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}

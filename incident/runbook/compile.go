@@ -282,6 +282,15 @@ func (c *compiler) instances(f Facts) []*instance {
 	return out
 }
 
+// known adds what each system knows of the platform to the facts.
+func (c *compiler) known(f Facts) Facts {
+	f, err := f.withParts(c.cat.Parts())
+	if err != nil {
+		c.fault(c.src.at.Fault("%v", err))
+	}
+	return f
+}
+
 func (c *compiler) facts(f Facts, i *instance) Facts {
 	f.Service = i.service
 	return f
@@ -290,6 +299,7 @@ func (c *compiler) facts(f Facts, i *instance) Facts {
 // plan compiles for one set of facts. It goes as far as it can and leaves what is
 // wrong in c.faults; the plan is nil when the order of the steps cannot be told.
 func (c *compiler) plan(f Facts) *Plan {
+	f = c.known(f)
 	all := c.instances(f)
 	c.link(all, f)
 	if c.circles(all) {

@@ -30,7 +30,7 @@ func (s *Source) Lint(cat Catalog) Faults {
 	c.faults = append(c.faults, s.faults...)
 	c.check()
 	for _, mode := range s.Modes {
-		f := RepresentativeFacts(mode)
+		f := RepresentativeFacts(mode, c.cat.Parts()...)
 		if p := c.plan(f); p != nil {
 			c.faults = append(c.faults, c.uncovered(p)...)
 			c.moved(p)
@@ -46,10 +46,11 @@ func (s *Source) Lint(cat Catalog) Faults {
 // unused checks the inputs of steps that were in no plan so far, because their
 // condition asks for something the made-up incidents do not have.
 func (c *compiler) unused() {
-	f := RepresentativeFacts(modes[0])
+	f := RepresentativeFacts(modes[0], c.cat.Parts()...)
 	if len(c.src.Modes) > 0 {
-		f = RepresentativeFacts(c.src.Modes[0])
+		f = RepresentativeFacts(c.src.Modes[0], c.cat.Parts()...)
 	}
+	f = c.known(f)
 	for _, s := range c.steps {
 		if c.used[s] {
 			continue
@@ -136,7 +137,7 @@ func (c *compiler) left(p *Plan, f Facts) {
 
 // differing finds an identifier that is written out in two steps, and differently.
 func (c *compiler) differing() {
-	names := identifiers()
+	names := c.identifiers()
 	first := map[string]text{}
 	for _, s := range c.steps {
 		if s.with == nil {
@@ -169,14 +170,19 @@ func (c *compiler) differing() {
 }
 
 // identifiers are the keys under which the settings name things.
-func identifiers() map[string]bool {
-	out := map[string]bool{}
-	for _, typ := range []reflect.Type{
-		reflect.TypeFor[Region](), reflect.TypeFor[Database](), reflect.TypeFor[Cache](), reflect.TypeFor[DNS](),
-	} {
-		for _, in := range strict.Fields(typ) {
-			if in.Type.Kind() == reflect.String {
-				out[in.Key] = true
+func (c *compiler) identifiers() map[string]bool {
+	out := map[string]bool{"record": true}
+	types := []reflect.Type{reflect.TypeFor[Region]()}
+	for _, p := range c.cat.Parts() {
+		types = append(types, p.typ())
+		if t := p.regional(); t != nil {
+			types = append(types, t)
+		}
+	}
+	for _, typ := range types {
+		for _, f := range strict.Fields(typ) {
+			if f.Type.Kind() == reflect.String {
+				out[f.Key] = true
 			}
 		}
 	}

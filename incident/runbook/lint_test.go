@@ -155,7 +155,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil && len(faults) == 0 {
 			t.Errorf("load says %v, lint says nothing", err)
 		}
-		if _, cerr := s.Compile(catalogue, RepresentativeFacts("planned")); err != nil && cerr == nil {
+		if _, cerr := s.Compile(catalogue, facts("planned")); err != nil && cerr == nil {
 			t.Errorf("load says %v, compile says nothing", err)
 		}
 	})

@@ -173,6 +173,9 @@ func parts(v reflect.Value) []Field {
 	return out
 }
 
+// Of is the field's value in a struct of the type that it was listed for.
+func (f Field) Of(v reflect.Value) reflect.Value { return v.FieldByIndex(f.index) }
+
 func (f Field) in(v reflect.Value) reflect.Value {
 	v = v.FieldByIndex(f.index)
 	if f.part == "" {
