@@ -96,7 +96,7 @@ sections:
 // What is typed wrong ends with 2 and a sentence that says what would work, and
 // nothing is begun.
 func TestWhatIsTypedWrong(t *testing.T) {
-	dir := inFolder(t, map[string]string{"odd.yaml": badScenario, "r.yaml": badRunbook, "file": "", "broken.yaml": "name: [a\n"})
+	dir := inFolder(t, map[string]string{"odd.yaml": badScenario, "r.yaml": badRunbook, "file": "", "broken.yaml": "name: [a\n", "large": strings.Repeat("#", 1<<20+1)})
 	in := func(name string) string { return filepath.Join(dir, name) }
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -149,6 +149,12 @@ func TestWhatIsTypedWrong(t *testing.T) {
 		"check of no Region":         {[]string{"check", "--config", example, "--region", "mars"}, []string{`"mars" is not a Region of the platform: use one of us-east-1, us-west-2`}},
 		"check in no mode":           {[]string{"check", "--config", example, "--mode", "later"}, []string{`--mode is planned or unplanned, not "later"`}},
 
+		"settings that never end":      {[]string{"serve", "--config", "/dev/zero"}, []string{`read the settings: read /dev/zero: it is a device, and has to be a regular file`}},
+		"a scenario that never ends":   {[]string{"rehearse", "--auto", "--scenario", "/dev/zero"}, []string{`/dev/zero: it is a device, and has to be a regular file`}},
+		"a runbook that never ends":    {[]string{"runbook", "lint", "/dev/zero"}, []string{`read runbook /dev/zero: it is a device, and has to be a regular file`}},
+		"settings that are too large":  {[]string{"check", "--config", in("large")}, []string{`large: it is larger than 1 MiB`}},
+		"a runbook that is too large":  {[]string{"runbook", "show", in("large")}, []string{`large: it is larger than 1 MiB`}},
+		"a scenario that is too large": {[]string{"scenario", "lint", in("large")}, []string{`large: it is larger than 1 MiB`}},
 		"speed":                        {[]string{"rehearse", "--speed", "fast"}, []string{`speed "fast" is not usable: give a number above 0`}},
 		"speed of nothing":             {[]string{"rehearse", "--speed", "0"}, []string{`speed "0" is not usable`}},
 		"seed":                         {[]string{"rehearse", "--auto", "--seed", "x"}, []string{`--seed "x" is not usable: give a whole number from 0 up`}},

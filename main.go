@@ -28,6 +28,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/review"
@@ -429,18 +430,19 @@ func newLog(w io.Writer) zerolog.Logger {
 	return zerolog.New(zerolog.ConsoleWriter{Out: w, TimeFormat: time.RFC3339, NoColor: true}).With().Timestamp().Logger()
 }
 
-func settingsOf(file string, env func(string) string, needed ...string) (*Config, error) {
+func settingsOf(file string, env func(string) string, needed ...string) (*settings.Settings, error) {
 	if file == "" {
 		return nil, usagef("--config is missing: name the settings file; deploy/config.example.yaml shows one")
 	}
-	c, err := LoadConfig(file, env, needed...)
+	c, err := settings.Load(file, env, providers.Parts(), needed...)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return c, nil
 }
 
-func (c *Config) ends(ctx context.Context, log zerolog.Logger) (providers.Ends, error) {
+// connect makes the real ends of the wires; it calls nobody.
+func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (providers.Ends, error) {
 	dial := live.NewDial(c.Dial)
 	regions := make([]string, 0, len(c.Platform.Regions))
 	for name := range c.Platform.Regions {
@@ -465,7 +467,8 @@ func (c *Config) ends(ctx context.Context, log zerolog.Logger) (providers.Ends, 
 	return ends, nil
 }
 
-func (c *Config) files() fs.FS {
+// files are the runbook, the messages and the review.
+func files(c *settings.Settings) fs.FS {
 	if c.Templates == "" {
 		return templates.FS
 	}
@@ -491,7 +494,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		return usagef("%s. The record would be lost with the server: turn on appendonly, or set allow_volatile in %s", strings.TrimSuffix(durable.Says, "."), file)
 	}
 	log.Info().Str("redis", durable.Says).Msg("the record")
-	ends, err := c.ends(ctx, log)
+	ends, err := connect(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -502,7 +505,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		slack: bot.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
-		channel: c.Slack.Channel, command: c.Slack.Command, templates: c.files(), updateEvery: c.UpdateEvery,
+		channel: c.Slack.Channel, command: c.Slack.Command, templates: files(c), updateEvery: c.UpdateEvery,
 	}.assemble(ctx, log)
 	if err != nil {
 		return quiet(ctx, err)
@@ -520,11 +523,11 @@ func checkVerb(env func(string) string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "check --config FILE", Short: "Carry out the readiness checks once and print what they find", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			settings, err := settingsOf(file, env)
+			from, err := settingsOf(file, env)
 			if err != nil {
 				return err
 			}
-			return check(c.Context(), settings, region, mode, c.OutOrStdout())
+			return check(c.Context(), from, region, mode, c.OutOrStdout())
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "the settings file; deploy/config.example.yaml shows one")
@@ -533,7 +536,7 @@ func checkVerb(env func(string) string) *cobra.Command {
 	return c
 }
 
-func check(ctx context.Context, c *Config, region, mode string, out io.Writer) error {
+func check(ctx context.Context, c *settings.Settings, region, mode string, out io.Writer) error {
 	if mode != "planned" && mode != "unplanned" {
 		return usagef("--mode is planned or unplanned, not %q", mode)
 	}
@@ -548,16 +551,16 @@ func check(ctx context.Context, c *Config, region, mode string, out io.Writer) e
 	if target.Name == "" {
 		return usagef("%q is not a Region of the platform: use one of %s", region, strings.Join(regionNames(c.Platform), ", "))
 	}
-	ends, err := c.ends(ctx, zerolog.Nop())
+	ends, err := connect(ctx, c, zerolog.Nop())
 	if err != nil {
 		return err
 	}
-	files, err := loadRunbook(c.files())
+	loaded, err := loadRunbook(files(c))
 	if err != nil {
 		return err
 	}
 	catalog := providers.Catalog(ends)
-	plan, err := files.Compile(catalog.Runbook(), runbook.Facts{
+	plan, err := loaded.Compile(catalog.Runbook(), runbook.Facts{
 		Mode: mode, Severity: "SEV-1", Reason: "readiness check", Source: source, Target: target, Topology: c.Platform,
 	})
 	if err != nil {
@@ -623,7 +626,7 @@ func runbookVerb() *cobra.Command {
 			if err != nil {
 				return under(err, dir)
 			}
-			plan, err := source.Compile(catalog(), runbook.RepresentativeFacts(mode))
+			plan, err := source.Compile(catalog(), runbook.RepresentativeFacts(mode, providers.Parts()...))
 			if err != nil {
 				return under(err, dir)
 			}

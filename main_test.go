@@ -361,7 +361,7 @@ func TestEachChangingStepIsNeeded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := source.Compile(catalog, runbook.RepresentativeFacts(mode))
+		plan, err := source.Compile(catalog, runbook.RepresentativeFacts(mode, providers.Parts()...))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -474,7 +474,7 @@ contexts:
 		text = text[:i] + by + text[j:]
 	}
 	between("    nameservers:", "    # Public resolvers", "    nameservers: [\""+servers+"\"]\n")
-	between("    resolvers:", "\n  probe:", "    resolvers: [{name: Local, addr: \""+servers+"\"}]\n")
+	between("    resolvers:", "\n  elb:", "    resolvers: [{name: Local, addr: \""+servers+"\"}]\n")
 	l.config = filepath.Join(dir, "config.yaml")
 	writeFile(t, l.config, text)
 	l.env = map[string]string{

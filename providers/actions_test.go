@@ -14,6 +14,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -70,6 +71,21 @@ func (w *world) facts(mode string) runbook.Facts {
 		Incident: "INC-2026-0042", Mode: mode, Severity: "SEV-1", Reason: "a test",
 		Source: top.Regions[east], Target: top.Regions[west], Topology: top,
 	}
+}
+
+func partOf[T any](t *testing.T, top runbook.Topology, key string) T {
+	t.Helper()
+	part, err := runbook.PartOf[T](top, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return part
+}
+
+// checksOf are the health checks of the home Region's record.
+func (w *world) checksOf(t *testing.T) dns.Checks {
+	t.Helper()
+	return partOf[dns.Settings](t, w.Topology(), "dns").Regions[east]
 }
 
 // call is one step of the shipped runbook, compiled for this world.

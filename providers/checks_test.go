@@ -11,6 +11,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -104,10 +105,10 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 			return func(s *sim.State) { primary(s).Threshold = 1 }
 		}, []string{"1 of its 2 children"}},
 		{"dns-guard", "the takeover check is not counted", func(w *world) func(*sim.State) {
-			return func(s *sim.State) { primary(s).Children = []string{w.Topology().DNS.EndpointCheck} }
+			return func(s *sim.State) { primary(s).Children = []string{w.checksOf(t).EndpointCheck} }
 		}, []string{"does not count the takeover check"}},
 		{"dns-guard", "the takeover check is not inverted", func(w *world) func(*sim.State) {
-			return func(s *sim.State) { takeoverCheck(s, w.Topology().DNS.TakeoverCheck).Inverted = false }
+			return func(s *sim.State) { takeoverCheck(s, w.checksOf(t).TakeoverCheck).Inverted = false }
 		}, []string{"is not inverted"}},
 		{"dns-guard", "the records hang on another check and do not look at their targets", func(w *world) func(*sim.State) {
 			return func(s *sim.State) {
@@ -117,7 +118,7 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 						r.AliasTarget.EvaluateTargetHealth = false
 					}
 					if r.Failover == "PRIMARY" {
-						other := w.Topology().DNS.EndpointCheck
+						other := w.checksOf(t).EndpointCheck
 						r.HealthCheckId = &other
 					}
 				}
@@ -424,8 +425,11 @@ func TestOneOfAKindIsNotManyOfThem(t *testing.T) {
 	} {
 		a, c := w.call(t, step)
 		c.Plan.Topology.Services = c.Plan.Topology.Services[:1]
-		c.Plan.Topology.DNS.Nameservers = c.Plan.Topology.DNS.Nameservers[:1]
-		c.Plan.Topology.DNS.Resolvers = c.Plan.Topology.DNS.Resolvers[:1]
+		names := partOf[dns.Settings](t, c.Plan.Topology, "dns")
+		names.Nameservers, names.Resolvers = names.Nameservers[:1], names.Resolvers[:1]
+		if err := dns.Platform.Freeze(&c.Plan.Topology, names); err != nil {
+			t.Fatal(err)
+		}
 		if strings.HasPrefix(step, "rolled-out") {
 			c.Step.With = []byte(`{"service":"user-service","replicas":1}`)
 		}
@@ -442,7 +446,7 @@ func TestAVersionThatMovedIsShownToAPerson(t *testing.T) {
 	a, c := w.call(t, "shift-dns")
 	w.OnCall(func(call sim.Call, before bool) error {
 		if before && call.Operation == "UpdateHealthCheck" {
-			w.change(t, func(s *sim.State) { s.DNS.Checks[w.Topology().DNS.HealthCheck].Version++ })
+			w.change(t, func(s *sim.State) { s.DNS.Checks[w.checksOf(t).HealthCheck].Version++ })
 		}
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers"
 )
 
 // row is a step as docs/RUNBOOK.md tells it.
@@ -50,7 +51,7 @@ func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
 	steps := map[string]*step{}
 	var order []string
 	for _, mode := range []string{"planned", "unplanned"} {
-		for _, s := range compile(t, cat, runbook.RepresentativeFacts(mode)).Steps {
+		for _, s := range compile(t, cat, runbook.RepresentativeFacts(mode, providers.Parts()...)).Steps {
 			if steps[s.Group] == nil {
 				steps[s.Group] = &step{Step: s}
 				order = append(order, s.Group)
@@ -110,7 +111,7 @@ func TestWhatTheRunbookPageNamesExists(t *testing.T) {
 	}
 	groups := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
-		for _, s := range compile(t, catalog(), runbook.RepresentativeFacts(mode)).Steps {
+		for _, s := range compile(t, catalog(), runbook.RepresentativeFacts(mode, providers.Parts()...)).Steps {
 			groups[s.Group] = true
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"cel.dev/cel-go/cel"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // timeouts are how long a step may take that does not say.
@@ -38,12 +40,12 @@ func (s *Source) Compile(cat Catalog, f Facts) (*Plan, error) {
 		return nil, s.faults
 	}
 	if !slices.Contains(s.Modes, f.Mode) {
-		return nil, fmt.Errorf("runbook %q cannot be run in mode %q; it was written for %s", s.Runbook, f.Mode, list(s.Modes, "and"))
+		return nil, fmt.Errorf("runbook %q cannot be run in mode %q; it was written for %s", s.Runbook, f.Mode, strict.List(s.Modes, "and"))
 	}
 	c := newCompiler(s, cat)
 	c.check()
 	p := c.plan(f)
-	if faults := append(c.faults, c.uncovered(p)...).tidy(); len(faults) > 0 {
+	if faults := append(c.faults, c.uncovered(p)...).Sorted(); len(faults) > 0 {
 		return nil, faults
 	}
 	return p, nil
@@ -81,8 +83,8 @@ type compiler struct {
 }
 
 type complaint struct {
-	at     place
-	format string
+	at   place
+	kind strict.Kind
 }
 
 func newCompiler(s *Source, cat Catalog) *compiler {
@@ -110,7 +112,7 @@ func (c *compiler) check() {
 func (c *compiler) checkStep(s *step) {
 	if id := s.id.value; id != "" {
 		if first, twice := c.groups[id]; twice {
-			c.fault(s.id.at.fault("step id %q is used twice: first at %s", id, first.id.at))
+			c.fault(s.id.at.Fault("step id %q is used twice: first at %s", id, first.id.at))
 			c.tangled = true
 		} else {
 			c.groups[id] = s
@@ -119,28 +121,28 @@ func (c *compiler) checkStep(s *step) {
 	}
 	if uses := s.uses.value; uses != "" {
 		if _, ok := c.cat[uses]; !ok {
-			c.fault(s.uses.at.fault("unknown action %q%s", uses, meant(uses, slices.Collect(maps.Keys(c.cat)))))
+			c.fault(s.uses.at.Fault("unknown action %q%s", uses, strict.DidYouMean(uses, slices.Collect(maps.Keys(c.cat)))))
 			c.tangled = true
 		}
 	} else {
 		c.tangled = true
 	}
 	if each := s.each.value; each != "" && each != "services" {
-		c.fault(s.each.at.fault("a step can only be repeated for each of \"services\", not %q", each))
+		c.fault(s.each.at.Fault("a step can only be repeated for each of \"services\", not %q", each))
 		c.tangled = true
 	}
 	if s.where.value != "" && !s.each.given() {
-		c.fault(s.where.at.fault(`"where" chooses among services and is of no use without "each: services"; use "when"`))
+		c.fault(s.where.at.Fault(`"where" chooses among services and is of no use without "each: services"; use "when"`))
 	}
 	if g := Gate(s.gate.value); g != "" && g != Required && g != Advice {
-		c.fault(s.gate.at.fault("unknown gate %q%s", g, meant(string(g), []string{string(Required), string(Advice)})))
+		c.fault(s.gate.at.Fault("unknown gate %q%s", g, strict.DidYouMean(string(g), []string{string(Required), string(Advice)})))
 	}
 	most := c.span(s.timeout, "timeout")
 	if most == 0 {
 		most = timeouts[c.cat[s.uses.value].Kind]
 	}
 	if u := c.span(s.usually, "usually"); u > most && most > 0 {
-		c.fault(s.usually.at.fault("the step usually takes %s, and may take at most %s: give it a longer timeout", span(u), span(most)))
+		c.fault(s.usually.at.Fault("the step usually takes %s, and may take at most %s: give it a longer timeout", span(u), span(most)))
 	}
 	c.condition(s, s.when, c.when, false)
 	c.condition(s, s.where, c.where, true)
@@ -170,10 +172,10 @@ func (c *compiler) span(t text, key string) time.Duration {
 	d, err := time.ParseDuration(t.value)
 	switch {
 	case err != nil:
-		c.fault(t.at.fault("%q wants a duration like 30s or 15m, not %q", key, t.value))
+		c.fault(t.at.Fault("%q wants a duration like 30s or 15m, not %q", key, t.value))
 		return 0
 	case d <= 0:
-		c.fault(t.at.fault("%q has to be longer than nothing, not %q", key, t.value))
+		c.fault(t.at.Fault("%q has to be longer than nothing, not %q", key, t.value))
 		return 0
 	}
 	return d
@@ -187,25 +189,25 @@ func (c *compiler) checkApproval(s *step) {
 		return
 	}
 	if a.by.value != "" && !slices.Contains(roles, a.by.value) {
-		c.fault(a.by.at.fault("unknown role %q%s", a.by.value, meant(a.by.value, roles)))
+		c.fault(a.by.at.Fault("unknown role %q%s", a.by.value, strict.DidYouMean(a.by.value, roles)))
 	}
 	if a.confirm.value != "" && a.confirm.value != "region" {
-		c.fault(a.confirm.at.fault("\"confirm\" may only be \"region\", not %q", a.confirm.value))
+		c.fault(a.confirm.at.Fault("\"confirm\" may only be \"region\", not %q", a.confirm.value))
 	}
 	c.span(a.expires, "expires")
 	if len(a.covers) > 0 && s.each.given() {
-		c.fault(a.at.fault("an approval that is asked once for each service cannot cover other steps"))
+		c.fault(a.at.Fault("an approval that is asked once for each service cannot cover other steps"))
 	}
 	for _, t := range a.covers {
 		other, ok := c.groups[t.value]
 		switch {
 		case !ok && c.src.hole:
 		case !ok:
-			c.fault(t.at.fault("the approval covers the unknown step %q%s", t.value, meant(t.value, slices.Collect(maps.Keys(c.groups)))))
+			c.fault(t.at.Fault("the approval covers the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
 		case other == s:
-			c.fault(t.at.fault("an approval covers its own step anyway"))
+			c.fault(t.at.Fault("an approval covers its own step anyway"))
 		case other.approval != nil:
-			c.fault(t.at.fault("step %q is covered here and asks for an approval of its own at %s: keep one", t.value, other.approval.at))
+			c.fault(t.at.Fault("step %q is covered here and asks for an approval of its own at %s: keep one", t.value, other.approval.at))
 		}
 	}
 }
@@ -217,16 +219,16 @@ func (c *compiler) checkRerun(s *step) {
 		other, ok := c.groups[t.value]
 		if !ok {
 			if !c.src.hole {
-				c.fault(t.at.fault("a retry would carry out the unknown step %q again%s", t.value, meant(t.value, slices.Collect(maps.Keys(c.groups)))))
+				c.fault(t.at.Fault("a retry would carry out the unknown step %q again%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
 			}
 			continue
 		}
 		a, known := c.cat[other.uses.value]
 		switch {
 		case other == s:
-			c.fault(t.at.fault("a retry carries out its own step again anyway"))
+			c.fault(t.at.Fault("a retry carries out its own step again anyway"))
 		case known && a.Kind != Check && a.Kind != Wait:
-			c.fault(t.at.fault("a retry may only carry out again what reads, and step %q does not (%s is a %s)", t.value, other.uses.value, a.Kind))
+			c.fault(t.at.Fault("a retry may only carry out again what reads, and step %q does not (%s is a %s)", t.value, other.uses.value, a.Kind))
 		}
 	}
 }
@@ -255,7 +257,7 @@ func (c *compiler) instances(f Facts) []*instance {
 		if p := c.when[s]; p != nil {
 			ok, err := holds(p, f)
 			if err != nil {
-				c.fault(s.when.at.fault("%v", err))
+				c.fault(s.when.at.Fault("%v", err))
 			}
 			in = ok
 		}
@@ -268,7 +270,7 @@ func (c *compiler) instances(f Facts) []*instance {
 			if p := c.where[s]; p != nil && in {
 				ok, err := holds(p, c.facts(f, one))
 				if err != nil {
-					c.fault(s.where.at.fault("%v", err))
+					c.fault(s.where.at.Fault("%v", err))
 				}
 				one.in = ok
 			}
@@ -282,6 +284,15 @@ func (c *compiler) instances(f Facts) []*instance {
 	return out
 }
 
+// known adds what each system knows of the platform to the facts.
+func (c *compiler) known(f Facts) Facts {
+	f, err := f.withParts(c.cat.Parts())
+	if err != nil {
+		c.fault(c.src.at.Fault("%v", err))
+	}
+	return f
+}
+
 func (c *compiler) facts(f Facts, i *instance) Facts {
 	f.Service = i.service
 	return f
@@ -290,6 +301,7 @@ func (c *compiler) facts(f Facts, i *instance) Facts {
 // plan compiles for one set of facts. It goes as far as it can and leaves what is
 // wrong in c.faults; the plan is nil when the order of the steps cannot be told.
 func (c *compiler) plan(f Facts) *Plan {
+	f = c.known(f)
 	all := c.instances(f)
 	c.link(all, f)
 	if c.circles(all) {
@@ -329,7 +341,7 @@ func (c *compiler) plan(f Facts) *Plan {
 	}
 	sum, err := p.Sum()
 	if err != nil {
-		c.fault(c.src.at.fault("%v", err))
+		c.fault(c.src.at.Fault("%v", err))
 		return nil
 	}
 	p.Digest = sum
@@ -356,7 +368,7 @@ func (c *compiler) say(t text, f Facts, repeated bool) string {
 	}
 	out, err := render(t.value, f, repeated)
 	if err != nil {
-		c.fault(t.at.fault("text %q: %v", short(t.value), err))
+		c.fault(t.at.Fault("text %q: %v", strict.Short(t.value), err))
 	}
 	return out
 }
@@ -401,17 +413,17 @@ func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
 		in.whose = " for " + i.service.Name
 	}
 	bad := false
-	in.fail = func(n *yaml.Node, format string, args ...any) {
+	in.fail = func(n *yaml.Node, kind strict.Kind, text string) {
 		bad = true
-		at := i.file.place(n)
+		at := i.file.At(n)
 		if i.each.given() {
 			// What is wrong with one copy is mostly wrong with all: once is enough.
-			if other, said := c.said[complaint{at, format}]; said && other != i.id {
+			if other, said := c.said[complaint{at, kind}]; said && other != i.id {
 				return
 			}
-			c.said[complaint{at, format}] = i.id
+			c.said[complaint{at, kind}] = i.id
 		}
-		c.fault(at.fault(format, args...))
+		c.fault(at.Fault("%s", text))
 	}
 	typ := structOf(action.With)
 	if i.step.with == nil && typ == nil {
@@ -422,16 +434,16 @@ func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
 	}
 	given := i.step.with
 	if given == nil {
-		given = &yaml.Node{Kind: yaml.MappingNode, Line: i.uses.at.line, Column: i.uses.at.column}
+		given = &yaml.Node{Kind: yaml.MappingNode, Line: i.uses.at.Line, Column: i.uses.at.Column}
 	}
 	v := reflect.New(typ)
-	in.structure(in.fill(given, f, i.each.given()), v.Elem())
-	if bad || len(inputsOf(typ)) == 0 {
+	in.decode(in.fill(given, f, i.each.given()), v.Interface())
+	if bad || len(strict.Fields(typ)) == 0 {
 		return nil
 	}
 	data, err := json.Marshal(v.Interface())
 	if err != nil {
-		in.fail(given, "the input of %s cannot be kept as JSON: %v", in.action, err)
+		in.fail(given, strict.Other, fmt.Sprintf("the input of %s cannot be kept as JSON: %v", in.action, err))
 		return nil
 	}
 	return data
@@ -445,7 +457,7 @@ func (c *compiler) uncovered(p *Plan) Faults {
 	var out Faults
 	for _, s := range p.Steps {
 		if s.NoReturn && s.Approval == nil && s.CoveredBy == "" {
-			out = append(out, c.groups[s.Group].uses.at.fault(
+			out = append(out, c.groups[s.Group].uses.at.Fault(
 				"%s is a point of no return, and in mode %s no approval covers step %q: give it an approval, or let an earlier approval's \"covers\" name it",
 				s.Uses, p.Mode, s.Group))
 		}
@@ -469,11 +481,11 @@ func (c *compiler) cover(f Facts, all []*instance, needs map[*instance][]*instan
 					continue
 				}
 				if reaches(i, o, needs) {
-					c.fault(t.at.fault("step %q is covered by the approval of %q, which needs it: each would wait for the other", t.value, i.step.id.value))
+					c.fault(t.at.Fault("step %q is covered by the approval of %q, which needs it: each would wait for the other", t.value, i.step.id.value))
 					break
 				}
 				if by := steps[o].CoveredBy; by != "" && by != i.id {
-					c.fault(t.at.fault("in mode %s step %q is covered by the approval of %q as well: one is enough", f.Mode, t.value, by))
+					c.fault(t.at.Fault("in mode %s step %q is covered by the approval of %q as well: one is enough", f.Mode, t.value, by))
 					break
 				}
 				steps[o].CoveredBy = i.id

@@ -35,7 +35,7 @@ func TestAWholeRunbookHasNoFaults(t *testing.T) {
 
 func TestEachStepComesAfterWhatItNeeds(t *testing.T) {
 	for _, mode := range modes {
-		p := compile(t, whole(t), RepresentativeFacts(mode))
+		p := compile(t, whole(t), facts(mode))
 		seen := map[string]bool{}
 		for _, s := range p.Steps {
 			for _, n := range s.Needs {
@@ -59,7 +59,7 @@ func TestStepsKeepTheOrderOfTheFilesWhereNeedsAllow(t *testing.T) {
 {id: d, title: D, runbook: x, uses: elb.healthy},
 `), "r.yaml")
 	var got []string
-	for _, s := range compile(t, s, RepresentativeFacts("planned")).Steps {
+	for _, s := range compile(t, s, facts("planned")).Steps {
 		got = append(got, s.ID)
 	}
 	if want := []string{"a", "b", "c", "d"}; !slices.Equal(got, want) {
@@ -68,7 +68,7 @@ func TestStepsKeepTheOrderOfTheFilesWhereNeedsAllow(t *testing.T) {
 }
 
 func TestAStepForEachServiceIsCopiedAndFilledIn(t *testing.T) {
-	p := compile(t, whole(t), RepresentativeFacts("planned"))
+	p := compile(t, whole(t), facts("planned"))
 	s, ok := p.Step("scale/order-service")
 	if !ok {
 		t.Fatal("no copy for order-service")
@@ -91,7 +91,7 @@ func TestAStepForEachServiceIsCopiedAndFilledIn(t *testing.T) {
 }
 
 func TestACopyThatWhereLeftOutHandsOnItsNeeds(t *testing.T) {
-	p := compile(t, whole(t), RepresentativeFacts("planned"))
+	p := compile(t, whole(t), facts("planned"))
 	// notification-service is not probed, so the targets need its scaling itself.
 	needs(t, p, "targets", "scale/notification-service", "probe/user-service", "probe/order-service", "probe/product-service", "probe/payment-service")
 	// product-service and notification-service are not fenced; what that would
@@ -100,10 +100,10 @@ func TestACopyThatWhereLeftOutHandsOnItsNeeds(t *testing.T) {
 }
 
 func TestAStepThatWhenLeftOutIsReplacedByItsNeeds(t *testing.T) {
-	planned := compile(t, whole(t), RepresentativeFacts("planned"))
+	planned := compile(t, whole(t), facts("planned"))
 	needs(t, planned, "smoke", "cache")
 	needs(t, planned, "verify-dns", "flip-dns")
-	unplanned := compile(t, whole(t), RepresentativeFacts("unplanned"))
+	unplanned := compile(t, whole(t), facts("unplanned"))
 	needs(t, unplanned, "smoke", "cache")
 	needs(t, planned, "cache", "switch")
 	needs(t, unplanned, "cache", "promote")
@@ -120,12 +120,12 @@ func TestAChainOfStepsLeftOutIsFollowedToItsEnd(t *testing.T) {
 {id: c, title: C, runbook: x, uses: elb.healthy, when: 'severity == "SEV-9"', needs: [b]},
 {id: d, title: D, runbook: x, uses: elb.healthy, needs: [c]},
 `), "r.yaml")
-	needs(t, compile(t, s, RepresentativeFacts("planned")), "d", "b")
-	needs(t, compile(t, s, RepresentativeFacts("unplanned")), "d", "a")
+	needs(t, compile(t, s, facts("planned")), "d", "b")
+	needs(t, compile(t, s, facts("unplanned")), "d", "a")
 }
 
 func TestDefaultsAreFilledIn(t *testing.T) {
-	p := compile(t, whole(t), RepresentativeFacts("unplanned"))
+	p := compile(t, whole(t), facts("unplanned"))
 	for id, want := range map[string]time.Duration{
 		"page": 30 * time.Second, "targets": 30 * time.Second, "take-over": 2 * time.Minute,
 		"agreed": 24 * time.Hour, "verify-dns": 15 * time.Minute, "promote": 10 * time.Minute,
@@ -146,11 +146,11 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 }
 
 func TestAnApprovalCoversLaterSteps(t *testing.T) {
-	u := compile(t, whole(t), RepresentativeFacts("unplanned"))
+	u := compile(t, whole(t), facts("unplanned"))
 	if cache, _ := u.Step("cache"); cache.CoveredBy != "promote" {
 		t.Errorf("cache: covered by %q in mode unplanned", cache.CoveredBy)
 	}
-	p := compile(t, whole(t), RepresentativeFacts("planned"))
+	p := compile(t, whole(t), facts("planned"))
 	cache, _ := p.Step("cache")
 	if cache.CoveredBy != "switch" || !cache.NoReturn {
 		t.Errorf("cache: covered by %q, no return %v", cache.CoveredBy, cache.NoReturn)
@@ -169,7 +169,7 @@ func TestARetryTakesTheStepsOfThePlanWithIt(t *testing.T) {
 {id: d, title: D, runbook: x, uses: elb.healthy, rerun: c}
 `), "r.yaml")
 	for mode, first := range map[string][]string{"planned": {"a"}, "unplanned": nil} {
-		f := RepresentativeFacts(mode)
+		f := facts(mode)
 		p := compile(t, src, f)
 		want := first
 		for _, s := range f.Topology.Services {
@@ -184,7 +184,7 @@ func TestARetryTakesTheStepsOfThePlanWithIt(t *testing.T) {
 }
 
 func TestTheDigestIsThatOfThePlan(t *testing.T) {
-	f := RepresentativeFacts("planned")
+	f := facts("planned")
 	p := compile(t, whole(t), f)
 	if len(p.Digest) != 12 {
 		t.Fatalf("digest %q", p.Digest)
@@ -212,7 +212,7 @@ func TestTheDigestIsThatOfThePlan(t *testing.T) {
 }
 
 func TestAModeThatTheRunbookDoesNotHaveIsRefused(t *testing.T) {
-	f := RepresentativeFacts("planned")
+	f := facts("planned")
 	f.Mode = "sudden"
 	_, err := whole(t).Compile(catalogue, f)
 	if err == nil || !strings.Contains(err.Error(), `"planned" and "unplanned"`) {
@@ -221,14 +221,14 @@ func TestAModeThatTheRunbookDoesNotHaveIsRefused(t *testing.T) {
 }
 
 func TestATextThatComesOutEmptyIsRefused(t *testing.T) {
-	f := RepresentativeFacts("planned")
-	f.Target.DBCluster = ""
+	f := facts("planned")
+	f.Topology.Parts["aurora"] = json.RawMessage(`{"regions":{"us-west-2":{"db_cluster_arn":"a"}}}`)
 	_, err := whole(t).Compile(catalogue, f)
 	var faults Faults
 	if !errors.As(err, &faults) || len(faults) != 1 {
 		t.Fatalf("error %v", err)
 	}
-	want := `sections/01-readiness.yaml:13:21: "cluster" is empty, and aurora.available needs it (written {{ .Target.DBCluster }})`
+	want := `sections/01-readiness.yaml:13:21: "cluster" is empty, and aurora.available needs it (written {{ .Target.Parts.aurora.db_cluster }})`
 	if faults[0].String() != want {
 		t.Errorf("got  %s\nwant %s", faults[0], want)
 	}
@@ -239,7 +239,7 @@ func TestAPointOfNoReturnThatNobodyIsAskedAboutIsRefused(t *testing.T) {
 {id: a, title: A, runbook: x, uses: aurora.failover, with: {cluster: c}, approval: {by: approver, expires: 5m, covers: [b]}, when: 'severity == "SEV-1"'},
 {id: b, title: B, runbook: x, uses: cache.promote, needs: [a]},
 `), "r.yaml")
-	f := RepresentativeFacts("planned")
+	f := facts("planned")
 	compile(t, s, f)
 	f.Severity = "SEV-2"
 	if _, err := s.Compile(catalogue, f); err == nil || !strings.Contains(err.Error(), `no approval covers step "b"`) {
@@ -252,13 +252,13 @@ func TestARunbookWithFaultsIsNotCompiled(t *testing.T) {
 	if err == nil || s == nil {
 		t.Fatalf("source %v, error %v", s, err)
 	}
-	if _, err := s.Compile(catalogue, RepresentativeFacts("planned")); err == nil {
+	if _, err := s.Compile(catalogue, facts("planned")); err == nil {
 		t.Error("it was")
 	}
 }
 
 func TestNoServicesMeansNoCopies(t *testing.T) {
-	f := RepresentativeFacts("planned")
+	f := facts("planned")
 	f.Topology.Services = nil
 	p := compile(t, whole(t), f)
 	needs(t, p, "targets", "standby-available")
@@ -271,7 +271,7 @@ func TestInputsOfEveryKindAreDecoded(t *testing.T) {
  codes: [200, '{{ .Topology.Policy.ObjectiveMinutes }}'], share: 0.5, limit: {max: 255},
  body: {n: '{{ .Topology.Policy.Page }}', t: 2026-01-01, l: [1, null, x]}, band: {low: 1, high: 2}}},
 `), "r.yaml")
-	p := compile(t, s, RepresentativeFacts("planned"))
+	p := compile(t, s, facts("planned"))
 	want := `{"url":"12","every":90000000000,"headers":{"X-A":"1","X-B":"us-west-2"},"codes":[200,30],"share":0.5,"limit":{"max":255},"body":{"l":[1,null,"x"],"n":true,"t":"2026-01-01"},"band":{"low":1,"high":2}}`
 	if got := string(p.Steps[0].With); got != want {
 		t.Errorf("input\n%s\nwant\n%s", got, want)
@@ -280,7 +280,7 @@ func TestInputsOfEveryKindAreDecoded(t *testing.T) {
 
 func TestShow(t *testing.T) {
 	for _, mode := range modes {
-		out := Show(compile(t, whole(t), RepresentativeFacts(mode)))
+		out := Show(compile(t, whole(t), facts(mode)))
 		golden(t, "show-"+mode+".txt", out)
 		for line := range strings.Lines(out) {
 			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > showWidth {
@@ -297,7 +297,7 @@ func TestThePlanUsuallyTakesItsLongestChain(t *testing.T) {
 {id: c, title: C, runbook: x, uses: elb.healthy, needs: [a, b]},
 {id: d, title: D, runbook: x, uses: elb.healthy, needs: [c], usually: 5s},
 `), "r.yaml")
-	p := compile(t, s, RepresentativeFacts("planned"))
+	p := compile(t, s, facts("planned"))
 	if d := p.Usually(); d != 30*time.Second {
 		t.Errorf("%s, want the 25 s of b and the 5 s of d", d)
 	}

@@ -11,6 +11,8 @@ import (
 	"cel.dev/cel-go/common/operators"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // modes are the ways in which a failover can be run.
@@ -28,6 +30,9 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("page", cel.BoolType),
 		cel.Variable("source.name", cel.StringType),
 		cel.Variable("target.name", cel.StringType),
+		cel.Variable("parts", cel.DynType),
+		cel.Variable("source.parts", cel.DynType),
+		cel.Variable("target.parts", cel.DynType),
 		cel.Variable("policy.page", cel.BoolType),
 		cel.Variable("policy.lag_warn_ms", cel.IntType),
 		cel.Variable("policy.lag_confirm_ms", cel.IntType),
@@ -53,6 +58,9 @@ func variables(f Facts) map[string]any {
 	return map[string]any{
 		"mode": f.Mode, "severity": f.Severity, "page": p.Page,
 		"source.name": f.Source.Name, "target.name": f.Target.Name,
+		"parts":                    f.Parts,
+		"source.parts":             f.Source.Parts,
+		"target.parts":             f.Target.Parts,
 		"policy.page":              p.Page,
 		"policy.lag_warn_ms":       int64(p.LagWarnMS),
 		"policy.lag_confirm_ms":    int64(p.LagConfirmMS),
@@ -65,33 +73,33 @@ func variables(f Facts) map[string]any {
 }
 
 // condition compiles a `when`, or with services true a `where`.
-func condition(t text, src *file, services bool) (cel.Program, Faults) {
+func condition(t text, src *strict.Document, services bool) (cel.Program, Faults) {
 	get := environment
 	if services {
 		get = serviceEnvironment
 	}
 	env, err := get()
 	if err != nil {
-		return nil, Faults{t.at.fault("conditions cannot be read at all: %v", err)}
+		return nil, Faults{t.at.Fault("conditions cannot be read at all: %v", err)}
 	}
 	ast, issues := env.Compile(t.value)
 	if issues.Err() != nil {
 		var out Faults
 		for _, e := range issues.Errors() {
 			out = append(out, inside(t, src, e.Location.Line(), e.Location.Column()).
-				fault("condition: %s", plainCondition(e.Message)))
+				Fault("condition: %s", plainCondition(e.Message)))
 		}
 		return nil, out
 	}
 	if !ast.OutputType().IsExactType(cel.BoolType) {
-		return nil, Faults{t.at.fault("a condition is true or false, but this one is of type %s", ast.OutputType())}
+		return nil, Faults{t.at.Fault("a condition is true or false, but this one is of type %s", ast.OutputType())}
 	}
 	if f := strangeModes(t, src, ast); len(f) > 0 {
 		return nil, f
 	}
 	p, err := env.Program(ast, cel.CostLimit(conditionCost))
 	if err != nil {
-		return nil, Faults{t.at.fault("condition: %v", err)}
+		return nil, Faults{t.at.Fault("condition: %v", err)}
 	}
 	return p, nil
 }
@@ -110,7 +118,7 @@ func plainCondition(message string) string {
 
 // strangeModes finds a mode compared with a word that is none: such a step would
 // silently never run, or always.
-func strangeModes(t text, src *file, ast *cel.Ast) Faults {
+func strangeModes(t text, src *strict.Document, ast *cel.Ast) Faults {
 	var out Faults
 	native := ast.NativeRep()
 	judge := func(e celast.Expr) {
@@ -120,7 +128,7 @@ func strangeModes(t text, src *file, ast *cel.Ast) Faults {
 		if word, ok := e.AsLiteral().Value().(string); ok && !slices.Contains(modes, word) {
 			at := native.SourceInfo().GetStartLocation(e.ID())
 			out = append(out, inside(t, src, at.Line(), at.Column()).
-				fault("condition: unknown mode %q%s", word, meant(word, modes)))
+				Fault("condition: unknown mode %q%s", word, strict.DidYouMean(word, modes)))
 		}
 	}
 	isMode := func(e celast.Expr) bool { return e.Kind() == celast.IdentKind && e.AsIdent() == "mode" }
@@ -165,22 +173,22 @@ func holds(p cel.Program, f Facts) (bool, error) {
 // inside is the place of a line (from 1) and column (from 0) of a text in its
 // file. Where the YAML folds lines or escapes characters the place is that of the
 // text as a whole, or of the line.
-func inside(t text, src *file, line, column int) place {
+func inside(t text, src *strict.Document, line, column int) place {
 	at := t.at
 	switch style := t.node.Style; {
 	case style&yaml.LiteralStyle != 0:
-		at.line += line
-		at.column = 1
-		if i := at.line - 1; i < len(src.lines) {
+		at.Line += line
+		at.Column = 1
+		if i := at.Line - 1; i < len(src.Lines) {
 			// The indentation of a literal is that of its first line.
-			first := src.lines[min(t.at.line, len(src.lines)-1)]
-			at.column = len(first) - len(strings.TrimLeft(first, " ")) + column + 1
+			first := src.Lines[min(t.at.Line, len(src.Lines)-1)]
+			at.Column = len(first) - len(strings.TrimLeft(first, " ")) + column + 1
 		}
 	case style&yaml.FoldedStyle != 0 || line != 1:
 	case style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
-		at.column += column + 1
+		at.Column += column + 1
 	default:
-		at.column += column
+		at.Column += column
 	}
 	return at
 }

@@ -62,10 +62,40 @@ func (b *band) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// What two systems of the tests know of the platform.
+type (
+	database struct {
+		GlobalCluster string             `yaml:"global_cluster" json:"global_cluster"`
+		Regions       map[string]cluster `yaml:"regions" json:"regions"`
+	}
+	cluster struct {
+		DBCluster    string `yaml:"db_cluster" json:"db_cluster"`
+		DBClusterARN string `yaml:"db_cluster_arn" json:"db_cluster_arn"`
+		Spare        int    `yaml:"spare,omitempty" json:"spare,omitempty"`
+	}
+	orders struct {
+		Order string `yaml:"order" json:"order"`
+	}
+)
+
+var (
+	databases = &Part{Key: "aurora", Formerly: "database", Example: database{
+		GlobalCluster: "ecommerce-global",
+		Regions: map[string]cluster{
+			"us-east-1": {DBCluster: "ecommerce-primary", DBClusterARN: "arn:aws:rds:us-east-1:123456789012:cluster:ecommerce-primary"},
+			"us-west-2": {DBCluster: "ecommerce-secondary", DBClusterARN: "arn:aws:rds:us-west-2:123456789012:cluster:ecommerce-secondary"},
+		},
+	}}
+	probes = &Part{Key: "probe", Example: orders{Order: "/api/v1/orders/synthetic-test"}}
+)
+
+// facts are representative ones of that catalogue.
+func facts(mode string) Facts { return RepresentativeFacts(mode, catalogue.Parts()...) }
+
 var catalogue = Catalog{
 	"aurora.switchover": {Kind: Change, About: "Moves the writer without loss.", With: clusterWith{}, NoReturn: true, Undo: "switch back", Home: "source", Proves: []incident.Trait{incident.WriterMoved}},
 	"aurora.failover":   {Kind: Change, About: "Promotes the standby.", With: clusterWith{}, NoReturn: true, Undo: "fail back", Home: "target", Proves: []incident.Trait{incident.WriterMoved}},
-	"aurora.available":  {Kind: Check, About: "The cluster is available.", With: clusterWith{}, Home: "target"},
+	"aurora.available":  {Kind: Check, About: "The cluster is available.", With: clusterWith{}, Home: "target", Part: databases},
 	"cache.promote":     {Kind: Change, About: "Promotes the cache.", NoReturn: true, Undo: "fail back", Home: "target"},
 	"dns.flip":          {Kind: Change, About: "Forces the primary's check unhealthy.", With: recordWith{}, Undo: "clear both flags", Undoable: true, Home: "us-east-1", Proves: []incident.Trait{incident.MovesUsers}},
 	"dns.verify":        {Kind: Wait, About: "The zone answers the target.", With: recordWith{}},
@@ -76,7 +106,7 @@ var catalogue = Catalog{
 	"kube.wipe":         {Kind: Change, About: "Deletes something, with no word on how it comes back."},
 	"pagerduty.trigger": {Kind: Tell, About: "Pages.", Home: "us-east-1"},
 	"people.confirm":    {Kind: Ask, About: "A person says yes."},
-	"probe.http":        {Kind: Check, About: "Asks a page.", With: probeWith{}},
+	"probe.http":        {Kind: Check, About: "Asks a page.", With: probeWith{}, Part: probes},
 }
 
 // archive is a file of several: each begins with a line "-- name --".

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // LintFile loads and lints, and returns everything that is wrong at once. Its
@@ -30,7 +31,7 @@ func (s *Source) Lint(cat Catalog) Faults {
 	c.faults = append(c.faults, s.faults...)
 	c.check()
 	for _, mode := range s.Modes {
-		f := RepresentativeFacts(mode)
+		f := RepresentativeFacts(mode, c.cat.Parts()...)
 		if p := c.plan(f); p != nil {
 			c.faults = append(c.faults, c.uncovered(p)...)
 			c.moved(p)
@@ -40,16 +41,17 @@ func (s *Source) Lint(cat Catalog) Faults {
 	c.unused()
 	c.noWayBack()
 	c.differing()
-	return c.faults.tidy()
+	return c.faults.Sorted()
 }
 
 // unused checks the inputs of steps that were in no plan so far, because their
 // condition asks for something the made-up incidents do not have.
 func (c *compiler) unused() {
-	f := RepresentativeFacts(modes[0])
+	f := RepresentativeFacts(modes[0], c.cat.Parts()...)
 	if len(c.src.Modes) > 0 {
-		f = RepresentativeFacts(c.src.Modes[0])
+		f = RepresentativeFacts(c.src.Modes[0], c.cat.Parts()...)
 	}
+	f = c.known(f)
 	for _, s := range c.steps {
 		if c.used[s] {
 			continue
@@ -67,15 +69,15 @@ func (c *compiler) unused() {
 func (c *compiler) noWayBack() {
 	for _, s := range c.steps {
 		if a, ok := c.cat[s.uses.value]; ok && s.closing && (a.Kind != Tell || len(s.needs) > 0) {
-			c.fault(s.uses.at.fault("step %q is carried out when the incident is resolved, so it can only tell (%s is a %s) and need nothing", s.id.value, s.uses.value, a.Kind))
+			c.fault(s.uses.at.Fault("step %q is carried out when the incident is resolved, so it can only tell (%s is a %s) and need nothing", s.id.value, s.uses.value, a.Kind))
 		}
 		a, ok := c.cat[s.uses.value]
 		switch {
 		case !ok || a.Kind != Change:
 		case a.Undo == "" && !a.NoReturn:
-			c.fault(s.uses.at.fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
+			c.fault(s.uses.at.Fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
 		case !a.Undoable && a.Leaves == "" && !a.NoReturn:
-			c.fault(s.uses.at.fault("%s changes something that cannot be taken back by itself, and does not say that there is nothing to take back", s.uses.value))
+			c.fault(s.uses.at.Fault("%s changes something that cannot be taken back by itself, and does not say that there is nothing to take back", s.uses.value))
 		}
 	}
 }
@@ -94,10 +96,10 @@ func (c *compiler) moved(p *Plan) {
 		}
 		at := c.groups[s.Group].uses.at
 		if !database {
-			c.fault(at.fault("step %q moves users, but in mode %s it does not need the database to be moved first (%s)", s.Group, p.Mode, c.showing(incident.WriterMoved)))
+			c.fault(at.Fault("step %q moves users, but in mode %s it does not need the database to be moved first (%s)", s.Group, p.Mode, c.showing(incident.WriterMoved)))
 		}
 		if !targets {
-			c.fault(at.fault("step %q moves users, but in mode %s it does not need healthy target groups first (%s)", s.Group, p.Mode, c.showing(incident.TargetsHealthy)))
+			c.fault(at.Fault("step %q moves users, but in mode %s it does not need healthy target groups first (%s)", s.Group, p.Mode, c.showing(incident.TargetsHealthy)))
 		}
 	}
 }
@@ -148,7 +150,7 @@ func (c *compiler) left(p *Plan, f Facts) {
 		if s.Gate == Advice || s.Kind == Tell || s.Home != "source" && s.Home != f.Source.Name {
 			continue
 		}
-		c.fault(c.groups[s.Group].uses.at.fault(
+		c.fault(c.groups[s.Group].uses.at.Fault(
 			"in mode unplanned step %q would need the Region being left (%s calls %s): leave it out there, use a way that lives elsewhere, or make it \"gate: advice\"",
 			s.Group, s.Uses, s.Home))
 	}
@@ -156,7 +158,7 @@ func (c *compiler) left(p *Plan, f Facts) {
 
 // differing finds an identifier that is written out in two steps, and differently.
 func (c *compiler) differing() {
-	names := identifiers()
+	names := c.identifiers()
 	first := map[string]text{}
 	for _, s := range c.steps {
 		if s.with == nil {
@@ -176,27 +178,32 @@ func (c *compiler) differing() {
 				system, _, _ := strings.Cut(s.uses.value, ".")
 				scope = system + " " + key
 			}
-			at := s.file.place(value)
+			at := s.file.At(value)
 			one, seen := first[scope]
 			switch {
 			case !seen:
 				first[scope] = text{value: value.Value, at: at}
 			case one.value != value.Value:
-				c.fault(at.fault("%q is %q here but %q at %s: the same thing needs the same name, best taken from the settings", key, value.Value, one.value, one.at))
+				c.fault(at.Fault("%q is %q here but %q at %s: the same thing needs the same name, best taken from the settings", key, value.Value, one.value, one.at))
 			}
 		}
 	}
 }
 
 // identifiers are the keys under which the settings name things.
-func identifiers() map[string]bool {
-	out := map[string]bool{}
-	for _, typ := range []reflect.Type{
-		reflect.TypeFor[Region](), reflect.TypeFor[Database](), reflect.TypeFor[Cache](), reflect.TypeFor[DNS](),
-	} {
-		for _, in := range inputsOf(typ) {
-			if in.typ.Kind() == reflect.String {
-				out[in.key] = true
+func (c *compiler) identifiers() map[string]bool {
+	out := map[string]bool{"record": true}
+	types := []reflect.Type{reflect.TypeFor[Region]()}
+	for _, p := range c.cat.Parts() {
+		types = append(types, p.typ())
+		if t := p.regional(); t != nil {
+			types = append(types, t)
+		}
+	}
+	for _, typ := range types {
+		for _, f := range strict.Fields(typ) {
+			if f.Type.Kind() == reflect.String {
+				out[f.Key] = true
 			}
 		}
 	}

@@ -94,15 +94,6 @@ func TestAFileThatIsNotThereIsNamedAsItWasTyped(t *testing.T) {
 	}
 }
 
-func TestASuggestionIsOnlyMadeWhenItIsNear(t *testing.T) {
-	known := []string{"needs", "uses", "title", "timeout"}
-	for word, want := range map[string]string{"need": "needs", "tilte": "title", "timout": "timeout", "colour": "", "USES": "uses"} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("%s: %q, want %q", word, got, want)
-		}
-	}
-}
-
 // Each broken rule on its own: the runbook without faults, changed in one place.
 func TestOneChangeMakesOneKindOfFault(t *testing.T) {
 	for _, c := range []struct {
@@ -164,7 +155,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil && len(faults) == 0 {
 			t.Errorf("load says %v, lint says nothing", err)
 		}
-		if _, cerr := s.Compile(catalogue, RepresentativeFacts("planned")); err != nil && cerr == nil {
+		if _, cerr := s.Compile(catalogue, facts("planned")); err != nil && cerr == nil {
 			t.Errorf("load says %v, compile says nothing", err)
 		}
 	})

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // Source is a runbook as it was read: every key known, every step in its place,
@@ -45,10 +47,9 @@ type step struct {
 	gate, timeout, usually   text
 	needs, rerun             []text
 	with                     *yaml.Node
-	withAt                   place
 	approval                 *approval
 	locked, closing          bool
-	file                     *file
+	file                     *strict.Document
 }
 
 type approval struct {
@@ -66,13 +67,15 @@ type text struct {
 
 func (t text) given() bool { return t.node != nil }
 
-// file is what is needed of a file to name places in it.
-type file struct {
-	name  string
-	lines []string
-}
+func textOf(t strict.Text) text { return text{t.Value, t.At, t.Node} }
 
-func (f *file) place(n *yaml.Node) place { return place{f.name, n.Line, n.Column} }
+func textsOf(all strict.Texts) []text {
+	var out []text
+	for _, t := range all {
+		out = append(out, textOf(t))
+	}
+	return out
+}
 
 // Load reads a runbook and the section files that it names, which lie in the
 // folder sections beside it.
@@ -81,14 +84,14 @@ func (f *file) place(n *yaml.Node) place { return place{f.name, n.Line, n.Column
 // [Unread] that says why the runbook file could not be opened. With Faults there still is a Source, good
 // for [Source.Lint] alone, so that a person sees everything at once.
 func Load(fsys fs.FS, name string) (*Source, error) {
-	data, err := fs.ReadFile(fsys, name)
+	data, err := strict.ReadFS(fsys, name)
 	if err != nil {
 		return nil, &Unread{File: name, Err: err}
 	}
-	l := &loader{fsys: fsys, src: &Source{path: name, at: place{name, 1, 1}}}
+	l := &loader{fsys: fsys, src: &Source{path: name, at: place{File: name, Line: 1, Column: 1}}}
 	l.runbook(data)
-	l.src.faults = l.src.faults.tidy()
-	return l.src, l.src.faults.err()
+	l.src.faults = l.src.faults.Sorted()
+	return l.src, l.src.faults.Err()
 }
 
 type loader struct {
@@ -103,58 +106,184 @@ var (
 	nameRule = "small letters, digits and single hyphens"
 )
 
+// The files as they are written.
+type (
+	runbookFile struct {
+		Runbook  strict.Text  `yaml:"runbook"`
+		Title    strict.Text  `yaml:"title"`
+		Modes    strict.Texts `yaml:"modes"`
+		Sections *yaml.Node   `yaml:"sections"`
+	}
+	sectionFile struct {
+		Section strict.Text `yaml:"section"`
+		Title   strict.Text `yaml:"title"`
+		Steps   *yaml.Node  `yaml:"steps"`
+	}
+	stepFile struct {
+		ID       strict.Text   `yaml:"id"`
+		Title    strict.Text   `yaml:"title"`
+		Runbook  strict.Text   `yaml:"runbook"`
+		Uses     strict.Text   `yaml:"uses"`
+		When     strict.Text   `yaml:"when,omitempty"`
+		Each     strict.Text   `yaml:"each,omitempty"`
+		Where    strict.Text   `yaml:"where,omitempty"`
+		Gate     strict.Text   `yaml:"gate,omitempty"`
+		Timeout  strict.Text   `yaml:"timeout,omitempty"`
+		Usually  strict.Text   `yaml:"usually,omitempty"`
+		Needs    strict.Texts  `yaml:"needs,omitempty"`
+		Rerun    strict.Texts  `yaml:"rerun,omitempty"`
+		Locked   bool          `yaml:"locked,omitempty"`
+		Closing  bool          `yaml:"closing,omitempty"`
+		With     *yaml.Node    `yaml:"with,omitempty"`
+		Approval *approvalFile `yaml:"approval,omitempty"`
+	}
+	approvalFile struct {
+		By      strict.Text  `yaml:"by"`
+		Confirm strict.Text  `yaml:"confirm,omitempty"`
+		Expires strict.Text  `yaml:"expires"`
+		Covers  strict.Texts `yaml:"covers,omitempty"`
+	}
+)
+
+// fileWords are how faults of these files are said.
+var fileWords = strict.Words{
+	Wants: func(key string, want strict.Want, typ reflect.Type, n *yaml.Node) string {
+		got := strict.Describe(n)
+		switch {
+		case want == strict.WantBool:
+			return fmt.Sprintf("%s is true or false, not %s", key, got)
+		case want == strict.WantMapping && typ == reflect.TypeFor[approvalFile]():
+			key = "an approval"
+			fallthrough
+		case want == strict.WantMapping:
+			return fmt.Sprintf("%s is a mapping of keys to values, not %s", key, got)
+		}
+		return fmt.Sprintf("%s wants %s, not %s", key, wanted[want], got)
+	},
+	Unknown: func(_, key string, known []string) string {
+		return fmt.Sprintf("unknown key %q%s", key, strict.DidYouMean(key, slices.Sorted(slices.Values(known))))
+	},
+	Lacks: func(_ string, owner any, key string) string {
+		switch owner := owner.(type) {
+		case *approvalFile:
+			return fmt.Sprintf("the approval lacks %q%s", key, meaning[key])
+		case *sectionFile:
+			return fmt.Sprintf("the section lacks %q", key)
+		case *stepFile:
+			whose := "the step"
+			if owner.ID.Value != "" && nameForm.MatchString(owner.ID.Value) {
+				whose = fmt.Sprintf("step %q", owner.ID.Value)
+			}
+			return fmt.Sprintf("%s lacks %q%s", whose, key, meaning[key])
+		}
+		return fmt.Sprintf("the runbook lacks %q", key)
+	},
+	Empty: func(key string, typ reflect.Type, _ bool, n *yaml.Node) (bool, string) {
+		if typ != reflect.TypeFor[strict.Text]() || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!null" && strings.TrimSpace(n.Value) != "" {
+			return false, ""
+		}
+		return true, key + " is empty"
+	},
+}
+
+// meaning of the keys that a step or an approval cannot do without.
+var meaning = map[string]string{
+	"runbook": ": the section of the source document that it carries out",
+	"uses":    ": the action that carries it out",
+	"by":      ": the role that may approve",
+	"expires": ": how long the question stands before it is asked again",
+}
+
+// decode reads a node of one of the files. whole is what it is called: "a step".
+func (l *loader) decode(d *strict.Document, whole string, n *yaml.Node, into any) {
+	r := strict.Decoder{Words: fileWords, File: d.Name, Report: func(n *yaml.Node, p strict.Problem) {
+		l.fault(d.At(n).Fault("%s", p.Text))
+	}}
+	r.Decode(whole, n, into)
+}
+
+// parse reads one document. A file that cannot be read as YAML leaves a hole.
+func (l *loader) parse(name string, data []byte) *strict.Document {
+	d, faults := strict.Parse(name, data, "in a runbook")
+	l.src.faults = append(l.src.faults, faults...)
+	if d.Root == nil {
+		l.src.hole = true
+	}
+	return d
+}
+
 func (l *loader) runbook(data []byte) {
-	f, root := l.parse(l.src.path, data)
-	if root == nil {
+	d := l.parse(l.src.path, data)
+	if d.Root == nil {
 		return
 	}
-	r := reader{l, f}
-	var id text
-	seen := r.mapping(root, "a runbook", keys{
-		"runbook": func(v *yaml.Node) { id = r.name(v, "runbook") },
-		"title":   func(v *yaml.Node) { l.src.title = r.text(v, "title") },
-		"modes": func(v *yaml.Node) {
-			for _, m := range r.texts(v, "modes") {
-				if !slices.Contains(modes, m.value) {
-					l.fault(m.at.fault("unknown mode %q%s", m.value, meant(m.value, modes)))
-					continue
-				}
-				if slices.Contains(l.src.Modes, m.value) {
-					l.fault(m.at.fault("mode %q is listed twice", m.value))
-					continue
-				}
-				l.src.Modes = append(l.src.Modes, m.value)
-			}
-		},
-		"sections": func(v *yaml.Node) {
-			if v.Kind != yaml.SequenceNode {
-				l.fault(f.place(v).fault(`"sections" wants a list of section names`))
-				l.src.hole = true
-				return
-			}
-			for _, n := range v.Content {
-				if n.Kind == yaml.MappingNode {
-					l.section(r, n, "")
-					continue
-				}
-				l.sectionFile(r.name(n, "sections"))
-			}
-		},
-	})
-	l.src.at = f.place(root)
-	l.src.Runbook = id.value
-	r.missing(seen, l.src.at, "the runbook", "runbook", "title", "modes", "sections")
-	if seen["modes"] && len(l.src.Modes) == 0 {
-		l.fault(l.src.at.fault(`"modes" names no mode; it may be %s`, list(modes, "and")))
+	l.src.at = d.At(d.Root)
+	var f runbookFile
+	l.decode(d, "a runbook", d.Root, &f)
+	l.src.Runbook = l.name(f.Runbook, "runbook").value
+	l.src.title = textOf(f.Title)
+	for _, m := range f.Modes {
+		switch {
+		case !slices.Contains(modes, m.Value):
+			l.fault(m.At.Fault("unknown mode %q%s", m.Value, strict.DidYouMean(m.Value, modes)))
+		case slices.Contains(l.src.Modes, m.Value):
+			l.fault(m.At.Fault("mode %q is listed twice", m.Value))
+		default:
+			l.src.Modes = append(l.src.Modes, m.Value)
+		}
+	}
+	if len(l.src.Modes) == 0 && hasKey(d.Root, "modes") {
+		l.fault(l.src.at.Fault(`"modes" names no mode; it may be %s`, strict.List(modes, "and")))
+	}
+	for _, n := range l.items(d, f.Sections, `"sections" wants a list of section names`) {
+		if n.Kind == yaml.MappingNode {
+			l.section(d, n, "")
+			continue
+		}
+		var name strict.Text
+		l.decode(d, `"sections"`, n, &name)
+		l.sectionFile(l.name(name, "sections"))
 	}
 	known := map[string]place{}
 	for _, s := range l.src.sections {
 		if first, twice := known[s.id.value]; twice && s.id.value != "" {
-			l.fault(s.id.at.fault("section %q is there twice: first at %s", s.id.value, first))
+			l.fault(s.id.at.Fault("section %q is there twice: first at %s", s.id.value, first))
 			continue
 		}
 		known[s.id.value] = s.id.at
 	}
+}
+
+func hasKey(n *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Kind == yaml.MappingNode && n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+// items are those of a list that was written; no list leaves a hole.
+func (l *loader) items(d *strict.Document, n *yaml.Node, otherwise string) []*yaml.Node {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind != yaml.SequenceNode:
+		l.fault(d.At(n).Fault("%s", otherwise))
+		l.src.hole = true
+		return nil
+	}
+	return n.Content
+}
+
+// name is a text that has to be a name; it has no value if it is none.
+func (l *loader) name(given strict.Text, key string) text {
+	t := textOf(given)
+	if t.value != "" && !nameForm.MatchString(t.value) {
+		l.fault(t.at.Fault("%q cannot be %q: use %s", key, t.value, nameRule))
+		t.value = ""
+	}
+	return t
 }
 
 func (l *loader) sectionFile(named text) {
@@ -164,11 +293,11 @@ func (l *loader) sectionFile(named text) {
 	}
 	dir := path.Join(path.Dir(l.src.path), "sections")
 	file := path.Join(dir, named.value+".yaml")
-	data, err := fs.ReadFile(l.fsys, file)
+	data, err := strict.ReadFS(l.fsys, file)
 	if err != nil {
 		l.src.hole = true
 		if !errors.Is(err, fs.ErrNotExist) {
-			l.fault(named.at.fault("section %q cannot be read: %v", named.value, err))
+			l.fault(named.at.Fault("section %q cannot be read: %v", named.value, err))
 			return
 		}
 		var there []string
@@ -176,37 +305,26 @@ func (l *loader) sectionFile(named text) {
 		for _, p := range found {
 			there = append(there, strings.TrimSuffix(path.Base(p), ".yaml"))
 		}
-		l.fault(named.at.fault("section %q has no file %s%s", named.value, file, meant(named.value, there)))
+		l.fault(named.at.Fault("section %q has no file %s%s", named.value, file, strict.DidYouMean(named.value, there)))
 		return
 	}
-	f, root := l.parse(file, data)
-	if root == nil {
-		return
+	d := l.parse(file, data)
+	if d.Root != nil {
+		l.section(d, d.Root, named.value)
 	}
-	l.section(reader{l, f}, root, named.value)
 }
 
 // section reads one section. expected is the name under which the runbook file
 // lists it, or "" for a section written inside that file.
-func (l *loader) section(r reader, root *yaml.Node, expected string) {
-	s := &section{}
-	seen := r.mapping(root, "a section", keys{
-		"section": func(v *yaml.Node) { s.id = r.name(v, "section") },
-		"title":   func(v *yaml.Node) { s.title = r.text(v, "title") },
-		"steps": func(v *yaml.Node) {
-			if v.Kind != yaml.SequenceNode {
-				l.fault(r.file.place(v).fault(`"steps" wants a list of steps`))
-				l.src.hole = true
-				return
-			}
-			for _, n := range v.Content {
-				s.steps = append(s.steps, l.step(r, n))
-			}
-		},
-	})
-	r.missing(seen, r.file.place(root), "the section", "section", "title", "steps")
+func (l *loader) section(d *strict.Document, root *yaml.Node, expected string) {
+	var f sectionFile
+	l.decode(d, "a section", root, &f)
+	s := &section{id: l.name(f.Section, "section"), title: textOf(f.Title)}
+	for _, n := range l.items(d, f.Steps, `"steps" wants a list of steps`) {
+		s.steps = append(s.steps, l.step(d, n))
+	}
 	if expected != "" && s.id.value != "" && s.id.value != expected {
-		l.fault(s.id.at.fault("section %q stands in the file of section %q: name both alike", s.id.value, expected))
+		l.fault(s.id.at.Fault("section %q stands in the file of section %q: name both alike", s.id.value, expected))
 		s.id.value = expected
 	}
 	for _, st := range s.steps {
@@ -215,246 +333,33 @@ func (l *loader) section(r reader, root *yaml.Node, expected string) {
 	l.src.sections = append(l.src.sections, s)
 }
 
-func (l *loader) step(r reader, n *yaml.Node) *step {
-	s := &step{at: r.file.place(n), file: r.file}
-	seen := r.mapping(n, "a step", keys{
-		"id":      func(v *yaml.Node) { s.id = r.name(v, "id") },
-		"title":   func(v *yaml.Node) { s.title = r.text(v, "title") },
-		"runbook": func(v *yaml.Node) { s.runbook = r.text(v, "runbook") },
-		"uses":    func(v *yaml.Node) { s.uses = r.text(v, "uses") },
-		"when":    func(v *yaml.Node) { s.when = r.text(v, "when") },
-		"each":    func(v *yaml.Node) { s.each = r.text(v, "each") },
-		"where":   func(v *yaml.Node) { s.where = r.text(v, "where") },
-		"gate":    func(v *yaml.Node) { s.gate = r.text(v, "gate") },
-		"timeout": func(v *yaml.Node) { s.timeout = r.text(v, "timeout") },
-		"usually": func(v *yaml.Node) { s.usually = r.text(v, "usually") },
-		"needs":   func(v *yaml.Node) { s.needs = r.texts(v, "needs") },
-		"rerun":   func(v *yaml.Node) { s.rerun = r.texts(v, "rerun") },
-		"locked":  func(v *yaml.Node) { s.locked = r.bool(v, "locked") },
-		"closing": func(v *yaml.Node) { s.closing = r.bool(v, "closing") },
-		"with": func(v *yaml.Node) {
-			if v.Kind != yaml.MappingNode {
-				l.fault(r.file.place(v).fault(`"with" wants a mapping of inputs, not %s`, describe(v)))
-				return
+func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
+	var f stepFile
+	l.decode(d, "a step", n, &f)
+	s := &step{
+		at: d.At(n), file: d,
+		id: l.name(f.ID, "id"), title: textOf(f.Title), runbook: textOf(f.Runbook), uses: textOf(f.Uses),
+		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
+		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
+		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
+	}
+	switch w := f.With; {
+	case w == nil:
+	case w.Kind != yaml.MappingNode:
+		l.fault(d.At(w).Fault(`"with" wants a mapping of inputs, not %s`, strict.Describe(w)))
+	default:
+		s.with = w
+	}
+	if a := f.Approval; a != nil {
+		s.approval = &approval{by: textOf(a.By), confirm: textOf(a.Confirm), expires: textOf(a.Expires), covers: textsOf(a.Covers)}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == "approval" {
+				s.approval.at = d.At(n.Content[i+1])
 			}
-			s.with, s.withAt = v, r.file.place(v)
-		},
-		"approval": func(v *yaml.Node) {
-			a := &approval{at: r.file.place(v)}
-			has := r.mapping(v, "an approval", keys{
-				"by":      func(v *yaml.Node) { a.by = r.text(v, "by") },
-				"confirm": func(v *yaml.Node) { a.confirm = r.text(v, "confirm") },
-				"expires": func(v *yaml.Node) { a.expires = r.text(v, "expires") },
-				"covers":  func(v *yaml.Node) { a.covers = r.texts(v, "covers") },
-			})
-			if v.Kind == yaml.MappingNode {
-				r.missing(has, a.at, "the approval", "by", "expires")
-			}
-			s.approval = a
-		},
-	})
-	if n.Kind == yaml.MappingNode {
-		whose := "the step"
-		if s.id.value != "" {
-			whose = fmt.Sprintf("step %q", s.id.value)
 		}
-		r.missing(seen, s.at, whose, "id", "title", "runbook", "uses")
 	}
 	if s.id.value == "" {
 		l.src.hole = true
-	}
-	return s
-}
-
-// parse reads one document. A file that cannot be read as YAML has one fault and
-// leaves a hole.
-func (l *loader) parse(name string, data []byte) (*file, *yaml.Node) {
-	f := &file{name: name, lines: strings.Split(string(data), "\n")}
-	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		l.src.hole = true
-		for _, at := range loadErrors(err) {
-			p := place{name, max(1, at.Mark.Line), max(1, at.Mark.Column)}
-			l.fault(p.fault("%s", plain(at.Message)))
-		}
-		return f, nil
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		l.src.hole = true
-		l.fault(place{name, 1, 1}.fault("the file is empty"))
-		return f, nil
-	}
-	before := len(l.src.faults)
-	l.refuseAliases(f, doc.Content[0])
-	if len(l.src.faults) > before {
-		l.src.hole = true
-		return f, nil
-	}
-	return f, doc.Content[0]
-}
-
-// refuseAliases keeps out anchors' references and merge keys. The reader at
-// night should see what a step does without looking it up elsewhere, and an alias
-// could contain itself.
-func (l *loader) refuseAliases(f *file, n *yaml.Node) {
-	if n.Kind == yaml.AliasNode {
-		l.fault(f.place(n).fault("aliases (*%s) are not allowed in a runbook: write the value out", n.Value))
-		return
-	}
-	for _, c := range n.Content {
-		l.refuseAliases(f, c)
-	}
-}
-
-// loadErrors takes the library's errors apart; each has its place.
-func loadErrors(err error) []*yaml.LoadError {
-	if many, ok := errors.AsType[*yaml.LoadErrors](err); ok {
-		return many.Errors
-	}
-	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
-		return []*yaml.LoadError{one}
-	}
-	return []*yaml.LoadError{{Message: err.Error()}}
-}
-
-func plain(message string) string {
-	switch {
-	case strings.Contains(message, "no documents in stream"):
-		return "the file is empty"
-	case strings.Contains(message, "found multiple"):
-		return "the file has more than one document: remove the --- between them"
-	}
-	return "not readable as YAML: " + strings.TrimPrefix(message, "yaml: ")
-}
-
-// reader turns nodes of one file into values and faults.
-type reader struct {
-	*loader
-	file *file
-}
-
-type keys map[string]func(value *yaml.Node)
-
-// mapping calls the function of each key that is there and reports the keys that
-// have none, or come twice. It returns the keys that were there.
-func (r reader) mapping(n *yaml.Node, what string, known keys) map[string]bool {
-	seen := map[string]bool{}
-	if n.Kind != yaml.MappingNode {
-		r.fault(r.file.place(n).fault("%s is a mapping of keys to values, not %s", what, describe(n)))
-		return seen
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		take, ok := known[k.Value]
-		switch {
-		case k.Kind != yaml.ScalarNode:
-			r.fault(r.file.place(k).fault("a key has to be a word, not %s", describe(k)))
-		case !ok:
-			r.fault(r.file.place(k).fault("unknown key %q%s", k.Value, meant(k.Value, slices.Sorted(maps.Keys(known)))))
-		case seen[k.Value]:
-			r.fault(r.file.place(k).fault("key %q is there twice", k.Value))
-		default:
-			seen[k.Value] = true
-			take(v)
-		}
-	}
-	return seen
-}
-
-var wanted = map[string]string{
-	"runbook": "",
-	"uses":    ": the action that carries it out",
-	"by":      ": the role that may approve",
-	"expires": ": how long the question stands before it is asked again",
-}
-
-func (r reader) missing(seen map[string]bool, at place, whose string, required ...string) {
-	for _, k := range required {
-		if seen[k] {
-			continue
-		}
-		why := wanted[k]
-		if k == "runbook" && strings.Contains(whose, "step") {
-			why = ": the section of the source document that it carries out"
-		}
-		r.fault(at.fault("%s lacks %q%s", whose, k, why))
-	}
-}
-
-func (r reader) text(n *yaml.Node, key string) text {
-	t := text{at: r.file.place(n), node: n}
-	switch {
-	case n.Kind == yaml.ScalarNode && (n.ShortTag() == "!!null" || strings.TrimSpace(n.Value) == ""):
-		r.fault(t.at.fault("%q is empty", key))
-	case n.Kind != yaml.ScalarNode:
-		r.fault(t.at.fault("%q wants text, not %s", key, describe(n)))
-	default:
-		t.value = n.Value
-	}
-	return t
-}
-
-func (r reader) name(n *yaml.Node, key string) text {
-	t := r.text(n, key)
-	if t.value != "" && !nameForm.MatchString(t.value) {
-		r.fault(t.at.fault("%q cannot be %q: use %s", key, t.value, nameRule))
-		t.value = ""
-	}
-	return t
-}
-
-// texts also takes a single text for a list of one.
-func (r reader) texts(n *yaml.Node, key string) []text {
-	if n.Kind != yaml.SequenceNode {
-		if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
-			return []text{r.text(n, key)}
-		}
-		r.fault(r.file.place(n).fault("%q wants a list, not %s", key, describe(n)))
-		return nil
-	}
-	var out []text
-	for _, c := range n.Content {
-		if t := r.text(c, key); t.value != "" {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-func (r reader) bool(n *yaml.Node, key string) bool {
-	var b bool
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Load(&b) != nil {
-		r.fault(r.file.place(n).fault("%q is true or false, not %s", key, describe(n)))
-	}
-	return b
-}
-
-// describe names what stands there instead of what was wanted.
-func describe(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		if n.Style&yaml.FlowStyle != 0 && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode {
-			return "a mapping (put a text with {{ }} in quotes)"
-		}
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.ScalarNode:
-		switch n.ShortTag() {
-		case "!!null":
-			return "nothing"
-		case "!!str":
-			return fmt.Sprintf("the text %q", short(n.Value))
-		}
-		return short(n.Value)
-	default: // aliases were refused before, and documents do not nest
-		return "something else"
-	}
-}
-
-func short(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:37]) + "..."
 	}
 	return s
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // link works out what each written need means. It looks at steps that do not take
@@ -20,7 +22,7 @@ func (c *compiler) link(all []*instance, f Facts) {
 		for _, t := range i.needs {
 			id, err := render(t.value, c.facts(f, i), i.each.given())
 			if err != nil {
-				c.fault(t.at.fault("need %q: %v", short(t.value), err))
+				c.fault(t.at.Fault("need %q: %v", strict.Short(t.value), err))
 				c.tangled = true
 				continue
 			}
@@ -46,15 +48,15 @@ func (c *compiler) unknownNeed(t text, id string, byGroup map[string][]*instance
 	of, known := byGroup[group]
 	switch {
 	case !isCopy || !known:
-		c.fault(t.at.fault("needs the unknown step %q%s", id, meant(group, slices.Collect(maps.Keys(byGroup)))))
+		c.fault(t.at.Fault("needs the unknown step %q%s", id, strict.DidYouMean(group, slices.Collect(maps.Keys(byGroup)))))
 	case !of[0].each.given():
-		c.fault(t.at.fault("needs %q, but step %q is not repeated for each service: write %q", id, group, group))
+		c.fault(t.at.Fault("needs %q, but step %q is not repeated for each service: write %q", id, group, group))
 	default:
 		var services []string
 		for _, o := range of {
 			services = append(services, o.service.Name)
 		}
-		c.fault(t.at.fault("needs %q, but there is no service %q%s", id, copied, meant(copied, services)))
+		c.fault(t.at.Fault("needs %q, but there is no service %q%s", id, copied, strict.DidYouMean(copied, services)))
 	}
 }
 
@@ -80,7 +82,7 @@ func (c *compiler) circles(all []*instance) bool {
 			places = append(places, e.link.at.at.String())
 		}
 		names = append(names, names[0])
-		c.fault(path[0].link.at.at.fault("steps wait for each other in a circle: %s (%s)",
+		c.fault(path[0].link.at.at.Fault("steps wait for each other in a circle: %s (%s)",
 			strings.Join(names, " -> "), strings.Join(places, ", ")))
 	}
 	return found

@@ -55,6 +55,9 @@ type Action struct {
 	// Home is where the API it calls really lives: "target", "source", an AWS
 	// Region name ("us-east-1" for Route 53 changes), or "" for none.
 	Home string
+	// Part is what it has to know of the platform beyond what all know; nil for
+	// nothing.
+	Part *Part
 }
 
 // Catalog is every action that a runbook may name, by its id "aurora.failover".

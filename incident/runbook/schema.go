@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // Schema is the JSON Schema of the runbook's files, for editors that complete and
@@ -107,10 +109,10 @@ func schemaOfStruct(typ reflect.Type, inside []reflect.Type) *jsonschema.Schema 
 	}
 	var required []string
 	properties := map[string]*jsonschema.Schema{}
-	for _, in := range inputsOf(typ) {
-		properties[in.key] = schemaOf(in.typ, append(slices.Clone(inside), typ))
-		if !in.optional {
-			required = append(required, in.key)
+	for _, in := range strict.Fields(typ) {
+		properties[in.Key] = schemaOf(in.Type, append(slices.Clone(inside), typ))
+		if !in.Optional {
+			required = append(required, in.Key)
 		}
 	}
 	return object(required, properties)
@@ -123,7 +125,7 @@ func schemaOf(typ reflect.Type, inside []reflect.Type) *jsonschema.Schema {
 	if typ == reflect.TypeFor[time.Duration]() {
 		return orFilledIn(durationText(""))
 	}
-	if p := reflect.PointerTo(typ); p.Implements(reflect.TypeFor[unmarshaler]()) ||
+	if p := reflect.PointerTo(typ); p.Implements(reflect.TypeFor[strict.Unmarshaler]()) ||
 		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) || typ == reflect.TypeFor[json.RawMessage]() {
 		return &jsonschema.Schema{} // it reads itself
 	}

@@ -2,11 +2,16 @@ package runbook
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // templated says whether s has anything to fill in.
@@ -22,7 +27,7 @@ func render(s string, f Facts, repeated bool) (string, error) {
 	if err != nil {
 		return "", errors.New(trimTemplate(err.Error()))
 	}
-	if err := checkFields(t, repeated); err != nil {
+	if err := checkFields(t, f, repeated); err != nil {
 		return "", err
 	}
 	var out limited
@@ -57,7 +62,7 @@ func trimTemplate(s string) string {
 // checkFields follows every field chain through the types, also in branches that
 // today's facts do not take. Inside range, with and define the dot is something
 // else, and execution has to tell.
-func checkFields(t *template.Template, repeated bool) error {
+func checkFields(t *template.Template, f Facts, repeated bool) error {
 	var faulty error
 	var walk func(n parse.Node, root bool)
 	chain := func(ident []string) {
@@ -66,6 +71,10 @@ func checkFields(t *template.Template, repeated bool) error {
 		}
 		if ident[0] == "Service" && !repeated {
 			faulty = errors.New("{{ .Service }} is only there in a step with each: services")
+			return
+		}
+		if at, parts := f.parts(ident); at > 0 {
+			faulty = followNames("."+strings.Join(ident[:at], "."), parts, ident[at:])
 			return
 		}
 		faulty = followFields(reflect.TypeFor[Facts](), ident)
@@ -116,6 +125,38 @@ func checkFields(t *template.Template, repeated bool) error {
 	return faulty
 }
 
+// parts is what a chain that leads to what a system knows begins at, and how many
+// of its words lead there; 0 for another chain.
+func (f Facts) parts(ident []string) (int, map[string]any) {
+	for i, parts := range map[string]map[string]any{"Parts": f.Parts, "Source Parts": f.Source.Parts, "Target Parts": f.Target.Parts} {
+		if way := strings.Fields(i); len(ident) >= len(way) && slices.Equal(ident[:len(way)], way) {
+			return len(way), parts
+		}
+	}
+	return 0, nil
+}
+
+// followNames follows a chain through what the systems know, which has the names of
+// the settings.
+func followNames(at string, v any, ident []string) error {
+	for _, name := range ident {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s has no .%s: it is a %T", at, name, v)
+		}
+		next, ok := m[name]
+		if !ok {
+			var known []string
+			for _, k := range slices.Sorted(maps.Keys(m)) {
+				known = append(known, at+"."+k)
+			}
+			return errors.New("there is no " + at + "." + name + strict.DidYouMean(at+"."+name, known))
+		}
+		v, at = next, at+"."+name
+	}
+	return nil
+}
+
 func followFields(typ reflect.Type, ident []string) error {
 	at := ""
 	for _, name := range ident {
@@ -135,7 +176,7 @@ func followFields(typ reflect.Type, ident []string) error {
 				for f := range typ.Fields() {
 					known = append(known, at+"."+f.Name)
 				}
-				return errors.New("there is no " + at + "." + name + meant(at+"."+name, known))
+				return errors.New("there is no " + at + "." + name + strict.DidYouMean(at+"."+name, known))
 			}
 			typ = field.Type
 		default:

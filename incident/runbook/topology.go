@@ -1,7 +1,10 @@
 package runbook
 
+import "encoding/json"
+
 // Topology is the platform as the settings describe it: what exists in which
-// Region, under which name. A run freezes it together with its plan, so that an
+// Region, under which name. What only one system needs to know is in that system's
+// part. A run freezes it together with its plan, so that an
 // edit never changes a live run. Regions are roles only inside a run (source and
 // target); here they are AWS names, because roles swap at every failover.
 type Topology struct {
@@ -9,39 +12,28 @@ type Topology struct {
 	Platform string `yaml:"platform" json:"platform"`
 	// Home is the Region that serves when nothing has happened: us-east-1.
 	Home string `yaml:"home" json:"home"`
+	// Record is the public name that users know: api.ecommerce.com, without a dot at
+	// its end.
+	Record string `yaml:"record" json:"record"`
 	// Regions by AWS name. Exactly two take part in a run.
 	Regions map[string]Region `yaml:"regions" json:"regions"`
 	// Services in the order in which people list them.
 	Services []Service `yaml:"services" json:"services"`
-	Database Database  `yaml:"database" json:"database"`
-	Cache    Cache     `yaml:"cache" json:"cache"`
-	DNS      DNS       `yaml:"dns" json:"dns"`
-	Probe    Probe     `yaml:"probe" json:"probe"`
 	Policy   Policy    `yaml:"policy" json:"policy"`
+	// Parts are what each system knows of the platform, by its key; see [Part].
+	Parts map[string]json.RawMessage `yaml:"-" json:"parts,omitempty"`
 }
 
-// Region is what the platform has in one AWS Region.
+// Region is what all systems know of one AWS Region.
 type Region struct {
 	// Name is the AWS name; filled from the key of Topology.Regions.
 	Name string `yaml:"-" json:"name"`
-	// Namespace of the services in this Region's Kubernetes cluster.
-	Namespace string `yaml:"namespace" json:"namespace"`
-	// DBCluster is the identifier of the Aurora cluster in this Region.
-	DBCluster string `yaml:"db_cluster" json:"db_cluster"`
-	// DBClusterARN is its ARN: a switchover takes nothing else.
-	DBClusterARN string `yaml:"db_cluster_arn" json:"db_cluster_arn"`
-	// CacheGroup is the ElastiCache replication group in this Region.
-	CacheGroup string `yaml:"cache_group" json:"cache_group"`
-	// LoadBalancerARN of the platform's ALB in this Region.
-	LoadBalancerARN string `yaml:"load_balancer_arn" json:"load_balancer_arn"`
 	// Endpoint is the Region's own address (scheme and host, no path), never the
 	// public name: it tells about this Region whatever DNS says.
 	Endpoint string `yaml:"endpoint" json:"endpoint"`
-	// TakeoverBucket holds the object that makes this Region take over; see DNS.
-	TakeoverBucket string `yaml:"takeover_bucket" json:"takeover_bucket"`
-	// MinNodesPerZone and MinZones are the capacity that a standby has to have.
-	MinNodesPerZone int `yaml:"min_nodes_per_zone" json:"min_nodes_per_zone"`
-	MinZones        int `yaml:"min_zones" json:"min_zones"`
+	// Parts are what each system has in this Region, by its key, for texts and
+	// conditions. They are filled while a plan is made and are not frozen twice.
+	Parts map[string]any `yaml:"-" json:"-"`
 }
 
 // Service is one Deployment of the platform.
@@ -55,57 +47,6 @@ type Service struct {
 	Writes bool `yaml:"writes,omitempty" json:"writes,omitempty"`
 	// Health is the path of its health page; empty when it has none.
 	Health string `yaml:"health,omitempty" json:"health,omitempty"`
-}
-
-// Database is the Aurora global database.
-type Database struct {
-	GlobalCluster string `yaml:"global_cluster" json:"global_cluster"`
-}
-
-// Cache is the ElastiCache global datastore.
-type Cache struct {
-	GlobalGroup string `yaml:"global_group" json:"global_group"`
-}
-
-// DNS is how users find the platform.
-type DNS struct {
-	// Zone is the hosted zone's id.
-	Zone string `yaml:"zone" json:"zone"`
-	// Record is the failover record's name, without a trailing dot.
-	Record string `yaml:"record" json:"record"`
-	// HealthCheck is the CALCULATED check of the PRIMARY record. It counts
-	// EndpointCheck and TakeoverCheck as children; both have to be healthy.
-	HealthCheck string `yaml:"health_check" json:"health_check"`
-	// EndpointCheck looks at the primary Region's own address.
-	EndpointCheck string `yaml:"endpoint_check" json:"endpoint_check"`
-	// TakeoverCheck is an inverted check of the takeover object in the standby
-	// Region: the object's presence makes the primary unhealthy.
-	TakeoverCheck string `yaml:"takeover_check" json:"takeover_check"`
-	// TakeoverKey is the object's key in the target Region's TakeoverBucket.
-	TakeoverKey string `yaml:"takeover_key" json:"takeover_key"`
-	// Nameservers are the zone's own servers, host:port.
-	Nameservers []string `yaml:"nameservers" json:"nameservers"`
-	// Resolvers are the public ones that are reported, host:port by name.
-	Resolvers []Resolver `yaml:"resolvers" json:"resolvers"`
-}
-
-// Resolver is one recursive resolver.
-type Resolver struct {
-	Name string `yaml:"name" json:"name"`
-	Addr string `yaml:"addr" json:"addr"`
-	// VPCOnly marks 169.254.169.253 and its like: asked only inside a VPC.
-	VPCOnly bool `yaml:"vpc_only,omitempty" json:"vpc_only,omitempty"`
-}
-
-// Probe is how the platform is asked whether it works.
-type Probe struct {
-	// Public is the address users use (scheme and host).
-	Public string `yaml:"public" json:"public"`
-	// RegionHeader names the response header that says which Region answered.
-	RegionHeader string `yaml:"region_header" json:"region_header"`
-	// Order is the path to which a synthetic order is posted, and below which it
-	// is read back by its id.
-	Order string `yaml:"order" json:"order"`
 }
 
 // Policy is what the people who own the platform decided in advance.
@@ -133,6 +74,9 @@ type Facts struct {
 	Source   Region // the Region being left
 	Target   Region // the Region taking over
 	Topology Topology
+	// Parts are what each system knows of the platform, by its key: its settings,
+	// under the names that they have there.
+	Parts map[string]any
 	// Service is set inside steps that are repeated `each: services`.
 	Service Service
 }

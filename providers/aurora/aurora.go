@@ -48,6 +48,7 @@ func once(o *rds.Options) { o.Retryer = awserr.Once() }
 
 // global is what the target Region says of the global database.
 type global struct {
+	database
 	id     string
 	status string
 	// writer is the ARN of the cluster that writes; empty when none does.
@@ -59,7 +60,11 @@ type global struct {
 }
 
 func (a *Aurora) global(ctx context.Context, p *runbook.Plan) (*global, error) {
-	id := p.Topology.Database.GlobalCluster
+	db, err := part(p)
+	if err != nil {
+		return nil, err
+	}
+	id := db.GlobalCluster
 	out, err := a.rds(p.Target.Name).DescribeGlobalClusters(ctx, &rds.DescribeGlobalClustersInput{
 		GlobalClusterIdentifier: aws.String(id),
 	}, a.reading)
@@ -69,16 +74,16 @@ func (a *Aurora) global(ctx context.Context, p *runbook.Plan) (*global, error) {
 	if len(out.GlobalClusters) != 1 {
 		return nil, &incident.Fault{
 			Err:    fmt.Errorf("describe %s in %s: %d global databases of that name", id, p.Target.Name, len(out.GlobalClusters)),
-			Person: true, Hint: "compare database.global_cluster in the settings with the account",
+			Person: true, Hint: "compare aurora.global_cluster in the settings with the account",
 		}
 	}
 	c := out.GlobalClusters[0]
-	g := &global{id: id, status: aws.ToString(c.Status)}
+	g := &global{database: db, id: id, status: aws.ToString(c.Status)}
 	for i, m := range c.GlobalClusterMembers {
 		if aws.ToBool(m.IsWriter) {
 			g.writer = aws.ToString(m.DBClusterArn)
 		}
-		if aws.ToString(m.DBClusterArn) == p.Target.DBClusterARN {
+		if aws.ToString(m.DBClusterArn) == db.target.DBClusterARN {
 			g.member = &c.GlobalClusterMembers[i]
 		}
 	}
@@ -116,12 +121,12 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	cluster, err := a.cluster(ctx, p.Target)
+	cluster, err := a.cluster(ctx, p.Target.Name, g.target.DBCluster)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
 	e := g.evidence()
-	e["cluster"], e["cluster_status"] = p.Target.DBCluster, cluster.status
+	e["cluster"], e["cluster_status"] = g.target.DBCluster, cluster.status
 	e["instances"] = fmt.Sprint(len(cluster.instances))
 
 	var wrong []string
@@ -143,14 +148,14 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		wrong = append(wrong, "it has no instance, so it cannot be promoted: add one first")
 	}
 	if len(wrong) > 0 {
-		return engine.Outcome{Summary: fmt.Sprintf("%s in %s cannot take over: %s", p.Target.DBCluster, p.Target.Name, strings.Join(wrong, "; ")), Evidence: e}, false, nil
+		return engine.Outcome{Summary: fmt.Sprintf("%s in %s cannot take over: %s", g.target.DBCluster, p.Target.Name, strings.Join(wrong, "; ")), Evidence: e}, false, nil
 	}
 	sync := string(g.member.SynchronizationStatus)
 	if sync == "" && p.Mode != "unplanned" {
 		return engine.Outcome{Evidence: e}, false, &incident.Fault{
-			Err:    fmt.Errorf("AWS does not tell whether %s in %s is connected to %s", p.Target.DBCluster, p.Target.Name, orNobody(name(g.writer))),
+			Err:    fmt.Errorf("AWS does not tell whether %s in %s is connected to %s", g.target.DBCluster, p.Target.Name, orNobody(name(g.writer))),
 			Person: true,
-			Hint:   fmt.Sprintf("SynchronizationStatus is missing for %s: aws rds describe-global-clusters --region %s --global-cluster-identifier %s", p.Target.DBCluster, p.Target.Name, g.id),
+			Hint:   fmt.Sprintf("SynchronizationStatus is missing for %s: aws rds describe-global-clusters --region %s --global-cluster-identifier %s", g.target.DBCluster, p.Target.Name, g.id),
 		}
 	}
 	if sync == "" {
@@ -158,7 +163,7 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	}
 	return engine.Outcome{
 		Summary: fmt.Sprintf("%s is available in %s with %s (synchronization %s), nothing under way",
-			p.Target.DBCluster, p.Target.Name, count(len(cluster.instances), "instance"), sync),
+			g.target.DBCluster, p.Target.Name, count(len(cluster.instances), "instance"), sync),
 		Evidence: e,
 	}, true, nil
 }
@@ -173,28 +178,28 @@ func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, b
 	}
 	e := g.evidence()
 	switch {
-	case g.moving != nil && aws.ToString(g.moving.ToDbClusterArn) != p.Target.DBClusterARN:
+	case g.moving != nil && aws.ToString(g.moving.ToDbClusterArn) != g.target.DBClusterARN:
 		return engine.Outcome{Evidence: e}, false, &incident.Fault{
 			Person: true,
-			Err:    fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), p.Target.DBCluster),
+			Err:    fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), g.target.DBCluster),
 			Hint:   "somebody else started a promotion: find out who, before anything else",
 		}
 	case g.moving != nil:
-		return engine.Outcome{Summary: fmt.Sprintf("%s: promotion is %s", p.Target.DBCluster, g.moving.Status), Evidence: e}, false, nil
+		return engine.Outcome{Summary: fmt.Sprintf("%s: promotion is %s", g.target.DBCluster, g.moving.Status), Evidence: e}, false, nil
 	case !g.writes():
-		return engine.Outcome{Summary: fmt.Sprintf("%s does not write and no promotion is under way; %s writes", p.Target.DBCluster, orNobody(name(g.writer))), Evidence: e}, false, nil
+		return engine.Outcome{Summary: fmt.Sprintf("%s does not write and no promotion is under way; %s writes", g.target.DBCluster, orNobody(name(g.writer))), Evidence: e}, false, nil
 	}
-	cluster, err := a.cluster(ctx, p.Target)
+	cluster, err := a.cluster(ctx, p.Target.Name, g.target.DBCluster)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	e["cluster"], e["cluster_status"], e["writer_instance"] = p.Target.DBCluster, cluster.status, cluster.writer
+	e["cluster"], e["cluster_status"], e["writer_instance"] = g.target.DBCluster, cluster.status, cluster.writer
 	if cluster.status != "available" || cluster.writer == "" {
 		return engine.Outcome{Summary: fmt.Sprintf("%s was promoted; its status is %s and its writing instance %s",
-			p.Target.DBCluster, cluster.status, orNobody(cluster.writer)), Evidence: e}, false, nil
+			g.target.DBCluster, cluster.status, orNobody(cluster.writer)), Evidence: e}, false, nil
 	}
 	return engine.Outcome{
-		Summary:  fmt.Sprintf("%s writes in %s (instance %s)", p.Target.DBCluster, p.Target.Name, cluster.writer),
+		Summary:  fmt.Sprintf("%s writes in %s (instance %s)", g.target.DBCluster, p.Target.Name, cluster.writer),
 		Evidence: e,
 	}, true, nil
 }
@@ -205,25 +210,25 @@ type cluster struct {
 	writer    string
 }
 
-func (a *Aurora) cluster(ctx context.Context, r runbook.Region) (*cluster, error) {
-	out, err := a.rds(r.Name).DescribeDBClusters(ctx, &rds.DescribeDBClustersInput{
-		DBClusterIdentifier: aws.String(r.DBCluster),
+func (a *Aurora) cluster(ctx context.Context, region, id string) (*cluster, error) {
+	out, err := a.rds(region).DescribeDBClusters(ctx, &rds.DescribeDBClustersInput{
+		DBClusterIdentifier: aws.String(id),
 	}, a.reading)
 	if err != nil {
-		return nil, fmt.Errorf("describe %s in %s: %w", r.DBCluster, r.Name, awserr.SortRead(ctx, err))
+		return nil, fmt.Errorf("describe %s in %s: %w", id, region, awserr.SortRead(ctx, err))
 	}
 	if len(out.DBClusters) != 1 {
 		return nil, &incident.Fault{
-			Err:    fmt.Errorf("describe %s in %s: %d clusters of that name", r.DBCluster, r.Name, len(out.DBClusters)),
+			Err:    fmt.Errorf("describe %s in %s: %d clusters of that name", id, region, len(out.DBClusters)),
 			Person: true, Hint: "compare db_cluster in the settings with the account",
 		}
 	}
 	c := &cluster{status: aws.ToString(out.DBClusters[0].Status)}
 	for _, m := range out.DBClusters[0].DBClusterMembers {
-		id := aws.ToString(m.DBInstanceIdentifier)
-		c.instances = append(c.instances, id)
+		instance := aws.ToString(m.DBInstanceIdentifier)
+		c.instances = append(c.instances, instance)
 		if aws.ToBool(m.IsClusterWriter) {
-			c.writer = id
+			c.writer = instance
 		}
 	}
 	return c, nil

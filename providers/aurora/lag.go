@@ -41,8 +41,10 @@ type point struct {
 
 // lag is what the standby knows of how far it is behind.
 type lag struct {
-	now    time.Time
-	metric string
+	now time.Time
+	// cluster is the standby's.
+	cluster string
+	metric  string
 	// points, newest first; empty when there is none.
 	points []point
 	note   string
@@ -52,6 +54,11 @@ type lag struct {
 // standby's own Region, as far back as that.
 func (a *Aurora) lag(ctx context.Context, p *runbook.Plan, back time.Duration) (lag, error) {
 	l := lag{now: a.clock.Now()}
+	db, err := part(p)
+	if err != nil {
+		return l, err
+	}
+	l.cluster = db.target.DBCluster
 	client := a.watch(p.Target.Name)
 	reading := func(o *cloudwatch.Options) { o.Retryer = a.reads.Call() }
 	for _, metric := range lagMetrics {
@@ -59,10 +66,10 @@ func (a *Aurora) lag(ctx context.Context, p *runbook.Plan, back time.Duration) (
 		// with the roles, so it is asked.
 		listed, err := client.ListMetrics(ctx, &cloudwatch.ListMetricsInput{
 			Namespace: aws.String("AWS/RDS"), MetricName: aws.String(metric),
-			Dimensions: []types.DimensionFilter{{Name: aws.String("DBClusterIdentifier"), Value: aws.String(p.Target.DBCluster)}},
+			Dimensions: []types.DimensionFilter{{Name: aws.String("DBClusterIdentifier"), Value: aws.String(l.cluster)}},
 		}, reading)
 		if err != nil {
-			return l, fmt.Errorf("find the lag metric of %s: %w", p.Target.DBCluster, awserr.SortRead(ctx, err))
+			return l, fmt.Errorf("find the lag metric of %s: %w", l.cluster, awserr.SortRead(ctx, err))
 		}
 		if len(listed.Metrics) == 0 {
 			continue
@@ -83,7 +90,7 @@ func (a *Aurora) lag(ctx context.Context, p *runbook.Plan, back time.Duration) (
 			ScanBy: types.ScanByTimestampDescending,
 		}, reading)
 		if err != nil {
-			return l, fmt.Errorf("read %s of %s: %w", metric, p.Target.DBCluster, awserr.SortRead(ctx, err))
+			return l, fmt.Errorf("read %s of %s: %w", metric, l.cluster, awserr.SortRead(ctx, err))
 		}
 		for _, r := range data.MetricDataResults {
 			if r.StatusCode != types.StatusCodeComplete && r.StatusCode != "" {
@@ -175,7 +182,7 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	o.Evidence["warn_above"], o.Evidence["limit"] = ms(float64(policy.LagWarnMS)), ms(float64(policy.LagConfirmMS))
 	switch {
 	case len(l.points) == 0:
-		return o, false, unknownLag("%s has had no datapoint for %s", p.Target.DBCluster, since(history))
+		return o, false, unknownLag("%s has had no datapoint for %s", l.cluster, since(history))
 	case !l.known() && p.Mode == "unplanned" && l.hurt(c) && !above(l.points[0].ms, policy.LagConfirmMS):
 		o.Summary = "replication lag is no longer reported: " + l.lost(c)
 		return o, true, nil
@@ -260,16 +267,16 @@ func (a *Aurora) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	switch {
 	case len(l.points) == 0:
 		// Nothing in hours is a metric that was never there, not a writer that left.
-		o.Summary = fmt.Sprintf("%s says nothing about its writer: no lag was reported in %s", p.Target.DBCluster, since(history))
+		o.Summary = fmt.Sprintf("%s says nothing about its writer: no lag was reported in %s", l.cluster, since(history))
 		return o, false, nil
 	case l.age() >= in.Silent:
-		o.Summary = fmt.Sprintf("%s no longer hears from %s: %s", p.Target.DBCluster, p.Source.Name, l.lost(c))
+		o.Summary = fmt.Sprintf("%s no longer hears from %s: %s", l.cluster, p.Source.Name, l.lost(c))
 		return o, true, nil
 	case l.points[0].ms >= float64(in.Above/time.Millisecond):
-		o.Summary = fmt.Sprintf("%s is %s behind %s and falling back", p.Target.DBCluster, ms(l.points[0].ms), p.Source.Name)
+		o.Summary = fmt.Sprintf("%s is %s behind %s and falling back", l.cluster, ms(l.points[0].ms), p.Source.Name)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("%s still hears from %s: lag %s, read %s ago", p.Target.DBCluster, p.Source.Name, ms(l.points[0].ms), since(l.age()))
+	o.Summary = fmt.Sprintf("%s still hears from %s: lag %s, read %s ago", l.cluster, p.Source.Name, ms(l.points[0].ms), since(l.age()))
 	return o, false, nil
 }
 

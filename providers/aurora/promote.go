@@ -43,28 +43,28 @@ func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	if s := g.moving; s != nil {
 		to := aws.ToString(s.ToDbClusterArn)
 		switch {
-		case to != p.Target.DBClusterARN:
+		case to != g.target.DBClusterARN:
 			return o, false, person("somebody else started this: find out who, and wait until it is over",
-				"a promotion of %s is under way (%s); %s cannot be promoted now", name(to), s.Status, p.Target.DBCluster)
+				"a promotion of %s is under way (%s); %s cannot be promoted now", name(to), s.Status, g.target.DBCluster)
 		case s.Status == "cancelling":
 			return o, false, person("wait until it is over, then retry",
-				"the promotion of %s is being cancelled", p.Target.DBCluster)
+				"the promotion of %s is being cancelled", g.target.DBCluster)
 		case aws.ToBool(s.IsDataLossAllowed) != m.lossy:
 			return o, false, person("nothing may be added to it: wait until it is over, then retry",
-				"%s is being promoted by a %s, but this step is a %s", p.Target.DBCluster, kind(!m.lossy), kind(m.lossy))
+				"%s is being promoted by a %s, but this step is a %s", g.target.DBCluster, kind(!m.lossy), kind(m.lossy))
 		}
-		o.Summary = fmt.Sprintf("%s is on its way to write in %s (%s, %s)", p.Target.DBCluster, p.Target.Name, kind(m.lossy), s.Status)
+		o.Summary = fmt.Sprintf("%s is on its way to write in %s (%s, %s)", g.target.DBCluster, p.Target.Name, kind(m.lossy), s.Status)
 		return o, true, nil
 	}
 	if g.member == nil {
 		return o, false, person("compare db_cluster_arn in the settings with the account",
-			"%s is no member of %s", p.Target.DBClusterARN, g.id)
+			"%s is no member of %s", g.target.DBClusterARN, g.id)
 	}
 	if g.writes() {
-		o.Summary = fmt.Sprintf("%s writes in %s", p.Target.DBCluster, p.Target.Name)
+		o.Summary = fmt.Sprintf("%s writes in %s", g.target.DBCluster, p.Target.Name)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("%s does not write; %s does", p.Target.DBCluster, orNobody(name(g.writer)))
+	o.Summary = fmt.Sprintf("%s does not write; %s does", g.target.DBCluster, orNobody(name(g.writer)))
 	return o, false, nil
 }
 
@@ -72,31 +72,34 @@ func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 // Look knows. It does not wait; Writable does.
 func (m Promotion) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	p := c.Plan
-	id := p.Topology.Database.GlobalCluster
+	db, err := part(p)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	id := db.GlobalCluster
 	o := engine.Outcome{Evidence: map[string]string{
-		"global_cluster": id, "target_cluster_arn": p.Target.DBClusterARN, "data_loss_allowed": fmt.Sprint(m.lossy),
+		"global_cluster": id, "target_cluster_arn": db.target.DBClusterARN, "data_loss_allowed": fmt.Sprint(m.lossy),
 	}}
-	var err error
 	if m.lossy {
 		_, err = m.rds(p.Target.Name).FailoverGlobalCluster(ctx, &rds.FailoverGlobalClusterInput{
-			GlobalClusterIdentifier: aws.String(id), TargetDbClusterIdentifier: aws.String(p.Target.DBClusterARN),
+			GlobalClusterIdentifier: aws.String(id), TargetDbClusterIdentifier: aws.String(db.target.DBClusterARN),
 			AllowDataLoss: aws.Bool(true),
 		}, once)
 		if err != nil {
-			err = fmt.Errorf("fail %s over to %s: %w", id, p.Target.DBCluster, awserr.Sort(ctx, err))
+			err = fmt.Errorf("fail %s over to %s: %w", id, db.target.DBCluster, awserr.Sort(ctx, err))
 		}
 	} else {
 		_, err = m.rds(p.Source.Name).SwitchoverGlobalCluster(ctx, &rds.SwitchoverGlobalClusterInput{
-			GlobalClusterIdentifier: aws.String(id), TargetDbClusterIdentifier: aws.String(p.Target.DBClusterARN),
+			GlobalClusterIdentifier: aws.String(id), TargetDbClusterIdentifier: aws.String(db.target.DBClusterARN),
 		}, once)
 		if err != nil {
-			err = fmt.Errorf("switch %s over to %s: %w", id, p.Target.DBCluster, awserr.Sort(ctx, err))
+			err = fmt.Errorf("switch %s over to %s: %w", id, db.target.DBCluster, awserr.Sort(ctx, err))
 		}
 	}
 	if err != nil {
 		return o, err
 	}
-	o.Summary = fmt.Sprintf("asked for the %s of %s to %s", kind(m.lossy), id, p.Target.DBCluster)
+	o.Summary = fmt.Sprintf("asked for the %s of %s to %s", kind(m.lossy), id, db.target.DBCluster)
 	if m.lossy {
 		o.Summary += ", data loss allowed"
 	}
@@ -107,6 +110,10 @@ func (m Promotion) Do(ctx context.Context, c engine.Call) (engine.Outcome, error
 // policy's band of the lag: of the last value there is for a failover.
 func (m Promotion) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
 	p := c.Plan
+	db, err := part(p)
+	if err != nil {
+		return incident.Effect{}, err
+	}
 	back := history
 	if m.lossy {
 		back = longest
@@ -118,18 +125,18 @@ func (m Promotion) Effect(ctx context.Context, c engine.Call) (incident.Effect, 
 		l.points = nil
 		l.note = unreadable(err)
 	}
-	id := p.Topology.Database.GlobalCluster
+	id := db.GlobalCluster
 	e := incident.Effect{
 		Step:  c.Step.ID,
-		Bound: fmt.Sprintf("%s %s, lag %s", kind(m.lossy), p.Target.DBClusterARN, l.band(p.Topology.Policy.LagBandsMS, m.lossy)),
+		Bound: fmt.Sprintf("%s %s, lag %s", kind(m.lossy), db.target.DBClusterARN, l.band(p.Topology.Policy.LagBandsMS, m.lossy)),
 	}
 	if !m.lossy {
 		e.What = fmt.Sprintf("SwitchoverGlobalCluster: %s -> %s (%s); writes stop until the standby has everything (%s)",
-			id, p.Target.DBCluster, p.Target.DBClusterARN, l.told())
-		e.Undo = fmt.Sprintf("the same switchover back to %s, once it follows as a standby", p.Source.DBCluster)
+			id, db.target.DBCluster, db.target.DBClusterARN, l.told())
+		e.Undo = fmt.Sprintf("the same switchover back to %s, once it follows as a standby", db.source.DBCluster)
 		return e, nil
 	}
-	e.What = fmt.Sprintf("FailoverGlobalCluster, data loss allowed: %s -> %s (%s)", id, p.Target.DBCluster, p.Target.DBClusterARN)
+	e.What = fmt.Sprintf("FailoverGlobalCluster, data loss allowed: %s -> %s (%s)", id, db.target.DBCluster, db.target.DBClusterARN)
 	e.Lost = l.loss(c)
 	e.Undo = fmt.Sprintf("not at once: %s rejoins as a standby when it recovers; then a planned switchover back", p.Source.Name)
 	return e, nil
@@ -190,9 +197,3 @@ func unreadable(err error) string {
 	}
 	return "it could not be read"
 }
-
-// Undo texts of the catalogue.
-const (
-	SwitchoverUndo = "a switchover back, once the old primary follows as a standby"
-	FailoverUndo   = "not at once: when the lost Region rejoins as a standby, a planned switchover back"
-)

@@ -24,8 +24,8 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-// Undo is how a promotion is taken back.
-const Undo = "the same promotion in the other direction, once the old side is associated again"
+// undo is how a promotion is taken back.
+const undo = "the same promotion in the other direction, once the old side is associated again"
 
 // Cache reaches the global datastores of an account.
 type Cache struct {
@@ -49,6 +49,8 @@ const (
 )
 
 type group struct {
+	// own is the target's replication group, as the settings name it.
+	own        string
 	id, status string
 	// member is the target's; nil when it is none.
 	member  *types.GlobalReplicationGroupMember
@@ -69,7 +71,11 @@ func (g *group) evidence() map[string]string {
 }
 
 func (c *Cache) group(ctx context.Context, p *runbook.Plan) (*group, error) {
-	id := p.Topology.Cache.GlobalGroup
+	s, err := part(p)
+	if err != nil {
+		return nil, err
+	}
+	id, own := s.GlobalGroup, s.Regions[p.Target.Name].CacheGroup
 	out, err := c.client(p.Target.Name).DescribeGlobalReplicationGroups(ctx, &elasticache.DescribeGlobalReplicationGroupsInput{
 		GlobalReplicationGroupId: aws.String(id), ShowMemberInfo: aws.Bool(true),
 	}, func(o *elasticache.Options) { o.Retryer = c.reads.Call() })
@@ -84,19 +90,19 @@ func (c *Cache) group(ctx context.Context, p *runbook.Plan) (*group, error) {
 		}
 	}
 	found := out.GlobalReplicationGroups[0]
-	g := &group{id: id, status: aws.ToString(found.Status)}
+	g := &group{own: own, id: id, status: aws.ToString(found.Status)}
 	for i, m := range found.Members {
 		if strings.EqualFold(aws.ToString(m.Role), primary) {
 			g.primary = aws.ToString(m.ReplicationGroupId)
 		}
-		if aws.ToString(m.ReplicationGroupId) == p.Target.CacheGroup && aws.ToString(m.ReplicationGroupRegion) == p.Target.Name {
+		if aws.ToString(m.ReplicationGroupId) == own && aws.ToString(m.ReplicationGroupRegion) == p.Target.Name {
 			g.member = &found.Members[i]
 		}
 	}
 	if g.member == nil {
 		return nil, &incident.Fault{
 			Person: true,
-			Err:    fmt.Errorf("%s in %s is no member of %s", p.Target.CacheGroup, p.Target.Name, id),
+			Err:    fmt.Errorf("%s in %s is no member of %s", own, p.Target.Name, id),
 			Hint:   "compare cache_group in the settings with the account",
 		}
 	}
@@ -123,12 +129,12 @@ func (c *Cache) Standby(ctx context.Context, call engine.Call) (engine.Outcome, 
 	if len(wrong) > 0 {
 		return engine.Outcome{
 			Evidence: g.evidence(),
-			Summary:  fmt.Sprintf("cache %s in %s cannot take over: %s", p.Target.CacheGroup, p.Target.Name, strings.Join(wrong, "; ")),
+			Summary:  fmt.Sprintf("cache %s in %s cannot take over: %s", g.own, p.Target.Name, strings.Join(wrong, "; ")),
 		}, false, nil
 	}
 	return engine.Outcome{
 		Evidence: g.evidence(),
-		Summary:  fmt.Sprintf("cache %s in %s is associated with %s as its secondary", p.Target.CacheGroup, p.Target.Name, g.id),
+		Summary:  fmt.Sprintf("cache %s in %s is associated with %s as its secondary", g.own, p.Target.Name, g.id),
 	}, true, nil
 }
 
@@ -142,43 +148,52 @@ func (c *Cache) Look(ctx context.Context, call engine.Call) (engine.Outcome, boo
 	o := engine.Outcome{Evidence: g.evidence(), Before: g.primary}
 	switch {
 	case g.leads():
-		o.Summary = fmt.Sprintf("cache %s in %s is the primary", p.Target.CacheGroup, p.Target.Name)
+		o.Summary = fmt.Sprintf("cache %s in %s is the primary", g.own, p.Target.Name)
 		return o, true, nil
 	case g.status == "modifying":
 		// With two Regions a change of the whole group is a promotion in all
 		// likelihood. Asking again would be refused in this state; whether it really
 		// was one is what the wait for the role finds out.
-		o.Summary = fmt.Sprintf("%s is being changed; cache %s is taken to be on its way to primary", g.id, p.Target.CacheGroup)
+		o.Summary = fmt.Sprintf("%s is being changed; cache %s is taken to be on its way to primary", g.id, g.own)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("cache %s in %s is %s; %s is the primary", p.Target.CacheGroup, p.Target.Name, aws.ToString(g.member.Role), orNobody(g.primary))
+	o.Summary = fmt.Sprintf("cache %s in %s is %s; %s is the primary", g.own, p.Target.Name, aws.ToString(g.member.Role), orNobody(g.primary))
 	return o, false, nil
 }
 
 // Do asks for the promotion once. Its parameters name the new primary.
 func (c *Cache) Do(ctx context.Context, call engine.Call) (engine.Outcome, error) {
 	p := call.Plan
-	id := p.Topology.Cache.GlobalGroup
-	o := engine.Outcome{Evidence: map[string]string{"global_group": id, "group": p.Target.CacheGroup, "region": p.Target.Name}}
-	_, err := c.client(p.Target.Name).FailoverGlobalReplicationGroup(ctx, &elasticache.FailoverGlobalReplicationGroupInput{
+	s, err := part(p)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	id, own := s.GlobalGroup, s.Regions[p.Target.Name].CacheGroup
+	o := engine.Outcome{Evidence: map[string]string{"global_group": id, "group": own, "region": p.Target.Name}}
+	_, err = c.client(p.Target.Name).FailoverGlobalReplicationGroup(ctx, &elasticache.FailoverGlobalReplicationGroupInput{
 		GlobalReplicationGroupId: aws.String(id),
-		PrimaryRegion:            aws.String(p.Target.Name), PrimaryReplicationGroupId: aws.String(p.Target.CacheGroup),
+		PrimaryRegion:            aws.String(p.Target.Name), PrimaryReplicationGroupId: aws.String(own),
 	}, func(o *elasticache.Options) { o.Retryer = awserr.Once() })
 	if err != nil {
-		return o, fmt.Errorf("promote cache %s in %s: %w", p.Target.CacheGroup, p.Target.Name, awserr.Sort(ctx, err))
+		return o, fmt.Errorf("promote cache %s in %s: %w", own, p.Target.Name, awserr.Sort(ctx, err))
 	}
-	o.Summary = fmt.Sprintf("asked for cache %s in %s to become the primary of %s", p.Target.CacheGroup, p.Target.Name, id)
+	o.Summary = fmt.Sprintf("asked for cache %s in %s to become the primary of %s", own, p.Target.Name, id)
 	return o, nil
 }
 
 // Effect says what would happen now.
 func (c *Cache) Effect(ctx context.Context, call engine.Call) (incident.Effect, error) {
 	p := call.Plan
+	s, err := part(p)
+	if err != nil {
+		return incident.Effect{}, err
+	}
+	own := s.Regions[p.Target.Name].CacheGroup
 	e := incident.Effect{
 		Step: call.Step.ID,
-		What: fmt.Sprintf("FailoverGlobalReplicationGroup: %s -> %s in %s", p.Topology.Cache.GlobalGroup, p.Target.CacheGroup, p.Target.Name),
+		What: fmt.Sprintf("FailoverGlobalReplicationGroup: %s -> %s in %s", s.GlobalGroup, own, p.Target.Name),
 		Lost: "cache entries that had not been copied yet, usually less than 1 s of them",
-		Undo: Undo, Bound: "cache " + p.Topology.Cache.GlobalGroup + " -> " + p.Target.CacheGroup,
+		Undo: undo, Bound: "cache " + s.GlobalGroup + " -> " + own,
 	}
 	g, err := c.group(ctx, p)
 	switch {
@@ -189,7 +204,7 @@ func (c *Cache) Effect(ctx context.Context, call engine.Call) (incident.Effect, 
 		}
 		e.What += " (its present state could not be read)"
 	case g.leads():
-		e.What, e.Lost = fmt.Sprintf("nothing: cache %s in %s is the primary already", p.Target.CacheGroup, p.Target.Name), ""
+		e.What, e.Lost = fmt.Sprintf("nothing: cache %s in %s is the primary already", own, p.Target.Name), ""
 	default:
 		e.What += fmt.Sprintf(" (now %s; %s is the primary)", aws.ToString(g.member.Role), orNobody(g.primary))
 	}
@@ -205,10 +220,10 @@ func (c *Cache) Primary(ctx context.Context, call engine.Call) (engine.Outcome, 
 	}
 	o := engine.Outcome{Evidence: g.evidence()}
 	if !g.leads() || g.status != "available" && g.status != "primary-only" {
-		o.Summary = fmt.Sprintf("cache %s in %s is %s; %s is %s", p.Target.CacheGroup, p.Target.Name, aws.ToString(g.member.Role), g.id, g.status)
+		o.Summary = fmt.Sprintf("cache %s in %s is %s; %s is %s", g.own, p.Target.Name, aws.ToString(g.member.Role), g.id, g.status)
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("cache %s in %s is the primary and takes writes", p.Target.CacheGroup, p.Target.Name)
+	o.Summary = fmt.Sprintf("cache %s in %s is the primary and takes writes", g.own, p.Target.Name)
 	return o, true, nil
 }
 

@@ -184,8 +184,12 @@ func (c *Client) everywhere(ctx context.Context, servers []string, name string, 
 // Authoritative is what the zone's own servers give for a name, in the order in
 // which they are set; the first that answers is taken.
 func (c *Client) Authoritative(ctx context.Context, t runbook.Topology, name string) ([]netip.Addr, error) {
+	s, err := settingsOf(t)
+	if err != nil {
+		return nil, err
+	}
 	var faults []error
-	for _, a := range c.everywhere(ctx, t.DNS.Nameservers, name, false) {
+	for _, a := range c.everywhere(ctx, s.Nameservers, name, false) {
 		if a.err == nil && len(a.addrs) > 0 {
 			return a.addrs, nil
 		}
@@ -203,9 +207,9 @@ func (c *Client) Authoritative(ctx context.Context, t runbook.Topology, name str
 // resolved is what any of the public resolvers gives for names, together. Load
 // balancers answer with a part of their addresses at a time, so each is asked
 // more than once.
-func (c *Client) resolved(ctx context.Context, t runbook.Topology, inVPC bool, names ...string) ([]netip.Addr, error) {
+func (c *Client) resolved(ctx context.Context, resolvers []Resolver, inVPC bool, names ...string) ([]netip.Addr, error) {
 	var servers []string
-	for _, r := range t.DNS.Resolvers {
+	for _, r := range resolvers {
 		if !r.VPCOnly || inVPC {
 			servers = append(servers, r.Addr)
 		}

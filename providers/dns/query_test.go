@@ -138,11 +138,18 @@ func TestTheFirstServerThatKnowsIsEnough(t *testing.T) {
 		}
 		_ = w.WriteMsg(m)
 	})
-	top := runbook.Topology{DNS: runbook.DNS{Nameservers: []string{dead, good}}}
+	var top runbook.Topology
+	servers := func(all ...string) {
+		t.Helper()
+		if err := Platform.Freeze(&top, Settings{Nameservers: all}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	servers(dead, good)
 	if got, err := client().Authoritative(t.Context(), top, "api.example.com"); err != nil || list(got) != "198.51.100.10" {
 		t.Errorf("%v %v", got, err)
 	}
-	top.DNS.Nameservers = []string{dead}
+	servers(dead)
 	if got, err := client().Authoritative(t.Context(), top, "api.example.com"); err == nil {
 		t.Errorf("a refusal became %v", got)
 	}

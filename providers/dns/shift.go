@@ -12,15 +12,14 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
-	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
 // Home is the Region in which Route 53's only control plane lives.
 const Home = "us-east-1"
 
-// ShiftUndo is how a shift is taken back.
-const ShiftUndo = "set Disabled and Inverted back to false, once the old primary is really healthy"
+// shiftUndo is how a shift is taken back.
+const shiftUndo = "set Disabled and Inverted back to false, once the old primary is really healthy"
 
 // Shift makes the PRIMARY record's health check unhealthy for good: disabled and
 // inverted. Disabled alone would make it healthy for good; inverted alone would
@@ -68,7 +67,11 @@ func (s *Shift) evidence(h *types.HealthCheck) map[string]string {
 
 // Look reports whether the check is disabled and inverted.
 func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	h, err := s.check(ctx, c.Plan.Topology.DNS.HealthCheck)
+	d, err := leaving(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	h, err := s.check(ctx, d.HealthCheck)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -84,7 +87,11 @@ func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 
 // Do sets both flags, at the version that was just read.
 func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
-	id := c.Plan.Topology.DNS.HealthCheck
+	d, err := leaving(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	id := d.HealthCheck
 	h, err := s.check(ctx, id)
 	if err != nil {
 		return engine.Outcome{}, err
@@ -111,11 +118,15 @@ func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 // Effect says what would happen now.
 func (s *Shift) Effect(_ context.Context, c engine.Call) (incident.Effect, error) {
 	p := c.Plan
+	d, err := leaving(p)
+	if err != nil {
+		return incident.Effect{}, err
+	}
 	return incident.Effect{
 		Step:  c.Step.ID,
-		What:  fmt.Sprintf("UpdateHealthCheck %s, disabled and inverted: %s resolves to %s only", p.Topology.DNS.HealthCheck, p.Topology.DNS.Record, p.Target.Name),
-		Undo:  ShiftUndo,
-		Bound: "shift " + p.Topology.DNS.HealthCheck + " to " + p.Target.Name,
+		What:  fmt.Sprintf("UpdateHealthCheck %s, disabled and inverted: %s resolves to %s only", d.HealthCheck, d.record, p.Target.Name),
+		Undo:  shiftUndo,
+		Bound: "shift " + d.HealthCheck + " to " + p.Target.Name,
 	}, nil
 }
 
@@ -123,7 +134,10 @@ func (s *Shift) Effect(_ context.Context, c engine.Call) (incident.Effect, error
 // the PRIMARY record hangs on the calculated check, that one counts the endpoint
 // and the inverted takeover check and needs both, and the standby may be answered.
 func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	d := c.Plan.Topology.DNS
+	d, err := leaving(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	h, err := s.check(ctx, d.HealthCheck)
 	if err != nil {
 		return engine.Outcome{}, false, err
@@ -137,7 +151,7 @@ func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Evidence: s.evidence(h)}
-	o.Evidence["zone"], o.Evidence["record"] = d.Zone, d.Record
+	o.Evidence["zone"], o.Evidence["record"] = d.Zone, d.record
 	o.Evidence["children"] = strings.Join(h.HealthCheckConfig.ChildHealthChecks, " ")
 
 	var wrong []string
@@ -163,14 +177,14 @@ func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	wrong = append(wrong, s.wrongRecords(ctx, d, records, o.Evidence)...)
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
-		o.Summary = fmt.Sprintf("the failover records of %s would not move users: %s", d.Record, strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("the failover records of %s would not move users: %s", d.record, strings.Join(wrong, "; "))
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("%s: the PRIMARY record hangs on %s, which needs the endpoint and the takeover check; the standby may be answered", d.Record, d.HealthCheck)
+	o.Summary = fmt.Sprintf("%s: the PRIMARY record hangs on %s, which needs the endpoint and the takeover check; the standby may be answered", d.record, d.HealthCheck)
 	return o, true, nil
 }
 
-func (s *Shift) wrongRecords(ctx context.Context, d runbook.DNS, records []types.ResourceRecordSet, evidence map[string]string) []string {
+func (s *Shift) wrongRecords(ctx context.Context, d names, records []types.ResourceRecordSet, evidence map[string]string) []string {
 	var wrong []string
 	seen := map[types.ResourceRecordSetFailover]bool{}
 	for _, r := range records {
@@ -239,16 +253,16 @@ func (s *Shift) unhealthy(ctx context.Context, id string) (bool, string, error) 
 }
 
 // records are the failover records of the platform's name.
-func (s *Shift) records(ctx context.Context, d runbook.DNS) ([]types.ResourceRecordSet, error) {
+func (s *Shift) records(ctx context.Context, d names) ([]types.ResourceRecordSet, error) {
 	out, err := s.client().ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
-		HostedZoneId: aws.String(d.Zone), StartRecordName: aws.String(d.Record), MaxItems: aws.Int32(100),
+		HostedZoneId: aws.String(d.Zone), StartRecordName: aws.String(d.record), MaxItems: aws.Int32(100),
 	}, s.reading)
 	if err != nil {
-		return nil, fmt.Errorf("list the records of %s: %w", d.Record, awserr.SortRead(ctx, err))
+		return nil, fmt.Errorf("list the records of %s: %w", d.record, awserr.SortRead(ctx, err))
 	}
 	var found []types.ResourceRecordSet
 	for _, r := range out.ResourceRecordSets {
-		same := strings.EqualFold(strings.TrimSuffix(aws.ToString(r.Name), "."), strings.TrimSuffix(d.Record, "."))
+		same := strings.EqualFold(strings.TrimSuffix(aws.ToString(r.Name), "."), strings.TrimSuffix(d.record, "."))
 		if same && r.Failover != "" && (r.Type == types.RRTypeA || r.Type == types.RRTypeAaaa) {
 			found = append(found, r)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // BalancerName is the DNS name of a Region's load balancer.
-type BalancerName func(ctx context.Context, r runbook.Region) (string, error)
+type BalancerName func(ctx context.Context, t runbook.Topology, r runbook.Region) (string, error)
 
 // Verify compares answers with the addresses that a Region's load balancer has.
 type Verify struct {
@@ -55,7 +55,11 @@ func (v *Verify) addressesOf(ctx context.Context, t runbook.Topology, r runbook.
 			Hint: "set the Region's endpoint in the settings",
 		}
 	}
-	addrs, err := v.client.resolved(ctx, t, v.inVPC, names...)
+	s, err := settingsOf(t)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := v.client.resolved(ctx, s.Resolvers, v.inVPC, names...)
 	if err != nil {
 		return nil, &incident.Fault{Retry: true, Err: fmt.Errorf("find the addresses of %s: %w", r.Name, err)}
 	}
@@ -63,7 +67,7 @@ func (v *Verify) addressesOf(ctx context.Context, t runbook.Topology, r runbook.
 }
 
 func (v *Verify) target(ctx context.Context, p *runbook.Plan) ([]netip.Addr, error) {
-	name, err := v.balancer(ctx, p.Target)
+	name, err := v.balancer(ctx, p.Topology, p.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +80,18 @@ func (v *Verify) target(ctx context.Context, p *runbook.Plan) ([]netip.Addr, err
 func (v *Verify) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	t := p.Topology
+	s, err := settingsOf(t)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	source, err := v.addressesOf(ctx, t, p.Source, "")
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	o := engine.Outcome{Evidence: map[string]string{"record": t.DNS.Record, "source_addresses": list(source)}}
+	o := engine.Outcome{Evidence: map[string]string{"record": t.Record, "source_addresses": list(source)}}
 	answered, given := 0, 0
 	var faults []error
-	for _, a := range v.client.everywhere(ctx, t.DNS.Nameservers, t.DNS.Record, false) {
+	for _, a := range v.client.everywhere(ctx, s.Nameservers, t.Record, false) {
 		if a.err != nil {
 			o.Evidence[a.server] = "error: " + a.err.Error()
 			faults = append(faults, a.err)
@@ -102,17 +110,17 @@ func (v *Verify) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	case answered == 0:
 		return o, false, &incident.Fault{
 			Retry: true,
-			Err:   fmt.Errorf("ask the zone's servers for %s: %w", t.DNS.Record, errors.Join(append(faults, errors.New("none of them gave an address"))...)),
+			Err:   fmt.Errorf("ask the zone's servers for %s: %w", t.Record, errors.Join(append(faults, errors.New("none of them gave an address"))...)),
 		}
 	case given > 0:
-		o.Summary = fmt.Sprintf("%s still %s %s out for %s: Route 53 sees it up", some(given, answered), give(given), p.Source.Name, t.DNS.Record)
+		o.Summary = fmt.Sprintf("%s still %s %s out for %s: Route 53 sees it up", some(given, answered), give(given), p.Source.Name, t.Record)
 		return o, false, nil
 	}
 	none := fmt.Sprintf("none of the zone's %d servers gives", answered)
 	if answered == 1 {
 		none = "the one server of the zone that answered does not give"
 	}
-	o.Summary = fmt.Sprintf("Route 53's checkers see %s down: %s it out for %s", p.Source.Name, none, t.DNS.Record)
+	o.Summary = fmt.Sprintf("Route 53's checkers see %s down: %s it out for %s", p.Source.Name, none, t.Record)
 	return o, true, nil
 }
 
@@ -121,16 +129,20 @@ func (v *Verify) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 func (v *Verify) Moved(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	t := p.Topology
+	s, err := settingsOf(t)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	target, err := v.target(ctx, p)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	o := engine.Outcome{Evidence: map[string]string{"record": t.DNS.Record, "target_addresses": list(target)}}
-	if len(t.DNS.Nameservers) == 0 {
+	o := engine.Outcome{Evidence: map[string]string{"record": t.Record, "target_addresses": list(target)}}
+	if len(s.Nameservers) == 0 {
 		return o, false, &incident.Fault{Person: true, Err: errors.New("no name servers are set"), Hint: "set dns.nameservers"}
 	}
 	var wrong []string
-	for _, a := range v.client.everywhere(ctx, t.DNS.Nameservers, t.DNS.Record, false) {
+	for _, a := range v.client.everywhere(ctx, s.Nameservers, t.Record, false) {
 		switch {
 		case a.err != nil:
 			wrong = append(wrong, a.err.Error())
@@ -147,15 +159,15 @@ func (v *Verify) Moved(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		if len(wrong) == 1 {
 			do = "does"
 		}
-		o.Summary = fmt.Sprintf("%s %s not give %s for %s yet: %s", some(len(wrong), len(t.DNS.Nameservers)), do, p.Target.Name, t.DNS.Record, strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("%s %s not give %s for %s yet: %s", some(len(wrong), len(s.Nameservers)), do, p.Target.Name, t.Record, strings.Join(wrong, "; "))
 		return o, false, nil
 	}
-	all := len(t.DNS.Nameservers)
+	all := len(s.Nameservers)
 	which := fmt.Sprintf("all %d of the zone's servers", all)
 	if all == 1 {
 		which = "the zone's one server"
 	}
-	o.Summary = fmt.Sprintf("%s %s only %s for %s", which, give(all), p.Target.Name, t.DNS.Record)
+	o.Summary = fmt.Sprintf("%s %s only %s for %s", which, give(all), p.Target.Name, t.Record)
 	return o, true, nil
 }
 
@@ -164,16 +176,20 @@ func (v *Verify) Moved(ctx context.Context, c engine.Call) (engine.Outcome, bool
 func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	t := p.Topology
+	s, err := settingsOf(t)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	target, err := v.target(ctx, p)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
 	// Without the source's addresses an answer can still be told to be the target's.
 	source, sourceErr := v.addressesOf(ctx, t, p.Source, "")
-	verdicts := make([]string, len(t.DNS.Resolvers))
-	details := make([]string, len(t.DNS.Resolvers))
-	incident.Together(v.client.clock, len(t.DNS.Resolvers), func(i int) {
-		r := t.DNS.Resolvers[i]
+	verdicts := make([]string, len(s.Resolvers))
+	details := make([]string, len(s.Resolvers))
+	incident.Together(v.client.clock, len(s.Resolvers), func(i int) {
+		r := s.Resolvers[i]
 		if r.VPCOnly && !v.inVPC {
 			verdicts[i], details[i] = "skipped", "only reachable inside a VPC"
 			return
@@ -182,7 +198,7 @@ func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, 
 		// nothing.
 		var all []netip.Addr
 		for range 3 {
-			addrs, err := v.client.addresses(ctx, r.Addr, t.DNS.Record, true)
+			addrs, err := v.client.addresses(ctx, r.Addr, t.Record, true)
 			if err != nil {
 				verdicts[i], details[i] = "error", err.Error()
 				return
@@ -193,13 +209,13 @@ func (v *Verify) Resolvers(ctx context.Context, c engine.Call) (engine.Outcome, 
 		all = slices.Compact(all)
 		verdicts[i], details[i] = where(all, source, target), list(all)
 	})
-	o := engine.Outcome{Evidence: map[string]string{"record": t.DNS.Record, "target_addresses": list(target)}}
+	o := engine.Outcome{Evidence: map[string]string{"record": t.Record, "target_addresses": list(target)}}
 	if sourceErr != nil {
 		o.Evidence["note"] = "the addresses of " + p.Source.Name + " could not be found: " + sourceErr.Error()
 	}
 	moved, asked := 0, 0
 	var parts []string
-	for i, r := range t.DNS.Resolvers {
+	for i, r := range s.Resolvers {
 		verdict := cmp.Or(map[string]string{"dr": p.Target.Name, "primary": p.Source.Name}[verdicts[i]], verdicts[i])
 		o.Evidence[r.Name] = verdict + ": " + details[i]
 		parts = append(parts, r.Name+" "+verdict)

@@ -42,9 +42,13 @@ func (e *ELB) client(region string) *elbv2.Client { return elbv2.NewFromConfig(e
 
 func (e *ELB) reading(o *elbv2.Options) { o.Retryer = e.reads.Call() }
 
-func (e *ELB) balancer(ctx context.Context, r runbook.Region) (*types.LoadBalancer, error) {
+func (e *ELB) balancer(ctx context.Context, t runbook.Topology, r runbook.Region) (*types.LoadBalancer, error) {
+	arn, err := arnOf(t, r)
+	if err != nil {
+		return nil, err
+	}
 	out, err := e.client(r.Name).DescribeLoadBalancers(ctx, &elbv2.DescribeLoadBalancersInput{
-		LoadBalancerArns: []string{r.LoadBalancerARN},
+		LoadBalancerArns: []string{arn},
 	}, e.reading)
 	if err != nil {
 		return nil, fmt.Errorf("describe the load balancer in %s: %w", r.Name, awserr.SortRead(ctx, err))
@@ -60,18 +64,22 @@ func (e *ELB) balancer(ctx context.Context, r runbook.Region) (*types.LoadBalanc
 }
 
 // Name is the DNS name of a Region's load balancer.
-func (e *ELB) Name(ctx context.Context, r runbook.Region) (string, error) {
-	b, err := e.balancer(ctx, r)
+func (e *ELB) Name(ctx context.Context, t runbook.Topology, r runbook.Region) (string, error) {
+	b, err := e.balancer(ctx, t, r)
 	if err != nil {
 		return "", err
 	}
 	return aws.ToString(b.DNSName), nil
 }
 
-func (e *ELB) groups(ctx context.Context, r runbook.Region) ([]types.TargetGroup, error) {
+func (e *ELB) groups(ctx context.Context, t runbook.Topology, r runbook.Region) ([]types.TargetGroup, error) {
+	arn, err := arnOf(t, r)
+	if err != nil {
+		return nil, err
+	}
 	var all []types.TargetGroup
 	pages := elbv2.NewDescribeTargetGroupsPaginator(e.client(r.Name), &elbv2.DescribeTargetGroupsInput{
-		LoadBalancerArn: aws.String(r.LoadBalancerARN),
+		LoadBalancerArn: aws.String(arn),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, e.reading)
@@ -85,12 +93,12 @@ func (e *ELB) groups(ctx context.Context, r runbook.Region) ([]types.TargetGroup
 
 // Ready checks that the target's load balancer is active and has target groups.
 func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	r := c.Plan.Target
-	b, err := e.balancer(ctx, r)
+	t, r := c.Plan.Topology, c.Plan.Target
+	b, err := e.balancer(ctx, t, r)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	groups, err := e.groups(ctx, r)
+	groups, err := e.groups(ctx, t, r)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -115,8 +123,8 @@ func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 
 // Healthy waits until each of the target's target groups has a healthy target.
 func (e *ELB) Healthy(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	r := c.Plan.Target
-	groups, err := e.groups(ctx, r)
+	t, r := c.Plan.Topology, c.Plan.Target
+	groups, err := e.groups(ctx, t, r)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}

@@ -29,13 +29,6 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-// Undo texts of the catalogue.
-const (
-	ScaleUndo   = "set the autoscaler's minimum and the replicas back to the recorded values"
-	FenceUndo   = "scale the services in the Region that was left back to the recorded replicas"
-	RestartUndo = "nothing to take back: the pods are new, of the same image and settings"
-)
-
 // fieldManager names us in the objects' managed fields.
 const fieldManager = incident.Bot
 
@@ -58,15 +51,20 @@ func New(cluster func(region string) (dynamic.Interface, error), clock incident.
 	return &Kube{cluster: cluster, clock: clock}
 }
 
-func (k *Kube) in(r runbook.Region) (dynamic.Interface, error) {
+// in reaches the cluster of one of a run's Regions.
+func (k *Kube) in(p *runbook.Plan, r runbook.Region) (dynamic.Interface, cluster, error) {
+	own, err := clusterOf(p, r)
+	if err != nil {
+		return nil, own, err
+	}
 	c, err := k.cluster(r.Name)
 	if err != nil {
-		return nil, &incident.Fault{
+		return nil, own, &incident.Fault{
 			Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), Person: true,
 			Hint: "check the Kubernetes settings of that Region",
 		}
 	}
-	return c, nil
+	return c, own, nil
 }
 
 // reads are sent this often at most; each time the wait doubles.
@@ -95,7 +93,7 @@ func read[T any](ctx context.Context, clock incident.Clock, f func(ctx context.C
 	}
 }
 
-func (k *Kube) deployment(ctx context.Context, c dynamic.Interface, r runbook.Region, name string) (*appsv1.Deployment, error) {
+func (k *Kube) deployment(ctx context.Context, c dynamic.Interface, r cluster, name string) (*appsv1.Deployment, error) {
 	u, err := read(ctx, k.clock, func(ctx context.Context) (*unstructured.Unstructured, error) {
 		return c.Resource(deployments).Namespace(r.Namespace).Get(ctx, name, metav1.GetOptions{})
 	})
@@ -106,7 +104,7 @@ func (k *Kube) deployment(ctx context.Context, c dynamic.Interface, r runbook.Re
 }
 
 // autoscaler finds the autoscaler of a Deployment; nil when it has none.
-func (k *Kube) autoscaler(ctx context.Context, c dynamic.Interface, r runbook.Region, name string) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+func (k *Kube) autoscaler(ctx context.Context, c dynamic.Interface, r cluster, name string) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, k, c, autoscalers, r, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list the autoscalers in %s: %w", r.Name, err)
@@ -121,7 +119,7 @@ func (k *Kube) autoscaler(ctx context.Context, c dynamic.Interface, r runbook.Re
 
 // list reads everything of a kind in the Region's namespace, page by page; nodes
 // belong to none.
-func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.GroupVersionResource, r runbook.Region, o metav1.ListOptions) ([]T, error) {
+func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.GroupVersionResource, r cluster, o metav1.ListOptions) ([]T, error) {
 	var from dynamic.ResourceInterface = c.Resource(gvr)
 	if gvr != nodes {
 		from = c.Resource(gvr).Namespace(r.Namespace)

@@ -7,7 +7,7 @@ import (
 
 // A rolling restart replaces pods; what is kept is what they are made of.
 func TestARestartDoesNotClaimToKeepThePods(t *testing.T) {
-	if !strings.HasPrefix(RestartUndo, "nothing to take back: ") || !strings.Contains(RestartUndo, "the pods are new") {
-		t.Errorf("the way back of a restart is %q", RestartUndo)
+	if !strings.HasPrefix(restartUndo, "nothing to take back: ") || !strings.Contains(restartUndo, "the pods are new") {
+		t.Errorf("the way back of a restart is %q", restartUndo)
 	}
 }

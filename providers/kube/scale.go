@@ -34,6 +34,7 @@ type Scale struct{ *Kube }
 
 type size struct {
 	client     dynamic.Interface
+	target     cluster
 	deployment *appsv1.Deployment
 	autoscaler *autoscalingv2.HorizontalPodAutoscaler
 	wanted     int
@@ -49,12 +50,11 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 			Hint: "give a service, and at least 1 replica",
 		}
 	}
-	target := c.Plan.Target
-	client, err := s.in(target)
+	client, target, err := s.in(c.Plan, c.Plan.Target)
 	if err != nil {
 		return nil, err
 	}
-	z := &size{client: client}
+	z := &size{client: client, target: target}
 	if z.deployment, err = s.Kube.deployment(ctx, client, target, in.Service); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s Scale) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	target := c.Plan.Target
+	target := z.target
 	o := engine.Outcome{Evidence: z.evidence(), Before: z.told()}
 	var sent []string
 	if z.minimumMissing() {
@@ -155,7 +155,7 @@ func (s Scale) Effect(ctx context.Context, c engine.Call) (incident.Effect, erro
 		return incident.Effect{}, err
 	}
 	return incident.Effect{
-		Step: c.Step.ID, Undo: ScaleUndo,
+		Step: c.Step.ID, Undo: scaleUndo,
 		What:  fmt.Sprintf("scale %s in %s to %d (now %s)", in.Service, c.Plan.Target.Name, z.wanted, z.told()),
 		Bound: fmt.Sprintf("scale %s/%s to %d", c.Plan.Target.Name, in.Service, in.Replicas),
 	}, nil
@@ -196,11 +196,10 @@ func writers(p *runbook.Plan) []string {
 }
 
 // running reads the writers of the Region being left, all at once.
-func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, []*appsv1.Deployment, error) {
-	source := c.Plan.Source
-	client, err := f.in(source)
+func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, cluster, []*appsv1.Deployment, error) {
+	client, source, err := f.in(c.Plan, c.Plan.Source)
 	if err != nil {
-		return nil, nil, err
+		return nil, source, nil, err
 	}
 	names := writers(c.Plan)
 	found := make([]*appsv1.Deployment, len(names))
@@ -210,10 +209,10 @@ func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, [
 	})
 	for _, err := range faults {
 		if err != nil {
-			return nil, nil, err
+			return nil, source, nil, err
 		}
 	}
-	return client, found, nil
+	return client, source, found, nil
 }
 
 func sizes(all []*appsv1.Deployment) map[string]string {
@@ -239,7 +238,7 @@ func (f Fence) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		return engine.Outcome{}, false, err
 	}
 	defer cancel()
-	_, all, err := f.running(ctx, c)
+	_, _, all, err := f.running(ctx, c)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -266,11 +265,10 @@ func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 		return engine.Outcome{}, err
 	}
 	defer cancel()
-	client, all, err := f.running(ctx, c)
+	client, source, all, err := f.running(ctx, c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	source := c.Plan.Source
 	o := engine.Outcome{Evidence: sizes(all), Before: before(all)}
 	faults := make([]error, len(all))
 	incident.Together(f.clock, len(all), func(i int) {
@@ -312,7 +310,7 @@ func worst(failed map[string]error) error {
 func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
 	names := writers(c.Plan)
 	e := incident.Effect{
-		Step: c.Step.ID, Undo: FenceUndo, Lost: "orders in hand there; users get errors until users are moved",
+		Step: c.Step.ID, Undo: fenceUndo, Lost: "orders in hand there; users get errors until users are moved",
 		What:  fmt.Sprintf("stop %s in %s", strings.Join(names, ", "), c.Plan.Source.Name),
 		Bound: "fence " + c.Plan.Source.Name + ": " + strings.Join(names, ","),
 	}
@@ -326,7 +324,7 @@ func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, erro
 		return e, err
 	}
 	defer cancel()
-	if _, all, err := f.running(ctx, c); err == nil {
+	if _, _, all, err := f.running(ctx, c); err == nil {
 		e.What += " (now " + before(all) + ")"
 	} else {
 		e.What += " (their present size could not be read)"
@@ -352,11 +350,11 @@ func (r Restart) marked(ctx context.Context, c engine.Call, in *RestartInput) (d
 	if err := c.With(in); err != nil {
 		return nil, nil, err
 	}
-	client, err := r.in(c.Plan.Target)
+	client, target, err := r.in(c.Plan, c.Plan.Target)
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := r.Kube.deployment(ctx, client, c.Plan.Target, in.Service)
+	d, err := r.Kube.deployment(ctx, client, target, in.Service)
 	return client, d, err
 }
 
@@ -385,7 +383,7 @@ func (r Restart) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) 
 		return engine.Outcome{}, err
 	}
 	o := engine.Outcome{Before: d.Spec.Template.Annotations[mark], Evidence: map[string]string{"deployment": d.Name, "annotation": mark + "=" + string(c.Incident)}}
-	err = patch(ctx, client.Resource(deployments).Namespace(c.Plan.Target.Namespace), d.Name, d.ResourceVersion,
+	err = patch(ctx, client.Resource(deployments).Namespace(d.Namespace), d.Name, d.ResourceVersion,
 		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
 			"annotations": map[string]any{mark: string(c.Incident)},
 		}}}})
@@ -403,7 +401,7 @@ func (r Restart) Effect(_ context.Context, c engine.Call) (incident.Effect, erro
 		return incident.Effect{}, err
 	}
 	return incident.Effect{
-		Step: c.Step.ID, Undo: RestartUndo,
+		Step: c.Step.ID, Undo: restartUndo,
 		What:  fmt.Sprintf("roll the pods of %s in %s", in.Service, c.Plan.Target.Name),
 		Bound: "restart " + c.Plan.Target.Name + "/" + in.Service,
 	}, nil
@@ -411,7 +409,7 @@ func (r Restart) Effect(_ context.Context, c engine.Call) (incident.Effect, erro
 
 // setReplicas writes the scale of a Deployment, and nothing else of it: the bot
 // needs no other right on Deployments for this.
-func setReplicas(ctx context.Context, c dynamic.Interface, r runbook.Region, d *appsv1.Deployment, n int) error {
+func setReplicas(ctx context.Context, c dynamic.Interface, r cluster, d *appsv1.Deployment, n int) error {
 	return patch(ctx, c.Resource(deployments).Namespace(r.Namespace), d.Name, d.ResourceVersion,
 		map[string]any{"spec": map[string]any{"replicas": n}}, "scale")
 }

@@ -15,14 +15,12 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
-	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
 // Nodes checks that the target has enough nodes that are ready and not cordoned,
 // counted for each zone: all of them in one zone is no capacity.
 func (k *Kube) Nodes(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	r := c.Plan.Target
-	client, err := k.in(r)
+	client, r, err := k.in(c.Plan, c.Plan.Target)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -84,8 +82,7 @@ func ready(n corev1.Node) bool {
 // Deployments checks that every service of the platform exists in the target and
 // is available as far as it is specified there.
 func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	r := c.Plan.Target
-	client, err := k.in(r)
+	client, r, err := k.in(c.Plan, c.Plan.Target)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -152,8 +149,7 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	if err := c.With(&in); err != nil {
 		return engine.Outcome{}, false, err
 	}
-	r := c.Plan.Target
-	client, err := k.in(r)
+	client, r, err := k.in(c.Plan, c.Plan.Target)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -230,7 +226,7 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	return o, true, nil
 }
 
-func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment) ([]corev1.Pod, error) {
+func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {
 		return nil, &incident.Fault{Err: fmt.Errorf("read the selector of %s: %w", d.Name, err), Person: true}
@@ -244,7 +240,7 @@ func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r runbook.R
 
 // kinds counts a Deployment's pods by the template they were made from. Pods that
 // are on their way out still count: they still hold their connections.
-func (k *Kube) kinds(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment) ([]string, error) {
+func (k *Kube) kinds(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment) ([]string, error) {
 	all, err := k.podsOf(ctx, client, r, d)
 	if err != nil {
 		return nil, err
@@ -266,7 +262,7 @@ func (k *Kube) kinds(ctx context.Context, client dynamic.Interface, r runbook.Re
 // stuck says what keeps pods from running, as half a sentence, from the pods and
 // the scheduler's events. It is a help for people: what it cannot read it leaves
 // out.
-func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r runbook.Region, d *appsv1.Deployment, evidence map[string]string) string {
+func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment, evidence map[string]string) string {
 	all, err := k.podsOf(ctx, client, r, d)
 	if err != nil {
 		return ""
@@ -302,7 +298,7 @@ func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r runbook.Re
 	return "; " + strings.Join(parts, "; ")
 }
 
-func (k *Kube) unscheduled(ctx context.Context, client dynamic.Interface, r runbook.Region, pending map[string]bool, evidence map[string]string) string {
+func (k *Kube) unscheduled(ctx context.Context, client dynamic.Interface, r cluster, pending map[string]bool, evidence map[string]string) string {
 	all, err := list[corev1.Event](ctx, k, client, events, r, metav1.ListOptions{FieldSelector: "reason=FailedScheduling"})
 	if err != nil {
 		return ""

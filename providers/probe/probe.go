@@ -71,7 +71,7 @@ func (a address) in(port string) string {
 }
 
 // send makes one request to u at a place.
-func (p *Probe) send(ctx context.Context, t runbook.Topology, method, u string, at address, body []byte) (reply, error) {
+func (p *Probe) send(ctx context.Context, t site, method, u string, at address, body []byte) (reply, error) {
 	ctx, cancel := p.clock.WithTimeout(ctx, patient, fmt.Errorf("no answer within %s", patient))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, u, bytes.NewReader(body))
@@ -82,7 +82,7 @@ func (p *Probe) send(ctx context.Context, t runbook.Topology, method, u string, 
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if p.token != "" && strings.HasPrefix(req.URL.Path, t.Probe.Order) {
+	if p.token != "" && strings.HasPrefix(req.URL.Path, t.Order) {
 		req.Header.Set("Authorization", "Bearer "+p.token)
 	}
 	transport := &http.Transport{
@@ -107,7 +107,7 @@ func (p *Probe) send(ctx context.Context, t runbook.Topology, method, u string, 
 	if err != nil {
 		return reply{}, because(ctx, err)
 	}
-	return reply{resp.StatusCode, resp.Header.Get(t.Probe.RegionHeader), data, p.clock.Now().Sub(began)}, nil
+	return reply{resp.StatusCode, resp.Header.Get(t.RegionHeader), data, p.clock.Now().Sub(began)}, nil
 }
 
 // because is the reason without the request's own words around it.
@@ -123,12 +123,12 @@ func because(ctx context.Context, err error) error {
 
 // direct sends a request to a Region's own address, under the public name: what
 // users will send once they are moved there.
-func (p *Probe) direct(ctx context.Context, t runbook.Topology, r runbook.Region, method, path string, body []byte) (reply, error) {
+func (p *Probe) direct(ctx context.Context, t site, r runbook.Region, method, path string, body []byte) (reply, error) {
 	own, err := url.Parse(r.Endpoint)
 	if err != nil || own.Hostname() == "" {
 		return reply{}, &incident.Fault{Err: fmt.Errorf("%s has no usable endpoint: %q", r.Name, r.Endpoint), Person: true, Hint: "set the Region's endpoint in the settings"}
 	}
-	public, err := url.Parse(t.Probe.Public)
+	public, err := url.Parse(t.Public)
 	if err != nil || public.Hostname() == "" {
 		return reply{}, noPublic(t)
 	}
@@ -143,18 +143,18 @@ func (p *Probe) direct(ctx context.Context, t runbook.Topology, r runbook.Region
 }
 
 // public sends a request to the public name, where the zone's own servers say.
-func (p *Probe) public(ctx context.Context, t runbook.Topology, method, path string, body []byte) (reply, netip.Addr, error) {
-	u, err := url.Parse(t.Probe.Public)
+func (p *Probe) public(ctx context.Context, t site, method, path string, body []byte) (reply, netip.Addr, error) {
+	u, err := url.Parse(t.Public)
 	if err != nil || u.Hostname() == "" {
 		return reply{}, netip.Addr{}, noPublic(t)
 	}
-	addrs, err := p.resolve(ctx, t, u.Hostname())
+	addrs, err := p.resolve(ctx, t.Topology, u.Hostname())
 	if err != nil {
 		return reply{}, netip.Addr{}, err
 	}
 	var faults []error
 	for _, a := range addrs {
-		r, err := p.send(ctx, t, method, strings.TrimRight(t.Probe.Public, "/")+path, address{host: a.String()}, body)
+		r, err := p.send(ctx, t, method, strings.TrimRight(t.Public, "/")+path, address{host: a.String()}, body)
 		if err == nil {
 			return r, a, nil
 		}
@@ -166,8 +166,8 @@ func (p *Probe) public(ctx context.Context, t runbook.Topology, method, path str
 	return reply{}, netip.Addr{}, errors.Join(faults...)
 }
 
-func noPublic(t runbook.Topology) error {
-	return &incident.Fault{Err: fmt.Errorf("the public address %q is not usable", t.Probe.Public), Person: true, Hint: "set probe.public in the settings, scheme and host"}
+func noPublic(t site) error {
+	return &incident.Fault{Err: fmt.Errorf("the public address %q is not usable", t.Public), Person: true, Hint: "set probe.public in the settings, scheme and host"}
 }
 
 // hopeless errors are no finding about the platform but a mistake in the settings.
@@ -220,8 +220,12 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	if in.Every <= 0 {
 		in.Every = 2 * time.Second
 	}
-	t, source := c.Plan.Topology, c.Plan.Source
-	services := pages(t)
+	t, err := siteOf(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	source := c.Plan.Source
+	services := pages(t.Topology)
 	if len(services) == 0 {
 		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
@@ -290,12 +294,16 @@ func (p *Probe) Region(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	if len(services) == 0 {
 		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
-	return p.page(ctx, c, c.Plan.Topology.DNS.Record, services[0].Health)
+	return p.page(ctx, c, c.Plan.Topology.Record, services[0].Health)
 }
 
 func (p *Probe) page(ctx context.Context, c engine.Call, what, path string) (engine.Outcome, bool, error) {
-	t, target := c.Plan.Topology, c.Plan.Target
-	o := engine.Outcome{Evidence: map[string]string{"url": strings.TrimRight(t.Probe.Public, "/") + path}}
+	t, err := siteOf(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	target := c.Plan.Target
+	o := engine.Outcome{Evidence: map[string]string{"url": strings.TrimRight(t.Public, "/") + path}}
 	r, at, err := p.public(ctx, t, http.MethodGet, path, nil)
 	if err != nil {
 		if hopeless(err) {
@@ -351,7 +359,11 @@ type send func(method, path string, body []byte) (reply, error)
 // place posts a synthetic order and reads it back. Orders of one step carry one
 // reference, so that the shop can tell them from sales and from each other.
 func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, bool, error) {
-	t, target := c.Plan.Topology, c.Plan.Target
+	t, err := siteOf(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	target := c.Plan.Target
 	reference := fmt.Sprintf("%s/%s/%d", c.Incident, c.Step.ID, c.Attempt)
 	o := engine.Outcome{Evidence: map[string]string{"reference": reference}}
 	body, err := json.Marshal(order{Test: true, Product: "test-product-001", Quantity: 1, Reference: reference})
@@ -362,7 +374,7 @@ func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, boo
 		o.Summary = fmt.Sprintf("a synthetic order %s ", how) + fmt.Sprintf(format, args...)
 		return o, false, nil
 	}
-	r, err := send(http.MethodPost, t.Probe.Order, body)
+	r, err := send(http.MethodPost, t.Order, body)
 	switch {
 	case hopeless(err):
 		return o, false, err
@@ -385,7 +397,7 @@ func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, boo
 		return no("was taken without an id, so it cannot be read back")
 	}
 	o.Evidence["order"] = id
-	back, err := send(http.MethodGet, strings.TrimRight(t.Probe.Order, "/")+"/"+url.PathEscape(id), nil)
+	back, err := send(http.MethodGet, strings.TrimRight(t.Order, "/")+"/"+url.PathEscape(id), nil)
 	switch {
 	case err != nil:
 		return no("was taken as %s but reading it back got no answer: %s", id, oneLine(err))
@@ -413,15 +425,23 @@ func reason(body []byte) string {
 // Write waits until an order can be written and read back through the target's
 // own address, before any user is sent there.
 func (p *Probe) Write(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	t, err := siteOf(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	return p.place(c, "through "+c.Plan.Target.Endpoint, func(method, path string, body []byte) (reply, error) {
-		return p.direct(ctx, c.Plan.Topology, c.Plan.Target, method, path, body)
+		return p.direct(ctx, t, c.Plan.Target, method, path, body)
 	})
 }
 
 // Order waits until an order can be written and read back through the public name.
 func (p *Probe) Order(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	return p.place(c, "through "+c.Plan.Topology.Probe.Public, func(method, path string, body []byte) (reply, error) {
-		r, _, err := p.public(ctx, c.Plan.Topology, method, path, body)
+	t, err := siteOf(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	return p.place(c, "through "+t.Public, func(method, path string, body []byte) (reply, error) {
+		r, _, err := p.public(ctx, t, method, path, body)
 		return r, err
 	})
 }
@@ -447,8 +467,12 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	if in.Every <= 0 {
 		in.Every = 4 * time.Second
 	}
-	t, target := c.Plan.Topology, c.Plan.Target
-	services := pages(t)
+	t, err := siteOf(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	target := c.Plan.Target
+	services := pages(t.Topology)
 	if len(services) == 0 {
 		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
@@ -459,7 +483,7 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	for i := range in.Samples {
 		if i > 0 {
 			if err := p.clock.Sleep(ctx, in.Every); err != nil {
-				return o, false, fmt.Errorf("watch %s: %w", t.DNS.Record, err)
+				return o, false, fmt.Errorf("watch %s: %w", t.Record, err)
 			}
 		}
 		s := services[i%len(services)]

@@ -61,16 +61,25 @@ func call(t *testing.T, with any) engine.Call {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.Call{
+	c := engine.Call{
 		Incident: "INC-2026-0042", Attempt: 1, Clock: incident.RealClock{}, Step: runbook.Step{ID: "smoke-test", With: data},
 		Plan: &runbook.Plan{
 			Source: runbook.Region{Name: "us-east-1", Endpoint: "http://us-east-1.api.example.com"},
 			Target: runbook.Region{Name: "us-west-2", Endpoint: "http://us-west-2.api.example.com:8080"},
 			Topology: runbook.Topology{
 				Services: []runbook.Service{{Name: "user-service", Health: "/health"}, {Name: "worker"}},
-				Probe:    runbook.Probe{Public: "http://api.example.com", RegionHeader: "X-Region", Order: "/orders"},
 			},
 		},
+	}
+	public(t, c, "http://api.example.com")
+	return c
+}
+
+// public sets the address that users use.
+func public(t *testing.T, c engine.Call, address string) {
+	t.Helper()
+	if err := Platform.Freeze(&c.Plan.Topology, Settings{Public: address, RegionHeader: "X-Region", Order: "/orders"}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -174,7 +183,7 @@ func TestANameThatNobodyKnowsIsAFindingAndASettingThatIsWrongIsNot(t *testing.T)
 	if o, ok, err := p.Region(t.Context(), c); ok || err != nil || !strings.Contains(o.Summary, "silent") {
 		t.Errorf("%t %q %v", ok, o.Summary, err)
 	}
-	c.Plan.Topology.Probe.Public = "api.example.com"
+	public(t, c, "api.example.com")
 	if _, ok, err := p.Region(t.Context(), c); ok || err == nil || incident.FaultOf(err).Hint == "" {
 		t.Errorf("%t %v", ok, err)
 	}

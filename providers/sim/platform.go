@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -134,35 +135,66 @@ func uidOf(words ...any) types.UID {
 }
 
 // Topology is the whole platform as settings would describe it, with this world's
-// own name servers and resolvers.
+// own name servers and resolvers. What a system has to know stands under its key as
+// in the settings: the world does not know the bot's side of it.
 func (w *World) Topology() runbook.Topology {
 	t := runbook.Topology{
-		Platform: "E-Commerce Platform", Home: homeRegion, Regions: map[string]runbook.Region{},
-		Database: runbook.Database{GlobalCluster: globalCluster},
-		Cache:    runbook.Cache{GlobalGroup: globalGroup},
-		DNS: runbook.DNS{
-			Zone: zoneID, Record: recordName, HealthCheck: checkPrimary, EndpointCheck: checkEndpoint,
-			TakeoverCheck: checkTakeover, TakeoverKey: takeoverKey,
-		},
-		Probe:  runbook.Probe{Public: "http://" + recordName, RegionHeader: regionHeader, Order: orderPath},
+		Platform: "E-Commerce Platform", Home: homeRegion, Record: recordName, Regions: map[string]runbook.Region{},
 		Policy: runbook.Policy{LagWarnMS: 1000, LagConfirmMS: 5000, LagBandsMS: []int{1000, 5000, 30000}, ObjectiveMinutes: 30},
+		Parts:  map[string]json.RawMessage{},
 	}
 	for _, r := range regionNames {
-		t.Regions[r] = runbook.Region{
-			Name: r, Namespace: namespace, DBCluster: clusterName(r), DBClusterARN: clusterARN(r), CacheGroup: cacheGroup(r),
-			LoadBalancerARN: albARN(r), Endpoint: "http://" + endpointHost(r), TakeoverBucket: bucketName(r),
-			MinNodesPerZone: 2, MinZones: 3,
-		}
+		t.Regions[r] = runbook.Region{Name: r, Endpoint: "http://" + endpointHost(r)}
 	}
 	for _, s := range services {
 		t.Services = append(t.Services, s.topology)
 	}
-	for _, n := range nameserverNames {
-		t.DNS.Nameservers = append(t.DNS.Nameservers, w.address(n))
+	for key, part := range w.parts() {
+		data, err := json.Marshal(part)
+		if err != nil {
+			panic(err) // texts and numbers alone
+		}
+		t.Parts[key] = data
 	}
-	for _, r := range resolverNames {
-		t.DNS.Resolvers = append(t.DNS.Resolvers, runbook.Resolver{Name: r, Addr: w.address(r)})
-	}
-	t.DNS.Resolvers = append(t.DNS.Resolvers, runbook.Resolver{Name: "AWS VPC", Addr: "169.254.169.253:53", VPCOnly: true})
 	return t
+}
+
+// keys are those of a mapping in the settings.
+type keys = map[string]any
+
+// inRegions is a mapping for each Region.
+func inRegions(of func(region string) keys) keys {
+	out := keys{}
+	for _, r := range regionNames {
+		out[r] = of(r)
+	}
+	return out
+}
+
+func (w *World) parts() keys {
+	var servers []string
+	for _, n := range nameserverNames {
+		servers = append(servers, w.address(n))
+	}
+	var resolvers []keys
+	for _, r := range resolverNames {
+		resolvers = append(resolvers, keys{"name": r, "addr": w.address(r)})
+	}
+	resolvers = append(resolvers, keys{"name": "AWS VPC", "addr": "169.254.169.253:53", "vpc_only": true})
+	return keys{
+		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
+			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
+		})},
+		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys { return keys{"cache_group": cacheGroup(r)} })},
+		"elb":   keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
+		"kube": keys{"regions": inRegions(func(string) keys {
+			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
+		})},
+		"dns": keys{
+			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
+			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},
+		},
+		"probe":    keys{"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath},
+		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},
+	}
 }

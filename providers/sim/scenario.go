@@ -7,17 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"reflect"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // This file is long because what a scenario can say, and what can be wrong with it,
@@ -296,30 +296,6 @@ type ExpectCheck struct {
 	Inverted bool `yaml:"inverted" json:"inverted"`
 }
 
-// Problem is one thing that is wrong with a scenario file.
-type Problem struct {
-	File         string
-	Line, Column int
-	Text         string
-}
-
-// String is file:line:column: text.
-func (p Problem) String() string {
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
-}
-
-// Faults is everything that is wrong with a scenario file.
-type Faults []Problem
-
-// Error is one line for each.
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, p := range f {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
-}
-
 //go:embed scenarios/*.yaml
 var embedded embed.FS
 
@@ -345,7 +321,7 @@ func Load(nameOrPath string) (*Scenario, error) {
 		}
 		return ParseScenario(nameOrPath+".yaml", data)
 	}
-	data, err := os.ReadFile(nameOrPath)
+	data, err := strict.ReadFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no scenario %q: give one of %s, or the path of a scenario file", nameOrPath, strings.Join(Scenarios(), ", "))
 	}
@@ -377,27 +353,17 @@ func DefaultPeople() []Person {
 	}
 }
 
-// ParseScenario reads a scenario. The error is a [Faults] that lists everything
-// that is wrong with it.
+// ParseScenario reads a scenario. The error is a [strict.Faults] that lists
+// everything that is wrong with it.
 func ParseScenario(name string, data []byte) (*Scenario, error) {
-	var faults Faults
-	var root yaml.Node
-	if err := yaml.Load(data, &root); err != nil {
-		faults.add(name, err)
+	doc, faults := strict.Parse(name, data, "in a scenario")
+	if doc.Root == nil {
 		return nil, faults
 	}
-	lint := linter{file: name, root: &root, faults: &faults}
-	lint.fits(&root, reflect.TypeFor[Scenario]())
 	s := &Scenario{}
-	if err := yaml.Load(data, s); err != nil && len(faults) == 0 { // else it was said, in words
-		faults.add(name, err)
-	}
+	lint := linter{strict.Read(doc, strict.Decoder{Words: words, Lax: true}, "a scenario", s)}
 	lint.scenario(s)
-	if len(faults) > 0 {
-		sort.SliceStable(faults, func(i, j int) bool {
-			a, b := faults[i], faults[j]
-			return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
-		})
+	if faults := lint.Faults(); len(faults) > 0 {
 		return nil, faults
 	}
 	if len(s.People) == 0 {
@@ -406,66 +372,19 @@ func ParseScenario(name string, data []byte) (*Scenario, error) {
 	return s, nil
 }
 
-// add takes what the YAML library has to say.
-func (f *Faults) add(file string, err error) {
-	var many *yaml.LoadErrors
-	var one *yaml.LoadError
-	switch {
-	case errors.As(err, &many):
-		for _, e := range many.Errors {
-			*f = append(*f, Problem{file, e.Mark.Line, e.Mark.Column, e.Message})
-		}
-	case errors.As(err, &one):
-		*f = append(*f, Problem{file, one.Mark.Line, one.Mark.Column, one.Message})
-	default:
-		*f = append(*f, Problem{file, 1, 1, err.Error()})
-	}
-}
-
-// linter finds what is well-formed and still cannot be right.
-type linter struct {
-	file   string
-	root   *yaml.Node
-	faults *Faults
-}
-
-// fits reports each key that has no meaning where it stands, and each value that
-// is not of the kind that its key takes. The library would name Go types to
-// people who write YAML.
-func (l linter) fits(n *yaml.Node, t reflect.Type) {
-	switch {
-	case n.Kind == yaml.DocumentNode:
-		for _, c := range n.Content {
-			l.fits(c, t)
-		}
-	case t.Kind() == reflect.Pointer:
-		l.fits(n, t.Elem())
-	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
-		for _, c := range n.Content {
-			l.fits(c, t.Elem())
-		}
-	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			l.fits(n.Content[i+1], t.Elem())
-		}
-	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
-		types := map[string]reflect.Type{}
-		var known []string
-		for f := range t.Fields() {
-			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			types[key], known = f.Type, append(known, key)
-		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			if types[k.Value] == nil {
-				*l.faults = append(*l.faults, Problem{l.file, k.Line, k.Column, fmt.Sprintf("unknown key %q: use one of %s", k.Value, strings.Join(known, ", "))})
-				continue
-			}
-			l.fits(n.Content[i+1], types[k.Value])
-		}
-	case n.Decode(reflect.New(t).Interface()) != nil:
-		*l.faults = append(*l.faults, Problem{l.file, n.Line, n.Column, given(n) + " is not " + wanted(t)})
-	}
+// words are how faults of a scenario are said. What it has to have is for the
+// linter.
+var words = strict.Words{
+	Wants: func(_ string, want strict.Want, _ reflect.Type, n *yaml.Node) string {
+		return given(n) + " is not " + wanted[want]
+	},
+	Unknown: func(_, key string, known []string) string {
+		return fmt.Sprintf("unknown key %q: use one of %s", key, strings.Join(known, ", "))
+	},
+	Lacks: func(_ string, _ any, key string) string { return key + " is missing" },
+	Empty: func(_ string, _ reflect.Type, _ bool, n *yaml.Node) (bool, string) {
+		return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null", ""
+	},
 }
 
 func given(n *yaml.Node) string {
@@ -478,55 +397,29 @@ func given(n *yaml.Node) string {
 	return strconv.Quote(n.Value)
 }
 
-func wanted(t reflect.Type) string {
-	switch t {
-	case reflect.TypeFor[time.Duration]():
-		return "a duration such as 90s or 1m30s"
-	case reflect.TypeFor[time.Time]():
-		return "a time such as 2026-03-03T14:00:00Z"
-	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.String:
-		return "text"
-	case reflect.Slice:
-		return "a list such as [one, another]"
-	case reflect.Struct, reflect.Map:
-		return "a mapping such as {key: value}"
-	}
-	return "a whole number"
+var wanted = map[strict.Want]string{
+	strict.WantText: "text", strict.WantBool: "true or false", strict.WantNumber: "a number",
+	strict.WantWhole: "a whole number", strict.WantNatural: "a whole number",
+	strict.WantDuration: "a duration such as 90s or 1m30s", strict.WantTime: "a time such as 2026-03-03T14:00:00Z",
+	strict.WantList: "a list such as [one, another]", strict.WantMapping: "a mapping such as {key: value}",
 }
 
-// fault reports what is wrong at a path of keys (string) and indices (int). When
-// the path is not in the file, its longest part that is gives the position.
+// linter finds what is well-formed and still cannot be right.
+type linter struct{ *strict.Report }
+
+// fault reports what is wrong at a path of keys (string) and indices (int), with
+// the place of the key.
 func (l linter) fault(at []any, format string, args ...any) {
-	n := l.root
-	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-		n = n.Content[0]
-	}
-	line, column := max(n.Line, 1), max(n.Column, 1)
-walk:
+	path := ""
 	for _, step := range at {
 		switch step := step.(type) {
 		case string:
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				if n.Kind == yaml.MappingNode && n.Content[i].Value == step {
-					line, column = n.Content[i].Line, n.Content[i].Column
-					n = n.Content[i+1]
-					continue walk
-				}
-			}
-			break walk
+			path = strict.Join(path, step)
 		case int:
-			if n.Kind != yaml.SequenceNode || step >= len(n.Content) {
-				break walk
-			}
-			n = n.Content[step]
-			line, column = n.Line, n.Column
+			path += fmt.Sprintf("[%d]", step)
 		}
 	}
-	*l.faults = append(*l.faults, Problem{l.file, line, column, fmt.Sprintf(format, args...)})
+	l.FaultOfKey(path, format, args...)
 }
 
 func (l linter) oneOf(what, value string, known []string, at ...any) {

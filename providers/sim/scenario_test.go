@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 func TestEveryBuiltInScenarioLoadsAndFitsTheSchema(t *testing.T) {
@@ -165,7 +166,7 @@ expect:
   silent: -1m
 `
 	_, err := ParseScenario("bad.yaml", []byte(bad))
-	var faults Faults
+	var faults strict.Faults
 	if !errors.As(err, &faults) {
 		t.Fatalf("got %v", err)
 	}
@@ -184,7 +185,7 @@ expect:
 			t.Errorf("%q is missing in\n%v", want, err)
 		}
 	}
-	if !slices.IsSortedFunc(faults, func(a, b Problem) int { return a.Line - b.Line }) {
+	if !slices.IsSortedFunc(faults, func(a, b strict.Fault) int { return a.Line - b.Line }) {
 		t.Errorf("not in the order of the file:\n%v", err)
 	}
 }
@@ -226,7 +227,7 @@ expect: {writer: us-west-2, health_check: {disabled: maybe}}
 
 func TestAnUnreadableScenarioSaysWhere(t *testing.T) {
 	_, err := ParseScenario("x.yaml", []byte("name: [\n"))
-	var faults Faults
+	var faults strict.Faults
 	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Line == 0 {
 		t.Errorf("got %#v", err)
 	}

@@ -1,12 +1,19 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/aurora"
+	"github.com/failoverbot/failoverbot/providers/cache"
+	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/takeover"
 )
 
 func asJSON(t *testing.T, v any) string {
@@ -173,26 +180,46 @@ func TestTheStateIsOnDiskBeforeTheAnswerLeaves(t *testing.T) {
 	}
 }
 
+// partOf is what the world says to one of the systems, which takes all of it.
+func partOf[T any](t *testing.T, top runbook.Topology, key string) T {
+	t.Helper()
+	part, err := runbook.PartOf[T](top, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(top.Parts[key]))
+	d.DisallowUnknownFields()
+	if err := d.Decode(new(T)); err != nil {
+		t.Errorf("%s: %v", key, err)
+	}
+	return part
+}
+
 func TestTheTopologyAgreesWithTheWorld(t *testing.T) {
 	s := quiet(t)
 	top := s.Topology()
-	if len(top.Regions) != 2 || len(top.Services) != 5 || len(top.DNS.Nameservers) != 2 || len(top.DNS.Resolvers) != 4 {
+	db := partOf[aurora.Settings](t, top, "aurora")
+	caches := partOf[cache.Settings](t, top, "cache")
+	names := partOf[dns.Settings](t, top, "dns")
+	buckets := partOf[takeover.Settings](t, top, "takeover")
+	if len(top.Regions) != 2 || len(top.Services) != 5 || len(names.Nameservers) != 2 || len(names.Resolvers) != 4 {
 		t.Fatalf("%+v", top)
 	}
 	for _, name := range regionNames {
 		r := top.Regions[name]
 		st := s.Snapshot()
-		if m := st.Database.Member(name); m.ARN != r.DBClusterARN || m.Cluster != r.DBCluster {
+		if m := st.Database.Member(name); m.ARN != db.Regions[name].DBClusterARN || m.Cluster != db.Regions[name].DBCluster {
 			t.Errorf("%s: database %+v", name, m)
 		}
-		if m := st.Cache.Member(name); m.Group != r.CacheGroup {
+		if m := st.Cache.Member(name); m.Group != caches.Regions[name].CacheGroup {
 			t.Errorf("%s: cache %+v", name, m)
 		}
 		if status, region, _, err := s.get(r.Endpoint + "/healthz"); err != nil || status != 200 || region != name {
 			t.Errorf("%s: endpoint %d %s %v", name, status, region, err)
 		}
-		if _, ok := st.Regions[name].Buckets[r.TakeoverBucket]; !ok {
-			t.Errorf("%s: no bucket %s", name, r.TakeoverBucket)
+		bucket := buckets.Regions[name].TakeoverBucket
+		if _, ok := st.Regions[name].Buckets[bucket]; !ok {
+			t.Errorf("%s: no bucket %s", name, bucket)
 		}
 		for _, svc := range top.Services {
 			if st.Regions[name].Deployments[svc.Name] == nil {

@@ -25,8 +25,8 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-// Undo is how the takeover is taken back.
-const Undo = "delete the object, once the old primary is really healthy and its database follows"
+// undo is how the takeover is taken back.
+const undo = "delete the object, once the old primary is really healthy and its database follows"
 
 // Takeover reaches the buckets of an account.
 type Takeover struct {
@@ -49,20 +49,27 @@ func (t *Takeover) client(region string) *s3.Client {
 
 func (t *Takeover) reading(o *s3.Options) { o.Retryer = t.reads.Call() }
 
-func object(p *runbook.Plan) string {
-	return "s3://" + p.Target.TakeoverBucket + "/" + p.Topology.DNS.TakeoverKey
+// object is the one that makes the target take over.
+type object struct{ bucket, key string }
+
+func objectOf(p *runbook.Plan) (object, error) {
+	s, err := runbook.PartOf[Settings](p.Topology, Platform.Key)
+	return object{s.Regions[p.Target.Name].TakeoverBucket, s.TakeoverKey}, err
 }
 
+// String is the object's address.
+func (o object) String() string { return "s3://" + o.bucket + "/" + o.key }
+
 // present says whether the object is there, and since when.
-func (t *Takeover) present(ctx context.Context, p *runbook.Plan) (bool, time.Time, error) {
-	out, err := t.client(p.Target.Name).HeadObject(ctx, &s3.HeadObjectInput{
-		Bucket: aws.String(p.Target.TakeoverBucket), Key: aws.String(p.Topology.DNS.TakeoverKey),
+func (t *Takeover) present(ctx context.Context, region string, at object) (bool, time.Time, error) {
+	out, err := t.client(region).HeadObject(ctx, &s3.HeadObjectInput{
+		Bucket: aws.String(at.bucket), Key: aws.String(at.key),
 	}, t.reading)
 	if err != nil {
 		if awserr.Missing(err) {
 			return false, time.Time{}, nil
 		}
-		return false, time.Time{}, fmt.Errorf("look for %s: %w", object(p), awserr.SortRead(ctx, err))
+		return false, time.Time{}, fmt.Errorf("look for %s: %w", at, awserr.SortRead(ctx, err))
 	}
 	return true, aws.ToTime(out.LastModified).UTC(), nil
 }
@@ -70,42 +77,50 @@ func (t *Takeover) present(ctx context.Context, p *runbook.Plan) (bool, time.Tim
 // Ready checks that the lever can be pulled and has not been pulled yet.
 func (t *Takeover) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
-	o := engine.Outcome{Evidence: map[string]string{"object": object(p), "region": p.Target.Name}}
-	_, err := t.client(p.Target.Name).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(p.Target.TakeoverBucket)}, t.reading)
+	at, err := objectOf(p)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: map[string]string{"object": at.String(), "region": p.Target.Name}}
+	_, err = t.client(p.Target.Name).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(at.bucket)}, t.reading)
 	if err != nil {
 		if awserr.Missing(err) {
-			o.Summary = fmt.Sprintf("there is no bucket %s in %s to put the takeover object in", p.Target.TakeoverBucket, p.Target.Name)
+			o.Summary = fmt.Sprintf("there is no bucket %s in %s to put the takeover object in", at.bucket, p.Target.Name)
 			return o, false, nil
 		}
-		return o, false, fmt.Errorf("reach bucket %s: %w", p.Target.TakeoverBucket, awserr.SortRead(ctx, err))
+		return o, false, fmt.Errorf("reach bucket %s: %w", at.bucket, awserr.SortRead(ctx, err))
 	}
-	there, since, err := t.present(ctx, p)
+	there, since, err := t.present(ctx, p.Target.Name, at)
 	if err != nil {
 		return o, false, err
 	}
 	if there {
 		o.Evidence["since"] = since.Format(time.RFC3339)
-		o.Summary = fmt.Sprintf("%s is there already, since %s: users are being sent to %s", object(p), since.Format("2006-01-02 15:04 UTC"), p.Target.Name)
+		o.Summary = fmt.Sprintf("%s is there already, since %s: users are being sent to %s", at, since.Format("2006-01-02 15:04 UTC"), p.Target.Name)
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("bucket %s in %s answers and holds no takeover object", p.Target.TakeoverBucket, p.Target.Name)
+	o.Summary = fmt.Sprintf("bucket %s in %s answers and holds no takeover object", at.bucket, p.Target.Name)
 	return o, true, nil
 }
 
 // Look reports whether the object is there, whoever put it.
 func (t *Takeover) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
-	o := engine.Outcome{Before: "no object", Evidence: map[string]string{"object": object(p), "region": p.Target.Name}}
-	there, since, err := t.present(ctx, p)
+	at, err := objectOf(p)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Before: "no object", Evidence: map[string]string{"object": at.String(), "region": p.Target.Name}}
+	there, since, err := t.present(ctx, p.Target.Name, at)
 	if err != nil {
 		return o, false, err
 	}
 	if !there {
-		o.Summary = object(p) + " is not there"
+		o.Summary = at.String() + " is not there"
 		return o, false, nil
 	}
 	o.Evidence["since"] = since.Format(time.RFC3339)
-	o.Summary = fmt.Sprintf("%s is there since %s, so %s is not given to anybody", object(p), since.Format("15:04:05 UTC"), p.Source.Name)
+	o.Summary = fmt.Sprintf("%s is there since %s, so %s is not given to anybody", at, since.Format("15:04:05 UTC"), p.Source.Name)
 	return o, true, nil
 }
 
@@ -113,31 +128,39 @@ func (t *Takeover) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 // put it, and that one stays.
 func (t *Takeover) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	p := c.Plan
-	o := engine.Outcome{Evidence: map[string]string{"object": object(p), "region": p.Target.Name}}
-	_, err := t.client(p.Target.Name).PutObject(ctx, &s3.PutObjectInput{
-		Bucket: aws.String(p.Target.TakeoverBucket), Key: aws.String(p.Topology.DNS.TakeoverKey),
+	at, err := objectOf(p)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	o := engine.Outcome{Evidence: map[string]string{"object": at.String(), "region": p.Target.Name}}
+	_, err = t.client(p.Target.Name).PutObject(ctx, &s3.PutObjectInput{
+		Bucket: aws.String(at.bucket), Key: aws.String(at.key),
 		Body:        strings.NewReader(fmt.Sprintf("%s: %s takes over from %s\n", c.Incident, p.Target.Name, p.Source.Name)),
 		ContentType: aws.String("text/plain"), IfNoneMatch: aws.String("*"),
 		Metadata: map[string]string{"incident": string(c.Incident)},
 	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
 	if awserr.Code(err) == "PreconditionFailed" {
-		o.Summary = fmt.Sprintf("%s was there already", object(p))
+		o.Summary = fmt.Sprintf("%s was there already", at)
 		return o, nil
 	}
 	if err != nil {
-		return o, fmt.Errorf("put %s: %w", object(p), awserr.Sort(ctx, err))
+		return o, fmt.Errorf("put %s: %w", at, awserr.Sort(ctx, err))
 	}
-	o.Summary = fmt.Sprintf("put %s: %s is given to nobody until it is deleted", object(p), p.Source.Name)
+	o.Summary = fmt.Sprintf("put %s: %s is given to nobody until it is deleted", at, p.Source.Name)
 	return o, nil
 }
 
 // Effect says what would happen now.
 func (t *Takeover) Effect(_ context.Context, c engine.Call) (incident.Effect, error) {
 	p := c.Plan
+	at, err := objectOf(p)
+	if err != nil {
+		return incident.Effect{}, err
+	}
 	return incident.Effect{
 		Step:  c.Step.ID,
-		What:  fmt.Sprintf("PutObject %s: %s resolves to %s only", object(p), p.Topology.DNS.Record, p.Target.Name),
-		Undo:  Undo,
-		Bound: "takeover " + object(p),
+		What:  fmt.Sprintf("PutObject %s: %s resolves to %s only", at, p.Topology.Record, p.Target.Name),
+		Undo:  undo,
+		Bound: "takeover " + at.String(),
 	}, nil
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"bytes"
@@ -17,6 +17,11 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/aurora"
+	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/takeover"
 )
 
 // tokens are those of an environment in which nothing is missing.
@@ -34,7 +39,7 @@ func environ(change map[string]string) func(string) string {
 	}
 }
 
-const example = "deploy/config.example.yaml"
+const example = "../config.example.yaml"
 
 // written is the example with one thing replaced.
 func written(t *testing.T, old, by string) string {
@@ -57,16 +62,16 @@ func written(t *testing.T, old, by string) string {
 	return file
 }
 
-func faults(t *testing.T, path string, env map[string]string, needed ...string) runbook.Faults {
+func faults(t *testing.T, path string, env map[string]string, needed ...string) strict.Faults {
 	t.Helper()
-	c, err := LoadConfig(path, environ(env), needed...)
+	c, err := Load(path, environ(env), providers.Parts(), needed...)
 	if err == nil {
 		return nil
 	}
 	if c != nil {
 		t.Error("settings came back along with an error")
 	}
-	var f runbook.Faults
+	var f strict.Faults
 	if !errors.As(err, &f) {
 		t.Fatalf("error is %v", err)
 	}
@@ -77,7 +82,7 @@ func faults(t *testing.T, path string, env map[string]string, needed ...string) 
 }
 
 func TestTheExampleIsWithoutFault(t *testing.T) {
-	c, err := LoadConfig(example, environ(nil), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL", "SYNTHETIC_TEST_TOKEN")
+	c, err := Load(example, environ(nil), providers.Parts(), "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL", "SYNTHETIC_TEST_TOKEN")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +159,7 @@ func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := written(t, c.old, c.by)
 			found := faults(t, path, nil)
-			i := slices.IndexFunc(found, func(f runbook.Fault) bool { return strings.Contains(f.String(), c.want) })
+			i := slices.IndexFunc(found, func(f strict.Fault) bool { return strings.Contains(f.String(), c.want) })
 			if i < 0 {
 				t.Fatalf("no fault with %q; found:\n%v", c.want, found)
 			}
@@ -227,13 +232,13 @@ func TestSecretsAreCheckedAndNeverShown(t *testing.T) {
 }
 
 func TestWithoutSlackTheSettingsCanStillBeRead(t *testing.T) {
-	if _, err := LoadConfig(example, func(string) string { return "" }); err != nil {
+	if _, err := Load(example, func(string) string { return "" }, providers.Parts()); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestWhatTheEnvironmentSaysIsTidied(t *testing.T) {
-	c, err := LoadConfig(example, environ(map[string]string{"SLACK_BOT_TOKEN": " xoxb-1\n", "SLACK_API_URL": "http://127.0.0.1:8065/api"}))
+	c, err := Load(example, environ(map[string]string{"SLACK_BOT_TOKEN": " xoxb-1\n", "SLACK_API_URL": "http://127.0.0.1:8065/api"}), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,15 +248,15 @@ func TestWhatTheEnvironmentSaysIsTidied(t *testing.T) {
 }
 
 func TestAMissingFileNamesTheExample(t *testing.T) {
-	_, err := LoadConfig(filepath.Join(t.TempDir(), "config.yaml"), environ(nil))
-	if err == nil || !strings.Contains(err.Error(), "there is no settings file") || !strings.Contains(err.Error(), example) {
+	_, err := Load(filepath.Join(t.TempDir(), "config.yaml"), environ(nil), providers.Parts())
+	if err == nil || !strings.Contains(err.Error(), "there is no settings file") || !strings.Contains(err.Error(), "deploy/config.example.yaml") {
 		t.Errorf("error is %v", err)
 	}
 }
 
 func TestFilesAreFoundBesideTheSettings(t *testing.T) {
 	path := written(t, "    # kubeconfig: kubeconfig.yaml ", "    kubeconfig: kubeconfig.yaml ")
-	c, err := LoadConfig(path, environ(nil))
+	c, err := Load(path, environ(nil), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +268,7 @@ func TestFilesAreFoundBesideTheSettings(t *testing.T) {
 // rights are the actions of the IAM policies, with the resources they are for.
 func rights(t *testing.T) map[string][]string {
 	t.Helper()
-	files, err := filepath.Glob("deploy/iam-*.json")
+	files, err := filepath.Glob("../iam-*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no policies: %v", err)
 	}
@@ -315,13 +320,13 @@ var iamNames = map[string]string{
 func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
 	granted := rights(t)
 	call := regexp.MustCompile(`&(rds|elasticache|elb|elbv2|route53|s3|cloudwatch)\.([A-Z]\w+)Input\{`)
-	files, err := filepath.Glob("providers/*/*.go")
+	files, err := filepath.Glob("../../providers/*/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	called := map[string]bool{}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "providers/sim/") {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "../../providers/sim/") {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Clean(file))
@@ -353,33 +358,44 @@ func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
 	}
 }
 
+func partOf[T any](t *testing.T, c *Settings, key string) T {
+	t.Helper()
+	part, err := runbook.PartOf[T](c.Platform, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return part
+}
+
 func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
-	c, err := LoadConfig(example, environ(nil))
+	c, err := Load(example, environ(nil), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
 	granted := rights(t)
-	for _, region := range c.Platform.Regions {
+	lever := partOf[takeover.Settings](t, c, "takeover")
+	for name, db := range partOf[aurora.Settings](t, c, "aurora").Regions {
 		for _, action := range []string{"rds:SwitchoverGlobalCluster", "rds:FailoverGlobalCluster"} {
-			if !slices.Contains(granted[action], region.DBClusterARN) {
-				t.Errorf("%s is not granted on %s", action, region.DBClusterARN)
+			if !slices.Contains(granted[action], db.DBClusterARN) {
+				t.Errorf("%s is not granted on %s", action, db.DBClusterARN)
 			}
 		}
-		if object := "arn:aws:s3:::" + region.TakeoverBucket + "/" + c.Platform.DNS.TakeoverKey; !slices.Contains(granted["s3:PutObject"], object) {
+		if object := "arn:aws:s3:::" + lever.Regions[name].TakeoverBucket + "/" + lever.TakeoverKey; !slices.Contains(granted["s3:PutObject"], object) {
 			t.Errorf("s3:PutObject is not granted on %s", object)
 		}
 	}
-	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + c.Platform.DNS.HealthCheck}; !slices.Equal(got, want) {
+	home := partOf[dns.Settings](t, c, "dns").Regions[c.Platform.Home]
+	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + home.HealthCheck}; !slices.Equal(got, want) {
 		t.Errorf("route53:UpdateHealthCheck is granted on %v, want %v", got, want)
 	}
 }
 
 func TestTheClusterRolesAreNarrow(t *testing.T) {
-	c, err := LoadConfig(example, environ(nil))
+	c, err := Load(example, environ(nil), providers.Parts())
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile("deploy/rbac.yaml")
+	data, err := os.ReadFile("../rbac.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,195 @@
+package settings
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+)
+
+var (
+	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	slackUser  = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
+	slackRoom  = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
+	roleNames  = []string{"commander", "approver", "responder"}
+)
+
+// check finds what is wrong although each value by itself can be read.
+func (s *Settings) check(r *strict.Report, dir string) {
+	s.checkSlack(r)
+	s.checkPeople(r)
+	s.checkRegions(r)
+	s.checkServices(r)
+	s.checkPolicy(r)
+	s.checkClusters(r)
+	for _, from := range slices.Sorted(maps.Keys(s.Dial)) {
+		r.HostPort("dial."+from, from)
+		r.HostPort("dial."+from, s.Dial[from])
+	}
+	if r.Given("update_every") && s.UpdateEvery < time.Minute {
+		r.Fault("update_every", `"update_every" has to be at least 1m, not %s`, s.UpdateEvery)
+	}
+	if u := s.PagerDuty.URL; u != "" {
+		r.Origin("pagerduty.url", u)
+	}
+	if t := s.Templates; t != "" {
+		if !filepath.IsAbs(t) {
+			t = filepath.Join(dir, t)
+		}
+		if info, err := os.Stat(t); err != nil || !info.IsDir() {
+			r.Fault("templates", "there is no folder %s", t)
+		}
+	}
+}
+
+func (s *Settings) checkSlack(r *strict.Report) {
+	if s := s.Slack.Channel; s != "" && !slackRoom.MatchString(s) {
+		r.Fault("slack.channel", `"channel" wants a channel's id such as C0123456789 (at the end of the channel's details), not %q: names can change`, s)
+	}
+	if s := s.Slack.Command; s != "" && (!strings.HasPrefix(s, "/") || len(s) < 2 || strings.ContainsAny(s, " \t") || s != strings.ToLower(s)) {
+		r.Fault("slack.command", `"command" has to be a slash and a word in small letters, such as /failover, not %q`, s)
+	}
+	if strings.ContainsAny(s.Redis.Prefix, "{} \t\n") {
+		r.Fault("redis.prefix", `"prefix" cannot contain spaces or braces: Redis Cluster gives braces a meaning`)
+	}
+}
+
+func (s *Settings) checkPeople(r *strict.Report) {
+	ids, names := map[string]int{}, map[string]int{}
+	var commanders, approvers []Person
+	for i, p := range s.People {
+		at := fmt.Sprintf("people[%d]", i)
+		if p.Slack != "" && !slackUser.MatchString(p.Slack) {
+			r.Fault(at+".slack", `"slack" wants a Slack user id such as U0123456789 (profile, More, Copy member ID), not %q`, p.Slack)
+		}
+		if first, twice := ids[p.Slack]; twice && p.Slack != "" {
+			r.Fault(at+".slack", "%s is there twice: first as %s", p.Slack, s.People[first].Name)
+		}
+		if first, twice := names[p.Name]; twice && p.Name != "" {
+			r.Fault(at+".name", "two people are called %q (the other is %s): the record could not tell them apart", p.Name, s.People[first].Slack)
+		}
+		ids[p.Slack], names[p.Name] = i, i
+		if len(p.Roles) == 0 {
+			r.Fault(at+".roles", `%s has no role; it may be %s`, cmp.Or(p.Name, at), strings.Join(roleNames, ", "))
+		}
+		for j, role := range p.Roles {
+			if !slices.Contains(roleNames, role) {
+				r.Fault(fmt.Sprintf("%s.roles[%d]", at, j), "unknown role %q%s", role, strict.DidYouMean(role, roleNames))
+			}
+		}
+		if slices.Contains(p.Roles, "commander") {
+			commanders = append(commanders, p)
+		}
+		if slices.Contains(p.Roles, "approver") {
+			approvers = append(approvers, p)
+		}
+	}
+	if !r.Given("people") {
+		return // said already
+	}
+	if len(commanders) == 0 {
+		r.Fault("people", `nobody has the role "commander": at least one person has to`)
+	}
+	if len(approvers) == 0 {
+		r.Fault("people", `nobody has the role "approver": at least one person has to, besides the commander`)
+		return
+	}
+	for _, p := range commanders {
+		if len(approvers) == 1 && approvers[0].Slack == p.Slack {
+			r.Fault("people", `nobody could approve what %s asks for: give the role "approver" to somebody else as well`, p.Name)
+		}
+	}
+}
+
+func (s *Settings) checkRegions(r *strict.Report) {
+	p := s.Platform
+	names := slices.Sorted(maps.Keys(p.Regions))
+	if len(names) != 2 && r.Given("platform.regions") {
+		r.Fault("platform.regions", `"regions" has to name two Regions, not %d`, len(names))
+	}
+	if _, ok := p.Regions[p.Home]; !ok && p.Home != "" && len(names) > 0 {
+		r.Fault("platform.home", `"home" is %q, which is none of the Regions%s`, p.Home, strict.DidYouMean(p.Home, names))
+	}
+	if strings.HasSuffix(p.Record, ".") || strings.Contains(p.Record, "/") {
+		r.Fault("platform.record", `"record" wants the bare name, without a dot at its end or a scheme: %s`, strings.Trim(strings.TrimPrefix(strings.TrimPrefix(p.Record, "https://"), "http://"), "./"))
+	}
+	endpoints := map[string]string{}
+	for _, name := range names {
+		region, at := p.Regions[name], "platform.regions."+name
+		if !regionName.MatchString(name) {
+			r.Fault(at, "%q is not the name of an AWS Region, such as us-east-1", name)
+		}
+		if host := r.Origin(at+".endpoint", region.Endpoint); host != "" && strings.EqualFold(host, p.Record) {
+			r.Fault(at+".endpoint", `"endpoint" is the public name %s: it has to be this Region's own address, whatever DNS says`, host)
+		}
+		endpoints[name] = region.Endpoint
+	}
+	runbook.Checks{Report: r.Below("platform"), Topology: p}.Unique("endpoint", endpoints)
+}
+
+func (s *Settings) checkServices(r *strict.Report) {
+	if len(s.Platform.Services) == 0 && r.Given("platform.services") {
+		r.Fault("platform.services", `"services" names none: there would be nothing to scale`)
+	}
+	seen := map[string]bool{}
+	for i, s := range s.Platform.Services {
+		at := fmt.Sprintf("platform.services[%d]", i)
+		if seen[s.Name] && s.Name != "" {
+			r.Fault(at+".name", "service %q is there twice", s.Name)
+		}
+		seen[s.Name] = true
+		r.Least(at+".replicas", s.Replicas, 1)
+		if s.Health != "" {
+			r.Rooted(at+".health", s.Health)
+		}
+	}
+}
+
+func (s *Settings) checkPolicy(r *strict.Report) {
+	p := s.Platform.Policy
+	const at = "platform.policy"
+	r.Least(at+".lag_warn_ms", p.LagWarnMS, 1)
+	r.Least(at+".objective_minutes", p.ObjectiveMinutes, 1)
+	if p.LagConfirmMS < p.LagWarnMS && r.Given(at+".lag_confirm_ms") {
+		r.Fault(at+".lag_confirm_ms", `"lag_confirm_ms" (%d) is below "lag_warn_ms" (%d)`, p.LagConfirmMS, p.LagWarnMS)
+	}
+	for i, b := range p.LagBandsMS {
+		if b < 1 || i > 0 && b <= p.LagBandsMS[i-1] {
+			r.Fault(fmt.Sprintf("%s.lag_bands_ms[%d]", at, i), `"lag_bands_ms" has to rise from one to the next, from above 0`)
+		}
+	}
+	if p.Page && !s.PagerDuty.Enabled {
+		r.Fault(at+".page", `"page" is true and nobody can be paged: set pagerduty.enabled to true as well, or "page" to false`)
+	}
+}
+
+func (s *Settings) checkClusters(r *strict.Report) {
+	for _, name := range slices.Sorted(maps.Keys(s.Kubernetes)) {
+		at := "kubernetes." + name
+		if _, ok := s.Platform.Regions[name]; !ok {
+			r.Fault(at, "%q is none of the platform's Regions%s", name, strict.DidYouMean(name, slices.Sorted(maps.Keys(s.Platform.Regions))))
+		}
+		for _, f := range s.Kubernetes[name].Faults() {
+			_, key, _ := strings.Cut(f, `"`)
+			key, _, _ = strings.Cut(key, `"`)
+			part := at + ".eks." + key
+			if r.Given(at+".eks") && !r.Given(part) && slices.Contains([]string{"cluster", "endpoint", "ca"}, key) {
+				continue // said already
+			}
+			r.Fault(part, "%s", f)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Platform.Regions)) {
+		if _, ok := s.Kubernetes[name]; !ok && r.Given("kubernetes") {
+			r.Fault("kubernetes", `"kubernetes" does not say how the cluster of %s is reached`, name)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package aurora
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/awserr"
+)
+
+// Actions is what a runbook can have Aurora do.
+func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock incident.Clock) engine.Catalog {
+	a := New(config, reads, clock)
+	switchover, failover := a.Switchover(), a.Failover()
+	return engine.Catalog{
+		"aurora.outage": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the standby database no longer hears from its writer",
+				Home:  "target",
+				With:  OutageInput{},
+			},
+			Look:  a.Outage,
+			Every: 10 * time.Second,
+		},
+		"aurora.standby": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the target's database can be promoted",
+				Home:  "target",
+			},
+			Look: a.Standby,
+		},
+		"aurora.lag": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks the replication lag against the policy",
+				Home:  "target",
+			},
+			Look: a.Lag,
+		},
+		"aurora.switchover": {
+			Action: runbook.Action{
+				Kind:     runbook.Change,
+				About:    "moves the database's writer to the target, nothing lost",
+				Home:     "source",
+				NoReturn: true,
+				Undo:     "a switchover back, once the old primary follows as a standby",
+			},
+			Look:   switchover.Look,
+			Do:     switchover.Do,
+			Effect: switchover.Effect,
+		},
+		"aurora.failover": {
+			Action: runbook.Action{
+				Kind:     runbook.Change,
+				About:    "promotes the target's database although its writer is gone",
+				Home:     "target",
+				NoReturn: true,
+				Undo:     "not at once: when the lost Region rejoins as a standby, a planned switchover back",
+			},
+			Look:   failover.Look,
+			Do:     failover.Do,
+			Effect: failover.Effect,
+		},
+		"aurora.writable": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the target's database writes",
+				Home:  "target",
+			},
+			Look:  a.Writable,
+			Every: 5 * time.Second,
+		},
+	}
+}

@@ -1,0 +1,46 @@
+package cache
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/awserr"
+)
+
+// Actions is what a runbook can have the cache do.
+func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.Catalog {
+	c := New(config, reads)
+	return engine.Catalog{
+		"cache.standby": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the target's cache can be promoted",
+				Home:  "target",
+			},
+			Look: c.Standby,
+		},
+		"cache.promote": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "makes the target's cache the primary",
+				Home:  "target",
+				Undo:  undo,
+			},
+			Look:   c.Look,
+			Do:     c.Do,
+			Effect: c.Effect,
+		},
+		"cache.primary": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the target's cache is the primary",
+				Home:  "target",
+			},
+			Look:  c.Primary,
+			Every: 5 * time.Second,
+		},
+	}
+}

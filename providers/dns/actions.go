@@ -1,0 +1,62 @@
+package dns
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/awserr"
+)
+
+// Actions is what a runbook can have done with the public name, and asked about it.
+// balancer and inVPC are those of [NewVerify].
+func Actions(config func(region string) aws.Config, reads *awserr.Reads, client *Client, balancer BalancerName, inVPC bool) engine.Catalog {
+	shift, verify := NewShift(config, reads), NewVerify(client, balancer, inVPC)
+	return engine.Catalog{
+		"dns.outage": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the zone's own servers no longer give the source out",
+			},
+			Look:  verify.Outage,
+			Every: 5 * time.Second,
+		},
+		"dns.guard": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the failover records will do what is expected of them",
+				Home:  Home,
+			},
+			Look: shift.Guard,
+		},
+		"dns.shift": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "makes the primary's health check unhealthy for good, by version",
+				Home:  Home,
+				Undo:  shiftUndo,
+			},
+			Look:   shift.Look,
+			Do:     shift.Do,
+			Effect: shift.Effect,
+		},
+		"dns.authoritative": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the zone's own servers give only the target",
+			},
+			Look:  verify.Moved,
+			Every: 5 * time.Second,
+		},
+		"dns.resolvers": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "looks until public resolvers give only the target",
+			},
+			Look:  verify.Resolvers,
+			Every: 5 * time.Second,
+		},
+	}
+}

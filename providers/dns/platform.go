@@ -1,0 +1,130 @@
+package dns
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Platform is what stands under platform.dns in the settings.
+var Platform = runbook.Part{Key: "dns", Example: Settings{
+	Zone: "Z0123456789ABCDEFGHIJ",
+	Regions: map[string]Checks{
+		"us-east-1": {"11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"},
+		"us-west-2": {"44444444-4444-4444-8444-444444444444", "55555555-5555-4555-8555-555555555555", "66666666-6666-4666-8666-666666666666"},
+	},
+	Nameservers: []string{"ns-1.example.net:53", "ns-2.example.net:53"},
+	Resolvers:   []Resolver{{Name: "Google", Addr: "8.8.8.8:53"}, {Name: "AWS", Addr: "169.254.169.253:53", VPCOnly: true}},
+}}
+
+// Settings say how users find the platform; its public name is platform.record.
+type Settings struct {
+	// Zone is the hosted zone's id.
+	Zone string `yaml:"zone" json:"zone"`
+	// Regions are the health checks by which users are moved away from a Region. A
+	// Region whose record hangs on none is left out.
+	Regions map[string]Checks `yaml:"regions" json:"regions"`
+	// Nameservers are the zone's own servers, host:port.
+	Nameservers []string `yaml:"nameservers" json:"nameservers"`
+	// Resolvers are the public ones that are reported.
+	Resolvers []Resolver `yaml:"resolvers" json:"resolvers"`
+}
+
+// Checks are the Route 53 health checks of one Region's record.
+type Checks struct {
+	// HealthCheck is the CALCULATED check of the record. It counts EndpointCheck and
+	// TakeoverCheck as children; both have to be healthy.
+	HealthCheck string `yaml:"health_check" json:"health_check"`
+	// EndpointCheck looks at this Region's own address.
+	EndpointCheck string `yaml:"endpoint_check" json:"endpoint_check"`
+	// TakeoverCheck is an inverted check of the takeover object in the other Region:
+	// the object's presence makes this Region unhealthy.
+	TakeoverCheck string `yaml:"takeover_check" json:"takeover_check"`
+}
+
+// Resolver is one recursive resolver.
+type Resolver struct {
+	// Name for people: Google.
+	Name string `yaml:"name" json:"name"`
+	// Addr is host:port.
+	Addr string `yaml:"addr" json:"addr"`
+	// VPCOnly marks 169.254.169.253 and its like: asked only inside a VPC.
+	VPCOnly bool `yaml:"vpc_only,omitempty" json:"vpc_only,omitempty"`
+}
+
+// Check finds what cannot be right.
+func (s Settings) Check(c runbook.Checks) {
+	c.OnlyRegions(slices.Collect(maps.Keys(s.Regions)))
+	if len(s.Regions) == 0 && c.Given("regions") {
+		c.Fault("regions", `"regions" names the health checks of no Region: nothing could move users`)
+	}
+	seen := map[string]string{}
+	for _, region := range slices.Sorted(maps.Keys(s.Regions)) {
+		own := s.Regions[region]
+		for _, one := range []struct{ key, id string }{
+			{"health_check", own.HealthCheck}, {"endpoint_check", own.EndpointCheck}, {"takeover_check", own.TakeoverCheck},
+		} {
+			at := "regions." + region + "." + one.key
+			switch first := seen[one.id]; {
+			case one.id == "":
+			case strings.HasPrefix(first, region+" "):
+				c.Fault(at, "%q and %q are the same check: the record's is calculated from the other two", one.key, strings.TrimPrefix(first, region+" "))
+			case first != "":
+				c.Fault(at, "%q is the check of %s: each Region has its own", one.key, first)
+			}
+			seen[one.id] = region + " " + one.key
+		}
+	}
+	if len(s.Nameservers) == 0 && c.Given("nameservers") {
+		c.Fault("nameservers", `"nameservers" names none of the zone's own servers, and they are what is believed`)
+	}
+	for i, n := range s.Nameservers {
+		c.HostPort(fmt.Sprintf("nameservers[%d]", i), n)
+	}
+	names := map[string]bool{}
+	for i, r := range s.Resolvers {
+		at := fmt.Sprintf("resolvers[%d]", i)
+		if names[r.Name] && r.Name != "" {
+			c.Fault(at+".name", "resolver %q is there twice", r.Name)
+		}
+		names[r.Name] = true
+		c.HostPort(at+".addr", r.Addr)
+		if host, _, err := net.SplitHostPort(r.Addr); err == nil && host == "169.254.169.253" && !r.VPCOnly {
+			c.Fault(at+".addr", "169.254.169.253 answers only inside a VPC: add vpc_only: true")
+		}
+	}
+}
+
+func settingsOf(t runbook.Topology) (Settings, error) {
+	return runbook.PartOf[Settings](t, Platform.Key)
+}
+
+// names are what moves users away from one Region.
+type names struct {
+	Settings
+	Checks
+	record string
+}
+
+// leaving are the names of the Region that a run leaves.
+func leaving(p *runbook.Plan) (names, error) {
+	s, err := settingsOf(p.Topology)
+	if err != nil {
+		return names{}, err
+	}
+	own, ok := s.Regions[p.Source.Name]
+	if !ok {
+		return names{}, &incident.Fault{
+			Person: true,
+			Err:    fmt.Errorf("no health check moves users away from %s: %w", p.Source.Name, errors.New("the settings name those of "+strings.Join(slices.Sorted(maps.Keys(s.Regions)), ", "))),
+			Hint:   "set dns.regions." + p.Source.Name + " in the settings, or move users by hand",
+		}
+	}
+	return names{s, own, p.Topology.Record}, nil
+}

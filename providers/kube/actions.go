@@ -1,0 +1,89 @@
+package kube
+
+import (
+	"time"
+
+	"k8s.io/client-go/dynamic"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+const (
+	scaleUndo   = "set the autoscaler's minimum and the replicas back to the recorded values"
+	fenceUndo   = "scale the services in the Region that was left back to the recorded replicas"
+	restartUndo = "nothing to take back: the pods are new, of the same image and settings"
+)
+
+// Actions is what a runbook can have done in the clusters. The arguments are those
+// of [New].
+func Actions(cluster func(region string) (dynamic.Interface, error), clock incident.Clock) engine.Catalog {
+	k := New(cluster, clock)
+	scale, fence, restart := Scale{k}, Fence{k}, Restart{k}
+	return engine.Catalog{
+		"kube.nodes": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks the target's ready nodes, zone by zone",
+				Home:  "target",
+			},
+			Look: k.Nodes,
+		},
+		"kube.deployments": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that every service exists in the target and is available there",
+				Home:  "target",
+			},
+			Look: k.Deployments,
+		},
+		"kube.scale": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "raises a service's autoscaler minimum and replicas in the target",
+				Home:  "target",
+				With:  ScaleInput{},
+				Undo:  scaleUndo,
+			},
+			Look:   scale.Look,
+			Do:     scale.Do,
+			Effect: scale.Effect,
+		},
+		"kube.rolled-out": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until a service is rolled out and available",
+				Home:  "target",
+				With:  RolledOutInput{},
+			},
+			Look:  k.RolledOut,
+			Every: 5 * time.Second,
+		},
+		"kube.fence": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "stops the services that write in the source",
+				Home:  "source",
+				With:  FenceInput{},
+				Undo:  fenceUndo,
+			},
+			Look:        fence.Look,
+			Do:          fence.Do,
+			Effect:      fence.Effect,
+			CallTimeout: 30 * time.Second,
+		},
+		"kube.restart": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "rolls a service's pods in the target, for new connections",
+				Home:  "target",
+				With:  RestartInput{},
+				Undo:  restartUndo,
+			},
+			Look:   restart.Look,
+			Do:     restart.Do,
+			Effect: restart.Effect,
+		},
+	}
+}

@@ -1,0 +1,70 @@
+package probe
+
+import (
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Actions is what a runbook can have asked of the platform itself. The arguments
+// are those of [New].
+func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) engine.Catalog {
+	p := New(dial, resolve, clock, token)
+	return engine.Catalog{
+		"probe.outage": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the source's own address fails from here, several times in a row",
+				With:  OutageInput{},
+			},
+			Look:        p.Outage,
+			Every:       5 * time.Second,
+			CallTimeout: time.Minute, // it takes its tries one after the other
+		},
+		"probe.write": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until an order can be written through the target's own address",
+				Home:  "target",
+			},
+			Look:  p.Write,
+			Every: 5 * time.Second,
+		},
+		"probe.region": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the public name is served by the target",
+			},
+			Look:  p.Region,
+			Every: 5 * time.Second,
+		},
+		"probe.health": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until a service's health page is served well by the target",
+				With:  HealthInput{},
+			},
+			Look:  p.Health,
+			Every: 5 * time.Second,
+		},
+		"probe.order": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until an order can be written and read back through the public name",
+			},
+			Look:  p.Order,
+			Every: 5 * time.Second,
+		},
+		"probe.watch": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "watches for a while that users stay with the target",
+				With:  WatchInput{},
+			},
+			Look:        p.Watch,
+			CallTimeout: 3 * time.Minute, // it takes its time by design
+		},
+	}
+}
