@@ -109,20 +109,12 @@ type mortal struct {
 	life *life
 }
 
-// Open is refused to the dead.
-func (m mortal) Open(ctx context.Context, now time.Time, request string) (incident.ID, error) {
-	if err := m.life.gone(); err != nil {
-		return "", err
-	}
-	return m.Log.Open(ctx, now, request)
-}
-
-// Close is refused to the dead.
-func (m mortal) Close(ctx context.Context, id incident.ID) error {
+// Remember is refused to the dead.
+func (m mortal) Remember(ctx context.Context, id incident.ID, key string, p incident.Place) error {
 	if err := m.life.gone(); err != nil {
 		return err
 	}
-	return m.Log.Close(ctx, id)
+	return m.Log.Remember(ctx, id, key, p)
 }
 
 // Acquire is refused to the dead.

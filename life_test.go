@@ -43,7 +43,7 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	ours := mortal{log, l}
 	now := r.clock.Now()
 	const ttl = time.Minute
-	id, err := ours.Open(t.Context(), now, "begin")
+	id, err := ours.Reserve(t.Context(), now, "begin")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,12 +72,11 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	if ctx.Err() == nil {
 		t.Error("its context goes on")
 	}
-	_, opened := ours.Open(t.Context(), now, "again")
 	_, acquired := ours.Acquire(t.Context(), id, "a", now, ttl)
 	_, appended := ours.Append(t.Context(), incident.Write{Incident: id, Events: []incident.Event{{Time: now, Actor: "U1", Body: incident.NoteAdded{Text: "x"}}}})
 	for what, err := range map[string]error{
-		"open": opened, "acquire": acquired, "append": appended,
-		"renew": ours.Renew(t.Context(), id, token, now, ttl), "release": ours.Release(t.Context(), id, token), "close": ours.Close(t.Context(), id),
+		"acquire": acquired, "append": appended,
+		"renew": ours.Renew(t.Context(), id, token, now, ttl), "release": ours.Release(t.Context(), id, token), "remember": ours.Remember(t.Context(), id, "card", incident.Place{}),
 		"a call before it leaves": r.called(sim.Call{}, true), "the answer of a call": r.called(sim.Call{}, false),
 	} {
 		if !errors.Is(err, errKilled) {

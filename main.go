@@ -153,7 +153,7 @@ type replica struct {
 	record      incident.Log
 	ends        providers.Ends
 	topology    runbook.Topology
-	roster      []commands.Person
+	roster      incident.Roster
 	slack       bot.Settings
 	channel     string
 	command     string // as the workspace calls it; /failover when empty
@@ -310,12 +310,8 @@ func (p *parts) connected(ctx context.Context) {
 }
 
 func (r replica) name(id string) string {
-	for _, p := range r.roster {
-		if p.ID == id {
-			return p.Name
-		}
-	}
-	return ""
+	p, _ := r.roster.ByID(id)
+	return p.Name
 }
 
 func (p *parts) review(ctx context.Context, id incident.ID) (commands.File, error) {
@@ -328,8 +324,8 @@ func (p *parts) review(ctx context.Context, id incident.ID) (commands.File, erro
 		return commands.File{}, err
 	}
 	return commands.File{
-		Name:    strings.ToLower(string(id)) + "-review.md",
-		Title:   fmt.Sprintf("Review draft of %s: %s", id, stats),
+		Name:    strings.ToLower(id.Name()) + "-review.md",
+		Title:   fmt.Sprintf("Review draft of %s: %s", id.Name(), stats),
 		Content: draft,
 	}, nil
 }
@@ -356,12 +352,15 @@ func (r replica) serves(catalog engine.Catalog) func(context.Context, string) (b
 				call.Plan.Source = other
 			}
 		}
-		writes, yes, err := catalog["aurora.writable"].Look(ctx, call)
-		if err != nil || !yes {
-			return false, writes.Summary, err
+		var seen []string
+		for _, a := range append(catalog.Showing(incident.DatabaseWrites), catalog.Showing(incident.NamesMoved)...) {
+			o, yes, err := a.Look(ctx, call)
+			seen = append(seen, o.Summary)
+			if err != nil || !yes {
+				return false, strings.Join(seen, "; "), err
+			}
 		}
-		answers, yes, err := catalog["dns.authoritative"].Look(ctx, call)
-		return yes && err == nil, writes.Summary + "; " + answers.Summary, err
+		return true, strings.Join(seen, "; "), nil
 	}
 }
 

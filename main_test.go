@@ -229,15 +229,15 @@ func (p played) enveloped(t *testing.T) {
 		decisions++
 		// A form is known by its envelope, a click by what was clicked and by whom:
 		// the same click can come in two envelopes.
-		want := []string{`"envelope_id":"` + strings.TrimPrefix(b.Via, "slack/") + `"`}
-		if click := strings.Split(b.Via, "/"); click[0] == "click" && len(click) > 2 {
+		want := []string{`"envelope_id":"` + strings.TrimPrefix(b.Click, "slack/") + `"`}
+		if click := strings.Split(b.Click, "/"); click[0] == "click" && len(click) > 2 {
 			want = []string{`"user":"` + click[len(click)-1] + `"`, `"` + click[len(click)-2] + `"`, `"event":"acked"`}
 		}
 		found := slices.ContainsFunc(strings.Split(p.wire, "\n"), func(line string) bool {
 			return !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(line, w) })
 		})
 		if !found {
-			t.Errorf("%s of %s came by %q, which is not on the wire", b.Choice, b.Step, b.Via)
+			t.Errorf("%s of %s came by %q, which is not on the wire", b.Choice, b.Step, b.Click)
 		}
 	}
 	if decisions < 2 {
@@ -523,4 +523,28 @@ func TestARehearsalTakesNoCredentials(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// said is one message that the bot posted: what it is, and when it was posted.
+type said struct {
+	key string
+	at  time.Time
+}
+
+// posts are the messages that the bot posted in a channel.
+func (p played) posts(t *testing.T) (out []said) {
+	t.Helper()
+	for _, m := range p.messages {
+		payload, _ := m.Metadata["event_payload"].(map[string]any)
+		key, ours := payload["key"].(string)
+		if m.Op != "post" || !ours {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, m.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, said{key, at})
+	}
+	return out
 }

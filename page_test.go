@@ -172,7 +172,7 @@ func TestAFailoverPagesOnceAndTakesThePageBackInTheEnd(t *testing.T) {
 	if resolve.at.Before(s.ResolvedAt) {
 		t.Errorf("taken back at %s, resolved at %s", resolve.at, s.ResolvedAt)
 	}
-	if c := trigger.Payload; c == nil || c.Severity == "" || !strings.Contains(c.Summary, s.Declared.Target) || c.Source == "" {
+	if c := trigger.Payload; c == nil || c.Severity == "" || !strings.Contains(c.Summary, s.Target) || c.Source == "" {
 		t.Errorf("paged with %+v", c)
 	}
 	if resolve.Payload != nil {

@@ -271,7 +271,9 @@ func (b *beside) help(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer b.r.clock.Busy()()
-	a := one.bot.answers.Do(r.Context(), commands.Ask{Person: r.URL.Query().Get("as"), Verb: "help"})
+	a := one.bot.answers.Do(r.Context(), commands.Ask{
+		Via: incident.Via{Face: incident.FaceSlack, ID: r.URL.Query().Get("as")}, Verb: "help",
+	})
 	besideJSON(w, http.StatusOK, map[string]string{"text": text.Plain{}.Render(a.Text)})
 }
 

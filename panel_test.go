@@ -184,11 +184,12 @@ func TestAResultWithoutServiceSaysSo(t *testing.T) {
 	}
 	began := r.clock.Now()
 	after := func(d time.Duration) time.Time { return began.Add(d) }
-	id := incident.NewID(2026, 1)
+	id := incident.NewID(2026, 1, "")
 	if _, err := r.record.Append(t.Context(), incident.Write{Incident: id, Request: "r-1", Events: []incident.Event{
-		{Time: began, Actor: "U0ALICE", Body: incident.IncidentDeclared{Target: "us-west-2"}},
-		{Time: after(time.Minute), Actor: "U0ALICE", Body: incident.RunAborted{}},
-		{Time: after(time.Hour), Actor: "U0ALICE", Body: incident.IncidentResolved{}},
+		{Time: began, Actor: "alice", Body: incident.IncidentDeclared{}},
+		{Time: began, Actor: "alice", Run: "failover-1", Body: incident.RunBegun{Kind: incident.Failover, Target: "us-west-2"}},
+		{Time: after(time.Minute), Actor: "alice", Body: incident.RunAborted{}},
+		{Time: after(time.Hour), Actor: "alice", Body: incident.IncidentResolved{}},
 	}}); err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +246,8 @@ func TestWhatWasTriedIsTickedOff(t *testing.T) {
 	do("stage", `{"do":"kill"}`, http.StatusOK, "Break")
 	do("stage", `{"do":"start"}`, http.StatusOK, "Break")
 	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
-	if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, 1), Request: "r-1", Events: []incident.Event{
-		{Time: r.clock.Now(), Actor: "U0ALICE", Body: incident.IncidentDeclared{}},
+	if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, 1, ""), Request: "r-1", Events: []incident.Event{
+		{Time: r.clock.Now(), Actor: "alice", Body: incident.IncidentDeclared{}},
 	}}); err != nil {
 		t.Fatal(err)
 	}

@@ -128,10 +128,10 @@ func (r *rehearsal) outcomes(ctx context.Context) (results []Result, stand []*in
 			return nil, nil, fmt.Errorf("read the timeline for the result: %w", err)
 		}
 		one, s := r.result(events)
-		orders := r.world.OrderFigures(s.Declared.Target, s.GoAt, until)
+		orders := r.world.OrderFigures(s.Target, s.GoAt, until)
 		one.OrdersStopped, one.GoToServed, until = orders.Stopped().Seconds(), orders.GoToServed().Seconds(), s.DeclaredAt
 		// Of another Region the scenario expects nothing.
-		if one.Checked = !s.ResolvedAt.IsZero() && s.Declared.Target == r.scn.Target; one.Checked {
+		if one.Checked = !s.ResolvedAt.IsZero() && s.Target == r.scn.Target; one.Checked {
 			one.Differs = r.differs(id, n < len(ids)-1)
 		}
 		results, stand = append(results, one), append(stand, s)
@@ -199,7 +199,7 @@ func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 	}
 	t := review.Measure(measured, plan)
 	out := Result{
-		Scenario: r.scn.Name, Seed: r.seed, Incident: s.ID, Target: s.Declared.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
+		Scenario: r.scn.Name, Seed: r.seed, Incident: incident.ID(s.ID.Name()), Target: s.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
 	}
 	if at := s.ServedAt(); !at.IsZero() {
@@ -339,7 +339,7 @@ func (b *beside) tried(stand []*incident.State) []Tried {
 	revived := b.revived
 	b.mu.Unlock()
 	return []Tried{
-		{"As a commander: /failover start " + b.r.scn.Target, some(func(s *incident.State) bool { return s.Declared.Target == b.r.scn.Target })},
+		{"As a commander: /failover start " + b.r.scn.Target, some(func(s *incident.State) bool { return s.Target == b.r.scn.Target })},
 		{"Read the readiness, then say Go", some(func(s *incident.State) bool { return s.GoBy != "" })},
 		{"As an approver: agree to the point of no return", some(approved)},
 		{"Kill the bot in the middle and start it again", revived},

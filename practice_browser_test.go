@@ -80,9 +80,9 @@ func TestTheResultOfTheFirstIncidentStaysWhileAnotherIsUnderWay(t *testing.T) {
 	alice.picture("result-world")
 
 	// Once the second is over, the first is the one before.
-	if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, 2), After: 1, Request: "over", Events: []incident.Event{
-		{Time: r.scn.StartTime().Add(11 * time.Minute), Actor: "U0ALICE", Body: incident.RunAborted{}},
-		{Time: r.scn.StartTime().Add(12 * time.Minute), Actor: "U0ALICE", Body: incident.IncidentResolved{}},
+	if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, 2, ""), After: 2, Request: "over", Events: []incident.Event{
+		{Time: r.scn.StartTime().Add(11 * time.Minute), Actor: "alice", Run: "failover-1", Body: incident.RunAborted{}},
+		{Time: r.scn.StartTime().Add(12 * time.Minute), Actor: "alice", Run: "failover-1", Body: incident.IncidentResolved{}},
 	}}); err != nil {
 		t.Fatal(err)
 	}

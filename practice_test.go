@@ -117,7 +117,7 @@ func TestEachIncidentOfARehearsalHasItsResultAndItsRecords(t *testing.T) {
 		id     incident.ID
 		target string
 		first  bool
-	}{{incident.NewID(2026, 2), "us-east-1", false}, {incident.NewID(2026, 1), "us-west-2", true}} {
+	}{{incident.NewID(2026, 2, ""), "us-east-1", false}, {incident.NewID(2026, 1, ""), "us-west-2", true}} {
 		one := kept[n]
 		if one.Incident != want.id || one.Target != want.target || one.Phase != "resolved" || one.Mitigated != want.first || one.Checked != want.first || len(one.Differs) > 0 {
 			t.Errorf("the result is %+v", one)
@@ -159,23 +159,28 @@ func twice(t *testing.T, earlier ...Result) *rehearsal {
 		t.Fatal(answer)
 	}
 	at := func(d time.Duration) time.Time { return r.scn.StartTime().Add(d) }
-	declared := func(n int, target string) incident.IncidentDeclared {
-		return incident.IncidentDeclared{Incident: incident.NewID(2026, n), Target: target, Source: "us-east-1", Commander: alice}
+	declared := func(n int) incident.IncidentDeclared {
+		return incident.IncidentDeclared{Incident: incident.NewID(2026, n, ""), Commander: "alice"}
+	}
+	run := func(target string) incident.RunBegun {
+		return incident.RunBegun{Kind: incident.Failover, Target: target, Source: "us-east-1"}
 	}
 	for n, events := range [][]incident.Event{
 		{
-			{Time: at(time.Minute), Actor: alice, Body: declared(1, "us-west-2")},
-			{Time: at(2 * time.Minute), Actor: alice, Body: incident.ApprovalAsked{Question: "q1", Kind: incident.AskGo}},
-			{Time: at(2 * time.Minute), Actor: alice, Body: incident.ApprovalGiven{Question: "q1", Kind: incident.AskGo, Choice: "go", Overridden: []string{"replication-lag"}}},
-			{Time: at(2 * time.Minute), Actor: alice, Body: incident.StepSkipped{Step: "replication-lag"}},
+			{Time: at(time.Minute), Actor: "alice", Body: declared(1)},
+			{Time: at(time.Minute), Actor: "alice", Run: "failover-1", Body: run("us-west-2")},
+			{Time: at(2 * time.Minute), Actor: "alice", Body: incident.ApprovalAsked{Question: "q1", Kind: incident.AskGo}},
+			{Time: at(2 * time.Minute), Actor: "alice", Body: incident.ApprovalGiven{Question: "q1", Kind: incident.AskGo, Choice: "go", Overridden: []string{"replication-lag"}}},
+			{Time: at(2 * time.Minute), Actor: "alice", Body: incident.StepSkipped{Step: "replication-lag"}},
 			{Time: at(8 * time.Minute), Body: incident.IncidentMitigated{}},
-			{Time: at(9 * time.Minute), Actor: alice, Body: incident.IncidentResolved{}},
+			{Time: at(9 * time.Minute), Actor: "alice", Body: incident.IncidentResolved{}},
 		},
 		{
-			{Time: at(10 * time.Minute), Actor: alice, Body: declared(2, "us-east-1")},
+			{Time: at(10 * time.Minute), Actor: "alice", Body: declared(2)},
+			{Time: at(10 * time.Minute), Actor: "alice", Run: "failover-1", Body: run("us-east-1")},
 		},
 	} {
-		if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, n+1), Request: events[0].Time.String(), Events: events}); err != nil {
+		if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, n+1, ""), Request: events[0].Time.String(), Events: events}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,7 +202,7 @@ func TestASecondIncidentLeavesTheFirstOneItsResultAndWhatWasTried(t *testing.T) 
 	if err := json.Unmarshal([]byte(body), &p); err != nil {
 		t.Fatal(err)
 	}
-	if p.Result == nil || p.Result.Incident != incident.NewID(2026, 1) || p.Open == nil || p.Open.Incident != incident.NewID(2026, 2) || len(p.Before) != 2 {
+	if p.Result == nil || p.Result.Incident != incident.NewID(2026, 1, "") || p.Open == nil || p.Open.Incident != incident.NewID(2026, 2, "") || len(p.Before) != 2 {
 		t.Errorf("it is shown as %s", body)
 	}
 	for n, want := range []bool{true, true, false, false, false, false, true} {

@@ -459,11 +459,17 @@ func (r *rehearsal) openRecord(ctx context.Context) error {
 	return nil
 }
 
+// rosterID is the stable id of one of the scenario's people: their name, small.
+func rosterID(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "-")) }
+
 // roster is the scenario's people as the settings would hold them.
-func roster(people []sim.Person) []commands.Person {
-	var out []commands.Person
+func roster(people []sim.Person) incident.Roster {
+	var out incident.Roster
 	for _, p := range people {
-		one := commands.Person{ID: p.ID, Name: p.Name, BreakGlass: slices.Contains(p.Roles, "break_glass")}
+		one := incident.Person{
+			ID: rosterID(p.Name), Name: p.Name, BreakGlass: slices.Contains(p.Roles, "break_glass"),
+			Faces: map[string]string{incident.FaceSlack: p.ID},
+		}
 		for _, role := range p.Roles {
 			if role == "break_glass" || role == "outsider" {
 				continue
@@ -689,16 +695,17 @@ func (r *rehearsal) perform(ctx context.Context) error {
 // lastWords waits until the review of a resolved incident is in the channel.
 func (r *rehearsal) lastWords(ctx context.Context) error {
 	const patience = 2 * time.Minute
-	book := incident.NewBook(r.record)
 	for end := r.clock.Now().Add(patience); r.clock.Now().Before(end); {
 		id, err := r.current(ctx)
 		if err != nil || id == "" {
 			return err
 		}
-		said := false
-		err = book.View(ctx, id, func(s *incident.State) { _, said = s.Posts[bot.ReviewFile] })
-		if err != nil || said {
+		places, err := r.record.Remembered(ctx, id)
+		if err != nil {
 			return err
+		}
+		if _, said := places[bot.ReviewFile]; said {
+			return nil
 		}
 		if err := r.clock.Sleep(ctx, time.Second); err != nil {
 			return err
@@ -709,11 +716,11 @@ func (r *rehearsal) lastWords(ctx context.Context) error {
 
 // current is the newest incident, "" if there is none.
 func (r *rehearsal) current(ctx context.Context) (incident.ID, error) {
-	ids, err := r.record.Incidents(ctx, 0)
+	ids, err := r.record.Incidents(ctx, 1)
 	if err != nil || len(ids) == 0 {
 		return "", err
 	}
-	return ids[len(ids)-1], nil
+	return ids[0], nil
 }
 
 // follow prints each event of every incident as it happens.
@@ -774,14 +781,18 @@ func (r *rehearsal) judge() error {
 	}
 	var faults []string
 	if s := incident.Fold(r.seen); s.ResolvedAt.IsZero() {
-		faults = append(faults, fmt.Sprintf("%s is not resolved but %s", id, s.Phase()))
+		faults = append(faults, fmt.Sprintf("%s is not resolved but %s", id.Name(), s.Phase()))
 	}
 	faults = append(faults, r.world.Check()...)
 	timelines, err := r.timelines(ctx)
 	if err != nil {
 		return err
 	}
-	faults = append(faults, r.world.CheckRecord(timelines)...)
+	said, err := r.saidAt(ctx, id)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, r.world.CheckRecord(timelines, said)...)
 	r.measures()
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
@@ -790,9 +801,25 @@ func (r *rehearsal) judge() error {
 	return nil
 }
 
+// saidAt is when things were said in Slack about an incident, as far as is
+// remembered.
+func (r *rehearsal) saidAt(ctx context.Context, id incident.ID) (said []time.Time, err error) {
+	places, err := r.record.Remembered(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		if sec, err := strconv.ParseFloat(p.TS, 64); err == nil {
+			said = append(said, time.UnixMicro(int64(sec*1e6)).UTC())
+		}
+	}
+	slices.SortFunc(said, time.Time.Compare)
+	return said, nil
+}
+
 // timelines are those of all incidents, in the order in which they were declared.
 func (r *rehearsal) timelines(ctx context.Context) (all [][]incident.Event, err error) {
-	ids, err := r.record.Incidents(ctx)
+	ids, err := r.record.Incidents(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -821,7 +848,7 @@ func (r *rehearsal) measures() {
 // ordered is what the newest incident cost those who order.
 func (r *rehearsal) ordered() sim.OrderFigures {
 	s := incident.Fold(r.seen)
-	return r.world.OrderFigures(s.Declared.Target, s.GoAt, time.Time{})
+	return r.world.OrderFigures(s.Target, s.GoAt, time.Time{})
 }
 
 // keep writes what is only known at the end.

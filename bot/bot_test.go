@@ -224,7 +224,7 @@ func TestStepsThatEndTogetherAreToldInOneUpdate(t *testing.T) {
 			continue
 		}
 		at := posted(m.TS)
-		running := at.After(gone) && at.Before(mitigated) // the mitigation is told at once
+		running := at.After(gone) && at.Before(mitigated)                                // the mitigation is told at once
 		if d := at.Sub(last); running && !last.IsZero() && d < updateApart-time.Second { // timestamps have whole seconds
 			t.Errorf("%s came %s after the one before", key, d)
 		}

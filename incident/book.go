@@ -270,12 +270,12 @@ func (h *history) wrote(stored []Event) error {
 func (s *State) assign(events []Event) {
 	run := s.Run.Name
 	for i := range events {
-		switch events[i].Body.(type) {
+		switch b := events[i].Body.(type) {
 		case RunBegun:
-			if events[i].Run != "" {
-				run = events[i].Run
+			if events[i].Run == "" {
+				events[i].Run = s.NextRun(b.Kind)
 			}
-			events[i].Run = run
+			run = events[i].Run
 		case IncidentDeclared, DurabilityFound, NoteAdded, TaskOpened, TaskReminded, TaskClosed, HistoryDiverged, HistoryRepaired, Unknown,
 			AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened, PointClosed:
 		default:

@@ -113,7 +113,8 @@ func Catalog(e Ends) engine.Catalog {
 // people are asked by the engine itself.
 func people() engine.Catalog {
 	return engine.Catalog{
-		"person.go": {Action: runbook.Action{Kind: runbook.Ask, About: "asks whether to begin to change things"}},
+		"person.go":  {Action: runbook.Action{Kind: runbook.Go, About: "asks whether to begin to change things"}},
+		"person.ask": {Action: runbook.Action{Kind: runbook.Ask, About: "asks people to do or confirm something"}},
 	}
 }
 

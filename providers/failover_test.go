@@ -47,7 +47,7 @@ func play(t *testing.T, scenario string, with ...func(*world)) *drill {
 
 	log := enginetest.NewMemory()
 	book := incident.NewBook(log)
-	id, err := log.Open(t.Context(), w.clock.Now(), "declare")
+	id, err := log.Reserve(t.Context(), w.clock.Now(), "declare")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,10 @@ func play(t *testing.T, scenario string, with ...func(*world)) *drill {
 	}
 	_, err = book.Decide(t.Context(), id, func(*incident.State) (incident.Write, error) {
 		return says("alice", incident.IncidentDeclared{
-			Incident: id, Source: east, Target: west, Mode: mode, Began: w.clock.Now().Add(-40 * time.Second), Commander: "alice",
-		}, incident.PlanFrozen{Digest: d.plan.Digest, Plan: raw}), nil
+			Incident: id, Began: w.clock.Now().Add(-40 * time.Second), Commander: "alice",
+		}, incident.RunBegun{
+			Kind: incident.Failover, Source: east, Target: west, Mode: mode, Digest: d.plan.Digest, Plan: raw,
+		}), nil
 	})
 	if err != nil {
 		t.Fatal(err)

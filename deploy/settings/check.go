@@ -17,6 +17,7 @@ import (
 
 var (
 	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	personID   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	slackUser  = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
 	slackRoom  = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
 	roleNames  = []string{"commander", "approver", "responder"}
@@ -63,20 +64,15 @@ func (s *Settings) checkSlack(r *strict.Report) {
 }
 
 func (s *Settings) checkPeople(r *strict.Report) {
-	ids, names := map[string]int{}, map[string]int{}
 	var commanders, approvers []Person
 	for i, p := range s.People {
 		at := fmt.Sprintf("people[%d]", i)
 		if p.Slack != "" && !slackUser.MatchString(p.Slack) {
 			r.Fault(at+".slack", `"slack" wants a Slack user id such as U0123456789 (profile, More, Copy member ID), not %q`, p.Slack)
 		}
-		if first, twice := ids[p.Slack]; twice && p.Slack != "" {
-			r.Fault(at+".slack", "%s is there twice: first as %s", p.Slack, s.People[first].Name)
+		if p.ID != "" && !personID.MatchString(p.ID) {
+			r.Fault(at+".id", `"id" wants small letters, digits and single hyphens, such as alice, not %q`, p.ID)
 		}
-		if first, twice := names[p.Name]; twice && p.Name != "" {
-			r.Fault(at+".name", "two people are called %q (the other is %s): the record could not tell them apart", p.Name, s.People[first].Slack)
-		}
-		ids[p.Slack], names[p.Name] = i, i
 		if len(p.Roles) == 0 {
 			r.Fault(at+".roles", `%s has no role; it may be %s`, cmp.Or(p.Name, at), strings.Join(roleNames, ", "))
 		}
@@ -92,6 +88,9 @@ func (s *Settings) checkPeople(r *strict.Report) {
 			approvers = append(approvers, p)
 		}
 	}
+	for _, f := range s.Roster().Faults() {
+		r.Fault(fmt.Sprintf("people[%d].%s", f.Second, f.Field), "%s", f.Text)
+	}
 	if !r.Given("people") {
 		return // said already
 	}
@@ -103,7 +102,7 @@ func (s *Settings) checkPeople(r *strict.Report) {
 		return
 	}
 	for _, p := range commanders {
-		if len(approvers) == 1 && approvers[0].Slack == p.Slack {
+		if len(approvers) == 1 && approvers[0].ID == p.ID {
 			r.Fault("people", `nobody could approve what %s asks for: give the role "approver" to somebody else as well`, p.Name)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers/live"
@@ -82,6 +82,9 @@ type Redis struct {
 
 // Person is somebody of the roster.
 type Person struct {
+	// ID is stable and never given to anybody else: the record names people by it,
+	// whatever face they came by. Small letters, digits and hyphens: alice.
+	ID string `yaml:"id"`
 	// Slack is the person's Slack user id: U0123456789.
 	Slack string `yaml:"slack"`
 	// Name as the messages and the record show it.
@@ -116,10 +119,13 @@ const (
 )
 
 // Roster is the people as the commands know them.
-func (s *Settings) Roster() []commands.Person {
-	out := make([]commands.Person, len(s.People))
+func (s *Settings) Roster() incident.Roster {
+	out := make(incident.Roster, len(s.People))
 	for i, p := range s.People {
-		out[i] = commands.Person{ID: p.Slack, Name: p.Name, Roles: p.Roles, BreakGlass: p.BreakGlass}
+		out[i] = incident.Person{
+			ID: p.ID, Name: p.Name, Roles: p.Roles, BreakGlass: p.BreakGlass,
+			Faces: map[string]string{incident.FaceSlack: p.Slack},
+		}
 	}
 	return out
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -136,6 +138,17 @@ func (c Call) With(v any) error {
 
 // Catalog is every action by its id: "aurora.switchover".
 type Catalog map[string]Action
+
+// Showing are the actions that show that, by their ids in order.
+func (c Catalog) Showing(t incident.Trait) []Action {
+	var out []Action
+	for _, id := range slices.Sorted(maps.Keys(c)) {
+		if slices.Contains(c[id].Proves, t) {
+			out = append(out, c[id])
+		}
+	}
+	return out
+}
 
 // Runbook is the catalogue as the runbook's compiler sees it.
 func (c Catalog) Runbook() runbook.Catalog {

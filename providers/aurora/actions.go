@@ -45,6 +45,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock i
 		"aurora.switchover": {
 			Action: runbook.Action{
 				Kind:     runbook.Change,
+				Proves:   []incident.Trait{incident.WriterMoved},
 				About:    "moves the database's writer to the target, nothing lost",
 				Home:     "source",
 				NoReturn: true,
@@ -57,6 +58,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock i
 		"aurora.failover": {
 			Action: runbook.Action{
 				Kind:     runbook.Change,
+				Proves:   []incident.Trait{incident.WriterMoved},
 				About:    "promotes the target's database although its writer is gone",
 				Home:     "target",
 				NoReturn: true,
@@ -68,9 +70,10 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock i
 		},
 		"aurora.writable": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until the target's database writes",
-				Home:  "target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.DatabaseWrites},
+				About:  "waits until the target's database writes",
+				Home:   "target",
 			},
 			Look:  a.Writable,
 			Every: 5 * time.Second,

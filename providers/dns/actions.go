@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/awserr"
@@ -33,10 +34,11 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 		},
 		"dns.shift": {
 			Action: runbook.Action{
-				Kind:  runbook.Change,
-				About: "makes the primary's health check unhealthy for good, by version",
-				Home:  Home,
-				Undo:  shiftUndo,
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.MovesUsers},
+				About:  "makes the primary's health check unhealthy for good, by version",
+				Home:   Home,
+				Undo:   shiftUndo,
 			},
 			Look:   shift.Look,
 			Do:     shift.Do,
@@ -44,16 +46,18 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 		},
 		"dns.authoritative": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until the zone's own servers give only the target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.NamesMoved},
+				About:  "waits until the zone's own servers give only the target",
 			},
 			Look:  verify.Moved,
 			Every: 5 * time.Second,
 		},
 		"dns.resolvers": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "looks until public resolvers give only the target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.ResolversAsked},
+				About:  "looks until public resolvers give only the target",
 			},
 			Look:  verify.Resolvers,
 			Every: 5 * time.Second,

@@ -3,6 +3,7 @@ package elb
 import (
 	"time"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
@@ -20,9 +21,10 @@ func (e *ELB) Actions() engine.Catalog {
 		},
 		"elb.healthy": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until each target group of the target has healthy targets",
-				Home:  "target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.TargetsHealthy},
+				About:  "waits until each target group of the target has healthy targets",
+				Home:   "target",
 			},
 			Look:  e.Healthy,
 			Every: 5 * time.Second,

@@ -62,11 +62,12 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 		},
 		"kube.fence": {
 			Action: runbook.Action{
-				Kind:  runbook.Change,
-				About: "stops the services that write in the source",
-				Home:  "source",
-				With:  FenceInput{},
-				Undo:  fenceUndo,
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.WritersStopped},
+				About:  "stops the services that write in the source",
+				Home:   "source",
+				With:   FenceInput{},
+				Undo:   fenceUndo,
 			},
 			Look:        fence.Look,
 			Do:          fence.Do,

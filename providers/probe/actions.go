@@ -25,43 +25,48 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 		},
 		"probe.write": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until an order can be written through the target's own address",
-				Home:  "target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.AsUsers},
+				About:  "waits until an order can be written through the target's own address",
+				Home:   "target",
 			},
 			Look:  p.Write,
 			Every: 5 * time.Second,
 		},
 		"probe.region": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until the public name is served by the target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.UsersServed, incident.AsUsers},
+				About:  "waits until the public name is served by the target",
 			},
 			Look:  p.Region,
 			Every: 5 * time.Second,
 		},
 		"probe.health": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until a service's health page is served well by the target",
-				With:  HealthInput{},
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.AsUsers},
+				About:  "waits until a service's health page is served well by the target",
+				With:   HealthInput{},
 			},
 			Look:  p.Health,
 			Every: 5 * time.Second,
 		},
 		"probe.order": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until an order can be written and read back through the public name",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.AsUsers},
+				About:  "waits until an order can be written and read back through the public name",
 			},
 			Look:  p.Order,
 			Every: 5 * time.Second,
 		},
 		"probe.watch": {
 			Action: runbook.Action{
-				Kind:  runbook.Check,
-				About: "watches for a while that users stay with the target",
-				With:  WatchInput{},
+				Kind:   runbook.Check,
+				Proves: []incident.Trait{incident.AsUsers},
+				About:  "watches for a while that users stay with the target",
+				With:   WatchInput{},
 			},
 			Look:        p.Watch,
 			CallTimeout: 3 * time.Minute, // it takes its time by design

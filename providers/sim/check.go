@@ -29,9 +29,9 @@ func (w *World) Check() (differs []string) {
 }
 
 // CheckRecord compares what happened with what the scenario expects of it: the
-// timelines of all incidents, in the order in which they were declared, the faults that
-// calls met with, and the orders.
-func (w *World) CheckRecord(timelines [][]incident.Event) (differs []string) {
+// timelines of all incidents, in the order in which they were declared, when something
+// was said in Slack about the newest, the faults that calls met with, and the orders.
+func (w *World) CheckRecord(timelines [][]incident.Event, said []time.Time) (differs []string) {
 	e := w.scn.Expect
 	say := func(format string, args ...any) { differs = append(differs, fmt.Sprintf(format, args...)) }
 	e.checkEnds(timelines, say)
@@ -57,7 +57,7 @@ func (w *World) CheckRecord(timelines [][]incident.Event) (differs []string) {
 			say("%s failed %d times by the fault %s, expected %d at least", want.Operation, n, want.Kind, least)
 		}
 	}
-	if longest := silence(newest, incident.Fold(newest).GoAt); longest < e.Silent {
+	if longest := silence(newest, said, incident.Fold(newest).GoAt); longest < e.Silent {
 		say("nothing was said for %s at the longest, expected %s at least", longest.Round(time.Second), e.Silent)
 	}
 	if e.Hurt != "" {
@@ -123,13 +123,13 @@ func (e ExpectEvent) fits(have incident.Event) bool {
 
 // silence is the longest stretch, from a moment to the end, in which nothing was said
 // in Slack.
-func silence(events []incident.Event, from time.Time) (longest time.Duration) {
+func silence(events []incident.Event, said []time.Time, from time.Time) (longest time.Duration) {
 	if from.IsZero() || len(events) == 0 {
 		return 0
 	}
-	for _, e := range events {
-		if _, said := e.Body.(incident.MessagePosted); said && e.Time.After(from) {
-			longest, from = max(longest, e.Time.Sub(from)), e.Time
+	for _, at := range said {
+		if at.After(from) {
+			longest, from = max(longest, at.Sub(from)), at
 		}
 	}
 	return max(longest, events[len(events)-1].Time.Sub(from))

@@ -3,6 +3,7 @@ package takeover
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/awserr"
@@ -22,10 +23,11 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.
 		},
 		"takeover.put": {
 			Action: runbook.Action{
-				Kind:  runbook.Change,
-				About: "puts the takeover object, which moves users without a control plane",
-				Home:  "target",
-				Undo:  undo,
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.MovesUsers},
+				About:  "puts the takeover object, which moves users without a control plane",
+				Home:   "target",
+				Undo:   undo,
 			},
 			Look:   t.Look,
 			Do:     t.Do,
