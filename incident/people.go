@@ -107,7 +107,7 @@ func (r Roster) Faults() []RosterFault {
 	var out []RosterFault
 	for j, b := range r {
 		for i, a := range r[:j] {
-			if a.ID == b.ID {
+			if a.ID == b.ID && b.ID != "" {
 				out = append(out, RosterFault{i, j, "id", fmt.Sprintf("the id %q is there twice: an id is one person's for ever", b.ID)})
 			}
 			for face, id := range b.Faces {

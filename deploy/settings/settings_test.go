@@ -103,7 +103,7 @@ func TestTheExampleIsWithoutFault(t *testing.T) {
 		t.Error("the secrets did not arrive")
 	}
 	roster := c.Roster()
-	if len(roster) != 4 || roster[0].ID != "U0AL1CE00" || !roster[0].BreakGlass || !slices.Equal(roster[1].Roles, []string{"approver", "responder"}) {
+	if len(roster) != 4 || roster[0].ID != "alice" || roster[0].Faces["slack"] != "U0AL1CE00" || !roster[0].BreakGlass || !slices.Equal(roster[1].Roles, []string{"approver", "responder"}) {
 		t.Errorf("the roster is %+v", roster)
 	}
 }
@@ -149,7 +149,7 @@ func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
 		"no way to a cluster":     {"    context: us-west-2-ecommerce-prod", "    kubeconfig: x", `give "context" (of a kubeconfig) or "eks"`},
 		"half an EKS cluster":     {"    context: us-west-2-ecommerce-prod", "    eks: {cluster: c, endpoint: \"http://x\"}", `"eks" lacks "ca"`},
 		"an alias":                {"home: us-east-1", "home: *region", `YAML`},
-		"the same person twice":   {"slack: U0B0B0000", "slack: U0AL1CE00", `U0AL1CE00 is there twice: first as Alice`},
+		"the same person twice":   {"slack: U0B0B0000", "slack: U0AL1CE00", `Alice and Bob have the same id U0AL1CE00 on slack`},
 		"no Slack id":             {"slack: U0B0B0000", "slack: bob", `"slack" wants a Slack user id such as U0123456789`},
 		"a folder":                {"# templates: ./templates", "templates: ./nowhere", `there is no folder `},
 		"a diversion":             {"update_every: 15m", "dial: {\"a:1\": b}", `"b" has to be host:port`},

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -105,6 +106,9 @@ func (c *compiler) check() {
 	}
 	for _, s := range c.steps {
 		c.checkApproval(s)
+		c.checkAsks(s)
+		c.checkAwaits(s)
+		c.checkEachOf(s)
 		c.checkRerun(s)
 	}
 }
@@ -191,6 +195,7 @@ func (c *compiler) checkApproval(s *step) {
 	if a.by.value != "" && !slices.Contains(roles, a.by.value) {
 		c.fault(a.by.at.Fault("unknown role %q%s", a.by.value, strict.DidYouMean(a.by.value, roles)))
 	}
+	c.people(a.count)
 	if a.confirm.value != "" && a.confirm.value != "region" {
 		c.fault(a.confirm.at.Fault("\"confirm\" may only be \"region\", not %q", a.confirm.value))
 	}
@@ -208,6 +213,83 @@ func (c *compiler) checkApproval(s *step) {
 			c.fault(t.at.Fault("an approval covers its own step anyway"))
 		case other.approval != nil:
 			c.fault(t.at.Fault("step %q is covered here and asks for an approval of its own at %s: keep one", t.value, other.approval.at))
+		}
+	}
+}
+
+// people reads how many different people are wanted; 0 when that was not given or is
+// at fault.
+func (c *compiler) people(t text) int {
+	if t.value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(t.value)
+	if err != nil || n < 1 || n > 9 {
+		c.fault(t.at.Fault("\"count\" is how many different people have to agree, 1 to 9, not %q", t.value))
+		return 0
+	}
+	return n
+}
+
+// checkAsks finds questions that nobody is named for, and names for what is none.
+func (c *compiler) checkAsks(s *step) {
+	a, known := c.cat[s.uses.value]
+	switch {
+	case known && a.Kind == Ask && s.asks == nil:
+		c.fault(s.uses.at.Fault("step %q asks people and does not say whom: give it \"asks\" with a role", s.id.value))
+	case known && a.Kind != Ask && s.asks != nil:
+		c.fault(s.uses.at.Fault("step %q asks nobody (%s is a %s), so \"asks\" is of no use", s.id.value, s.uses.value, a.Kind))
+	}
+	if s.asks == nil {
+		return
+	}
+	if r := s.asks.role; r.value != "" && !slices.Contains(roles, r.value) {
+		c.fault(r.at.Fault("unknown role %q%s", r.value, strict.DidYouMean(r.value, roles)))
+	}
+	c.people(s.asks.count)
+}
+
+// checkAwaits finds waits for a change that is none, or that has not been asked for
+// by then.
+func (c *compiler) checkAwaits(s *step) {
+	t := s.awaits
+	if t.value == "" {
+		return
+	}
+	if a, known := c.cat[s.uses.value]; known && a.Kind != Wait {
+		c.fault(t.at.Fault("only a wait can wait for a change (%s is a %s)", s.uses.value, a.Kind))
+	}
+	other, ok := c.groups[t.value]
+	switch {
+	case !ok && c.src.hole:
+	case !ok:
+		c.fault(t.at.Fault("it waits for the change of the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
+	default:
+		if a, known := c.cat[other.uses.value]; known && a.Kind != Change {
+			c.fault(t.at.Fault("step %q changes nothing (%s is a %s), so nothing of it can be waited for", t.value, other.uses.value, a.Kind))
+		}
+	}
+}
+
+// checkEachOf finds lists that no check finds.
+func (c *compiler) checkEachOf(s *step) {
+	t := s.eachOf
+	if t.value == "" {
+		return
+	}
+	if s.each.given() {
+		c.fault(t.at.Fault("a step is repeated for each service or for each of a list, not both"))
+	}
+	other, ok := c.groups[t.value]
+	switch {
+	case !ok && c.src.hole:
+	case !ok:
+		c.fault(t.at.Fault("the list comes from the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
+	case other == s:
+		c.fault(t.at.Fault("a step cannot find its own list"))
+	default:
+		if a, known := c.cat[other.uses.value]; known && a.Kind != Check {
+			c.fault(t.at.Fault("a list is found by a check, and step %q is none (%s is a %s)", t.value, other.uses.value, a.Kind))
 		}
 	}
 }
@@ -394,13 +476,29 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 		out.Usually = d
 	}
 	if a := i.approval; a != nil {
-		out.Approval = &Approval{By: a.by.value, Confirm: a.confirm.value}
+		out.Approval = &Approval{By: a.by.value, Count: atoi(a.count), Confirm: a.confirm.value}
 		if d, err := time.ParseDuration(a.expires.value); err == nil {
 			out.Approval.Expires = d
 		}
 	}
+	if a := i.asks; a != nil {
+		out.Asks = &Asks{Role: a.role.value, Count: atoi(a.count)}
+		for _, choice := range a.choices {
+			out.Asks.Choices = append(out.Asks.Choices, c.say(choice, f, i.each.given()))
+		}
+	}
+	out.Awaits, out.EachOf = i.awaits.value, i.eachOf.value
 	out.With = c.with(i, action, f)
 	return out
+}
+
+// atoi is a number that was checked; 0 for none.
+func atoi(t text) int {
+	n, err := strconv.Atoi(t.value)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // with checks and encodes the input of a step's action.

@@ -28,7 +28,7 @@ func (p *Plan) Expand(lists map[string][]string) *Plan {
 		for _, item := range items {
 			c := s
 			if item != "" {
-				c.ID, c.Group, c.Item = s.ID+"/"+item, s.ID, item
+				c.ID, c.Group, c.Item, c.Title = s.ID+"/"+item, s.ID, item, s.Title+": "+item
 			}
 			c.Needs = itemsOf(s.Needs, s, item, of, lists)
 			c.Rerun = itemsOf(s.Rerun, s, item, of, lists)

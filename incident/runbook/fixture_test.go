@@ -105,7 +105,8 @@ var catalogue = Catalog{
 	"kube.fence":        {Kind: Change, About: "Stops the writers.", With: &scaleWith{}, Undo: "scale back", Undoable: true, Home: "source"},
 	"kube.wipe":         {Kind: Change, About: "Deletes something, with no word on how it comes back."},
 	"pagerduty.trigger": {Kind: Tell, About: "Pages.", Home: "us-east-1"},
-	"people.confirm":    {Kind: Ask, About: "A person says yes."},
+	"people.confirm":    {Kind: Go, About: "A person says yes."},
+	"people.do":         {Kind: Ask, About: "People do something."},
 	"probe.http":        {Kind: Check, About: "Asks a page.", With: probeWith{}, Part: probes},
 }
 

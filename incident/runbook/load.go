@@ -48,14 +48,21 @@ type step struct {
 	needs, rerun             []text
 	with                     *yaml.Node
 	approval                 *approval
+	asks                     *asks
+	awaits, eachOf           text
 	locked, closing          bool
 	file                     *strict.Document
 }
 
 type approval struct {
-	at                   place
-	by, confirm, expires text
-	covers               []text
+	at                          place
+	by, count, confirm, expires text
+	covers                      []text
+}
+
+type asks struct {
+	role, count text
+	choices     []text
 }
 
 // text is a scalar and where it stands.
@@ -136,9 +143,18 @@ type (
 		Closing  bool          `yaml:"closing,omitempty"`
 		With     *yaml.Node    `yaml:"with,omitempty"`
 		Approval *approvalFile `yaml:"approval,omitempty"`
+		Asks     *asksFile     `yaml:"asks,omitempty"`
+		Awaits   strict.Text   `yaml:"awaits,omitempty"`
+		EachOf   strict.Text   `yaml:"each_of,omitempty"`
+	}
+	asksFile struct {
+		Role    strict.Text  `yaml:"role"`
+		Count   strict.Text  `yaml:"count,omitempty"`
+		Choices strict.Texts `yaml:"choices,omitempty"`
 	}
 	approvalFile struct {
 		By      strict.Text  `yaml:"by"`
+		Count   strict.Text  `yaml:"count,omitempty"`
 		Confirm strict.Text  `yaml:"confirm,omitempty"`
 		Expires strict.Text  `yaml:"expires"`
 		Covers  strict.Texts `yaml:"covers,omitempty"`
@@ -152,10 +168,10 @@ var fileWords = strict.Words{
 		switch {
 		case want == strict.WantBool:
 			return fmt.Sprintf("%s is true or false, not %s", key, got)
-		case want == strict.WantMapping && typ == reflect.TypeFor[approvalFile]():
-			key = "an approval"
-			fallthrough
 		case want == strict.WantMapping:
+			if name, ok := parts[typ]; ok {
+				key = name
+			}
 			return fmt.Sprintf("%s is a mapping of keys to values, not %s", key, got)
 		}
 		return fmt.Sprintf("%s wants %s, not %s", key, wanted[want], got)
@@ -167,6 +183,8 @@ var fileWords = strict.Words{
 		switch owner := owner.(type) {
 		case *approvalFile:
 			return fmt.Sprintf("the approval lacks %q%s", key, meaning[key])
+		case *asksFile:
+			return fmt.Sprintf("what is asked lacks %q%s", key, meaning[key])
 		case *sectionFile:
 			return fmt.Sprintf("the section lacks %q", key)
 		case *stepFile:
@@ -186,11 +204,17 @@ var fileWords = strict.Words{
 	},
 }
 
+// parts are what a mapping within a step is called.
+var parts = map[reflect.Type]string{
+	reflect.TypeFor[approvalFile](): "an approval", reflect.TypeFor[asksFile](): "what is asked",
+}
+
 // meaning of the keys that a step or an approval cannot do without.
 var meaning = map[string]string{
 	"runbook": ": the section of the source document that it carries out",
 	"uses":    ": the action that carries it out",
 	"by":      ": the role that may approve",
+	"role":    ": who may answer",
 	"expires": ": how long the question stands before it is asked again",
 }
 
@@ -342,6 +366,10 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
 		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
 		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
+		awaits: textOf(f.Awaits), eachOf: textOf(f.EachOf),
+	}
+	if a := f.Asks; a != nil {
+		s.asks = &asks{role: textOf(a.Role), count: textOf(a.Count), choices: textsOf(a.Choices)}
 	}
 	switch w := f.With; {
 	case w == nil:
@@ -351,7 +379,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		s.with = w
 	}
 	if a := f.Approval; a != nil {
-		s.approval = &approval{by: textOf(a.By), confirm: textOf(a.Confirm), expires: textOf(a.Expires), covers: textsOf(a.Covers)}
+		s.approval = &approval{by: textOf(a.By), count: textOf(a.Count), confirm: textOf(a.Confirm), expires: textOf(a.Expires), covers: textsOf(a.Covers)}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if n.Content[i].Value == "approval" {
 				s.approval.at = d.At(n.Content[i+1])

@@ -42,8 +42,16 @@ func Schema(cat Catalog) ([]byte, error) {
 		"rerun":   oneOrMany("Ids of steps that are carried out again when a person retries this one; they only read."),
 		"locked":  {Type: "boolean", Description: "The step can be retried, never skipped."},
 		"closing": {Type: "boolean", Description: "The step is carried out when the incident is resolved."},
+		"awaits":  named("Of a wait: the step whose change it waits for. If that will not come about, it can be asked for again."),
+		"each_of": named("The check that finds, while the run is under way, the list of what this step is carried out for."),
+		"asks": object([]string{"role"}, map[string]*jsonschema.Schema{
+			"role":    {Description: "Who may answer.", Enum: anys(roles)},
+			"count":   people("How many different people have to answer."),
+			"choices": oneOrMany("What they can answer; \"done\" if nothing is given."),
+		}),
 		"approval": object([]string{"by", "expires"}, map[string]*jsonschema.Schema{
 			"by":      {Description: "The role that may approve.", Enum: anys(roles)},
+			"count":   people("How many different people have to agree."),
 			"confirm": {Description: "What has to be typed.", Enum: []any{"region"}},
 			"expires": durationText("How long the question stands before it is asked again."),
 			"covers":  oneOrMany("Ids of later steps that need no approval of their own."),
@@ -173,6 +181,10 @@ func sentence(about string) *jsonschema.Schema {
 
 func durationText(about string) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`, Description: about}
+}
+
+func people(about string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "integer", Minimum: jsonschema.Ptr(1.0), Maximum: jsonschema.Ptr(9.0), Description: about}
 }
 
 func oneOrMany(about string) *jsonschema.Schema {

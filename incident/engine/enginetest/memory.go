@@ -148,7 +148,7 @@ func (m *Memory) Append(ctx context.Context, w incident.Write) (incident.Written
 // claim does to the register what the write asks for, or refuses the write.
 func (m *Memory) claim(w incident.Write, first bool) error {
 	c := w.Claims()
-	free := m.holder == (incident.Holder{}) || m.holder.Incident == w.Incident && m.holder.Run == c.Unlocks
+	free := m.holder == (incident.Holder{}) || m.holder.Incident == w.Incident && (m.holder.Run == c.Unlocks || m.holder.Run == c.Locks)
 	if c.Locks != "" && !free {
 		return &incident.LockedError{Holder: m.holder}
 	}

@@ -67,7 +67,7 @@ if top > 0 then
 end
 
 local held, holds = redis.call('HGET', KEYS[8], 'incident'), redis.call('HGET', KEYS[8], 'run')
-local ours = held and held == id and holds == unlocks
+local ours = held and held == id and (holds == unlocks or holds == locks)
 if locks ~= '' and held and not ours then
   return {'locked', top, held, holds}
 end
