@@ -170,9 +170,9 @@ const (
 )
 
 // OrderLog is what became of the orders that the world itself sends, as its users do:
-// one a second, through the public name, read back through it. They are asked of
-// nobody's time, stand in no record of calls, and are no proof of anything that a
-// scenario expects. The zero value is empty.
+// one a second, through the public name, read back through it. They take no time,
+// stand in no record of calls, and are no proof of an order that a scenario expects.
+// The zero value is empty.
 type OrderLog struct {
 	// From is the moment of the first.
 	From time.Time `json:"from"`
