@@ -84,7 +84,7 @@ func Join(list []Text, last Literal) Text {
 		default:
 			out.words(", ")
 		}
-		out.spans = append(out.spans, t.spans...)
+		out.take(t)
 	}
 	return out
 }
