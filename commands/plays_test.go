@@ -122,7 +122,7 @@ func playStart(t *testing.T, tr *transcript) {
 	}
 	tr.says(alice, "start us-west-2 planned x")
 
-	r = tr.in("a start", newRoom(t))
+	tr.in("a start", newRoom(t))
 	tr.says(alice, "start us-west-2 unplanned elevated *5xx* <!here>\nand more")
 	tr.says(bob, "start us-west-2 planned x")
 
@@ -245,7 +245,7 @@ func playApproval(t *testing.T, tr *transcript) {
 	r.say(alice, "resume")
 	tr.presses(dave, "remind", "")
 
-	r = tr.in("an approval", promoting(t))
+	tr.in("an approval", promoting(t))
 	tr.says(bob, "approve us-west-2")
 
 	r = tr.in("nobody answered in time", promoting(t))

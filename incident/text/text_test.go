@@ -2,6 +2,7 @@ package text
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestEachArgumentIsShownAsWhatItIs(t *testing.T) {
 		"words(50% of 3 done in 1 min 2 s)":                      Format("50%% of %d done in %v", 3, 62*time.Second),
 		"value(us-west-2) words( serves)":                        Format("%s serves", "us-west-2"),
 		"value(INC-1) words(: ) value(a / b)":                    Format("%v: %s", id("INC-1"), "a\nb"),
-		"quoted(no such host)":                                   Format("%v", errors.New("no such\n host.")),
+		"quoted(no such host)":                                   Format("%v", fmt.Errorf("no such\n %s", "host.")),
 		"words(You started it)":                                  Format("You %v it", Literal("started")),
 		"words(at ) moment(14:02:31 UTC)":                        Format("at %v", at),
 		"moment(2026-03-04 14:02 UTC)":                           At(at, ToDay),
@@ -150,6 +151,10 @@ func TestDurationsCountsAndLists(t *testing.T) {
 		}
 	}
 	for got, want := range map[string]string{
+		Tenths(-400 * time.Millisecond): "-0.4 s", Tenths(time.Millisecond): "0.1 s", Tenths(0): "0 s", Tenths(9900 * time.Millisecond): "9.9 s",
+		Tenths(41 * time.Second): "41 s", Tenths(14*time.Minute + 40*time.Second): "14 min 40 s", Tenths(time.Hour): "1 h 0 min", Tenths(62 * time.Minute): "1 h 2 min",
+		Age(-time.Second): "-1 s", Age(119 * time.Second): "119 s", Age(150 * time.Second): "3 min", Age(2 * time.Hour): "2 h", Age(125 * time.Minute): "2 h 5 min",
+		Are(1): "is", Are(2): "are",
 		Count(0, "step"): "0 steps", Count(1, "step"): "1 step", Count(3, "step"): "3 steps",
 		Article("approver"): "an approver", Article("commander"): "a commander", Article(""): "a ",
 		List(nil, "and"): "", List([]string{"a"}, "and"): "a", List([]string{"a", "b"}, "or"): "a or b", List([]string{"a", "b", "c"}, "and"): "a, b and c",
