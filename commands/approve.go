@@ -204,7 +204,7 @@ func (c *Commands) noBreakGlass(s *incident.State, q *incident.Question, why vie
 		if len(names) == 0 {
 			return refuse("Nobody is on the break-glass list. %s", c.whoCan(s, q))
 		}
-		return refuse("You are not on the break-glass list; %v %v. %v", text.Join(names, "and"), are(len(names)), c.whoCan(s, q))
+		return refuse("You are not on the break-glass list; %v %v. %v", text.Join(names, "and"), text.Are(len(names)), c.whoCan(s, q))
 	case view.NotYet:
 		say := text.Format("Break-glass is for a question that nobody answered, and this one has not run out yet.")
 		if !q.Expires.IsZero() {
@@ -214,14 +214,6 @@ func (c *Commands) noBreakGlass(s *incident.State, q *incident.Question, why vie
 	default:
 		return nil
 	}
-}
-
-// are is the verb for so many.
-func are(n int) text.Literal {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
 }
 
 func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) *Form {

@@ -192,7 +192,7 @@ func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) text.Te
 func (c *Commands) gatesFailed(s *incident.State, p *runbook.Plan, q *incident.Question, g gates) error {
 	r := &refusal{Answer{Refused: true}}
 	locked := lockedOf(p, g.failed)
-	r.Text = text.Format("Not gone: %s %v not well.\n%v\n", text.Count(len(g.failed), "required check"), are(len(g.failed)), c.gateList(s, p, g))
+	r.Text = text.Format("Not gone: %s %v not well.\n%v\n", text.Count(len(g.failed), "required check"), text.Are(len(g.failed)), c.gateList(s, p, g))
 	if len(locked) > 0 {
 		r.Text = r.Text.Add("Without %s nothing can go on. {retry} checks again; {abort} calls it off.", titles(p, locked))
 		return r

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Timeline writes every event as one readable line, in UTC. name turns an actor's
@@ -244,28 +245,8 @@ func clock(t time.Time) string {
 	if t.IsZero() {
 		return "an unknown time"
 	}
-	return t.UTC().Format("15:04:05 UTC")
+	return text.ToSecond.UTC(t)
 }
 
-// Span is a duration as people say it: "41 s", "14 min 40 s", "1 h 2 min".
-func Span(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "-" + Span(-d)
-	case d < time.Second && d > 0:
-		return fmt.Sprintf("%.1f s", max(d.Seconds(), 0.1))
-	case d < 9950*time.Millisecond && d%time.Second >= 50*time.Millisecond:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	d = d.Round(time.Second)
-	h, m, s := d/time.Hour, d%time.Hour/time.Minute, d%time.Minute/time.Second
-	switch {
-	case h > 0:
-		return fmt.Sprintf("%d h %d min", h, m)
-	case m > 0 && s > 0:
-		return fmt.Sprintf("%d min %d s", m, s)
-	case m > 0:
-		return fmt.Sprintf("%d min", m)
-	}
-	return fmt.Sprintf("%d s", s)
-}
+// Span is a duration as the review and what is printed after a rehearsal have it.
+func Span(d time.Duration) string { return text.Tenths(d) }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	spoken "github.com/failoverbot/failoverbot/incident/text" // text is what a runbook has
 )
 
 // showWidth is how wide [Show] writes: a terminal beside a chat window.
@@ -25,7 +27,7 @@ func Show(p *Plan) string {
 	wrap(&b, "", "", fmt.Sprintf("%s · %s", p.Runbook, p.Title))
 	head := fmt.Sprintf("%s, %s -> %s · plan %s · %s, %s",
 		p.Mode, p.Source.Name, p.Target.Name, p.Digest[:min(6, len(p.Digest))],
-		count(len(p.Steps), "step"), count(decisions, "decision"))
+		spoken.Count(len(p.Steps), "step"), spoken.Count(decisions, "decision"))
 	if d := p.Usually(); d > 0 {
 		head += fmt.Sprintf(" · about %s of machine time", span(d))
 	}
@@ -92,13 +94,6 @@ func showStep(b *strings.Builder, s Step) {
 	default:
 		row("undo", s.Undo)
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // span writes 10m instead of 10m0s.

@@ -125,7 +125,7 @@ func (f *filling) fill(format string) Text {
 		case f.next == len(f.args):
 			out.words("%!(MISSING)")
 		default:
-			out.spans = append(out.spans, of(f.args[f.next]).spans...)
+			out.take(of(f.args[f.next]))
 			f.next++
 		}
 	}
@@ -173,6 +173,17 @@ func (t *Text) words(s string) {
 		return
 	}
 	t.add(Span{Kind: Words, Text: s})
+}
+
+// take adds what another Text says.
+func (t *Text) take(other Text) {
+	for _, s := range other.spans {
+		if s.Kind == Words {
+			t.words(s.Text)
+			continue
+		}
+		t.spans = append(t.spans, s)
+	}
 }
 
 func one(kind Kind, s string) Text {
@@ -247,7 +258,9 @@ func (t Text) Empty() bool { return len(t.spans) == 0 }
 
 // Add is the Text with a sentence behind it.
 func (t Text) Add(format Literal, args ...any) Text {
-	return Text{slices.Concat(t.spans, Format(format, args...).spans)}
+	out := Text{slices.Clone(t.spans)}
+	out.take(Format(format, args...))
+	return out
 }
 
 // Lines are Texts below each other; empty ones are left out.
@@ -260,7 +273,7 @@ func Lines(list ...Text) Text {
 		if !out.Empty() {
 			out.words("\n")
 		}
-		out.spans = append(out.spans, l.spans...)
+		out.take(l)
 	}
 	return out
 }

@@ -48,6 +48,36 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d s", s)
 }
 
+// Tenths is a duration as Duration has it, with the tenths of what took less than ten
+// seconds: "0.4 s". What is negative stays so: of two clocks that disagreed.
+func Tenths(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + Tenths(-d)
+	case d < time.Second && d > 0:
+		return fmt.Sprintf("%.1f s", max(d.Seconds(), 0.1))
+	case d < 9950*time.Millisecond && d%time.Second >= 50*time.Millisecond:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	d = d.Round(time.Second)
+	if d >= time.Hour && d%time.Hour < time.Minute {
+		return fmt.Sprintf("%d h 0 min", d/time.Hour)
+	}
+	return Duration(d)
+}
+
+// Age is about how old something is: "40 s", "7 min", "2 h 5 min". It keeps to
+// seconds below two minutes and to minutes below two hours.
+func Age(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", d.Round(time.Minute)/time.Minute)
+	}
+	return Duration(d)
+}
+
 // Count is "1 step" or "3 steps".
 func Count(n int, one string) string {
 	if n == 1 {
@@ -84,7 +114,7 @@ func Join(list []Text, last Literal) Text {
 		default:
 			out.words(", ")
 		}
-		out.spans = append(out.spans, t.spans...)
+		out.take(t)
 	}
 	return out
 }
@@ -96,4 +126,12 @@ func Shorten(s string, n int) string {
 	}
 	letters := []rune(s)
 	return string(letters[:max(n-1, 0)]) + "…"
+}
+
+// Are is the verb for so many: "is" or "are".
+func Are(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }

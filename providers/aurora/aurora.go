@@ -24,6 +24,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -163,7 +164,7 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	}
 	return engine.Outcome{
 		Summary: fmt.Sprintf("%s is available in %s with %s (synchronization %s), nothing under way",
-			g.target.DBCluster, p.Target.Name, count(len(cluster.instances), "instance"), sync),
+			g.target.DBCluster, p.Target.Name, text.Count(len(cluster.instances), "instance"), sync),
 		Evidence: e,
 	}, true, nil
 }
@@ -252,11 +253,4 @@ func put(m map[string]string, key, value string) {
 	if value != "" {
 		m[key] = value
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

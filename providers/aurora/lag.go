@@ -14,6 +14,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -160,8 +161,8 @@ func (l lag) evidence() map[string]string {
 	put(e, "note", l.note)
 	if len(l.points) > 0 {
 		e["lag"] = ms(l.points[0].ms)
-		e["lag_at"] = clock(l.points[0].at)
-		e["lag_age"] = since(l.age())
+		e["lag_at"] = text.ToSecond.UTC(l.points[0].at)
+		e["lag_age"] = text.Age(l.age())
 		e["lag_highest_last_hour"] = ms(l.high())
 	}
 	return e
@@ -182,7 +183,7 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	o.Evidence["warn_above"], o.Evidence["limit"] = ms(float64(policy.LagWarnMS)), ms(float64(policy.LagConfirmMS))
 	switch {
 	case len(l.points) == 0:
-		return o, false, unknownLag("%s has had no datapoint for %s", l.cluster, since(history))
+		return o, false, unknownLag("%s has had no datapoint for %s", l.cluster, text.Age(history))
 	case !l.known() && p.Mode == "unplanned" && l.hurt(c) && !above(l.points[0].ms, policy.LagConfirmMS):
 		o.Summary = "replication lag is no longer reported: " + l.lost(c)
 		return o, true, nil
@@ -190,14 +191,14 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		return o, false, unknownLag("%s", l.lost(c))
 	case above(l.points[0].ms, policy.LagConfirmMS):
 		o.Summary = fmt.Sprintf("replication lag is %s, above the limit of %s (read %s ago, highest in the last hour %s)",
-			ms(l.points[0].ms), ms(float64(policy.LagConfirmMS)), since(l.age()), ms(l.high()))
+			ms(l.points[0].ms), ms(float64(policy.LagConfirmMS)), text.Age(l.age()), ms(l.high()))
 		if good, ok := l.lastGood(float64(policy.LagConfirmMS)); ok && p.Mode == "unplanned" {
-			o.Summary += fmt.Sprintf("; last good value %s at %s, %s ago", ms(good.ms), clock(good.at), since(l.now.Sub(good.at)))
+			o.Summary += fmt.Sprintf("; last good value %s at %s, %s ago", ms(good.ms), text.ToSecond.UTC(good.at), text.Age(l.now.Sub(good.at)))
 		}
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("replication lag is %s (read %s ago, highest in the last hour %s, limit %s)",
-		ms(l.points[0].ms), since(l.age()), ms(l.high()), ms(float64(policy.LagConfirmMS)))
+		ms(l.points[0].ms), text.Age(l.age()), ms(l.high()), ms(float64(policy.LagConfirmMS)))
 	if above(l.points[0].ms, policy.LagWarnMS) {
 		o.Summary += fmt.Sprintf("; above %s, where it deserves a second look", ms(float64(policy.LagWarnMS)))
 	}
@@ -213,14 +214,14 @@ func unknownLag(format string, args ...any) error {
 	return &incident.Fault{
 		Err:    fmt.Errorf("replication lag is unknown: "+format, args...),
 		Person: true,
-		Hint:   fmt.Sprintf("a datapoint that is well comes within %s: look whether the standby still replicates, then check again", since(fresh)),
+		Hint:   fmt.Sprintf("a datapoint that is well comes within %s: look whether the standby still replicates, then check again", text.Age(fresh)),
 	}
 }
 
 // lost tells the last value of a lag that is no longer reported.
 func (l lag) lost(c engine.Call) string {
 	last := l.points[0]
-	return fmt.Sprintf("last good value %s at %s, %s ago, nothing newer%s", ms(last.ms), clock(last.at), since(l.age()), l.outage(c))
+	return fmt.Sprintf("last good value %s at %s, %s ago, nothing newer%s", ms(last.ms), text.ToSecond.UTC(last.at), text.Age(l.age()), l.outage(c))
 }
 
 // hurt says that by what was declared users are hurt already.
@@ -233,7 +234,7 @@ func (l lag) outage(c engine.Call) string {
 	if !l.hurt(c) || l.now.Sub(c.Impact) < period || (len(l.points) > 0 && c.Impact.Sub(l.points[0].at) > fresh) {
 		return ""
 	}
-	return fmt.Sprintf("; the outage began %s ago", since(l.now.Sub(c.Impact)))
+	return fmt.Sprintf("; the outage began %s ago", text.Age(l.now.Sub(c.Impact)))
 }
 
 // OutageInput is the input of Outage.
@@ -267,7 +268,7 @@ func (a *Aurora) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	switch {
 	case len(l.points) == 0:
 		// Nothing in hours is a metric that was never there, not a writer that left.
-		o.Summary = fmt.Sprintf("%s says nothing about its writer: no lag was reported in %s", l.cluster, since(history))
+		o.Summary = fmt.Sprintf("%s says nothing about its writer: no lag was reported in %s", l.cluster, text.Age(history))
 		return o, false, nil
 	case l.age() >= in.Silent:
 		o.Summary = fmt.Sprintf("%s no longer hears from %s: %s", l.cluster, p.Source.Name, l.lost(c))
@@ -276,7 +277,7 @@ func (a *Aurora) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		o.Summary = fmt.Sprintf("%s is %s behind %s and falling back", l.cluster, ms(l.points[0].ms), p.Source.Name)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("%s still hears from %s: lag %s, read %s ago", l.cluster, p.Source.Name, ms(l.points[0].ms), since(l.age()))
+	o.Summary = fmt.Sprintf("%s still hears from %s: lag %s, read %s ago", l.cluster, p.Source.Name, ms(l.points[0].ms), text.Age(l.age()))
 	return o, false, nil
 }
 
@@ -291,18 +292,3 @@ func ms(v float64) string {
 	}
 	return fmt.Sprintf("%d s", (n+500)/1000)
 }
-
-// since writes a duration as people read it: 40 s, 7 min, 2 h 5 min.
-func since(d time.Duration) string {
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Round(time.Second)/time.Second))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Round(time.Minute)/time.Minute))
-	case d%time.Hour < time.Minute:
-		return fmt.Sprintf("%d h", int(d/time.Hour))
-	}
-	return fmt.Sprintf("%d h %d min", int(d/time.Hour), int(d%time.Hour/time.Minute))
-}
-
-func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -150,9 +151,9 @@ func (l lag) told() string {
 	case len(l.points) == 0:
 		return "lag unknown: no datapoint"
 	case !l.known():
-		return fmt.Sprintf("lag unknown: last good value %s, %s ago, nothing newer", ms(l.points[0].ms), since(l.age()))
+		return fmt.Sprintf("lag unknown: last good value %s, %s ago, nothing newer", ms(l.points[0].ms), text.Age(l.age()))
 	}
-	return fmt.Sprintf("RPO lag %s, read %s ago; highest in the last hour %s", ms(l.points[0].ms), since(l.age()), ms(l.high()))
+	return fmt.Sprintf("RPO lag %s, read %s ago; highest in the last hour %s", ms(l.points[0].ms), text.Age(l.age()), ms(l.high()))
 }
 
 // loss is what a failover may lose. A lag that only grows because the writer is
@@ -168,9 +169,9 @@ func (l lag) loss(c engine.Call) string {
 	case !l.known():
 		return fmt.Sprintf("about %s of writes (%s), and whatever %s has taken since", about(l.points[0].ms), l.lost(c), c.Plan.Source.Name)
 	case policy.LagConfirmMS > 0 && l.points[0].ms > float64(policy.LagConfirmMS):
-		s := fmt.Sprintf("up to %s of writes (RPO lag %s, read %s ago, highest in the last hour %s", about(l.points[0].ms), ms(l.points[0].ms), since(l.age()), ms(l.high()))
+		s := fmt.Sprintf("up to %s of writes (RPO lag %s, read %s ago, highest in the last hour %s", about(l.points[0].ms), ms(l.points[0].ms), text.Age(l.age()), ms(l.high()))
 		if good, ok := l.lastGood(float64(policy.LagConfirmMS)); ok {
-			s += fmt.Sprintf("; last good value %s at %s, %s ago", ms(good.ms), clock(good.at), since(l.now.Sub(good.at)))
+			s += fmt.Sprintf("; last good value %s at %s, %s ago", ms(good.ms), text.ToSecond.UTC(good.at), text.Age(l.now.Sub(good.at)))
 		}
 		return s + ")"
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -117,7 +118,7 @@ func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		o.Summary = fmt.Sprintf("load balancer %s in %s has no target group", name, r.Name)
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("load balancer %s in %s is active with %s", name, r.Name, count(len(groups), "target group"))
+	o.Summary = fmt.Sprintf("load balancer %s in %s is active with %s", name, r.Name, text.Count(len(groups), "target group"))
 	return o, true, nil
 }
 
@@ -160,14 +161,14 @@ func (e *ELB) Healthy(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 		}
 	}
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("%d of %s in %s %s not healthy: %s", len(wrong), count(len(groups), "target group"), r.Name, are(len(wrong)), strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("%d of %s in %s %s not healthy: %s", len(wrong), text.Count(len(groups), "target group"), r.Name, text.Are(len(wrong)), strings.Join(wrong, "; "))
 		return o, false, nil
 	}
 	which := fmt.Sprintf("all %d target groups in %s are", len(groups), r.Name)
 	if len(groups) == 1 {
 		which = fmt.Sprintf("the one target group in %s is", r.Name)
 	}
-	o.Summary = fmt.Sprintf("%s healthy (%d of %s)", which, healthy, count(total, "target"))
+	o.Summary = fmt.Sprintf("%s healthy (%d of %s)", which, healthy, text.Count(total, "target"))
 	return o, true, nil
 }
 
@@ -180,20 +181,4 @@ func tally(states map[string]int) string {
 		parts = append(parts, fmt.Sprintf("%d %s", states[s], s))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// count is "1 target group" or "3 target groups".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// are is the verb for so many of them.
-func are(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
 }

@@ -217,19 +217,3 @@ func minimum(h *autoscalingv2.HorizontalPodAutoscaler) int {
 	}
 	return int(*h.Spec.MinReplicas)
 }
-
-// count is "1 replica" or "3 replicas".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// are is the verb for so many of them.
-func are(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
-}

@@ -18,6 +18,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // ScaleInput is the input of Scale.
@@ -46,7 +47,7 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 	}
 	if in.Service == "" || in.Replicas < 1 {
 		return nil, &incident.Fault{
-			Person: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, count(in.Replicas, "replica")),
+			Person: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, text.Count(in.Replicas, "replica")),
 			Hint: "give a service, and at least 1 replica",
 		}
 	}
@@ -82,7 +83,7 @@ func (z *size) minimumMissing() bool { return z.autoscaler != nil && minimum(z.a
 func (z *size) replicasMissing() bool { return replicas(z.deployment) < z.wanted }
 
 func (z *size) told() string {
-	s := count(replicas(z.deployment), "replica")
+	s := text.Count(replicas(z.deployment), "replica")
 	if z.autoscaler != nil {
 		s += fmt.Sprintf(", autoscaler from %d to %d", minimum(z.autoscaler), z.autoscaler.Spec.MaxReplicas)
 	}
@@ -218,7 +219,7 @@ func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, c
 func sizes(all []*appsv1.Deployment) map[string]string {
 	e := map[string]string{}
 	for _, d := range all {
-		e[d.Name] = fmt.Sprintf("%s, %d running", count(replicas(d), "replica"), d.Status.Replicas)
+		e[d.Name] = fmt.Sprintf("%s, %d running", text.Count(replicas(d), "replica"), d.Status.Replicas)
 	}
 	return e
 }
@@ -250,7 +251,7 @@ func (f Fence) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		}
 	}
 	if len(open) > 0 {
-		o.Summary = fmt.Sprintf("%d of %s that %s %s running in %s: %s", len(open), count(len(all), "service"), write(len(all)), are(len(open)), c.Plan.Source.Name, strings.Join(open, ", "))
+		o.Summary = fmt.Sprintf("%d of %s that %s %s running in %s: %s", len(open), text.Count(len(all), "service"), write(len(all)), text.Are(len(open)), c.Plan.Source.Name, strings.Join(open, ", "))
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("%s scaled to 0 in %s", stopped(len(all)), c.Plan.Source.Name)
@@ -429,7 +430,7 @@ func patch(ctx context.Context, to dynamic.ResourceInterface, name, version stri
 
 // stopped is "the 3 services that write are".
 func stopped(n int) string {
-	return fmt.Sprintf("the %s that %s %s", count(n, "service"), write(n), are(n))
+	return fmt.Sprintf("the %s that %s %s", text.Count(n, "service"), write(n), text.Are(n))
 }
 
 func write(n int) string {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Nodes checks that the target has enough nodes that are ready and not cordoned,
@@ -60,13 +61,13 @@ func (k *Kube) Nodes(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		o.Evidence["not_counted"] = strings.Join(left, "; ")
 	}
 	if enough < max(1, r.MinZones) {
-		o.Summary = fmt.Sprintf("%s has %d of %s with at least %s (%s)", r.Name, enough, count(max(1, r.MinZones), "zone"), count(max(1, r.MinNodesPerZone), "ready node"), orNone(strings.Join(told, ", ")))
+		o.Summary = fmt.Sprintf("%s has %d of %s with at least %s (%s)", r.Name, enough, text.Count(max(1, r.MinZones), "zone"), text.Count(max(1, r.MinNodesPerZone), "ready node"), orNone(strings.Join(told, ", ")))
 		if len(left) > 0 {
 			o.Summary += ": " + strings.Join(left, "; ")
 		}
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("%s has ready nodes in %s: %s (at least %d in each of %d wanted)", r.Name, count(enough, "zone"), strings.Join(told, ", "), max(1, r.MinNodesPerZone), max(1, r.MinZones))
+	o.Summary = fmt.Sprintf("%s has ready nodes in %s: %s (at least %d in each of %d wanted)", r.Name, text.Count(enough, "zone"), strings.Join(told, ", "), max(1, r.MinNodesPerZone), max(1, r.MinZones))
 	return o, true, nil
 }
 
@@ -113,7 +114,7 @@ func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, 
 		o.Evidence[s.Name] = fmt.Sprintf("%d of %d available, image %s", d.Status.AvailableReplicas, replicas(d), images(d))
 	}
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("%d of %s in %s %s not as wanted: %s", len(wrong), count(len(c.Plan.Topology.Services), "service"), r.Name, are(len(wrong)), strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("%d of %s in %s %s not as wanted: %s", len(wrong), text.Count(len(c.Plan.Topology.Services), "service"), r.Name, text.Are(len(wrong)), strings.Join(wrong, "; "))
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("all %d services exist in %s and are available as specified", len(c.Plan.Topology.Services), r.Name)
@@ -195,9 +196,9 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	case replicas(d) < in.Replicas:
 		waiting = fmt.Sprintf("specified %d, wanted %d: something scaled it back, perhaps its autoscaler", replicas(d), in.Replicas)
 	case int(st.UpdatedReplicas) < replicas(d):
-		waiting = fmt.Sprintf("%d of %s %s of the new kind", st.UpdatedReplicas, count(replicas(d), "pod"), are(int(st.UpdatedReplicas)))
+		waiting = fmt.Sprintf("%d of %s %s of the new kind", st.UpdatedReplicas, text.Count(replicas(d), "pod"), text.Are(int(st.UpdatedReplicas)))
 	case old > 0:
-		waiting = fmt.Sprintf("%s %s still there", count(old, "old pod"), are(old))
+		waiting = fmt.Sprintf("%s %s still there", text.Count(old, "old pod"), text.Are(old))
 	case int(st.AvailableReplicas) < wanted:
 		waiting = fmt.Sprintf("%d of %d available", st.AvailableReplicas, wanted)
 	}
@@ -222,7 +223,7 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		o.Summary = fmt.Sprintf("%s in %s: %s available and younger than the promotion", d.Name, r.Name, which)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("%s in %s: %d of %s available", d.Name, r.Name, st.AvailableReplicas, count(wanted, "replica"))
+	o.Summary = fmt.Sprintf("%s in %s: %d of %s available", d.Name, r.Name, st.AvailableReplicas, text.Count(wanted, "replica"))
 	return o, true, nil
 }
 
@@ -281,7 +282,7 @@ func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r cluster, d
 	}
 	var parts []string
 	if len(pending) > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s %s pending", len(pending), count(len(all), "pod"), are(len(pending))))
+		parts = append(parts, fmt.Sprintf("%d of %s %s pending", len(pending), text.Count(len(all), "pod"), text.Are(len(pending))))
 		evidence["pending"] = fmt.Sprint(len(pending))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
@@ -323,7 +324,7 @@ func (k *Kube) unscheduled(ctx context.Context, client dynamic.Interface, r clus
 		return ""
 	}
 	s := fmt.Sprintf("FailedScheduling, %s", strings.TrimSuffix(last.Message, "."))
-	evidence["failed_scheduling"] = fmt.Sprintf("%s, last: %s", count(n, "time"), last.Message)
+	evidence["failed_scheduling"] = fmt.Sprintf("%s, last: %s", text.Count(n, "time"), last.Message)
 	if !at.IsZero() {
 		s += fmt.Sprintf(" (last event %d s ago)", int(k.clock.Now().Sub(at)/time.Second))
 	}

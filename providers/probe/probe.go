@@ -23,6 +23,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Dial opens a connection.
@@ -259,11 +260,11 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		return o, false, &incident.Fault{Err: fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx)), Retry: true}
 	}
 	if up > 0 {
-		o.Summary = fmt.Sprintf("%s answers from here: served %d of %s to its own address", source.Name, up, requests(in.Tries))
+		o.Summary = fmt.Sprintf("%s answers from here: served %d of %s to its own address", source.Name, up, text.Count(in.Tries, "request"))
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("%s fails from here: %d of %s to its own address in %s (last: %s)",
-		source.Name, in.Tries, requests(in.Tries), time.Duration(in.Tries-1)*in.Every, last)
+		source.Name, in.Tries, text.Count(in.Tries, "request"), time.Duration(in.Tries-1)*in.Every, last)
 	return o, true, nil
 }
 
@@ -504,7 +505,7 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	o.Evidence["samples"], o.Evidence["over"] = fmt.Sprint(in.Samples), took.String()
 	o.Evidence["slowest"] = fmt.Sprintf("%d ms", slowest.Milliseconds())
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("%d of %s in %s not well served by %s: %s", len(wrong), requests(in.Samples), took, target.Name, strings.Join(wrong, "; "))
+		o.Summary = fmt.Sprintf("%d of %s in %s not well served by %s: %s", len(wrong), text.Count(in.Samples, "request"), took, target.Name, strings.Join(wrong, "; "))
 		return o, false, nil
 	}
 	which := fmt.Sprintf("all %d requests in %s were", in.Samples, took)
@@ -513,13 +514,6 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	}
 	o.Summary = fmt.Sprintf("%s served by %s (slowest %d ms)", which, target.Name, slowest.Milliseconds())
 	return o, true, nil
-}
-
-func requests(n int) string {
-	if n == 1 {
-		return "1 request"
-	}
-	return fmt.Sprintf("%d requests", n)
 }
 
 func orUnknown(s string) string {

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // securing bounds how long an append waits for more durability.
@@ -219,7 +220,7 @@ func (l *Log) secure(ctx context.Context, c *goredis.Conn) incident.Secured {
 			}
 			how = append(how, "WAITAOF: "+disk)
 			if s.replicas > 0 {
-				how = append(how, fmt.Sprintf("on the disk of %d of %s", got.Replicas, replicas(s.replicas)))
+				how = append(how, fmt.Sprintf("on the disk of %d of %s", got.Replicas, text.Count(s.replicas, "replica")))
 			}
 		}
 	case s.aof == on && s.fsync == "always" && s.pauses:
@@ -244,20 +245,13 @@ func (l *Log) secure(ctx context.Context, c *goredis.Conn) incident.Secured {
 			how = append(how, "WAIT: "+err.Error())
 		} else {
 			got.Replicas = max(got.Replicas, int(n))
-			how = append(how, fmt.Sprintf("WAIT: confirmed by %d of %s", n, replicas(s.replicas)))
+			how = append(how, fmt.Sprintf("WAIT: confirmed by %d of %s", n, text.Count(s.replicas, "replica")))
 		}
 	} else if s.replicas == 0 {
 		how = append(how, "no replica")
 	}
 	got.How = strings.Join(how, "; ")
 	return got
-}
-
-func replicas(n int) string {
-	if n == 1 {
-		return "1 replica"
-	}
-	return strconv.Itoa(n) + " replicas"
 }
 
 func (s server) atLeast(major, minor int) bool {

@@ -1,0 +1,453 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// The plays of the transcript: people who ask everything, in rooms where it comes to
+// something else each time.
+
+// holding is a log whose place is never free.
+type holding struct {
+	incident.Log
+	id incident.ID
+}
+
+func (h *holding) Open(context.Context, time.Time, string) (incident.ID, error) {
+	return h.id, incident.ErrOpen
+}
+
+func playNothingOpen(t *testing.T, tr *transcript) {
+	r := tr.in("no incident was ever open", newRoom(t))
+	tr.says(alice, "help")
+	tr.says(mallory, "help")
+	tr.says(mallory, "status")
+	tr.says(mallory, "start us-west-2 planned x")
+	tr.says(dave, "start us-west-2 planned x")
+	for _, line := range []string{"strat us-wst-2 unplanned x", "<!channel> *now*", "us-west-2", "dance"} {
+		tr.says(alice, line)
+	}
+	tr.says(dave, "timeline")
+	tr.says(dave, "readiness")
+	tr.says(dave, "review")
+	tr.says(alice, "go")
+	tr.says(alice, "failback")
+	tr.says(alice, "failback us-west-2")
+	tr.says(alice, "failback nowhere")
+
+	tr.says(dave, "check")
+	r.engine.findings = []engine.Finding{
+		{Step: runbook.Step{Title: "Nodes per zone"}, OK: true, Outcome: engine.Outcome{Summary: "6 nodes in 3 zones"}},
+		{Step: runbook.Step{Title: "Backup"}, Outcome: engine.Outcome{Summary: "22 min old (limit 15)", Evidence: map[string]string{"age": "22 min"}}, Hint: "run `velero backup create`"},
+		{Step: runbook.Step{Title: "Lag", Gate: runbook.Advice}, Unknown: true, Err: errors.New("no <data> point\nfor *9* min")},
+	}
+	tr.says(dave, "check us-west-2 unplanned")
+	r.engine.findings = slices.Repeat(r.engine.findings[:1], 300)
+	for i := range r.engine.findings {
+		r.engine.findings[i].Outcome.Summary = fmt.Sprintf("%d nodes in 3 zones", i)
+	}
+	if a := r.say(dave, "check us-west-2"); !strings.HasSuffix(shown(a.Text), " checks more") {
+		t.Errorf("a long list: %s", shown(a.Text))
+	} else { // its end is enough
+		fmt.Fprintf(&tr.out, "\n-- Dave types: check us-west-2 (300 checks)\n   %s\n", shown(a.Text)[strings.LastIndex(shown(a.Text), "\n")+1:])
+	}
+	tr.says(dave, "check us-east-1")
+	tr.says(dave, "check us-west-2 planned and more")
+	tr.says(dave, "check us-est-1")
+	r.engine.findings = r.engine.findings[:1]
+	r.down = errors.New("lookup www.example.com: no such host")
+	tr.says(mallory, "status")
+	tr.says(dave, "check us-west-2")
+	r.Topology.Regions["eu-west-1"] = runbook.Region{}
+	r.Topology.Home = "us-west-2"
+	tr.says(dave, "check us-west-2")
+	delete(r.Topology.Regions, "eu-west-1")
+	r.faults = errors.New("sections/04.yaml:3: unknown action `x.y`\nsections/05.yaml:9: no way back")
+	tr.says(dave, "check us-west-2")
+
+	r = tr.in("the settings are at fault", newRoom(t))
+	r.Roster = append(r.Roster, Person{ID: erin, Name: "Erin", Roles: []string{Approver}})
+	tr.says(erin, "start us-west-2 planned x")
+	r.Roster = []Person{{ID: alice, Name: "Alice"}}
+	tr.says(alice, "start us-west-2 planned x")
+	r.Roster = nil
+	tr.says(alice, "start us-west-2 planned x")
+}
+
+func playStart(t *testing.T, tr *transcript) {
+	r := tr.in("a start that lacks something", newRoom(t))
+	tr.presses(alice, "start", "")
+	tr.presses(alice, "start", "us-west-2")
+	tr.says(alice, "start")
+	tr.says(alice, "start us-west-2")
+	tr.fills(alice, "start", "", map[string]string{"target": "oregon", "mode": "both", "severity": "9", "began": "soon"})
+	tr.fills(alice, "start", "", map[string]string{"target": "us-west-2", "mode": "planned", "reason": long(600), "began": "4000"})
+	for _, line := range []string{
+		"start us-west-3 unplanned x", "start oregon unplanned x", "start us-west-2 us-east-1", "start us-west-2 planned unplanned x",
+		"start us-west-2 unplaned x", "start unplaned", "start us-west-2 sev9 planned x", "start us-west-2 planned " + long(600), "start us-east-1 planned back to home",
+	} {
+		tr.says(alice, line)
+	}
+	r.clock.turn(-13 * time.Hour) // 01:00
+	tr.fills(alice, "start", "us-west-2 planned", map[string]string{"reason": "x", "began": "12:30"})
+	r.clock.turn(13 * time.Hour)
+	r.faults = errors.New("sections/04.yaml:3: unknown action `x.y`")
+	tr.says(alice, "start us-west-2 planned x")
+
+	r = tr.in("one Region is asked alone", newRoom(t))
+	r.serves(false, nil)
+	tr.presses(alice, "start", "us-west-2")
+	r.Serves = func(context.Context, string) (bool, string, error) { return false, "", nil }
+	tr.presses(alice, "start", "us-west-2")
+	r = tr.in("which Region serves is known without evidence", newRoom(t))
+	r.Active = func(context.Context) (string, string, error) { return "us-east-1", "", nil }
+	tr.says(mallory, "status")
+
+	r = tr.in("a plan that cannot be written down", newRoom(t))
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		p, err := testPlan(f)
+		p.Steps[0].With = json.RawMessage("{")
+		return p, err
+	}
+	tr.says(alice, "start us-west-2 planned x")
+
+	tr.in("a start", newRoom(t))
+	tr.says(alice, "start us-west-2 unplanned elevated *5xx* <!here>\nand more")
+	tr.says(bob, "start us-west-2 planned x")
+
+	r = tr.in("a start while nobody can tell which Region serves", newRoom(t))
+	r.down = errors.New("lookup www.example.com: no such host")
+	tr.says(alice, "start us-west-2 unplanned x")
+	r = tr.in("three Regions", newRoom(t))
+	r.down = errors.New("lookup www.example.com: no such host")
+	r.Topology.Regions["eu-west-1"] = runbook.Region{}
+	r.Topology.Home = "us-west-2"
+	tr.says(alice, "start us-west-2 unplanned x")
+}
+
+func playReadiness(t *testing.T, tr *transcript) {
+	r := tr.in("readiness is being checked", started(t))
+	tr.says(mallory, "status")
+	tr.says(alice, "go")
+	tr.says(dave, "go")
+	tr.says(alice, "retry")
+	tr.says(alice, "resume")
+	tr.says(bob, "approve us-west-2")
+	tr.says(dave, "readiness")
+	tr.presses(dave, "remind", "")
+	r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	tr.says(alice, "go")
+
+	r = tr.in("Go is asked for", started(t))
+	r.bot(finished("outage-seen", "backup-fresh")...)
+	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1})
+	r.askGo()
+	tr.says(mallory, "status")
+	tr.says(alice, "go")
+	r.bot(incident.StepFailed{Step: "lag-low", Attempt: 1, Error: "no *data* point", Hint: "look at `CloudWatch`", Unknown: true})
+	tr.says(alice, "help")
+	tr.says(dave, "readiness")
+	tr.presses(dave, "remind", "")
+	tr.presses(alice, "go", "qgo")
+	tr.says(alice, "go-override")
+	tr.fills(alice, "go_override", "qgo", map[string]string{"reason": long(600)})
+	form := tr.presses(alice, "go_override", "qgo")
+	r.bot(incident.StepStarted{Step: "backup-fresh", Attempt: 2}, incident.StepFailed{Step: "backup-fresh", Attempt: 2, Error: "it is old"})
+	tr.fills(alice, "go_override", form.Form.On, map[string]string{"reason": "users are down"})
+	tr.says(dave, "pause something is odd")
+	tr.says(dave, "pause")
+	tr.says(alice, "go")
+	tr.says(alice, "resume")
+	tr.fills(alice, "go_override", "qgo", map[string]string{"reason": "users are *down*"})
+	tr.presses(alice, "go", "qgo")
+	tr.presses(bob, "go", "qgo")
+	tr.says(dave, "readiness")
+
+	r = tr.in("all checks are well", started(t))
+	r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	r.askGo()
+	tr.presses(alice, "go_override", "qgo")
+	r.Roster = slices.DeleteFunc(slices.Clone(r.Roster), func(p Person) bool { return p.ID != alice })
+	tr.presses(alice, "go", "qgo")
+
+	r = tr.in("a locked check failed", started(t))
+	r.bot(failed("outage-seen")...)
+	r.bot(finished("lag-low", "backup-fresh")...)
+	r.askGo()
+	tr.says(alice, "go")
+	tr.presses(alice, "go_override", "qgo")
+	r = tr.in("nothing is checked before Go", newRoom(t))
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		p, err := testPlan(f)
+		p.Steps = p.Steps[4:]
+		return p, err
+	}
+	r.say(alice, "start us-west-2 unplanned x")
+	tr.says(dave, "readiness")
+}
+
+func playApproval(t *testing.T, tr *transcript) {
+	r := tr.in("an approval is asked for", promoting(t))
+	tr.says(bob, "help")
+	tr.says(mallory, "status")
+	tr.says(alice, "start us-west-2 planned x")
+	tr.says(mallory, "approve us-west-2")
+	tr.presses(alice, "approve", "q1")
+	tr.presses(dave, "approve", "q1")
+	tr.presses(bob, "approve", "q99")
+	tr.presses(bob, "approve", "qgo")
+	tr.presses(bob, "go", "q1")
+	tr.says(bob, "approve us-wst-2")
+	tr.says(bob, "approve")
+	tr.says(bob, "approve us-west-2 promote-databse")
+	tr.says(bob, "approve us-west-2 xylophone")
+	tr.says(bob, "approve warm-cache us-west-2")
+	tr.says(bob, "approve qgo us-west-2")
+	tr.fills(bob, "approve", "q1", map[string]string{"confirm": "*us-east-1*"})
+	tr.says(bob, "break-glass us-west-2 nobody is here")
+	tr.says(carol, "break-glass us-west-2 nobody is here")
+	tr.says(erin, "break-glass")
+	tr.says(dave, "decline not now")
+	tr.presses(dave, "remind", "q1")
+	tr.presses(dave, "remind", "q99")
+	tr.presses(bob, "approve", "q1")
+	r.engine.effects, r.engine.fingerprint = []incident.Effect{{
+		Step: "promote-database", What: "FailoverGlobalCluster to ecommerce-secondary", Lost: "about 40 s of writes", Undo: "not at once", Bound: "ecommerce-secondary, lag 30 s to 60 s",
+	}, {Step: "move-dns", What: "the health check is inverted", Bound: "hc"}}, "high"
+	tr.fills(bob, "approve", "q1", map[string]string{"confirm": "us-west-2"})
+	tr.fills(bob, "approve", "q1", map[string]string{"confirm": "us-west-2"})
+	r.engine.err = errors.New("RDS: AccessDenied <arn>")
+	next := r.state().Open[0]
+	tr.fills(bob, "approve", next, map[string]string{"confirm": "us-west-2"})
+	r.engine.err = nil
+	tr.says(dave, "pause")
+	next = r.state().Open[0]
+	tr.presses(bob, "decline", next)
+	tr.says(bob, "decline it is *worse*")
+	tr.presses(carol, "approve", next)
+	tr.presses(dave, "remind", next)
+
+	r = tr.in("an approval while the run is paused", promoting(t))
+	tr.says(dave, "pause")
+	tr.says(bob, "approve us-west-2")
+	tr.presses(carol, "approve", "q1")
+	r.say(alice, "resume")
+	tr.presses(dave, "remind", "")
+
+	tr.in("an approval", promoting(t))
+	tr.says(bob, "approve us-west-2")
+
+	r = tr.in("nobody answered in time", promoting(t))
+	r.clock.turn(16 * time.Minute)
+	tr.says(bob, "approve us-west-2")
+	r.clock.turn(-16 * time.Minute)
+	r.expire("q1")
+	tr.presses(bob, "approve", "q1")
+	r.askPromotion("q2")
+	tr.presses(bob, "approve", "q1")
+	tr.says(erin, "help")
+	r.Roster[3].BreakGlass = true // Dave's
+	tr.presses(dave, "approve", "q2")
+	tr.presses(erin, "approve", "q2")
+	tr.says(bob, "break-glass us-west-2 alone")
+	tr.presses(carol, "break_glass", "q2")
+	tr.says(carol, "break-glass us-west-2")
+	tr.says(carol, "break-glass us-west-2 nobody answers the *phone*")
+
+	r = tr.in("nobody may break glass, or answer", promoting(t))
+	for i := range r.Roster {
+		r.Roster[i].BreakGlass = false
+	}
+	r.Roster = slices.Clone(r.Roster)
+	tr.says(carol, "break-glass us-west-2 alone")
+	r.Roster = r.Roster[:1]
+	tr.presses(alice, "remind", "q1")
+	tr.presses(alice, "approve", "q1")
+	tr.says(mallory, "status")
+	r = tr.in("an approval without an end", gone(t))
+	r.bot(incident.ApprovalAsked{Question: "q1", Kind: incident.AskApprove, Step: "promote-database", Title: "Promote the database", Role: Approver})
+	r.bot(incident.ApprovalAsked{Question: "q2", Kind: incident.AskApprove, Step: "warm-cache", Title: "Warm the cache", Role: Approver})
+	tr.says(erin, "break-glass us-west-2 alone promote-database")
+	tr.says(bob, "approve")
+	r.bot(incident.ApprovalWithdrawn{Question: "q2", Step: "warm-cache", Why: "it is *done*"})
+	tr.presses(bob, "approve", "q2")
+	tr.says(bob, "retry promote-database")
+	r = tr.in("who asked for the retry may not approve it", promoting(t))
+	tr.presses(bob, "decline", "q1")
+	r.say(bob, "decline not yet")
+	r.bot(incident.StepFailed{Step: "promote-database", Attempt: 1, Error: "declined by Bob"})
+	tr.says(bob, "retry promote-database")
+	r.askPromotion("q2")
+	tr.presses(bob, "approve", "q2")
+}
+
+func playStopped(t *testing.T, tr *transcript) {
+	r := tr.in("steps have stopped", gone(t))
+	tr.says(alice, "retry")
+	tr.says(alice, "retry warm-cahce")
+	tr.says(alice, "retry warm-cache")
+	tr.says(alice, "decline")
+	tr.says(dave, "pause it stands still")
+	r.bot(failed("scale-up")...)
+	r.bot(incident.StepStarted{Step: "warm-cache", Attempt: 1})
+	tr.says(alice, "retry warm-cache")
+	tr.says(dave, "resume")
+	tr.says(alice, "resume")
+	r.bot(incident.StepFailed{Step: "warm-cache", Attempt: 1, Error: "timeout\n*behind* the proxy", Maybe: true})
+	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
+	tr.says(mallory, "status")
+	tr.says(alice, "help")
+	tr.says(alice, "decline")
+	tr.says(alice, "retry")
+	tr.says(alice, "retry xylophone")
+	tr.says(alice, "retry warm-cahce")
+	tr.presses(alice, "retry", "q99")
+	tr.presses(bob, "approve", "q7")
+	tr.says(alice, "skip warm-cahce it warms")
+	tr.says(dave, "skip warm-cache x")
+	tr.says(alice, "skip warm-cache")
+	tr.presses(alice, "skip", "warm-cache")
+	tr.presses(alice, "go_on", "q7")
+	tr.presses(alice, "abort", "q7")
+	tr.fills(alice, "go_on", "q7", map[string]string{"reason": ""})
+	tr.fills(alice, "go_on", "q7", map[string]string{"reason": "it warms by itself"})
+	tr.presses(alice, "go_on", "q7")
+	tr.presses(alice, "retry", "q7")
+	tr.presses(alice, "retry", "warm-cache")
+	tr.says(alice, "retry")
+	tr.says(alice, "retry scale-up")
+	r.bot(failed("scale-up")...)
+	r.bot(incident.StepStarted{Step: "targets-healthy", Attempt: 1})
+	tr.says(dave, "pause")
+	tr.says(mallory, "status")
+	tr.says(alice, "retry scale-up")
+	tr.says(alice, "skip scale-up")
+
+	r = tr.in("a locked step stopped", promoting(t))
+	r.bot(failed("targets-healthy")...)
+	tr.says(alice, "skip targets-healthy because")
+	tr.says(alice, "go-on because")
+	r.bot(incident.StepFailed{Step: "warm-cache", Attempt: 1, Error: "slow", Advice: true})
+	tr.says(alice, "retry warm-cache")
+	tr.says(alice, "retry begin")
+	r = tr.in("a step that judges others stopped", newRoom(t))
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		p, err := testPlan(f)
+		p.Steps[0].Rerun = []string{"lag-low", "backup-fresh"}
+		return p, err
+	}
+	r.say(alice, "start us-west-2 unplanned x")
+	r.bot(failed("outage-seen")...)
+	r.bot(finished("lag-low", "backup-fresh")...)
+	tr.says(alice, "retry outage-seen")
+}
+
+func playEnd(t *testing.T, tr *transcript) {
+	r := tr.in("a run that changed something", promoting(t))
+	r.bot(incident.StepStarted{Step: "warm-cache", Attempt: 1},
+		incident.ChangeIntended{Step: "warm-cache", Attempt: 1, Action: "cache.promote", Before: "2 *replicas*."})
+	tr.says(dave, "note AWS says <!channel> it is *down*\nfor good")
+	tr.says(dave, "note")
+	tr.says(dave, "note "+long(4000))
+	tr.fills(dave, "note", "", map[string]string{"text": ""})
+	tr.presses(dave, "note", "")
+	tr.says(alice, "resolve")
+	tr.says(bob, "resolve")
+	tr.says(alice, "abort")
+	tr.presses(alice, "abort", "")
+	tr.says(alice, "abort enough of *this*")
+	tr.says(mallory, "status")
+	tr.says(alice, "help")
+	tr.says(bob, "retry")
+	tr.says(dave, "pause")
+	tr.says(dave, "timeline")
+	tr.says(dave, "review")
+	r.Review = func(context.Context, incident.ID) (File, error) { return File{Name: "INC-2026-0001-review.md"}, nil }
+	tr.says(dave, "review")
+	r.Review = func(context.Context, incident.ID) (File, error) { return File{}, errors.New("no space left") }
+	tr.says(dave, "review")
+	r.Timeline = func(context.Context, incident.ID) (File, error) { return File{}, errors.New("no space left") }
+	tr.says(dave, "timeline")
+	tr.says(alice, "resolve")
+	tr.hears("Erin resolves it again", Ask{Person: erin, Verb: "resolve", Incident: "INC-2026-0001"})
+	tr.hears("Alice resolves it again", Ask{Person: alice, Verb: "resolve", Incident: "INC-2026-0001"})
+	tr.hears("Alice asks for one that is not there", Ask{Person: alice, Verb: "status", Incident: "INC-2026-0099"})
+	tr.hears("Alice asks for the timeline of one that is not there", Ask{Person: alice, Verb: "timeline", Incident: "INC-2026-0099"})
+	tr.hears("Alice looks at the one that is resolved", Ask{Person: alice, Verb: "status", Incident: "INC-2026-0001"})
+	tr.says(mallory, "status")
+	tr.says(alice, "note x")
+
+	tr.in("a run that was stopped at once", started(t))
+	tr.says(alice, "abort false alarm")
+	tr.says(erin, "start us-west-2 planned again")
+
+	r = tr.in("an incident that is over holds its place", started(t))
+	r.say(alice, "abort false alarm")
+	r.log.Log = &holding{r.log.Log, r.current()}
+	tr.says(erin, "start us-west-2 planned again")
+
+	r = tr.in("a run that passed its point of no return", promoting(t))
+	r.say(bob, "approve us-west-2")
+	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1},
+		incident.ChangeIntended{Step: "promote-database", Attempt: 1, Action: "aurora.failover"})
+	tr.says(alice, "abort enough")
+	r = tr.in("its change came about", promoting(t))
+	r.say(bob, "approve us-west-2")
+	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1}, incident.StepFinished{Step: "promote-database", Attempt: 1, Changed: true, Summary: "promoted"})
+	tr.presses(alice, "abort", "")
+
+	r = tr.in("the target serves", gone(t))
+	r.clock.turn(20 * time.Minute)
+	r.bot(incident.IncidentMitigated{Summary: "served from us-west-2"})
+	tr.says(mallory, "status")
+	tr.says(alice, "retry")
+	tr.says(alice, "start us-west-2 planned x")
+	tr.says(alice, "resolve it is over")
+	r.active = "us-west-2"
+	tr.says(alice, "start us-west-2 planned again")
+	tr.says(alice, "failback us-west-2")
+	tr.says(mallory, "status")
+	r.down = errors.New("RDS: timeout")
+	tr.says(alice, "start us-west-2 unplanned again")
+	r.down = nil
+	r.clock.turn(24 * time.Hour)
+	tr.says(mallory, "status")
+	tr.says(alice, "start us-west-2 planned again")
+	r = tr.in("all steps are done", gone(t))
+	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
+	tr.says(mallory, "status")
+	tr.says(alice, "resolve")
+}
+
+func playRecordAway(t *testing.T, tr *transcript) {
+	r := tr.in("the record is away", promoting(t))
+	away := func(call, line string) {
+		r.log.fail[call] = true
+		tr.says(alice, line)
+		delete(r.log.fail, call)
+	}
+	away("Current", "help")
+	away("Current", "status")
+	away("Append", "pause")
+	r.log.why = incident.ErrMoved // though nothing came: the events before are gone
+	away("Append", "pause")
+	r.log.why = nil
+	// Somebody else holds the place, and has written nothing yet.
+	r = tr.in("somebody else is starting", newRoom(t))
+	if _, err := r.log.Open(t.Context(), r.clock.Now(), "another"); err != nil {
+		t.Fatal(err)
+	}
+	tr.says(mallory, "status")
+	tr.says(alice, "start us-west-2 planned x")
+}
