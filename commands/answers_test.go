@@ -41,13 +41,13 @@ func (tr *transcript) in(where string, r *room) *room {
 func (tr *transcript) says(person, line string) Answer {
 	tr.t.Helper()
 	verb, rest := Parse(line)
-	return tr.hears(fmt.Sprintf("%s types: %s", name(person), line), Ask{Person: person, Verb: verb, Text: rest})
+	return tr.hears(fmt.Sprintf("%s types: %s", name(person), line), Ask{Via: by(person), Verb: verb, Text: rest})
 }
 
 // presses asks what a button does.
 func (tr *transcript) presses(person, verb, on string) Answer {
 	tr.t.Helper()
-	return tr.hears(fmt.Sprintf("%s presses: %s %s", name(person), verb, on), Ask{Person: person, Verb: verb, On: on, CanForm: true})
+	return tr.hears(fmt.Sprintf("%s presses: %s %s", name(person), verb, on), Ask{Via: by(person), Verb: verb, On: on, CanForm: true})
 }
 
 // fills asks what a form that was filled in does.
@@ -58,7 +58,7 @@ func (tr *transcript) fills(person, verb, on string, values map[string]string) A
 		filled = append(filled, field+"="+values[field])
 	}
 	return tr.hears(fmt.Sprintf("%s fills in: %s %s (%s)", name(person), verb, on, strings.Join(filled, ", ")),
-		Ask{Person: person, Verb: verb, On: on, Values: values})
+		Ask{Via: by(person), Verb: verb, On: on, Values: values})
 }
 
 func (tr *transcript) hears(how string, ask Ask) Answer {

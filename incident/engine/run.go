@@ -427,7 +427,7 @@ func (r *run) agenda(s *incident.State) agenda {
 		case s.Paused && st.Intended == nil && (step.Kind == runbook.Change || st.Status != incident.Running):
 		case st.Status == incident.Running, st.Intended != nil:
 			a.start = append(a.start, step)
-		case ready(s, step) && !covered(s, step):
+		case ready(s, step) && !covered(s, step) && r.listed(step):
 			a.start = append(a.start, step)
 		}
 	}
@@ -447,6 +447,19 @@ func (r *run) reached(s *incident.State) []incident.Body {
 		return []incident.Body{incident.IncidentMitigated{Summary: r.summary(s)}}
 	}
 	return nil
+}
+
+// listed says that every list is known that a yes to the step would bind.
+func (r *run) listed(step runbook.Step) bool {
+	if step.Approval == nil {
+		return true
+	}
+	for _, id := range step.Approval.Covers {
+		if p, ok := r.plan().Step(id); ok && p.EachOf != "" && p.Item == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // close carries out the closing steps of a run that has ended; when they are done

@@ -16,6 +16,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
 	"github.com/failoverbot/failoverbot/providers/live"
 )
@@ -86,9 +87,14 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 // plan is the shipped runbook, compiled for this platform.
 func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
-	top := runbook.Topology{Platform: "E-Commerce Platform", Home: east, Regions: map[string]runbook.Region{}}
+	top := runbook.RepresentativeFacts(mode, providers.Parts()...).Topology
+	top.Services = nil
+	own := kube.Settings{Regions: map[string]kube.Cluster{}}
 	for _, region := range kubetest.Regions {
-		top.Regions[region] = runbook.Region{Name: region, Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
+		own.Regions[region] = kube.Cluster{Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
+	}
+	if err := kube.Platform.Freeze(&top, own); err != nil {
+		t.Fatal(err)
 	}
 	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}
 	for _, home := range kubetest.Home {
