@@ -161,8 +161,8 @@ func (v scene) controls() []commands.Button {
 	id := v.ID
 	var run []commands.Button
 	switch v.Phase() {
-	case "resolved":
-	case "mitigated", "aborted":
+	case "resolved", "halted": // what is decided next has a message of its own
+	case "mitigated", "aborted", "ended":
 		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve", Incident: id, Style: "primary"})
 	case "paused":
 		run = append(run, commands.Button{Verb: "resume", Label: "Resume", Incident: id, Style: "primary"})

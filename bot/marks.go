@@ -351,8 +351,8 @@ func (v scene) topic() string {
 	case "aborted":
 		parts = append(parts, "aborted", "waiting for "+v.name(d.Commander))
 	default:
-		if phase == "paused" {
-			parts = append(parts, "paused")
+		if phase == "paused" || phase == "halted" {
+			parts = append(parts, phase)
 		}
 		parts = append(parts, cut(bald(v.section()), 60))
 		var names []string

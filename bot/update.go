@@ -40,10 +40,10 @@ func (v scene) update(next time.Time) updateView {
 		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.Impact()))
 	}
 	switch v.Phase() {
-	case "running", "paused":
+	case "running", "paused", "halted":
 		u.TargetIs = "TAKING OVER"
-		if v.Phase() == "paused" {
-			u.Status = "IN PROGRESS (paused)"
+		if phase := v.Phase(); phase != "running" {
+			u.Status = "IN PROGRESS (" + phase + ")"
 		}
 	case "mitigated":
 		u.Status = "IN PROGRESS (mitigated)"
@@ -146,6 +146,10 @@ func (v scene) doing() string {
 		return ""
 	case "mitigated":
 		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
+	case "ended":
+		return "the run is over; " + v.who(v.Declared.Commander) + " closes it"
+	case "halted":
+		return "the record lost events, so nothing is changed before " + v.who(v.Declared.Commander) + " has decided how to go on"
 	case "aborted":
 		return "the run was stopped; " + v.who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
 	}

@@ -141,7 +141,7 @@ func (tr *transcript) ownWords(said text.Text) {
 }
 
 // changing are digests and ids in the transcript that say nothing to who reads it.
-var changing = regexp.MustCompile(`(Plan |\bq)([0-9a-f]{6}|[0-9]{2,})\b`)
+var changing = regexp.MustCompile(`(Plan |\bq)([0-9a-f]{6}|[0-9]{2,}|-[a-z0-9]{10})\b`)
 
 // rendered is what only a face for Slack makes, or a Format that lacks an argument.
 var rendered = regexp.MustCompile("<@|&(lt|gt|amp);|`|[∗＿∼ˋ]|%!")
@@ -151,7 +151,7 @@ var rendered = regexp.MustCompile("<@|&(lt|gt|amp);|`|[∗＿∼ˋ]|%!")
 func TestEveryAnswerIsShownInPlainText(t *testing.T) {
 	tr := &transcript{t: t, answered: map[string]bool{}, refused: map[string]bool{}}
 	for _, play := range []func(*testing.T, *transcript){
-		playNothingOpen, playStart, playReadiness, playApproval, playStopped, playEnd, playRecordAway,
+		playNothingOpen, playStart, playReadiness, playApproval, playStopped, playEnd, playAsked, playSeveralOpen, playRecordAway,
 	} {
 		play(t, tr)
 	}

@@ -80,6 +80,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	now := c.effects(ctx, id, &q)
 	var changed string
 	var paused bool
+	var left int
 	var anew incident.Question
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		changed = ""
@@ -90,7 +91,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 			}
 			return nil, c.stale(s, still, ask.person)
 		}
-		paused = s.Paused
+		paused, left = s.Paused, still.Wanting()-1
 		if err := c.mayConsent(s, still, who, glass); err != nil {
 			return nil, err
 		}
@@ -126,7 +127,9 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		return Answer{Text: text.Format("%v approved “%s” alone, breaking glass after nobody answered: %s", named(who.ID), q.Title, text.Quote(why)), Public: true}
 	}
 	begins := text.Format("It begins now.")
-	if paused {
+	if left > 0 {
+		begins = text.Format("It takes %s before it begins.", text.Count(left, "more person"))
+	} else if paused {
 		begins = text.Format("It begins as soon as the pause ends: {resume}.")
 	}
 	return Answer{Text: text.Format("Approved: “%s”. %v", q.Title, begins)}
@@ -153,7 +156,7 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 	case view.NotOnTheList, view.NotYet:
 		return c.noBreakGlass(s, q, may)
 	case view.AnsweredIt:
-		return refuse("You have agreed to “%s” already; %s more of another person has to. %v", q.Title, text.Count(q.Wanting(), "yes"), allowed)
+		return refuse("You have agreed to “%s” already; it takes %s. %v", q.Title, text.Count(q.Wanting(), "more person"), allowed)
 	case view.NotTheRole:
 		return c.withReminder(s, q, who, text.Format("To approve “%s” takes %s; you are %s. %s", q.Title, either(view.Roles(q)), rolesOf(who), allowed))
 	case view.AskedForIt:

@@ -409,6 +409,8 @@ func (c *Commands) look(s *incident.State) view.View {
 // live refuses what only makes sense while a run is under way.
 func (c *Commands) live(s *incident.State) error {
 	switch {
+	case s.Diverged != nil:
+		return incident.ErrDiverged
 	case !s.ResolvedAt.IsZero():
 		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
 	case !s.AbortedAt.IsZero():

@@ -77,8 +77,9 @@ func (e *fakeEngine) Readiness(_ context.Context, p *runbook.Plan) []engine.Find
 // brokenLog fails the calls that a test names.
 type brokenLog struct {
 	incident.Log
-	fail map[string]bool
-	why  error // errDown if nil
+	fail   map[string]bool
+	why    error  // errDown if nil
+	sooner func() // somebody else is quicker than the next Append
 }
 
 var errDown = errors.New("dial tcp 127.0.0.1:6379: connection refused")
@@ -100,6 +101,10 @@ func (l *brokenLog) Read(ctx context.Context, id incident.ID, after uint64, limi
 func (l *brokenLog) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
 	if l.fail["Append"] {
 		return incident.Written{}, cmp.Or(l.why, errDown)
+	}
+	if sooner := l.sooner; sooner != nil {
+		l.sooner = nil
+		sooner()
 	}
 	return l.Log.Append(ctx, w)
 }

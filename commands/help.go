@@ -57,8 +57,10 @@ func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 func worksNow(s view.View) []string {
 	out := []string{"status"}
 	switch s.Phase() {
-	case "aborted", "mitigated":
+	case "aborted", "mitigated", "ended":
 		return append(out, "resolve", "note", "timeline")
+	case "halted":
+		return append(out, "repair", "note", "timeline")
 	case "paused":
 		out = append(out, "resume")
 	case "readiness":

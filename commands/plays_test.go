@@ -72,6 +72,9 @@ func playNothingOpen(t *testing.T, tr *transcript) {
 	tr.says(erin, "start us-west-2 planned x")
 	r.Roster = []Person{{ID: alice, Name: "Alice"}}
 	tr.says(alice, "start us-west-2 planned x")
+	r.Roster = []Person{person(alice, "Alice", false, Commander), person("alicia", "Alicia", false, Commander)}
+	r.Roster[1].Faces = r.Roster[0].Faces
+	tr.says(alice, "start us-west-2 planned x")
 	r.Roster = nil
 	tr.says(alice, "start us-west-2 planned x")
 }
@@ -416,6 +419,66 @@ func playEnd(t *testing.T, tr *transcript) {
 	tr.says(alice, "resolve")
 }
 
+// playAsked is what people are asked to do or to confirm, and a change that takes
+// the yes of two.
+func playAsked(t *testing.T, tr *transcript) {
+	r := tr.in("people are asked to do something", gone(t))
+	r.bot(
+		incident.ApprovalAsked{Question: "q1", Kind: incident.AskPerson, Step: "tell-partners", Title: "Tell the payment partners", Role: Responder, Count: 2},
+		incident.ApprovalAsked{Question: "q2", Kind: incident.AskPerson, Step: "data-loss", Title: "Which orders are lost", Role: Commander, Choices: []string{"none", "listed", "unknown"}},
+	)
+	tr.says(mallory, "status")
+	tr.says(mallory, "answer tell-partners")
+	tr.says(alice, "answer tell-partners")
+	tr.says(dave, "answer")
+	tr.says(dave, "answer tell-partners no")
+	tr.says(dave, "answer tell-partners")
+	tr.says(dave, "answer tell-partners")
+	tr.says(alice, "answer data-loss")
+	tr.says(alice, "answer data-los listed")
+	tr.presses(alice, "answer", "q2 listed")
+	tr.presses(erin, "answer", "q2 none")
+	r.Roster[1].Roles = append(slices.Clone(r.Roster[1].Roles), Responder) // Bob's
+	tr.says(bob, "answer tell-partners done")
+	tr.says(bob, "answer tell-partners")
+
+	r = tr.in("two people have to agree", gone(t))
+	r.bot(incident.ApprovalAsked{Question: "q1", Kind: incident.AskApprove, Step: "promote-database", Title: "Promote the database", Role: Approver, Count: 2, Confirm: "us-west-2", Effects: lowLag, Fingerprint: "low", Digest: r.state().Plan.Digest})
+	r.engine.effects, r.engine.fingerprint = lowLag, "low"
+	tr.says(bob, "approve us-west-2")
+	tr.says(bob, "approve us-west-2")
+	tr.says(mallory, "status")
+	tr.says(carol, "approve us-west-2")
+}
+
+// playSeveralOpen is a second incident beside the first.
+func playSeveralOpen(t *testing.T, tr *transcript) {
+	r := tr.in("two incidents are open", gone(t))
+	first := r.current()
+	second, err := r.log.Reserve(t.Context(), r.clock.Now(), "by hand")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Book.Decide(t.Context(), second, func(*incident.State) (incident.Write, error) {
+		return incident.Write{Events: []incident.Event{{Time: r.clock.Now(), Actor: alice, Body: incident.IncidentDeclared{Incident: second, Reason: "slow pages", Severity: "SEV-3", Commander: alice}}}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tr.says(mallory, "status") // of the one whose run changes things
+	tr.says(mallory, "status "+second.Name())
+	tr.says(alice, "note "+second.Name()+" it is *slow*")
+	tr.says(mallory, "status INC-2026-0009")
+	if _, err := r.Book.Decide(t.Context(), first, func(*incident.State) (incident.Write, error) {
+		return incident.Write{Events: []incident.Event{{Time: r.clock.Now(), Actor: incident.Bot, Body: incident.RunEnded{How: "done"}}}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tr.says(mallory, "status")
+	tr.says(mallory, "status "+first.Name())
+	r.log.fail["Append"], r.log.why = true, &incident.LockedError{Holder: incident.Holder{Incident: first, Run: "failover-1"}}
+	tr.says(alice, "note "+first.Name()+" x")
+}
+
 func playRecordAway(t *testing.T, tr *transcript) {
 	r := tr.in("the record is away", promoting(t))
 	away := func(call, line string) {
@@ -428,6 +491,10 @@ func playRecordAway(t *testing.T, tr *transcript) {
 	away("Append", "pause")
 	r.log.why = incident.ErrMoved // though nothing came: the events before are gone
 	away("Append", "pause")
+	for _, why := range []error{incident.ErrFormat, incident.ErrChain} {
+		r.log.why = why
+		away("Append", "pause")
+	}
 	r.log.why = nil
 	// The record lost events and went on without them.
 	memory := r.log.Log.(*enginetest.Memory)
@@ -440,4 +507,33 @@ func playRecordAway(t *testing.T, tr *transcript) {
 	tr.presses(alice, "repair", "restore")
 	tr.says(alice, "repair restore the database still writes in us-east-1")
 	tr.says(alice, "repair go-on once more")
+
+	r = tr.in("the record was set back and written to", promoting(t))
+	memory = r.log.Log.(*enginetest.Memory)
+	memory.SetBack(r.current(), uint64(len(r.events()))-2)
+	other := incident.NewBook(r.log.Log) // a replica that has not seen what was lost
+	if _, err := other.Decide(t.Context(), r.current(), func(*incident.State) (incident.Write, error) {
+		return incident.Write{Events: []incident.Event{{Time: r.clock.Now(), Actor: incident.Bot, Body: incident.RunPaused{}}}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tr.says(bob, "approve us-west-2")
+	tr.says(alice, "repair restore put them back")
+	tr.says(dave, "repair go-on x")
+	tr.says(alice, "repair go-on compared: the writer is in us-east-1")
+	tr.says(mallory, "status")
+	tr.says(alice, "resume")
+
+	// Two decide at once.
+	r = tr.in("somebody else decides on the repair first", promoting(t))
+	memory = r.log.Log.(*enginetest.Memory)
+	memory.SetBack(r.current(), uint64(len(r.events()))-1)
+	tr.says(alice, "pause")
+	other = incident.NewBook(r.log.Log)
+	r.log.sooner = func() {
+		if err := incident.RestoreLost(t.Context(), other, r.current(), bob, nil, r.clock.Now(), "put back"); err != nil {
+			t.Error(err)
+		}
+	}
+	tr.says(alice, "repair go-on it holds")
 }

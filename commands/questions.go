@@ -89,6 +89,9 @@ func (c *Commands) waits(s *incident.State) text.Text {
 // step or question among the words typed, or the only one. words are what is
 // left of the text.
 func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incident.QuestionKind, verb string) (*incident.Question, string, error) {
+	if s.Diverged != nil {
+		return nil, "", incident.ErrDiverged
+	}
 	if ask.On != "" {
 		q := s.Question(ask.On)
 		if q == nil {

@@ -66,6 +66,9 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 // standingOf is the card in words.
 func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 	d, now := s.Declared, c.Clock.Now()
+	if len(s.Runs) == 0 {
+		return text.Format("%v · %s · no run has begun\nReason: %s (%s). Commander: %s.", text.Heading("%s", s.ID.Name()), d.Severity, text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander))
+	}
 	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID.Name()), d.Severity, s.Source, s.Target, s.Mode, c.phase(s, now))
 	head = head.Add("\nReason: %s (%s). Commander: %s. Plan %s.", text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander), short6(s.Plan.Digest))
 	var sections []string
@@ -95,6 +98,10 @@ func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
 		return text.Format("aborted at %s by %s: %s", c.at(s.AbortedAt), named(s.AbortedBy), text.Quote(s.Aborted.Reason))
 	case "mitigated":
 		return text.Format("mitigated at %s", c.at(s.MitigatedAt))
+	case "ended":
+		return text.Format("%s ended at %s", string(s.Run.Name), c.at(s.EndedAt))
+	case "halted":
+		return text.Format("halted, because the record lost %s: {repair go-on REASON} or {repair restore REASON}", text.Count(int(s.Diverged.Held-s.Diverged.Common), "event"))
 	case "paused":
 		say := text.Format("paused by %v", named(s.PausedBy))
 		if s.PauseReason != "" {
@@ -174,6 +181,8 @@ func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time) text.
 		return text.Format("Nothing is left to do.")
 	case !s.AbortedAt.IsZero():
 		return then(c.remains(s, p), text.Format("Next: {resolve}."))
+	case !s.EndedAt.IsZero() && s.MitigatedAt.IsZero():
+		return text.Format("Next: the commander closes it, {resolve}.")
 	case !s.MitigatedAt.IsZero():
 		return text.Format("Next: the commander resolves it, {resolve}.")
 	}

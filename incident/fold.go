@@ -132,6 +132,10 @@ func (s *State) Phase() string {
 		return "aborted"
 	case !s.MitigatedAt.IsZero():
 		return "mitigated"
+	case s.Diverged != nil:
+		return "halted"
+	case !s.EndedAt.IsZero():
+		return "ended"
 	case s.Paused:
 		return "paused"
 	case s.GoBy == "":
