@@ -202,6 +202,21 @@ func (m *Memory) Read(ctx context.Context, id incident.ID, after uint64, limit i
 	return events, nil
 }
 
+// Load puts a timeline there as it was stored once, byte for byte, chain and all.
+// It becomes neither open nor the holder of the lock.
+func (m *Memory) Load(id incident.ID, events []incident.Event) error {
+	if err := incident.Verify(events); err != nil {
+		return fmt.Errorf("load %s: %w", id, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := newTimeline()
+	t.events = slices.Clone(events)
+	m.timelines[id] = t
+	m.order = append(m.order, id)
+	return nil
+}
+
 // SetBack takes away all events after seq, as a restore from an older copy does,
 // and what they did to the register.
 func (m *Memory) SetBack(id incident.ID, seq uint64) {
