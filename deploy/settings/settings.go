@@ -149,31 +149,9 @@ func Load(path string, env func(string) string, parts []runbook.Part, needed ...
 	s := &f.Settings
 	doc, faults := strict.Parse(path, data, "here")
 	if doc.Root != nil {
-		for _, p := range parts {
-			f.Platform.Parts[p.Key] = p.New()
+		if faults, err = f.read(doc, parts); err != nil {
+			return nil, err
 		}
-		r := strict.Read(doc, strict.Decoder{Words: wordsOf(parts), OneSlip: true}, "the file", &f)
-		s.Platform = f.Platform.Topology
-		for name, region := range s.Platform.Regions {
-			region.Name = name
-			s.Platform.Regions[name] = region
-		}
-		for _, p := range parts {
-			if err := p.Freeze(&s.Platform, f.Platform.Parts[p.Key]); err != nil {
-				return nil, err
-			}
-		}
-		s.check(r, filepath.Dir(path))
-		for _, p := range parts {
-			at := strict.Join("platform", p.Key)
-			if c, ok := f.Platform.Parts[p.Key].(runbook.Checker); ok && r.Given(at) {
-				c.Check(runbook.Checks{Report: r.Below(at), Topology: s.Platform})
-			}
-		}
-		if accounts := r.Accounts(); len(accounts) > 1 {
-			r.Fault("platform", "the ARNs are of different accounts: %s", strings.Join(accounts, ", "))
-		}
-		faults = r.Faults()
 	}
 	s.Secrets, faults = readSecrets(env, faults)
 	faults = s.needs(env, needed, faults)
@@ -193,6 +171,37 @@ type file struct {
 type platform struct {
 	runbook.Topology `yaml:",inline"`
 	Parts            strict.Parts `yaml:",inline"`
+}
+
+// read decodes the file and lets everybody who knows what its values mean say what
+// is wrong with them.
+func (f *file) read(doc *strict.Document, parts []runbook.Part) (strict.Faults, error) {
+	for _, p := range parts {
+		f.Platform.Parts[p.Key] = p.New()
+	}
+	r := strict.Read(doc, strict.Decoder{Words: wordsOf(parts), OneSlip: true}, "the file", f)
+	t := f.Platform.Topology
+	for name, region := range t.Regions {
+		region.Name = name
+		t.Regions[name] = region
+	}
+	for _, p := range parts {
+		if err := p.Freeze(&t, f.Platform.Parts[p.Key]); err != nil {
+			return nil, err
+		}
+	}
+	f.Settings.Platform = t
+	f.check(r, filepath.Dir(doc.Name))
+	for _, p := range parts {
+		at := strict.Join("platform", p.Key)
+		if c, ok := f.Platform.Parts[p.Key].(runbook.Checker); ok && r.Given(at) {
+			c.Check(runbook.Checks{Report: r.Below(at), Topology: t})
+		}
+	}
+	if accounts := r.Accounts(); len(accounts) > 1 {
+		r.Fault("platform", "the ARNs are of different accounts: %s", strings.Join(accounts, ", "))
+	}
+	return r.Faults(), nil
 }
 
 // wordsOf are how faults of settings are said.

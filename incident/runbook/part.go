@@ -18,11 +18,11 @@ import (
 //
 // What is there once in each Region stands under "regions", by the Region's name,
 // never by its role: roles swap at every failover. A text or a condition of a
-// runbook reaches all of it by the names of the settings, as
-// {{ .Parts.aurora.global_cluster }}, and what belongs to the Region being left or
-// taken over as {{ .Target.Parts.aurora.db_cluster }}.
+// runbook reaches all of it by the names of the settings: {{ .Parts.KEY.NAME }}, and
+// what belongs to the Region that is left or takes over as
+// {{ .Source.Parts.KEY.NAME }} and {{ .Target.Parts.KEY.NAME }}.
 type Part struct {
-	// Key under which it stands in the settings, below platform: "aurora".
+	// Key under which it stands in the settings, below platform.
 	Key string
 	// Formerly is the key that it had in earlier settings; empty for none. Whoever
 	// uses that one is told.

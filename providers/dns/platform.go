@@ -1,7 +1,6 @@
 package dns
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -122,7 +121,7 @@ func leaving(p *runbook.Plan) (names, error) {
 	if !ok {
 		return names{}, &incident.Fault{
 			Person: true,
-			Err:    fmt.Errorf("no health check moves users away from %s: %w", p.Source.Name, errors.New("the settings name those of "+strings.Join(slices.Sorted(maps.Keys(s.Regions)), ", "))),
+			Err:    fmt.Errorf("no health check moves users away from %s: the settings name those of %s", p.Source.Name, strings.Join(slices.Sorted(maps.Keys(s.Regions)), ", ")),
 			Hint:   "set dns.regions." + p.Source.Name + " in the settings, or move users by hand",
 		}
 	}

@@ -21,7 +21,7 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 			},
 			Look:        p.Outage,
 			Every:       5 * time.Second,
-			CallTimeout: time.Minute, // it takes its tries one after the other
+			CallTimeout: time.Minute, // its tries are spread over a while
 		},
 		"probe.write": {
 			Action: runbook.Action{

@@ -146,8 +146,8 @@ func Fields(typ reflect.Type) []Field {
 	return out
 }
 
-// May says whether all keys of a struct may be left out.
-func May(typ reflect.Type) bool {
+// AllOptional says whether all keys of a struct may be left out.
+func AllOptional(typ reflect.Type) bool {
 	for _, f := range Fields(typ) {
 		if !f.Optional {
 			return false
@@ -166,7 +166,7 @@ func parts(v reflect.Value) []Field {
 		if all, ok := reflect.TypeAssert[Parts](v); ok {
 			for _, key := range slices.Sorted(maps.Keys(all)) {
 				typ := reflect.TypeOf(all[key]).Elem()
-				out = append(out, Field{Key: key, Optional: May(typ), Type: typ, index: f.Index, part: key})
+				out = append(out, Field{Key: key, Optional: AllOptional(typ), Type: typ, index: f.Index, part: key})
 			}
 		}
 	}

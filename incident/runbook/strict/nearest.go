@@ -24,6 +24,9 @@ func DidYouMean(word string, known []string) string {
 func Nearest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
+		if max(len(word)-len(k), len(k)-len(word)) >= 4*least {
+			continue // far apart by their lengths alone, which may be huge
+		}
 		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
