@@ -18,6 +18,15 @@ const (
 	markDNSMoved  = "dns-moved"
 )
 
+// What the world consists of stands in this file: its state, how it begins, and which
+// APIs of AWS answer. A service is a file of its own, and is known by its lines here.
+
+// awsAPIs are all that the world can answer, by the SDK's id of the service.
+var awsAPIs = map[string]awsAPI{
+	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
+	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI,
+}
+
 // State is the whole pretend world, as it is at one moment. It is plain data: it
 // is saved as JSON, and a world that loads it goes on from there.
 type State struct {
