@@ -76,6 +76,8 @@ type Region struct {
 	TargetsBroken bool `json:"targets_broken"`
 	// ALB is what Route 53 thinks of the load balancer.
 	ALB Seen `json:"alb"`
+	// Listeners are the load balancer's.
+	Listeners []Listener `json:"listeners"`
 
 	Nodes       []Node                                            `json:"nodes"`
 	Deployments map[string]*appsv1.Deployment                     `json:"deployments"`
@@ -133,6 +135,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Cache = beginCache(scn.Start)
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {}}}
+		s.Regions[name].Listeners = beginListeners(name)
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
