@@ -64,7 +64,7 @@ func actionsDoc(cat engine.Catalog) string {
 			if home == "" {
 				home = "-"
 			}
-			undo := a.Undo
+			undo := a.Action.Undo
 			if undo == "" {
 				undo = "-"
 			}
