@@ -24,7 +24,7 @@ const (
 // awsAPIs are all that the world can answer, by the SDK's id of the service.
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
-	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI,
+	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -78,6 +78,8 @@ type Region struct {
 	ALB Seen `json:"alb"`
 	// Listeners are the load balancer's.
 	Listeners []Listener `json:"listeners"`
+	// Certificates are those that ACM has there, by ARN.
+	Certificates map[string]*Certificate `json:"certificates"`
 
 	Nodes       []Node                                            `json:"nodes"`
 	Deployments map[string]*appsv1.Deployment                     `json:"deployments"`
@@ -136,6 +138,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {}}}
 		s.Regions[name].Listeners = beginListeners(name)
+		s.Regions[name].Certificates = beginCertificates(name, long)
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
