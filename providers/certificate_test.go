@@ -244,3 +244,14 @@ func TestACertificateThatCannotBeReadIsUnknown(t *testing.T) {
 		t.Errorf("min_days below zero: %t %v", ok, err)
 	}
 }
+
+// A certificate that nobody renewed can be rehearsed.
+func TestAScenarioCanHaveACertificateThatRunsOut(t *testing.T) {
+	for days, says := range map[int]string{12: "has 11 days left", -2: "is EXPIRED", 40: "has 39 days left"} {
+		w := worldOf(t, &sim.Scenario{Name: "test", Mode: "planned", Target: west, Start: sim.Start{CertificateDays: map[string]int{west: days}}})
+		o, ok, err := w.looked(t, "certificate")
+		if err != nil || ok != (days > 30) || !strings.Contains(o.Summary, says) {
+			t.Errorf("%d days: %t %q %v", days, ok, o.Summary, err)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {}}}
 		s.Regions[name].Listeners = beginListeners(name)
-		s.Regions[name].Certificates = beginCertificates(name, long)
+		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
