@@ -3,15 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"html"
 	"io"
 	"maps"
+	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,6 +37,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -548,6 +556,15 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 			DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: group.TargetGroups[0].TargetGroupArn}},
 		})
 		must(err)
+		issued, key := certificate(t, "*.ecommerce.com", 90*24*time.Hour)
+		imported, err := acm.NewFromConfig(config(region)).ImportCertificate(ctx, &acm.ImportCertificateInput{Certificate: issued, PrivateKey: key})
+		must(err)
+		_, err = lb.CreateListener(ctx, &elbv2.CreateListenerInput{
+			LoadBalancerArn: made.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttps, Port: aws.Int32(443),
+			Certificates:   []elbtypes.Certificate{{CertificateArn: imported.CertificateArn}},
+			DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: group.TargetGroups[0].TargetGroupArn}},
+		})
+		must(err)
 		balancers[region] = aws.ToString(made.LoadBalancers[0].LoadBalancerArn)
 
 		bucket := &s3.CreateBucketInput{Bucket: aws.String("ecommerce-takeover-" + region)}
@@ -598,6 +615,28 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 	})
 	must(err)
 	return balancers, checks, zone
+}
+
+// certificate is one for that name, signed by itself, and its key, both as PEM.
+func certificate(t *testing.T, name string, valid time.Duration) (issued, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(valid),
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, about, about, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 // network is a network of the Region and its subnets, which moto has from the
@@ -733,6 +772,7 @@ func TestServeOnRealEnds(t *testing.T) {
 		for _, c := range []struct{ title, verdict, says string }{
 			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group`},
 			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
+			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},
 			// It does not tell how the standby's replication does: never a yes.
 			{"ecommerce-secondary can be promoted", "failed|unknown", `ecommerce-secondary.*connected`},

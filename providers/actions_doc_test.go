@@ -20,7 +20,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers"
 )
 
-var update = flag.Bool("update", false, "write docs/ACTIONS.md anew")
+var update = flag.Bool("update", false, "write docs/ACTIONS.md and the tables of docs/RUNBOOK.md anew")
 
 const actionsPage = "../docs/ACTIONS.md"
 

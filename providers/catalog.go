@@ -20,6 +20,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/acm"
 	"github.com/failoverbot/failoverbot/providers/aurora"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
@@ -63,6 +64,7 @@ var systems = []struct {
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
 	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.aws, w.reads, w.servers, w.balancers.Name, w.InVPC) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
+	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.Clock, w.OrderToken)

@@ -28,7 +28,7 @@ func TestAReadyStandbyPassesEachCheck(t *testing.T) {
 	w := newWorld(t)
 	w.wait(t, time.Minute)
 	for _, step := range []string{
-		"nodes", "deployments", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "dns-guard", "targets-healthy",
+		"nodes", "deployments", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "certificate", "dns-guard", "targets-healthy",
 	} {
 		o, ok, err := w.looked(t, step)
 		if err != nil || !ok || len(o.Evidence) == 0 {
@@ -168,7 +168,7 @@ func TestACheckThatCannotSeePassesNothing(t *testing.T) {
 	for step, system := range map[string]string{
 		"nodes": "kubernetes", "deployments": "kubernetes", "load-balancer": "aws.elasticloadbalancing", "standby-database": "aws.rds",
 		"replication-lag": "aws.cloudwatch", "standby-cache": "aws.elasticache", "takeover-ready": "aws.s3", "dns-guard": "aws.route53",
-		"targets-healthy": "aws.elasticloadbalancing",
+		"targets-healthy": "aws.elasticloadbalancing", "certificate": "aws.acm",
 	} {
 		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle} {
 			w := newWorld(t)
@@ -414,6 +414,7 @@ func TestOneOfAKindIsNotManyOfThem(t *testing.T) {
 		"deployments":             "the one service exists in us-west-2 and is available",
 		"targets-healthy":         "the one target group in us-west-2 is healthy",
 		"load-balancer":           "is active with 1 target group",
+		"certificate":             "the certificate for api.ecommerce.com in us-west-2 has 364 days left",
 		"rolled-out/user-service": "1 of 1 replica available",
 		"scale/user-service":      "is set to 1 replica",
 		"dns-authoritative":       "the zone's one server does not give us-west-2",

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
 )
+
+const runbookPage = "../docs/RUNBOOK.md"
 
 // row is a step as docs/RUNBOOK.md tells it.
 type row struct{ file, id, marks, mode, source, action, where string }
@@ -36,29 +39,102 @@ func rows(t *testing.T, doc string) []row {
 	return out
 }
 
+// step is one of the plan, with the modes in which it is part of it.
+type step struct {
+	runbook.Step
+	modes []string
+}
+
+// told is what the page says of it beside what stands in the runbook.
+func (s *step) told() (mode, mark, where string) {
+	mode = strings.Join(s.modes, "")
+	if len(s.modes) == 2 {
+		mode = "both"
+	}
+	mark = map[bool]string{s.Gate == runbook.Advice: "advice", s.Locked: "locked"}[true]
+	system, _, _ := strings.Cut(s.Uses, ".")
+	where = "providers/" + system
+	if s.Kind == runbook.Go {
+		where = "asked by the engine"
+	}
+	return mode, mark, where
+}
+
+// toldAnew is the page with its tables made from the plan. What a row adds to the
+// mode after a comma is kept; a section that the page does not have yet gets none.
+func toldAnew(doc string, old []row, order []string, steps map[string]*step) string {
+	added := map[string]string{}
+	for _, r := range old {
+		if _, more, ok := strings.Cut(r.mode, ","); ok {
+			added[r.id] = "," + more
+		}
+	}
+	var b strings.Builder
+	section := ""
+	for l := range strings.Lines(doc) {
+		if strings.HasPrefix(l, "#") {
+			section = ""
+			if rest, ok := strings.CutPrefix(l, "### `templates/runbook/sections/"); ok {
+				section, _, _ = strings.Cut(rest, ".yaml")
+			}
+		}
+		if section != "" && strings.HasPrefix(l, "| `") {
+			continue
+		}
+		b.WriteString(l)
+		if section == "" || !strings.HasPrefix(l, "|---") {
+			continue
+		}
+		for _, id := range order {
+			s := steps[id]
+			if s.Section != section {
+				continue
+			}
+			name := "`" + id + "`"
+			if s.ID != s.Group {
+				name = "`" + id + "/<service>`"
+			}
+			mode, mark, where := s.told()
+			if mark != "" {
+				name += " (" + mark + ")"
+			}
+			if strings.HasPrefix(where, "providers/") {
+				where = "`" + where + "`"
+			}
+			fmt.Fprintf(&b, "| %s | %s%s | %s | `%s` | %s |\n", name, mode, added[id], s.Source, s.Uses, where)
+		}
+	}
+	return b.String()
+}
+
 func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
-	data, err := os.ReadFile("../docs/RUNBOOK.md")
+	data, err := os.ReadFile(runbookPage)
 	if err != nil {
 		t.Fatal(err)
 	}
 	doc := string(data)
 	cat := catalog()
 
-	type step struct {
-		runbook.Step
-		modes []string
-	}
 	steps := map[string]*step{}
 	var order []string
-	for _, mode := range []string{"planned", "unplanned"} {
+	for _, mode := range []string{"unplanned", "planned"} { // what is in one alone: planned first
+		at := 0 // behind the step before it
 		for _, s := range compile(t, cat, runbook.RepresentativeFacts(mode, providers.Parts()...)).Steps {
 			if steps[s.Group] == nil {
 				steps[s.Group] = &step{Step: s}
-				order = append(order, s.Group)
+				order = slices.Insert(order, at, s.Group)
 			}
+			at = slices.Index(order, s.Group) + 1
 			if m := &steps[s.Group].modes; !slices.Contains(*m, mode) {
 				*m = append(*m, mode)
 			}
+		}
+	}
+
+	if *update {
+		doc = toldAnew(doc, rows(t, doc), order, steps)
+		if err := os.WriteFile(runbookPage, []byte(doc), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 
@@ -73,19 +149,10 @@ func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
 			t.Errorf("the page tells of step %q twice", r.id)
 		}
 		told[r.id] = true
-		mode := strings.Join(s.modes, "")
-		if len(s.modes) == 2 {
-			mode = "both"
-		}
 		said, _, _ := strings.Cut(r.mode, ",")
-		mark := map[bool]string{s.Gate == runbook.Advice: "advice", s.Locked: "locked"}[true]
-		where, _, _ := strings.Cut(s.Uses, ".")
-		where = "providers/" + where
-		if s.Kind == runbook.Go {
-			where = "asked by the engine"
-		}
 		section := strings.TrimSuffix(filepath.Base(r.file), ".yaml")
 		got := []string{section, said, r.marks, r.source, r.action, r.where}
+		mode, mark, where := s.told()
 		want := []string{s.Section, mode, mark, s.Source, s.Uses, where}
 		if !slices.Equal(got, want) {
 			t.Errorf("the page says of %s %q, the plan %q", r.id, got, want)
@@ -105,7 +172,7 @@ func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
 
 // Whatever the page names in its tables exists: files, packages, actions, steps.
 func TestWhatTheRunbookPageNamesExists(t *testing.T) {
-	data, err := os.ReadFile("../docs/RUNBOOK.md")
+	data, err := os.ReadFile(runbookPage)
 	if err != nil {
 		t.Fatal(err)
 	}

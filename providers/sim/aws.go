@@ -111,12 +111,6 @@ func changes[In, Out any](f func(request, In) (Out, error)) operation {
 	return op
 }
 
-// awsAPIs are all that the world can answer, by the SDK's id of the service.
-var awsAPIs = map[string]awsAPI{
-	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
-	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI,
-}
-
 func systems() []string {
 	out := []string{"dns", "http", "kubernetes"}
 	for _, api := range awsAPIs {

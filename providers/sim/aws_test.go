@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbt "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -66,5 +67,40 @@ func TestTargetsAndIdentity(t *testing.T) {
 	s.must(err)
 	if *id.Account != account {
 		t.Errorf("account %s", *id.Account)
+	}
+}
+
+func TestAListenerTellsItsDefaultCertificateAndOnlyWhenAskedTheOthers(t *testing.T) {
+	s := quiet(t)
+	c := elb.NewFromConfig(s.once(west))
+	other := "arn:aws:acm:us-west-2:111122223333:certificate/another"
+	s.must(s.Do(func(st *State) {
+		l := &st.Regions[west].Listeners[1]
+		l.Certificates = append(l.Certificates, other)
+	}))
+	out, err := c.DescribeListeners(s.ctx, &elb.DescribeListenersInput{LoadBalancerArn: ptr(albARN(west))})
+	s.must(err)
+	if len(out.Listeners) != 2 || *out.Listeners[0].Port != 80 || len(out.Listeners[0].Certificates) != 0 {
+		t.Fatalf("%+v", out.Listeners)
+	}
+	secure := out.Listeners[1]
+	if *secure.Port != 443 || secure.Protocol != elbt.ProtocolEnumHttps || len(secure.Certificates) != 1 || *secure.Certificates[0].CertificateArn != certificateARN(west) {
+		t.Errorf("%+v", secure)
+	}
+	all, err := c.DescribeListenerCertificates(s.ctx, &elb.DescribeListenerCertificatesInput{ListenerArn: secure.ListenerArn})
+	s.must(err)
+	if len(all.Certificates) != 2 || !*all.Certificates[0].IsDefault || *all.Certificates[1].IsDefault || *all.Certificates[1].CertificateArn != other {
+		t.Errorf("%+v", all.Certificates)
+	}
+	var missing *elbt.ListenerNotFoundException
+	if _, err := c.DescribeListenerCertificates(s.ctx, &elb.DescribeListenerCertificatesInput{ListenerArn: ptr("arn:nothing")}); !errors.As(err, &missing) {
+		t.Errorf("a listener that is not there: %v", err)
+	}
+	if _, err := c.DescribeListeners(s.ctx, &elb.DescribeListenersInput{ListenerArns: []string{"arn:nothing"}}); !errors.As(err, &missing) {
+		t.Errorf("a listener that is not there: %v", err)
+	}
+	var nowhere *elbt.LoadBalancerNotFoundException
+	if _, err := c.DescribeListeners(s.ctx, &elb.DescribeListenersInput{LoadBalancerArn: ptr(albARN(east))}); !errors.As(err, &nowhere) {
+		t.Errorf("a load balancer of the other Region: %v", err)
 	}
 }

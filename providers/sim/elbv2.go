@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -23,12 +25,32 @@ func (s *State) targetsHealthy(r *Region) int {
 	return n
 }
 
+// Listener is one port on which a Region's load balancer takes connections.
+type Listener struct {
+	Protocol string `json:"protocol"` // HTTP, HTTPS
+	Port     int32  `json:"port"`
+	// Certificates of an HTTPS listener, by ARN; the first is its default.
+	Certificates []string `json:"certificates,omitempty"`
+}
+
+func beginListeners(region string) []Listener {
+	return []Listener{{Protocol: "HTTP", Port: 80}, {Protocol: "HTTPS", Port: 443, Certificates: []string{certificateARN(region)}}}
+}
+
+// certificateARN is the certificate that a Region's load balancer has from the start.
+func certificateARN(region string) string {
+	return fmt.Sprintf("arn:aws:acm:%s:%s:certificate/%s", region, account, uidOf("certificate", region))
+}
+
 var elbAPI = awsAPI{
 	system: "aws.elasticloadbalancing",
 	operations: map[string]operation{
 		"DescribeLoadBalancers": reads(describeLoadBalancers),
 		"DescribeTargetGroups":  reads(describeTargetGroups),
 		"DescribeTargetHealth":  reads(describeTargetHealth),
+
+		"DescribeListeners":            reads(describeListeners),
+		"DescribeListenerCertificates": reads(describeListenerCertificates),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
@@ -36,6 +58,10 @@ var elbAPI = awsAPI{
 			return deref(in.TargetGroupArn)
 		case *elb.DescribeTargetGroupsInput:
 			return deref(in.LoadBalancerArn)
+		case *elb.DescribeListenersInput:
+			return deref(in.LoadBalancerArn)
+		case *elb.DescribeListenerCertificatesInput:
+			return deref(in.ListenerArn)
 		}
 		return ""
 	},
@@ -100,4 +126,50 @@ func describeTargetHealth(r request, in *elb.DescribeTargetHealthInput) (*elb.De
 		})
 	}
 	return out, nil
+}
+
+func listenerARN(region string, port int32) string {
+	return fmt.Sprintf("%s/%016x", strings.Replace(albARN(region), ":loadbalancer/", ":listener/", 1), draw(0, 1<<60, "listener", region, port))
+}
+
+// describeListeners tells of each listener's certificates the default one only, as
+// the real one does.
+func describeListeners(r request, in *elb.DescribeListenersInput) (*elb.DescribeListenersOutput, error) {
+	if in.LoadBalancerArn != nil && *in.LoadBalancerArn != albARN(r.region) {
+		return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancer '" + *in.LoadBalancerArn + "' not found")}
+	}
+	out := &elb.DescribeListenersOutput{}
+	for _, l := range r.Regions[r.region].Listeners {
+		arn := listenerARN(r.region, l.Port)
+		if len(in.ListenerArns) > 0 && !slices.Contains(in.ListenerArns, arn) {
+			continue
+		}
+		one := elbt.Listener{
+			ListenerArn: ptr(arn), LoadBalancerArn: ptr(albARN(r.region)), Protocol: elbt.ProtocolEnum(l.Protocol), Port: ptr(l.Port),
+			DefaultActions: []elbt.Action{{Type: elbt.ActionTypeEnumForward, TargetGroupArn: ptr(targetGroupARN(r.region)), Order: ptr(int32(1))}},
+		}
+		if len(l.Certificates) > 0 {
+			one.SslPolicy = ptr("ELBSecurityPolicy-TLS13-1-2-2021-06")
+			one.Certificates = []elbt.Certificate{{CertificateArn: ptr(l.Certificates[0])}}
+		}
+		out.Listeners = append(out.Listeners, one)
+	}
+	if len(out.Listeners) < len(in.ListenerArns) {
+		return nil, &elbt.ListenerNotFoundException{Message: ptr("One or more listeners not found")}
+	}
+	return out, nil
+}
+
+func describeListenerCertificates(r request, in *elb.DescribeListenerCertificatesInput) (*elb.DescribeListenerCertificatesOutput, error) {
+	for _, l := range r.Regions[r.region].Listeners {
+		if listenerARN(r.region, l.Port) != deref(in.ListenerArn) {
+			continue
+		}
+		out := &elb.DescribeListenerCertificatesOutput{}
+		for i, arn := range l.Certificates {
+			out.Certificates = append(out.Certificates, elbt.Certificate{CertificateArn: ptr(arn), IsDefault: ptr(i == 0)})
+		}
+		return out, nil
+	}
+	return nil, &elbt.ListenerNotFoundException{Message: ptr("One or more listeners not found")}
 }

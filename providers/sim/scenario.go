@@ -61,6 +61,9 @@ type Start struct {
 	// PodsPerNode is how many pods of the platform a node has room for; 8 if not
 	// given.
 	PodsPerNode int `yaml:"pods_per_node,omitempty" json:"pods_per_node,omitempty"`
+	// CertificateDays is how many days the certificate of a Region's load balancer has
+	// left; 365 if not given. Below zero it ended that long ago.
+	CertificateDays map[string]int `yaml:"certificate_days,omitempty" json:"certificate_days,omitempty"`
 	// TakeoverCheck is what the check of the takeover object looks at, where that is
 	// not the object that the settings name.
 	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
@@ -472,6 +475,9 @@ func (l linter) scenario(s *Scenario) {
 	l.notNegative(s.Start.LagMS, "start", "lag_ms")
 	l.notNegative(s.Start.CacheLagMS, "start", "cache_lag_ms")
 	l.notNegative(s.Start.PodsPerNode, "start", "pods_per_node")
+	for r := range s.Start.CertificateDays {
+		l.region(r, "start", "certificate_days", r)
+	}
 	for r, n := range s.Start.NodesPerZone {
 		l.region(r, "start", "nodes_per_zone", r)
 		l.notNegative(n, "start", "nodes_per_zone", r)

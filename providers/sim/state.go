@@ -18,6 +18,15 @@ const (
 	markDNSMoved  = "dns-moved"
 )
 
+// What the world consists of stands in this file: its state, how it begins, and which
+// APIs of AWS answer. A service is a file of its own, and is known by its lines here.
+
+// awsAPIs are all that the world can answer, by the SDK's id of the service.
+var awsAPIs = map[string]awsAPI{
+	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
+	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI,
+}
+
 // State is the whole pretend world, as it is at one moment. It is plain data: it
 // is saved as JSON, and a world that loads it goes on from there.
 type State struct {
@@ -67,6 +76,10 @@ type Region struct {
 	TargetsBroken bool `json:"targets_broken"`
 	// ALB is what Route 53 thinks of the load balancer.
 	ALB Seen `json:"alb"`
+	// Listeners are the load balancer's.
+	Listeners []Listener `json:"listeners"`
+	// Certificates are those that ACM has there, by ARN.
+	Certificates map[string]*Certificate `json:"certificates"`
 
 	Nodes       []Node                                            `json:"nodes"`
 	Deployments map[string]*appsv1.Deployment                     `json:"deployments"`
@@ -124,6 +137,8 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Cache = beginCache(scn.Start)
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {}}}
+		s.Regions[name].Listeners = beginListeners(name)
+		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
