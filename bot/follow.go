@@ -534,7 +534,7 @@ func (f *follower) due(v scene) time.Time {
 	}
 	for _, s := range v.plan.steps {
 		// A second later: the timestamps of a former life's messages have no fractions.
-		if at := slowAt(s, v.Step(s.ID)); at.After(last) && at.Add(time.Second).Before(due) {
+		if at := v.SlowAt(*s); at.After(last) && at.Add(time.Second).Before(due) {
 			due = at.Add(time.Second)
 		}
 	}

@@ -16,33 +16,16 @@ import (
 // frozen is the plan of a run as the messages need it, worked out once.
 type frozen struct {
 	*runbook.Plan
-	sections []section
 	steps    map[string]*runbook.Step
 	noReturn string // title of the first point of no return
 	approval int
 }
 
-// section is a heading of the plan with its steps.
-type section struct {
-	runbook.Section
-	steps   []*runbook.Step
-	changes bool
-}
-
 func arrange(p *runbook.Plan) *frozen {
 	f := &frozen{Plan: p, steps: map[string]*runbook.Step{}}
-	at := map[string]int{}
-	for i, s := range f.Sections {
-		at[s.ID] = i
-		f.sections = append(f.sections, section{Section: s})
-	}
 	for i := range f.Steps {
 		s := &f.Steps[i]
 		f.steps[s.ID] = s
-		if j, ok := at[s.Section]; ok {
-			f.sections[j].steps = append(f.sections[j].steps, s)
-			f.sections[j].changes = f.sections[j].changes || s.Kind == runbook.Change
-		}
 		if s.Approval != nil {
 			f.approval++
 		}
@@ -149,122 +132,81 @@ type sectionLine struct {
 	Ended       time.Time
 }
 
-// slowAt is when a step that runs takes so much longer than usual that people are
-// told; zero if nobody knows what is usual, or it does not run.
-func slowAt(s *runbook.Step, st incident.StepState) time.Time {
-	if st.Status != incident.Running || s.Usually <= 0 {
-		return time.Time{}
-	}
-	return st.Started.Add(2 * s.Usually)
-}
-
 func (v scene) sections() []sectionLine {
 	var out []sectionLine
-	waiting := map[string]*incident.Question{}
-	for _, q := range v.OpenQuestions() {
-		if q.Step != "" {
-			waiting[q.Step] = q
-		}
-	}
-	for _, c := range v.plan.sections {
-		l := sectionLine{Title: lineOf(c.Title, 80), Total: len(c.steps), Changes: c.changes}
-		var first, last time.Time
-		var running, cutOff, failed, overridden, skipped int
-		var now string
-		var slow []string
-		closes := false
-		var asked *incident.Question
-		for _, s := range c.steps {
-			st := v.Step(s.ID)
-			closes = closes || s.Closing
-			if st.Status.Settled() {
-				l.Done++
-			}
-			if !st.First.IsZero() && (first.IsZero() || st.First.Before(first)) {
-				first = st.First
-			}
-			if st.Ended.After(last) {
-				last = st.Ended
-			}
-			switch st.Status {
-			case incident.Running:
-				if v.Over() && !s.Closing { // nobody looks any more
-					cutOff++
-					break
-				}
-				running++
-				now = "now: " + lineOf(s.Title, 100)
-				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
-					now = "being checked: " + lineOf(s.Title, 100)
-				}
-				if at := slowAt(s, st); !at.IsZero() && v.RunOver().After(at) {
-					usual := fmt.Sprintf("longer than usual (%s)", text.Duration(s.Usually))
-					now += ", " + usual
-					slow = append(slow, lineOf(s.Title, 100))
-					l.Slow = fmt.Sprintf("“%s” takes %s", slow[0], usual)
-				}
-			case incident.Failed:
-				failed++
-			case incident.Skipped:
-				if v.Gate(s.ID) {
-					overridden++
-				} else {
-					skipped++
-				}
-			default:
-			}
-			if q := waiting[s.ID]; q != nil && asked == nil {
-				asked = q
-			}
-		}
-		if len(slow) > 1 {
-			l.Slow = fmt.Sprintf("“%s” and %d more take longer than usual", slow[0], len(slow)-1)
-		}
-		l.Finished, l.Busy, l.Asked = l.Done == l.Total && l.Total > 0, running > 0, asked != nil
-		l.Ended = last
-		switch {
-		case l.Finished:
-			l.Mark = "✓"
-		case failed > 0:
-			l.Mark = "✗"
-		case !first.IsZero() && v.Over() && running == 0 && !closes:
-			l.Mark = "–"
-		case running > 0 || asked != nil || !first.IsZero():
-			l.Mark = "▸"
-		default:
-			l.Mark = "·"
-		}
-		switch {
-		case first.IsZero():
-		case running+cutOff > 0 || l.Finished && last.IsZero():
-			l.Time = text.Duration(v.RunOver().Sub(first))
-		case !last.IsZero():
-			l.Time = text.Duration(last.Sub(first))
-		}
-		switch {
-		case asked != nil:
-			l.Note = "waiting for " + either(v.may(asked)) + " since " + clockTime(asked.AskedAt)
-		case failed > 0:
-			l.Note = text.Count(failed, "step") + " stopped"
-		case running == 1:
-			l.Note = now
-		case running > 1:
-			l.Note = fmt.Sprintf("now: %d steps at once", running)
-			if l.Slow != "" {
-				l.Note += ", " + l.Slow
-			}
-		}
-		for _, also := range []struct {
-			n    int
-			what string
-		}{{cutOff, "cut off"}, {overridden, "overridden"}, {skipped, "skipped"}} {
-			if also.n > 0 {
-				l.Note = strings.TrimPrefix(fmt.Sprintf("%s, %d %s", l.Note, also.n, also.what), ", ")
-			}
-		}
-		out = append(out, l)
+	for _, c := range v.Sections() {
+		out = append(out, v.sectionLine(c))
 	}
 	return out
+}
+
+func (v scene) sectionLine(c view.Section) sectionLine {
+	l := sectionLine{
+		Title: lineOf(c.Title, 80), Total: c.Total, Done: c.Done, Changes: c.Changes, Ended: c.Ended,
+		Finished: c.Finished(), Busy: len(c.Running) > 0, Asked: c.Asked != nil,
+	}
+	switch slow := v.titles(c.Slow); len(slow) {
+	case 0:
+	case 1:
+		l.Slow = fmt.Sprintf("“%s” takes %s", slow[0], longerThanUsual(c.Slow[0]))
+	default:
+		l.Slow = fmt.Sprintf("“%s” and %d more take longer than usual", slow[0], len(slow)-1)
+	}
+	switch {
+	case l.Finished:
+		l.Mark = "✓"
+	case c.Failed > 0:
+		l.Mark = "✗"
+	case !c.Began.IsZero() && v.Over() && !l.Busy && !c.Closes:
+		l.Mark = "–"
+	case l.Busy || l.Asked || !c.Began.IsZero():
+		l.Mark = "▸"
+	default:
+		l.Mark = "·"
+	}
+	switch {
+	case c.Began.IsZero():
+	case l.Busy || c.CutOff > 0 || l.Finished && c.Ended.IsZero():
+		l.Time = text.Duration(v.RunOver().Sub(c.Began))
+	case !c.Ended.IsZero():
+		l.Time = text.Duration(c.Ended.Sub(c.Began))
+	}
+	switch {
+	case l.Asked:
+		l.Note = "waiting for " + either(v.may(c.Asked)) + " since " + clockTime(c.Asked.AskedAt)
+	case c.Failed > 0:
+		l.Note = text.Count(c.Failed, "step") + " stopped"
+	case len(c.Running) == 1:
+		l.Note = nowRunning(c.Running[0])
+		if len(c.Slow) == 1 {
+			l.Note += ", " + longerThanUsual(c.Slow[0])
+		}
+	case l.Busy:
+		l.Note = fmt.Sprintf("now: %d steps at once", len(c.Running))
+		if l.Slow != "" {
+			l.Note += ", " + l.Slow
+		}
+	}
+	for _, also := range []struct {
+		n    int
+		what string
+	}{{c.CutOff, "cut off"}, {c.Overridden, "overridden"}, {c.Skipped, "skipped"}} {
+		if also.n > 0 {
+			l.Note = strings.TrimPrefix(fmt.Sprintf("%s, %d %s", l.Note, also.n, also.what), ", ")
+		}
+	}
+	return l
+}
+
+func nowRunning(s runbook.Step) string {
+	if s.Kind == runbook.Wait || s.Kind == runbook.Check {
+		return "being checked: " + lineOf(s.Title, 100)
+	}
+	return "now: " + lineOf(s.Title, 100)
+}
+
+func longerThanUsual(s runbook.Step) string {
+	return fmt.Sprintf("longer than usual (%s)", text.Duration(s.Usually))
 }
 
 // finding is one check and how it stands.
@@ -359,12 +301,8 @@ func (v scene) passed() int {
 	}
 	if !v.GoAt.IsZero() {
 		n++
-		for _, c := range v.plan.sections {
-			done := c.changes
-			for _, s := range c.steps {
-				done = done && v.Step(s.ID).Status.Settled()
-			}
-			if done {
+		for _, c := range v.Sections() {
+			if c.Changes && c.Finished() {
 				n++
 			}
 		}

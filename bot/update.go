@@ -191,26 +191,15 @@ func (v scene) awaited() []string {
 		}
 		what[who] = append(what[who], to)
 	}
-	asked := map[string]bool{}
 	for _, q := range v.OpenQuestions() {
-		asked[q.Step] = true
 		add(either(v.may(q)), v.about(q))
 	}
-	for i := range v.plan.Steps {
-		s := &v.plan.Steps[i]
-		st := v.Step(s.ID)
-		soon := incident.Question{ApprovalAsked: incident.ApprovalAsked{Step: s.ID}}
-		switch {
-		case asked[s.ID], st.Status != incident.Pending, s.Closing != v.Over(), !v.ready(s):
-			continue
-		case s.Kind == runbook.Go && v.GoAt.IsZero():
-			soon.Kind, soon.Role = incident.AskGo, commands.Commander
-		case s.Approval != nil && !st.Cleared():
-			soon.Kind, soon.Role = incident.AskApprove, s.Approval.By
-		default:
-			continue
+	for _, q := range v.Next().Soon {
+		heading := v.plan.title(q.Step)
+		if s := v.plan.steps[q.Step]; s != nil {
+			heading = v.plan.heading(s)
 		}
-		add(either(v.may(&soon)), v.plan.heading(s))
+		add(either(v.may(&q)), heading)
 	}
 	var out []string
 	if v.Paused {
@@ -225,16 +214,6 @@ func (v scene) awaited() []string {
 		out = append(out, text)
 	}
 	return out
-}
-
-// ready says that all is settled that a step needs.
-func (v scene) ready(s *runbook.Step) bool {
-	for _, n := range s.Needs {
-		if !v.Step(n).Status.Settled() {
-			return false
-		}
-	}
-	return true
 }
 
 func (b *Bot) updateMessage(v scene, key string, next time.Time) message {
