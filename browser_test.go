@@ -733,7 +733,7 @@ func axe(t *testing.T) string {
 	}
 	folder := t.TempDir()
 	for _, name := range []string{"package.json", "package-lock.json", ".npmrc"} {
-		data, err := os.ReadFile(filepath.Join("bot/slacksim/web/axe", name))
+		data, err := os.ReadFile(filepath.Join("bot/slack/slacksim/web/axe", name))
 		if err != nil {
 			t.Fatal(err)
 		}

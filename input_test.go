@@ -19,7 +19,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/failoverbot/failoverbot/bot/slacksim"
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/redis/redistest"
 	"github.com/failoverbot/failoverbot/providers/sim"

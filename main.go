@@ -26,7 +26,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/failoverbot/failoverbot/bot"
+	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident"
@@ -154,7 +154,7 @@ type replica struct {
 	ends        providers.Ends
 	topology    runbook.Topology
 	roster      incident.Roster
-	slack       bot.Settings
+	slack       slack.Settings
 	channel     string
 	command     string // as the workspace calls it; /failover when empty
 	templates   fs.FS
@@ -171,9 +171,9 @@ type parts struct {
 	engine *engine.Engine
 	// bot and client are nil until Slack has been reached; voice is what the bot
 	// is made from then.
-	bot    *bot.Bot
-	client *bot.Client
-	voice  bot.Options
+	bot    *slack.Face
+	client *slack.Client
+	voice  slack.Options
 	log    zerolog.Logger
 
 	answers *commands.Commands
@@ -207,7 +207,7 @@ func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, erro
 		Rehearsal: r.rehearsal,
 		Review:    p.review,
 	}, log)
-	p.voice = bot.Options{
+	p.voice = slack.Options{
 		Channel:     r.channel,
 		Commands:    p.answers,
 		Book:        p.book,
@@ -236,16 +236,16 @@ type unreached struct{ error }
 
 // speak makes the bot, if Slack can be reached.
 func (p *parts) speak(ctx context.Context) error {
-	client, err := bot.Dial(ctx, p.slack, p.clock, p.log)
+	client, err := slack.Dial(ctx, p.slack, p.clock, p.log)
 	switch {
-	case err != nil && bot.Refused(err):
+	case err != nil && slack.Refused(err):
 		return err
 	case err != nil:
 		return unreached{err}
 	}
 	voice := p.voice
 	voice.Client = client
-	if p.bot, err = bot.New(voice, p.log); err != nil {
+	if p.bot, err = slack.New(voice, p.log); err != nil {
 		client.Close()
 		return err
 	}
@@ -501,7 +501,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 	topology.Policy.Page = c.PagerDuty.Enabled
 	p, err := replica{
 		clock: incident.RealClock{}, record: record, ends: ends, topology: topology, roster: c.Roster(),
-		slack: bot.Settings{
+		slack: slack.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
 		channel: c.Slack.Channel, command: c.Slack.Command, templates: files(c), updateEvery: c.UpdateEvery,

@@ -18,7 +18,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.yaml.in/yaml/v4"
 
-	"github.com/failoverbot/failoverbot/bot/slacksim"
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"

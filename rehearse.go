@@ -28,9 +28,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/failoverbot/failoverbot/bot"
-	"github.com/failoverbot/failoverbot/bot/slacksim"
-	"github.com/failoverbot/failoverbot/bot/slacksim/player"
+	"github.com/failoverbot/failoverbot/bot/slack"
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim/player"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/deploy"
 	"github.com/failoverbot/failoverbot/incident"
@@ -496,7 +496,7 @@ func (r *rehearsal) replica() replica {
 		},
 		topology:  r.world.Topology(),
 		roster:    roster(r.scn.People),
-		slack:     bot.Settings{BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, APIURL: r.ends.SlackAPI},
+		slack:     slack.Settings{BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, APIURL: r.ends.SlackAPI},
 		channel:   channel,
 		templates: r.templates,
 		rehearsal: true,
@@ -704,7 +704,7 @@ func (r *rehearsal) lastWords(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, said := places[bot.ReviewFile]; said {
+		if _, said := places[slack.ReviewFile]; said {
 			return nil
 		}
 		if err := r.clock.Sleep(ctx, time.Second); err != nil {
