@@ -48,7 +48,7 @@ type cardView struct {
 // badMax is how many findings are shown before "and N more".
 const badMax = 8
 
-func (v scene) card() cardView {
+func (v incidentView) card() cardView {
 	d := v.Declared
 	c := cardView{
 		Incident: line(v.ID.Name()), Severity: lineOf(d.Severity, 20), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
@@ -115,7 +115,7 @@ func (v scene) card() cardView {
 }
 
 // usually is about how long the machine will take; empty if the plan does not say.
-func (v scene) usually() string {
+func (v incidentView) usually() string {
 	d := v.plan.Usually()
 	switch {
 	case d <= 0:
@@ -127,7 +127,7 @@ func (v scene) usually() string {
 }
 
 // approvers says who may agree to a point of no return: never whoever asked.
-func (v scene) approvers() string {
+func (v incidentView) approvers() string {
 	if v.plan.approval == 0 {
 		return ""
 	}
@@ -144,7 +144,7 @@ func (v scene) approvers() string {
 const questionsOnCard = 6
 
 // cardMessage is the live card.
-func (b *Face) cardMessage(v scene) message {
+func (b *Face) cardMessage(v incidentView) message {
 	var rows []slack.Block
 	open := v.OpenQuestions()
 	for _, q := range open[:min(len(open), questionsOnCard)] {
@@ -157,7 +157,7 @@ func (b *Face) cardMessage(v scene) message {
 }
 
 // controls are the buttons for the run as a whole.
-func (v scene) controls() []commands.Button {
+func (v incidentView) controls() []commands.Button {
 	id := v.ID
 	var run []commands.Button
 	switch v.Phase() {
@@ -182,7 +182,7 @@ func (v scene) controls() []commands.Button {
 
 // among are the buttons of a question that stands with others: each names what it
 // is about, and what stops the whole run is not among them.
-func (v scene) among(q *incident.Question, others []*incident.Question) []commands.Button {
+func (v incidentView) among(q *incident.Question, others []*incident.Question) []commands.Button {
 	out := v.choices(q)
 	if len(others) < 2 || q.Kind == incident.AskGo {
 		return out
@@ -208,7 +208,7 @@ const retriesMax = 4
 
 // choices are the buttons of an open question: what can be answered as things
 // stand now, whatever they were when it was asked.
-func (v scene) choices(q *incident.Question) []commands.Button {
+func (v incidentView) choices(q *incident.Question) []commands.Button {
 	b := func(verb, label, style string) commands.Button {
 		return commands.Button{Verb: verb, Label: label, On: q.Question, Incident: v.ID, Style: style}
 	}

@@ -85,7 +85,7 @@ func detailOf(e incident.Event, roster incident.Roster) (detail, bool) {
 	return d, true
 }
 
-func (b *Face) detailMessage(v scene, lines []detail) message {
+func (b *Face) detailMessage(v incidentView, lines []detail) message {
 	var text strings.Builder
 	for _, d := range lines {
 		text.WriteString("`" + d.at.UTC().Format("15:04:05 UTC") + "` " + d.what + "  ")
@@ -110,7 +110,7 @@ type reviewView struct {
 	Missing     string
 }
 
-func (v scene) review() reviewView {
+func (v incidentView) review() reviewView {
 	r := reviewView{
 		Incident: line(v.ID.Name()), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
 		Impact: text.Duration(v.Impact()), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),

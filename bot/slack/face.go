@@ -77,23 +77,23 @@ type Options struct {
 
 // Face is a Face that Run brings to life.
 type Face struct {
-	opt    Options
-	client *Client
-	clock  incident.Clock
-	log    zerolog.Logger
-	words  words
-	face   mrkdwn // how what commands say is shown
-	heard  *memory
+	opt      Options
+	client   *Client
+	clock    incident.Clock
+	log      zerolog.Logger
+	words    words
+	face     mrkdwn // how what commands say is shown
+	requests *dedup
 
 	workers sync.WaitGroup
 	up      atomic.Int32
 
-	mu      sync.Mutex
-	origins map[string]place // view id: where it was opened from
-	plans   view.Plans
-	frozen  map[*runbook.Plan]*frozen
-	watched map[incident.ID]bool
-	follow  func(incident.ID) // nil before Run
+	mu        sync.Mutex
+	origins   map[string]place // view id: where it was opened from
+	plans     view.Plans
+	planViews map[*runbook.Plan]*planView
+	watched   map[incident.ID]bool
+	follow    func(incident.ID) // nil before Run
 
 	topics   map[string]string // what was there before that incident
 	without  map[string]bool   // parts of Slack that do not work
@@ -128,8 +128,8 @@ func New(o Options, log zerolog.Logger) (*Face, error) {
 		return nil, err
 	}
 	b := &Face{
-		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command, user: o.userOf, called: o.nameOf}, heard: newMemory(),
-		origins: map[string]place{}, frozen: map[*runbook.Plan]*frozen{}, watched: map[incident.ID]bool{},
+		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command, user: o.userOf, called: o.nameOf}, requests: newDedup(),
+		origins: map[string]place{}, planViews: map[*runbook.Plan]*planView{}, watched: map[incident.ID]bool{},
 		topics: map[string]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
 	}
 	b.face.called = b.called
@@ -153,7 +153,7 @@ func (b *Face) Watch(id incident.ID) {
 		return
 	}
 	b.watched[id] = true
-	b.homes.bell.ring()
+	b.homes.wakeUp.signal()
 	if b.follow != nil {
 		b.follow(id)
 	}
@@ -270,7 +270,7 @@ func (o Options) nameOf(actor string) string {
 const plansKept = 16
 
 // arranged is the plan of a State's newest run, worked out once.
-func (b *Face) arranged(s *incident.State) *frozen {
+func (b *Face) arranged(s *incident.State) *planView {
 	p, err := b.plans.Of(s)
 	if err != nil {
 		b.log.Error().Err(err).Msg("the plan on the timeline cannot be read; the card shows no sections")
@@ -278,19 +278,19 @@ func (b *Face) arranged(s *incident.State) *frozen {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if f := b.frozen[p]; f != nil {
+	if f := b.planViews[p]; f != nil {
 		return f
 	}
-	if len(b.frozen) >= plansKept {
-		clear(b.frozen)
+	if len(b.planViews) >= plansKept {
+		clear(b.planViews)
 	}
 	f := arrange(p)
-	b.frozen[p] = f
+	b.planViews[p] = f
 	return f
 }
 
-// scene is what there is to see now. s is shown by Book.View and not kept.
-func (b *Face) scene(s *incident.State) scene {
+// viewOf is what there is to see now. s is shown by Book.View and not kept.
+func (b *Face) viewOf(s *incident.State) incidentView {
 	plan := b.arranged(s)
-	return scene{View: view.New(s, plan.Plan, b.opt.Roster, b.clock.Now()), plan: plan, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
+	return incidentView{View: view.New(s, plan.Plan, b.opt.Roster, b.clock.Now()), plan: plan, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
 }

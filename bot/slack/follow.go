@@ -21,17 +21,21 @@ import (
 
 // Keys of what is said.
 const (
-	keyCard     = "card"
-	keyQuestion = "question/"
-	keyUpdate   = "update/"
-	keyThread   = "thread/"
-	keyBack     = "back/"
-	keyGlass    = "glass/"
-	keyVolatile = "volatile"
-	keyDiverged = "diverged/"
-	keyReview   = "review"
-	keyFile     = "review-file"
+	keyCard       = "card"
+	keyQuestion   = "question/"
+	keyUpdate     = "update/"
+	keyThread     = "thread/"
+	keyBack       = "back/"
+	keyBreakGlass = "break-glass/"
+	keyVolatile   = "volatile"
+	keyDiverged   = "diverged/"
+	keyReview     = "review"
+	keyFile       = "review-file"
 )
+
+// ReviewFile is the key under which it is remembered where the uploaded review draft
+// is: the last thing that is said about an incident.
+const ReviewFile = keyFile
 
 // blockBelow begins the block ids of the buttons below an update.
 const blockBelow = "below/"
@@ -62,18 +66,18 @@ type follower struct {
 	id  incident.ID
 	log zerolog.Logger
 
-	turn  turn
-	marks *marks
-	bell  bell
+	ownership   ownership
+	pinAndTopic *pinAndTopic
+	wakeUp      wakeUp
 
 	// What is in the channel.
-	begun      bool
-	searched   bool // the channel was searched since something may have been posted unseen
-	known      map[string]string
-	shown      map[string]string
-	given      map[string]bool // refused for good
-	unrecorded map[string]job
-	files      map[string]bool
+	begun    bool
+	searched bool // the channel was searched since something may have been posted unseen
+	posted   map[string]string
+	rendered map[string]string
+	refused  map[string]bool // refused for good
+	unlogged map[string]post
+	files    map[string]bool
 
 	// What is still to be shown.
 	read     uint64
@@ -84,16 +88,16 @@ type follower struct {
 	phases   int // the update that was last posted: update/<phases>.<again>
 	again    int
 	next     time.Time
-	updateAt time.Time      // when that was, in this life
-	updates  map[string]job // those that have buttons
-	newest   string         // of all, by timestamp: the only one that should
+	updateAt time.Time       // when that was, in this life
+	updates  map[string]post // those that have buttons
+	newest   string          // of all, by timestamp: the only one that should
 	newestTS string
 	uploads  int
 	fails    int
 }
 
-// job is one thing to be said or shown again.
-type job struct {
+// post is one thing to be said or shown again.
+type post struct {
 	key    string
 	m      message
 	thread bool
@@ -111,9 +115,9 @@ type job struct {
 func newFollower(b *Face, id incident.ID) *follower {
 	f := &follower{
 		b: b, id: id, log: b.log.With().Str("incident", string(id)).Logger(),
-		turn: turn{b: b, id: id}, bell: bell{clock: b.clock},
+		ownership: ownership{b: b, id: id}, wakeUp: wakeUp{clock: b.clock},
 	}
-	f.marks = newMarks(b, id, f.log, f.bell.ring)
+	f.pinAndTopic = newMarks(b, id, f.log, f.wakeUp.signal)
 	return f
 }
 
@@ -125,7 +129,7 @@ func (f *follower) run(ctx context.Context) {
 	marked := make(chan struct{})
 	f.b.spawn(f.b.clock.Busy(), func() {
 		defer close(marked)
-		f.marks.run(beside)
+		f.pinAndTopic.run(beside)
 	})
 	done := false
 	defer func() {
@@ -168,7 +172,7 @@ func (f *follower) follow(ctx context.Context) {
 
 // wait returns when there are events after seq, or when wait is over.
 func (f *follower) wait(ctx context.Context, seq uint64, wait time.Duration) {
-	err := f.bell.sleep(ctx, wait, func(ctx context.Context) error { return f.b.opt.Book.Log().Wait(ctx, f.id, seq) })
+	err := f.wakeUp.sleep(ctx, wait, func(ctx context.Context) error { return f.b.opt.Book.Log().Wait(ctx, f.id, seq) })
 	if err != nil {
 		f.log.Debug().Err(err).Msg("the record cannot be waited for")
 		_ = f.b.clock.Sleep(ctx, time.Second)
@@ -181,7 +185,7 @@ type outlook struct {
 	declared bool
 	ours     bool
 	resolved bool
-	jobs     []job
+	jobs     []post
 	review   *reviewView
 	practice bool
 	wait     time.Duration
@@ -194,7 +198,7 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	var o outlook
 	err = f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
 		o.seq, o.declared, o.resolved = s.Seq, !s.DeclaredAt.IsZero(), !s.ResolvedAt.IsZero()
-		o.ours = f.turn.ours(s)
+		o.ours = f.ownership.ours(s)
 	})
 	switch {
 	case err != nil:
@@ -203,7 +207,7 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 		return o.seq, lookout, false, nil
 	case !o.ours:
 		f.begun = false
-		f.marks.wish(wish{})
+		f.pinAndTopic.wish(desired{})
 		return o.seq, lookout, f.saidByOthers(ctx), nil
 	}
 	if !f.begun {
@@ -229,7 +233,7 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	if err := f.details(ctx, &o); err != nil {
 		return 0, 0, false, err
 	}
-	f.marks.wish(wish{ours: true, card: f.known[keyCard], head: o.head, topic: o.topic})
+	f.pinAndTopic.wish(desired{ours: true, card: f.posted[keyCard], head: o.head, topic: o.topic})
 	if o.review != nil && !f.dirty && len(f.lines) == 0 {
 		if err := f.review(ctx, o); err != nil {
 			return 0, 0, false, err
@@ -238,11 +242,11 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 	return o.seq, o.wait, o.resolved && f.complete(), nil
 }
 
-// longOver is after what time nobody looks any more whether the marks of a resolved
+// longOver is after what time nobody looks any more whether the pin and topic of a resolved
 // incident were taken away: what is pinned there later a person has pinned.
 const longOver = time.Hour
 
-// finish takes the marks away. It does so too for an incident about which another
+// finish takes the pin and topic away. It does so too for an incident about which another
 // replica said the last word, in case that one died right after it; but leaves it
 // the time to do so itself.
 func (f *follower) finish(ctx context.Context) {
@@ -250,18 +254,18 @@ func (f *follower) finish(ctx context.Context) {
 		return
 	}
 	for {
-		w := wish{ours: true, last: true}
+		w := desired{ours: true, last: true}
 		places, err := f.b.opt.Book.Log().Remembered(ctx, f.id)
 		if err == nil {
 			err = f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
-				w.card, w.head = places[keyCard].TS, f.b.scene(s).topicHead()
+				w.card, w.head = places[keyCard].TS, f.b.viewOf(s).topicHead()
 				if !s.ResolvedAt.IsZero() && f.b.clock.Now().Sub(s.ResolvedAt) > longOver && !f.begun {
 					w.card = ""
 				}
 			})
 		}
 		if err == nil {
-			f.marks.wish(w)
+			f.pinAndTopic.wish(w)
 			return
 		}
 		f.log.Debug().Err(err).Msg("the record cannot be read, so the pin and the topic stay as they are")
@@ -283,18 +287,18 @@ func (f *follower) saidByOthers(ctx context.Context) (said bool) {
 
 // begin finds out what was said in a former life, by this replica or another.
 func (f *follower) begin(ctx context.Context) error {
-	f.known, f.shown, f.given = map[string]string{}, map[string]string{}, map[string]bool{}
-	f.unrecorded, f.files = map[string]job{}, map[string]bool{}
+	f.posted, f.rendered, f.refused = map[string]string{}, map[string]string{}, map[string]bool{}
+	f.unlogged, f.files = map[string]post{}, map[string]bool{}
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
 	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
-	f.updates, f.newest, f.newestTS = map[string]job{}, "", ""
-	f.marks.forget()
+	f.updates, f.newest, f.newestTS = map[string]post{}, "", ""
+	f.pinAndTopic.forget()
 	places, err := f.b.opt.Book.Log().Remembered(ctx, f.id)
 	if err != nil {
 		return err
 	}
 	for key, p := range places {
-		f.known[key] = p.TS
+		f.posted[key] = p.TS
 		f.learn(key, p.Next)
 	}
 	if err := f.search(ctx); err != nil {
@@ -324,14 +328,14 @@ func (f *follower) learn(key string, next time.Time) {
 
 // said is learn for what has just been said. Only now the card shows the newest
 // state, or never will: what breaks off before leaves it to be shown.
-func (f *follower) said(j job) {
+func (f *follower) said(j post) {
 	switch {
 	case j.key == keyCard:
 		f.dirty, f.cardAt = false, f.b.clock.Now()
 	case strings.HasPrefix(j.key, keyUpdate) && !j.over:
 		f.updateAt = f.b.clock.Now()
 	}
-	if (f.known[j.key] != "" || f.given[j.key]) && !j.over {
+	if (f.posted[j.key] != "" || f.refused[j.key]) && !j.over {
 		f.learn(j.key, j.next)
 	}
 }
@@ -354,7 +358,7 @@ func (f *follower) search(ctx context.Context) error {
 		}
 		return r.Messages, r.ResponseMetaData.NextCursor, nil
 	})
-	if card := f.known[keyCard]; err == nil && card != "" {
+	if card := f.posted[keyCard]; err == nil && card != "" {
 		err = f.pages(ctx, "conversations.replies", func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
 			m, _, next, err := f.b.client.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
 				ChannelID: f.b.opt.Channel, Timestamp: card, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
@@ -404,8 +408,8 @@ func (f *follower) find(m slack.Message) {
 	if m.Metadata.EventType != eventType || p["incident"] != string(f.id) || key == "" || m.User != f.b.client.User {
 		return
 	}
-	if topic, ok := p[metaTopic].(string); ok && key == keyCard && (f.known[key] == "" || f.known[key] == m.Timestamp) {
-		f.marks.found(topic)
+	if topic, ok := p[metaTopic].(string); ok && key == keyCard && (f.posted[key] == "" || f.posted[key] == m.Timestamp) {
+		f.pinAndTopic.found(topic)
 	}
 	if j := inChannel(key, m); j.bare != nil {
 		if _, ours := f.updates[key]; !ours && j.below != "" {
@@ -413,22 +417,22 @@ func (f *follower) find(m slack.Message) {
 		}
 		f.stands(key, m.Timestamp)
 	}
-	if f.known[key] != "" {
+	if f.posted[key] != "" {
 		return
 	}
-	f.known[key] = m.Timestamp
-	j := job{key: key, ts: m.Timestamp}
+	f.posted[key] = m.Timestamp
+	j := post{key: key, ts: m.Timestamp}
 	if strings.HasPrefix(key, keyUpdate) {
 		j.next = posted(m.Timestamp).Add(f.b.opt.UpdateEvery)
 	}
-	f.unrecorded[key] = j
+	f.unlogged[key] = j
 	f.learn(key, j.next)
 }
 
 // inChannel is an update as it stands in the channel.
-func inChannel(key string, m slack.Message) job {
+func inChannel(key string, m slack.Message) post {
 	if !strings.HasPrefix(key, keyUpdate) {
-		return job{}
+		return post{}
 	}
 	bare := message{text: m.Text, meta: maps.Clone(m.Metadata.EventPayload)}
 	delete(bare.meta, metaWaits)
@@ -441,7 +445,7 @@ func inChannel(key string, m slack.Message) job {
 			bare.blocks = append(bare.blocks, b)
 		}
 	}
-	return job{key: key, bare: &bare, below: has.looks()}
+	return post{key: key, bare: &bare, below: has.looks()}
 }
 
 // posted is when a message was posted, by its timestamp.
@@ -476,12 +480,12 @@ func (f *follower) catchUp(ctx context.Context) error {
 // waits for somebody comes last, so it stands at the bottom.
 func (f *follower) look(s *incident.State, o *outlook) {
 	b := f.b
-	v := b.scene(s)
+	v := b.viewOf(s)
 	o.seq, o.resolved, o.wait, o.practice = s.Seq, !s.ResolvedAt.IsZero(), refreshEvery, v.practice
 	soon := func(d time.Duration) { o.wait = min(o.wait, max(d, time.Millisecond)) }
 
 	o.head, o.topic = v.topicHead(), v.topic()
-	before, kept, carried := f.marks.keeps()
+	before, kept, carried := f.pinAndTopic.keeps()
 	f.dirty = f.dirty || kept && !carried
 	card := func() message {
 		m := b.cardMessage(v)
@@ -495,8 +499,8 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	hurt := v.MitigatedAt.IsZero() && v.ResolvedAt.IsZero()
 	stale := hurt && v.Now.Sub(f.cardAt) >= refreshEvery
 	switch {
-	case f.known[keyCard] == "" || (f.dirty || stale) && due <= 0:
-		o.jobs = append(o.jobs, job{key: keyCard, m: card()})
+	case f.posted[keyCard] == "" || (f.dirty || stale) && due <= 0:
+		o.jobs = append(o.jobs, post{key: keyCard, m: card()})
 	case f.dirty:
 		soon(due)
 	}
@@ -513,12 +517,12 @@ func (f *follower) look(s *incident.State, o *outlook) {
 			f.update(v, o, fmt.Sprintf("%s%d.%d", keyUpdate, f.phases, f.again+1))
 		}
 	}
-	if !slices.ContainsFunc(o.jobs, func(j job) bool { return j.bare != nil }) {
+	if !slices.ContainsFunc(o.jobs, func(j post) bool { return j.bare != nil }) {
 		f.buttons(v, o)
 	}
 	f.notices(v, o)
 	f.questions(v, o)
-	if o.resolved && (f.known[keyReview] == "" || f.known[keyFile] == "") && b.opt.Review != nil {
+	if o.resolved && (f.posted[keyReview] == "" || f.posted[keyFile] == "") && b.opt.Review != nil {
 		r := v.review()
 		o.review = &r
 	}
@@ -527,7 +531,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 // due is when the next update is, if nothing ends before: at the time that the last
 // one named, or as soon as a step takes longer than usual, of which that one could
 // not speak.
-func (f *follower) due(v scene) time.Time {
+func (f *follower) due(v incidentView) time.Time {
 	due, last := f.next, f.next.Add(-f.b.opt.UpdateEvery)
 	if v.Ends() {
 		return due
@@ -544,7 +548,7 @@ func (f *follower) due(v scene) time.Time {
 	return due
 }
 
-func (f *follower) update(v scene, o *outlook, key string) {
+func (f *follower) update(v incidentView, o *outlook, key string) {
 	next := v.Now.Add(f.b.opt.UpdateEvery)
 	if o.resolved {
 		next = time.Time{}
@@ -557,13 +561,13 @@ func (f *follower) update(v scene, o *outlook, key string) {
 		}
 	}
 	bare := f.b.updateMessage(v, key, next)
-	j := job{key: key, bare: &bare, next: next}.above(f.asked(v))
+	j := post{key: key, bare: &bare, next: next}.above(f.asked(v))
 	j.over = false
 	o.jobs = append(o.jobs, j)
 }
 
 // buttons keeps those below the newest update to what can be answered.
-func (f *follower) buttons(v scene, o *outlook) {
+func (f *follower) buttons(v incidentView, o *outlook) {
 	asked := f.asked(v)
 	// What was asked after an update without buttons stands below it anyway.
 	for _, key := range slices.Sorted(maps.Keys(f.updates)) {
@@ -603,7 +607,7 @@ func (b below) looks() string {
 }
 
 // above is the update with that below it.
-func (j job) above(b below) job {
+func (j post) above(b below) post {
 	j.m, j.below, j.over = j.bare.with(b.rows), b.looks(), true
 	if len(b.waits) > 0 {
 		j.m.meta = maps.Clone(j.m.meta)
@@ -614,7 +618,7 @@ func (j job) above(b below) job {
 
 // asked is what can be answered now: the questions that are in the channel already,
 // and at the end of a run, that the incident is resolved.
-func (f *follower) asked(v scene) (b below) {
+func (f *follower) asked(v incidentView) (b below) {
 	if v.Ends() {
 		return below{
 			rows:  row(blockBelow+"end", v.controls()[0]),
@@ -624,7 +628,7 @@ func (f *follower) asked(v scene) (b below) {
 	open := v.OpenQuestions()
 	several := false
 	for _, q := range open[:min(len(open), questionsOnCard)] {
-		if f.known[keyQuestion+q.Question] != "" {
+		if f.posted[keyQuestion+q.Question] != "" {
 			b.rows = append(b.rows, row(blockBelow+q.Question, v.among(q, open)...)...)
 			several = several || q.Kind == incident.AskFailed && len(open) > 1
 		}
@@ -635,9 +639,9 @@ func (f *follower) asked(v scene) (b below) {
 	return b
 }
 
-func (f *follower) notices(v scene, o *outlook) {
-	add := func(j job) {
-		if f.known[j.key] == "" && !f.given[j.key] {
+func (f *follower) notices(v incidentView, o *outlook) {
+	add := func(j post) {
+		if f.posted[j.key] == "" && !f.refused[j.key] {
 			o.jobs = append(o.jobs, j)
 		}
 	}
@@ -653,7 +657,7 @@ func (f *follower) notices(v scene, o *outlook) {
 				waiting = append(waiting, v.plan.title(s.ID))
 			}
 		}
-		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "back", map[string]any{
+		add(post{key: key, m: f.b.noticeMessage(v, key, "notice", "back", map[string]any{
 			"Incident": line(v.ID.Name()), "Looking": looking, "Waiting": waiting,
 		})})
 	}
@@ -662,18 +666,18 @@ func (f *follower) notices(v scene, o *outlook) {
 		decide := func(choice, label string) commands.Button {
 			return commands.Button{Verb: "repair", Label: label, On: choice, Incident: v.ID, Style: "danger"}
 		}
-		add(job{key: key, m: f.b.noticeMessage(v, key, "notice", "diverged", map[string]any{
+		add(post{key: key, m: f.b.noticeMessage(v, key, "notice", "diverged", map[string]any{
 			"Incident": line(v.ID.Name()), "From": d.Common + 1, "To": d.Held, "Kept": len(d.Lost), "Who": either(v.named("commander")),
 		}, decide(incident.GoOn, "Go on from what is left …"), decide(incident.Restore, "Put the lost events back …"))})
 	}
 	if d := v.Durability; d != nil && d.Volatile {
-		add(job{key: keyVolatile, thread: true, m: f.b.noticeMessage(v, keyVolatile, "thread", "volatile", map[string]any{
+		add(post{key: keyVolatile, thread: true, m: f.b.noticeMessage(v, keyVolatile, "thread", "volatile", map[string]any{
 			"Says": lineOf(d.Says, 300), "Server": lineOf(d.Server, 60),
 		})})
 	}
 }
 
-func (f *follower) questions(v scene, o *outlook) {
+func (f *follower) questions(v incidentView, o *outlook) {
 	asked := make([]*incident.Question, 0, len(v.Questions))
 	for _, q := range v.Questions {
 		asked = append(asked, q)
@@ -684,23 +688,23 @@ func (f *follower) questions(v scene, o *outlook) {
 		}
 		return strings.Compare(a.Question, b.Question)
 	})
-	var last []job
+	var last []post
 	for _, q := range asked {
 		key := keyQuestion + q.Question
 		if q.BrokeGlass {
-			if glass := keyGlass + q.Question; f.known[glass] == "" && !f.given[glass] {
-				o.jobs = append(o.jobs, job{key: glass, m: f.b.noticeMessage(v, glass, "notice", "glass", map[string]any{
+			if glass := keyBreakGlass + q.Question; f.posted[glass] == "" && !f.refused[glass] {
+				o.jobs = append(o.jobs, post{key: glass, m: f.b.noticeMessage(v, glass, "notice", "break-glass", map[string]any{
 					"By": v.who(q.By), "Title": v.about(q), "At": clockTime(q.At), "Reason": theirs(q.Reason, 500),
 					"Tell": strings.Join(v.named("commander"), " "),
 				})})
 			}
 		}
 		looks := v.looks(q)
-		posted := f.known[key] != ""
-		if f.given[key] || f.shown[key+"/as"] == looks || !posted && !v.Asks(q) {
+		posted := f.posted[key] != ""
+		if f.refused[key] || f.rendered[key+"/as"] == looks || !posted && !v.Asks(q) {
 			continue
 		}
-		j := job{key: key, m: f.b.questionMessage(v, q), as: looks}
+		j := post{key: key, m: f.b.questionMessage(v, q), as: looks}
 		if posted {
 			o.jobs = append(o.jobs, j)
 		} else {
@@ -712,13 +716,13 @@ func (f *follower) questions(v scene, o *outlook) {
 
 // say posts or replaces. A nil error means that nothing more can be done about
 // it now: it is there, or it was refused and that is logged.
-func (f *follower) say(ctx context.Context, j job) error {
-	if f.given[j.key] {
+func (f *follower) say(ctx context.Context, j post) error {
+	if f.refused[j.key] {
 		return nil
 	}
 	sum := j.m.sum()
-	if ts := f.known[j.key]; ts != "" {
-		if f.shown[j.key] == sum {
+	if ts := f.posted[j.key]; ts != "" {
+		if f.rendered[j.key] == sum {
 			f.show(j, sum)
 			return nil
 		}
@@ -731,7 +735,7 @@ func (f *follower) say(ctx context.Context, j job) error {
 			delete(f.updates, j.key) // somebody deleted it, and its buttons with it
 			return nil
 		case code(err) == "message_not_found":
-			delete(f.known, j.key) // somebody deleted it: it is said again
+			delete(f.posted, j.key) // somebody deleted it: it is said again
 		case refused(err), code(err) == "cant_update_message", code(err) == "edit_window_closed":
 			f.giveUp(j, err)
 			return nil
@@ -743,13 +747,13 @@ func (f *follower) say(ctx context.Context, j job) error {
 		if err := f.search(ctx); err != nil {
 			return err
 		}
-		if f.known[j.key] != "" {
+		if f.posted[j.key] != "" {
 			return f.say(ctx, j)
 		}
 	}
 	thread := ""
 	if j.thread {
-		thread = f.known[keyCard]
+		thread = f.posted[keyCard]
 	}
 	ts, err := f.b.client.post(ctx, f.b.opt.Channel, thread, j.m)
 	switch {
@@ -761,19 +765,19 @@ func (f *follower) say(ctx context.Context, j job) error {
 		f.searched = f.searched && code(err) != ""
 		return err
 	}
-	f.known[j.key], j.ts = ts, ts
+	f.posted[j.key], j.ts = ts, ts
 	f.show(j, sum)
-	f.unrecorded[j.key] = j
+	f.unlogged[j.key] = j
 	return f.recordAll(ctx)
 }
 
-func (f *follower) show(j job, sum string) {
-	f.shown[j.key] = sum
+func (f *follower) show(j post, sum string) {
+	f.rendered[j.key] = sum
 	if topic, ok := j.m.meta[metaTopic].(string); ok && j.key == keyCard {
-		f.marks.found(topic)
+		f.pinAndTopic.found(topic)
 	}
 	if j.as != "" {
-		f.shown[j.key+"/as"] = j.as
+		f.rendered[j.key+"/as"] = j.as
 	}
 	if j.bare == nil {
 		return
@@ -782,29 +786,29 @@ func (f *follower) show(j job, sum string) {
 	if j.below != "" {
 		f.updates[j.key] = j
 	}
-	f.stands(j.key, f.known[j.key])
+	f.stands(j.key, f.posted[j.key])
 }
 
-func (f *follower) giveUp(j job, err error) {
-	f.given[j.key] = true
+func (f *follower) giveUp(j post, err error) {
+	f.refused[j.key] = true
 	f.log.Error().Err(err).Str("key", j.key).Msg("Slack does not take this message, not even as plain text")
 }
 
 // recordAll keeps where things were said, so that nobody says them again.
 func (f *follower) recordAll(ctx context.Context) error {
-	for key, j := range f.unrecorded {
+	for key, j := range f.unlogged {
 		p := incident.Place{Channel: f.b.opt.Channel, TS: j.ts, Next: j.next}
 		if err := f.b.opt.Book.Log().Remember(ctx, f.id, key, p); err != nil {
 			return fmt.Errorf("keep where it was said: %w", err)
 		}
-		delete(f.unrecorded, key)
+		delete(f.unlogged, key)
 	}
 	return nil
 }
 
 // details posts what is new into the card's thread.
 func (f *follower) details(ctx context.Context, o *outlook) error {
-	if len(f.lines) == 0 || f.known[keyCard] == "" {
+	if len(f.lines) == 0 || f.posted[keyCard] == "" {
 		f.lines = nil
 		return nil
 	}
@@ -816,7 +820,7 @@ func (f *follower) details(ctx context.Context, o *outlook) error {
 	var batch []detail
 	var m message
 	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
-		v := f.b.scene(s)
+		v := f.b.viewOf(s)
 		batch = f.lines[:min(len(f.lines), linesMax)]
 		m = f.b.detailMessage(v, batch)
 	})
@@ -825,7 +829,7 @@ func (f *follower) details(ctx context.Context, o *outlook) error {
 	}
 	f.threadAt = now
 	last := batch[len(batch)-1].seq
-	if err := f.say(ctx, job{key: keyThread + strconv.FormatUint(last, 10), m: m, thread: true}); err != nil {
+	if err := f.say(ctx, post{key: keyThread + strconv.FormatUint(last, 10), m: m, thread: true}); err != nil {
 		return err
 	}
 	f.lines = slices.DeleteFunc(slices.Clone(f.lines), func(d detail) bool { return d.seq <= last })
@@ -852,13 +856,13 @@ func (f *follower) review(ctx context.Context, o outlook) error {
 	}
 	view.fill(file)
 	m := f.b.reviewMessage(f.id, view, o.practice)
-	if f.known[keyReview] == "" {
-		if err := f.say(ctx, job{key: keyReview, m: m}); err != nil {
+	if f.posted[keyReview] == "" {
+		if err := f.say(ctx, post{key: keyReview, m: m}); err != nil {
 			return err
 		}
 	}
-	if view.Missing != "" || f.given[keyReview] {
-		f.given[keyFile] = true
+	if view.Missing != "" || f.refused[keyReview] {
+		f.refused[keyFile] = true
 		return nil
 	}
 	if !f.searched {
@@ -875,22 +879,22 @@ func (f *follower) review(ctx context.Context, o outlook) error {
 				return err
 			}
 			f.log.Error().Err(err).Msg("the review draft could not be uploaded; /failover review hands it over")
-			f.given[keyFile] = true
+			f.refused[keyFile] = true
 			return nil
 		}
 		f.files[file.Name] = true
 	}
-	f.known[keyFile] = f.known[keyReview]
-	f.unrecorded[keyFile] = job{key: keyFile, ts: f.known[keyReview]}
+	f.posted[keyFile] = f.posted[keyReview]
+	f.unlogged[keyFile] = post{key: keyFile, ts: f.posted[keyReview]}
 	return f.recordAll(ctx)
 }
 
 // complete says that a resolved incident has nothing more to show.
 func (f *follower) complete() bool {
-	if f.dirty || len(f.lines) > 0 || len(f.unrecorded) > 0 {
+	if f.dirty || len(f.lines) > 0 || len(f.unlogged) > 0 {
 		return false
 	}
-	return f.b.opt.Review == nil || f.known[keyFile] != "" || f.given[keyFile]
+	return f.b.opt.Review == nil || f.posted[keyFile] != "" || f.refused[keyFile]
 }
 
 // sectionTen are the headings of the source document's review template.

@@ -55,11 +55,11 @@ func shown(m message) any {
 }
 
 func TestMessagesLookAsTheyDid(t *testing.T) {
-	question := func(id string) func(*Face, scene) message {
-		return func(b *Face, v scene) message { return b.questionMessage(v, v.Questions[id]) }
+	question := func(id string) func(*Face, incidentView) message {
+		return func(b *Face, v incidentView) message { return b.questionMessage(v, v.Questions[id]) }
 	}
-	card := func(b *Face, v scene) message { return b.cardMessage(v) }
-	up := func(b *Face, v scene) message {
+	card := func(b *Face, v incidentView) message { return b.cardMessage(v) }
+	up := func(b *Face, v incidentView) message {
 		var next time.Time
 		if v.ResolvedAt.IsZero() {
 			next = v.Now.Add(15 * time.Minute)
@@ -84,7 +84,7 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		story  *story
-		render func(*Face, scene) message
+		render func(*Face, incidentView) message
 	}{
 		{"card-declared", newStory("unplanned"), card},
 		{"card-readiness", newStory("unplanned").readiness(), card},
@@ -112,20 +112,20 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 		{"update-promoted", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), up},
 		{"update-aborted", aborted(), up},
 		{"update-resolved", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), up},
-		{"back", back(), func(b *Face, v scene) message {
+		{"back", back(), func(b *Face, v incidentView) message {
 			var o outlook
 			f := newFollower(b, inc)
 			f.notices(v, &o)
 			return o.jobs[0].m
 		}},
-		{"glass", broken(), func(b *Face, v scene) message {
+		{"break-glass", broken(), func(b *Face, v incidentView) message {
 			var o outlook
 			f := newFollower(b, inc)
-			f.shown = map[string]string{}
+			f.rendered = map[string]string{}
 			f.questions(v, &o)
 			return o.jobs[0].m
 		}},
-		{"review", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), func(b *Face, v scene) message {
+		{"review", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated().resolved(), func(b *Face, v incidentView) message {
 			r := v.review()
 			r.fill(commands.File{
 				Name: "inc-2026-0042-review.md", Title: "Review draft of INC-2026-0042: 23 measured, 9 to fill in",
@@ -133,12 +133,12 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 			})
 			return b.reviewMessage(v.ID, r, v.practice)
 		}},
-		{"review-missing", aborted().resolved(), func(b *Face, v scene) message {
+		{"review-missing", aborted().resolved(), func(b *Face, v incidentView) message {
 			r := v.review()
 			r.Missing = "the timeline cannot be read"
 			return b.reviewMessage(v.ID, r, v.practice)
 		}},
-		{"thread", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), func(b *Face, v scene) message {
+		{"thread", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), func(b *Face, v incidentView) message {
 			var lines []detail
 			s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
 			for _, e := range s.events {
@@ -152,7 +152,7 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := incident.Fold(c.story.events)
 			b := sober(t, c.story.at.Add(5*time.Second))
-			m := c.render(b, b.scene(s))
+			m := c.render(b, b.viewOf(s))
 			within(t, m)
 			golden(t, c.name, shown(m))
 		})
@@ -176,7 +176,7 @@ func TestWaitingForPeopleIsCountedAsTheRecordCountsIt(t *testing.T) {
 	} {
 		c.add()
 		b := sober(t, s.at.Add(time.Minute))
-		v := b.scene(incident.Fold(s.events))
+		v := b.viewOf(incident.Fold(s.events))
 		if got := v.waited() - v.Waited; got != c.want {
 			t.Errorf("%s: %s more, want %s", c.name, got, c.want)
 		}
@@ -226,7 +226,7 @@ func TestAQuestionIsCalledWhatItWasCalledWhenItWasAsked(t *testing.T) {
 		incident.ApprovalAsked{Question: "q8", Kind: incident.AskApprove, Step: "promote", Title: "Promote ecommerce-secondary and 2 more", Role: "approver"},
 		incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: "dns", Title: "Move the name", Role: "commander"})
 	b := sober(t, s.at)
-	v := b.scene(incident.Fold(s.events))
+	v := b.viewOf(incident.Fold(s.events))
 	for id, want := range map[string]string{"q8": "Promote ecommerce-secondary and 2 more", "q9": "Move the name stopped"} {
 		if m := b.questionMessage(v, v.Questions[id]); m.text != want {
 			t.Errorf("the question begins with %q, want %q", m.text, want)
@@ -265,7 +265,7 @@ func TestGoIsOfferedAsThingsStandNow(t *testing.T) {
 	} {
 		c.add()
 		b := sober(t, s.at)
-		v := b.scene(incident.Fold(s.events))
+		v := b.viewOf(incident.Fold(s.events))
 		m := b.questionMessage(v, v.Questions[goID])
 		if got := buttons(m); !slices.Equal(got, c.want) {
 			t.Errorf("%s: the question offers %q, want %q", c.name, got, c.want)
@@ -307,7 +307,7 @@ func TestTheUpdateSaysOnlyWhatWasMeasured(t *testing.T) {
 			"DOWN", "HAS THE DATABASE",
 		},
 	} {
-		u := sober(t, c.story.at).scene(incident.Fold(c.story.events)).update(c.story.at)
+		u := sober(t, c.story.at).viewOf(incident.Fold(c.story.events)).update(c.story.at)
 		if u.SourceIs != c.source || u.TargetIs != c.target {
 			t.Errorf("%s: %s, %s; want %s, %s", c.name, u.SourceIs, u.TargetIs, c.source, c.target)
 		}
@@ -328,7 +328,7 @@ func TestTheUpdateNamesWhoIsWaitedFor(t *testing.T) {
 		{"it is paused as well", asked().asked(approveID, 0).add(time.Second, "UCAROL", incident.RunPaused{}), "waiting for whoever ends the pause; for <@UBOB> or <@UCAROL>: Promote the database in us-west-2"},
 		{"nobody is waited for", newStory("unplanned").readiness().gone(), "Scale up (0 of 3)"},
 	} {
-		if got := sober(t, c.story.at).scene(incident.Fold(c.story.events)).doing(); got != c.want {
+		if got := sober(t, c.story.at).viewOf(incident.Fold(c.story.events)).doing(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -336,7 +336,7 @@ func TestTheUpdateNamesWhoIsWaitedFor(t *testing.T) {
 
 func TestTheImpactEndsWhereItIsSaidThatUsersAreServed(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
-	v := sober(t, s.at).scene(incident.Fold(s.events))
+	v := sober(t, s.at).viewOf(incident.Fold(s.events))
 	seen := v.Step("traffic").Ended
 	if c := v.card(); c.Mitigated != clockTime(seen) || c.Impact != text.Duration(seen.Sub(v.Declared.Began)) || !seen.Before(v.MitigatedAt) {
 		t.Errorf("since %s, impact %s; it began at %s, the name was seen at %s, mitigated at %s", c.Mitigated, c.Impact, v.Declared.Began, seen, v.MitigatedAt)
@@ -345,7 +345,7 @@ func TestTheImpactEndsWhereItIsSaidThatUsersAreServed(t *testing.T) {
 
 func TestActionsTakenAreWhatThisRunChanged(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried()
-	got := strings.Join(sober(t, s.at).scene(incident.Fold(s.events)).actions(), "\n")
+	got := strings.Join(sober(t, s.at).viewOf(incident.Fold(s.events)).actions(), "\n")
 	if !strings.Contains(got, "order-service") || strings.Contains(got, "payment-service") || strings.Contains(got, "more like it") {
 		t.Errorf("payment-service was at full size already, and the actions are:\n%s", got)
 	}
@@ -357,7 +357,7 @@ func TestEveryMessageOfARehearsalSaysSo(t *testing.T) {
 	s := newStory("planned").readiness().gone().scaleFails().retried().asked(approveID, 0)
 	b := sober(t, s.at)
 	b.opt.Rehearsal = true
-	v := b.scene(incident.Fold(s.events))
+	v := b.viewOf(incident.Fold(s.events))
 	messages := map[string]message{
 		"card": b.cardMessage(v), "update": b.updateMessage(v, "update/1", s.at), "answer": mrkdwn{}.reply(commands.Answer{Text: text.Format("no")}, true),
 		"thread": b.detailMessage(v, []detail{{seq: 1, at: s.at, what: "ok"}}),
@@ -473,7 +473,7 @@ func TestNoTextIsTooLongForSlack(t *testing.T) {
 		t.Run(ending.name, func(t *testing.T) {
 			s.add(time.Second, "UALICE", ending.body)
 			b := sober(t, s.at)
-			v := b.scene(incident.Fold(s.events))
+			v := b.viewOf(incident.Fold(s.events))
 			messages := []message{b.cardMessage(v), b.updateMessage(v, "update/1", s.at)}
 			for _, q := range v.Questions {
 				messages = append(messages, b.questionMessage(v, q))
@@ -499,7 +499,7 @@ func TestNoTextIsTooLongForSlack(t *testing.T) {
 }
 
 func TestAnApprovalIsCalledTheSameBeforeItIsAskedFor(t *testing.T) {
-	p := &frozen{steps: map[string]*runbook.Step{
+	p := &planView{steps: map[string]*runbook.Step{
 		"fence":  {ID: "fence", Title: "Stop the writers", Approval: &runbook.Approval{By: "approver", Covers: []string{"cache", "switch"}}},
 		"switch": {ID: "switch", Title: "Switch the database over", NoReturn: true},
 		"cache":  {ID: "cache", Title: "Promote the cache"},
@@ -542,12 +542,12 @@ func TestEachOfSeveralButtonsSaysWhatItIsFor(t *testing.T) {
 	} {
 		s := stoppedMany(n)
 		b := sober(t, s.at)
-		v := b.scene(incident.Fold(s.events))
+		v := b.viewOf(incident.Fold(s.events))
 		if got := labels(b.cardMessage(v).blocks); !slices.Equal(got, want) {
 			t.Errorf("%d questions: %q, want %q", n, got, want)
 		}
 		f := newFollower(b, v.ID)
-		f.known = map[string]string{keyQuestion + "f0": "1.1", keyQuestion + "f1": "1.2"}
+		f.posted = map[string]string{keyQuestion + "f0": "1.1", keyQuestion + "f1": "1.2"}
 		want = append(slices.DeleteFunc(slices.Clone(want), func(l string) bool { return slices.Contains([]string{"Pause", "Timeline", "Abort …"}, l) }), "Abort …")
 		if got := labels(f.asked(v).rows); !slices.Equal(got, want) {
 			t.Errorf("below the update of %d questions: %q, want %q", n, got, want)
@@ -558,7 +558,7 @@ func TestEachOfSeveralButtonsSaysWhatItIsFor(t *testing.T) {
 func TestWhatTheCardHasNoButtonsForIsCounted(t *testing.T) {
 	s := stoppedMany(questionsOnCard + 2)
 	b := sober(t, s.at)
-	v := b.scene(incident.Fold(s.events))
+	v := b.viewOf(incident.Fold(s.events))
 	card := asJSON(t, b.cardMessage(v).blocks)
 	if !strings.Contains(card, "and 2 more questions, answered where each was asked") || strings.Count(card, "*Waiting for") != questionsOnCard {
 		t.Errorf("the card says %s", card)
@@ -572,7 +572,7 @@ func TestWhatTheCardHasNoButtonsForIsCounted(t *testing.T) {
 func TestAfterAnAbortTheCardSaysWhatWasCutOffAndTheImpactGoesOn(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().add(time.Second, "UALICE", incident.RunAborted{Reason: "x"})
 	later := s.at.Add(5 * time.Minute)
-	v := sober(t, later).scene(incident.Fold(s.events))
+	v := sober(t, later).viewOf(incident.Fold(s.events))
 	lines := map[string]sectionLine{}
 	for _, l := range v.sections() {
 		lines[l.Title] = l
@@ -585,7 +585,7 @@ func TestAfterAnAbortTheCardSaysWhatWasCutOffAndTheImpactGoesOn(t *testing.T) {
 		t.Errorf("%q is not on the card: %s", want, says())
 	}
 	s.add(time.Minute, "UALICE", incident.IncidentResolved{})
-	v = sober(t, later).scene(incident.Fold(s.events))
+	v = sober(t, later).viewOf(incident.Fold(s.events))
 	if want := "Impact " + text.Duration(s.at.Sub(v.Declared.Began)); !strings.Contains(says(), want) || strings.Contains(says(), "so far") {
 		t.Errorf("%q is not on the card: %s", want, says())
 	}
@@ -597,7 +597,7 @@ func TestWhatOneYesCoversIsNumbered(t *testing.T) {
 		Effects: []incident.Effect{{Step: "promote", What: "the writer moves"}, {Step: "cache", What: "the cache moves"}},
 	})
 	b := sober(t, s.at)
-	v := b.scene(incident.Fold(s.events))
+	v := b.viewOf(incident.Fold(s.events))
 	said := asJSON(t, b.questionMessage(v, v.Questions["q8"]).blocks)
 	for _, want := range []string{"*What happens, 1 of 2*  the writer moves", "*What happens, 2 of 2*  the cache moves"} {
 		if !strings.Contains(said, want) {
@@ -609,7 +609,7 @@ func TestWhatOneYesCoversIsNumbered(t *testing.T) {
 func TestTheUpdateSaysWhatTakesLongerThanUsualWhileAPersonIsWaitedFor(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted()
 	s.add(time.Second, incident.Bot, incident.ApprovalAsked{Question: "q9", Kind: incident.AskFailed, Step: "dns", Title: "Move the name", Role: "commander"})
-	v := sober(t, s.at.Add(13*time.Minute)).scene(incident.Fold(s.events))
+	v := sober(t, s.at.Add(13*time.Minute)).viewOf(incident.Fold(s.events))
 	want := "waiting for <@UALICE>, <@UBOB> or <@UCAROL>: Move the name stopped; “The database takes writes” takes longer than usual (6 min)"
 	if got := v.doing(); got != want {
 		t.Errorf("%q, want %q", got, want)
@@ -619,7 +619,7 @@ func TestTheUpdateSaysWhatTakesLongerThanUsualWhileAPersonIsWaitedFor(t *testing
 func TestTheCardSaysWhatTakesLongerThanUsual(t *testing.T) {
 	s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted() // writable: usually 6 min
 	for after, slow := range map[time.Duration]bool{11 * time.Minute: false, 13 * time.Minute: true} {
-		card, err := json.Marshal(sober(t, s.at.Add(after)).cardMessage(sober(t, s.at.Add(after)).scene(incident.Fold(s.events))).blocks)
+		card, err := json.Marshal(sober(t, s.at.Add(after)).cardMessage(sober(t, s.at.Add(after)).viewOf(incident.Fold(s.events))).blocks)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -645,7 +645,7 @@ func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
 		"Not confirmed: The database takes writes":    waited,
 		"Scale up order-service stopped":              failed,
 	} {
-		v := sober(t, s.at).scene(incident.Fold(s.events))
+		v := sober(t, s.at).viewOf(incident.Fold(s.events))
 		if got := v.about(v.Questions["q9"]); got != want {
 			t.Errorf("headed %q, want %q", got, want)
 		}
@@ -655,7 +655,7 @@ func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
 func TestTheButtonsSurviveAnyText(t *testing.T) {
 	s := endless()
 	b := sober(t, s.at)
-	v := b.scene(incident.Fold(s.events))
+	v := b.viewOf(incident.Fold(s.events))
 	verbs := map[string]bool{}
 	for _, block := range b.cardMessage(v).blocks {
 		if a, ok := block.(*slack.ActionBlock); ok {
@@ -694,7 +694,7 @@ func BenchmarkCard(b *testing.B) {
 			runtime.GC() // a hundred thousand events in memory are no part of the card
 			b.ResetTimer()
 			for b.Loop() {
-				if m := bot.cardMessage(bot.scene(state)); len(m.blocks) == 0 {
+				if m := bot.cardMessage(bot.viewOf(state)); len(m.blocks) == 0 {
 					b.Fatal("an empty card")
 				}
 			}

@@ -38,19 +38,19 @@ const (
 // whole from the record, one replica publishes, and of two views the later is the
 // truer. A refused one would only have to be published again.
 type homes struct {
-	b    *Face
-	bell bell
+	b      *Face
+	wakeUp wakeUp
 
 	mu     sync.Mutex
 	opened map[string]bool
 	due    map[string]bool // to be looked at whoever carries the run out
 
 	// Of the goroutine alone.
-	turn   turn
-	shown  map[string]shownHome
-	helped map[string]helped
-	fails  int
-	later  time.Time
+	ownership ownership
+	shown     map[string]shownHome
+	helped    map[string]helped
+	fails     int
+	later     time.Time
 }
 
 // shownHome is what somebody's App Home shows.
@@ -65,7 +65,7 @@ type helped struct{ when, text string }
 
 func newHomes(b *Face) *homes {
 	return &homes{
-		b: b, bell: bell{clock: b.clock}, turn: turn{b: b}, opened: map[string]bool{}, due: map[string]bool{},
+		b: b, wakeUp: wakeUp{clock: b.clock}, ownership: ownership{b: b}, opened: map[string]bool{}, due: map[string]bool{},
 		shown: map[string]shownHome{}, helped: map[string]helped{},
 	}
 }
@@ -75,14 +75,14 @@ func (h *homes) open(person string) {
 	if person == "" {
 		return
 	}
-	h.b.on(partHome) // there is one, or it could not be opened
+	h.b.on(featureHome) // there is one, or it could not be opened
 	h.mu.Lock()
 	if len(h.opened) < homesMax {
 		h.opened[person] = true
 	}
 	h.due[person] = true
 	h.mu.Unlock()
-	h.bell.ring()
+	h.wakeUp.signal()
 }
 
 // stir looks at the App Home of somebody who did something, if they have it open.
@@ -94,7 +94,7 @@ func (h *homes) stir(person string) {
 	}
 	h.mu.Unlock()
 	if known {
-		h.bell.ring()
+		h.wakeUp.signal()
 	}
 }
 
@@ -106,15 +106,15 @@ func (h *homes) run(ctx context.Context) {
 			wait = min(slowest, time.Second<<min(h.fails-1, 5))
 			h.later = h.b.clock.Now().Add(wait)
 			h.b.log.Debug().Err(err).Dur("again_in", wait).Msg("an App Home does not show the newest state")
-			_ = h.bell.sleep(ctx, wait, nil)
+			_ = h.wakeUp.sleep(ctx, wait, nil)
 			continue
 		}
 		h.fails = 0
 		if !stand.open {
-			_ = h.bell.sleep(ctx, wait, nil)
+			_ = h.wakeUp.sleep(ctx, wait, nil)
 			continue
 		}
-		err = h.bell.sleep(ctx, wait, func(ctx context.Context) error { return h.b.opt.Book.Log().Wait(ctx, stand.id, stand.seq) })
+		err = h.wakeUp.sleep(ctx, wait, func(ctx context.Context) error { return h.b.opt.Book.Log().Wait(ctx, stand.id, stand.seq) })
 		if err != nil {
 			_ = h.b.clock.Sleep(ctx, time.Second)
 		}
@@ -146,8 +146,8 @@ func (h *homes) stand(ctx context.Context) standing {
 				st.coming = true // it is being started at this moment
 				return
 			}
-			if h.turn.id != id {
-				h.turn = turn{b: h.b, id: id}
+			if h.ownership.id != id {
+				h.ownership = ownership{b: h.b, id: id}
 			}
 			h.standing(s, &st)
 		})
@@ -157,8 +157,8 @@ func (h *homes) stand(ctx context.Context) standing {
 }
 
 func (h *homes) standing(s *incident.State, st *standing) {
-	v := h.b.scene(s)
-	st.id, st.seq, st.ours, st.phase, st.open = h.turn.id, s.Seq, h.turn.ours(s), s.Phase(), s.ResolvedAt.IsZero()
+	v := h.b.viewOf(s)
+	st.id, st.seq, st.ours, st.phase, st.open = h.ownership.id, s.Seq, h.ownership.ours(s), s.Phase(), s.ResolvedAt.IsZero()
 	for _, q := range s.Questions {
 		waits := v.awaits(q)
 		st.asked = append(st.asked, waits...)
@@ -179,7 +179,7 @@ func (h *homes) pass(ctx context.Context) (st standing, wait time.Duration, err 
 	if wait := h.later.Sub(now); wait > 0 {
 		return st, wait, nil
 	}
-	if h.b.off(partHome) {
+	if h.b.off(featureHome) {
 		return st, never, nil
 	}
 	st = h.stand(ctx)
@@ -222,7 +222,7 @@ func (h *homes) pass(ctx context.Context) (st standing, wait time.Duration, err 
 			return st, 0, err
 		}
 		if err != nil {
-			h.b.shrug(partHome, err, "an App Home cannot be published; everything else goes on")
+			h.b.logOnce(featureHome, err, "an App Home cannot be published; everything else goes on")
 		}
 		h.settled(person)
 		h.shown[person] = shownHome{looks: looks, drawn: now, at: h.b.clock.Now()}
@@ -291,7 +291,7 @@ func (h *homes) draw(ctx context.Context, person string, st standing, then time.
 		return blocks, look(blocks), nil
 	}
 	err = b.opt.Book.View(ctx, st.id, func(s *incident.State) {
-		v := b.scene(s)
+		v := b.viewOf(s)
 		blocks = b.home(v.home(p, listed, b.opt.Channel, help), v.practice)
 		v.Now = then
 		before = look(b.home(v.home(p, listed, b.opt.Channel, help), v.practice))
@@ -375,8 +375,8 @@ type homePart struct {
 }
 
 // waitsFor says whether a question waits, or waited, for that person, and whether
-// only to break the glass.
-func (v scene) waitsFor(p incident.Person, q *incident.Question) (waits, glass bool) {
+// only by break-glass.
+func (v incidentView) waitsFor(p incident.Person, q *incident.Question) (waits, glass bool) {
 	if slices.ContainsFunc(v.Answerers(q), func(one incident.Person) bool { return one.ID == p.ID }) {
 		return true, false
 	}
@@ -385,7 +385,7 @@ func (v scene) waitsFor(p incident.Person, q *incident.Question) (waits, glass b
 }
 
 // awaits are the Slack ids of those for whom a question waits.
-func (v scene) awaits(q *incident.Question) []string {
+func (v incidentView) awaits(q *incident.Question) []string {
 	var out []incident.Person
 	for _, p := range v.Roster {
 		if waits, _ := v.waitsFor(p, q); waits {
@@ -397,12 +397,12 @@ func (v scene) awaits(q *incident.Question) []string {
 
 // resolves says that the run is over and that person is waited for to say that the
 // incident is.
-func (v scene) resolves(p incident.Person) bool {
+func (v incidentView) resolves(p incident.Person) bool {
 	return p.ID == v.Declared.Commander && v.Ends()
 }
 
 // home is what somebody's App Home shows: first what waits for them.
-func (v scene) home(p incident.Person, listed bool, channel, help string) []homePart {
+func (v incidentView) home(p incident.Person, listed bool, channel, help string) []homePart {
 	if !v.ResolvedAt.IsZero() {
 		c := v.card()
 		return []homePart{{homeView: homeView{Nothing: true, Last: &c, Ended: dayTime(v.ResolvedAt), Help: help}}}

@@ -427,7 +427,7 @@ func TestAppHomeLooksAsItDid(t *testing.T) {
 		{"home-approval", "UBOB", untilAsked(), ""},
 		{"home-approval-asker", "UALICE", untilAsked(), ""},
 		{"home-failed-step", "UALICE", newStory("unplanned").readiness().gone().scaleFails(), ""},
-		{"home-glass", "UBOB", glass(), ""},
+		{"home-break-glass", "UBOB", glass(), ""},
 		{"home-paused", "UCAROL", newStory("planned").readiness().gone().add(time.Second, "UCAROL", incident.RunPaused{Reason: "a call with AWS"}), ""},
 		{"home-outsider", "UEVE", untilAsked(), "Regions: us-east-1 and us-west-2. You are not on the roster: you can use status and help."},
 		{"home-mitigated", "UALICE", untilAsked().promoted().mitigated(), ""},
@@ -435,7 +435,7 @@ func TestAppHomeLooksAsItDid(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := sober(t, c.story.at.Add(5*time.Second))
-			v := b.scene(incident.Fold(c.story.events))
+			v := b.viewOf(incident.Fold(c.story.events))
 			p, listed := b.rostered(c.person)
 			blocks := b.home(v.home(p, listed, channel, c.help), v.practice)
 			fits(t, blocks)
@@ -484,7 +484,7 @@ func TestNoTextIsTooLongForAppHome(t *testing.T) {
 	} {
 		s.add(time.Second, "UALICE", end)
 		b := sober(t, s.at)
-		v := b.scene(incident.Fold(s.events))
+		v := b.viewOf(incident.Fold(s.events))
 		for _, p := range append(roster, incident.Person{ID: "UEVE"}) {
 			fits(t, b.home(v.home(p, len(p.Roles) > 0, channel, strings.Repeat("`/failover x` &lt;!channel&gt; ", 500)), true))
 		}

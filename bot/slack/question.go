@@ -22,7 +22,7 @@ type questionView struct {
 	By                       string
 	Again                    string
 	Times                    int
-	Glass                    string // who may now approve alone
+	BreakGlass               string // who may now approve alone
 	Effects                  []effectView
 	Confirm                  string
 	Target                   string
@@ -45,7 +45,7 @@ type questionView struct {
 	Maybe, Missing, Locked       bool
 }
 
-func (v scene) question(q *incident.Question) questionView {
+func (v incidentView) question(q *incident.Question) questionView {
 	w := questionView{
 		Title: v.about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
 		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
@@ -67,7 +67,7 @@ func (v scene) question(q *incident.Question) questionView {
 			glass = append(glass, v.who(p.ID))
 		}
 	}
-	w.Glass = strings.Join(glass, " or ")
+	w.BreakGlass = strings.Join(glass, " or ")
 	if d := line(q.Digest); d != "" {
 		w.Digest = d[:min(6, len(d))]
 	}
@@ -100,7 +100,7 @@ func (v scene) question(q *incident.Question) questionView {
 
 // about is what a question is about. What was declined did not stop, and of what
 // is only looked for the title would read as if it were so.
-func (v scene) about(q *incident.Question) string {
+func (v incidentView) about(q *incident.Question) string {
 	t := lineOf(q.Title, 200)
 	if q.Kind != incident.AskFailed {
 		return t
@@ -116,7 +116,7 @@ func (v scene) about(q *incident.Question) string {
 }
 
 // lastApproval is the approval of a step that was asked for last, if any.
-func (v scene) lastApproval(step string) (last *incident.Question) {
+func (v incidentView) lastApproval(step string) (last *incident.Question) {
 	for _, q := range v.Questions {
 		if q.Kind == incident.AskApprove && q.Step == step && (last == nil || q.AskedAt.After(last.AskedAt)) {
 			last = q
@@ -126,7 +126,7 @@ func (v scene) lastApproval(step string) (last *incident.Question) {
 }
 
 // gate says how what Go needs stands now; once Go was given, what it passed.
-func (v scene) gate(q *incident.Question, w *questionView) {
+func (v incidentView) gate(q *incident.Question, w *questionView) {
 	r := v.Readiness()
 	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, v.bad(r)
 	if len(w.Bad) > badMax {
@@ -150,7 +150,7 @@ func (v scene) gate(q *incident.Question, w *questionView) {
 
 // looks is a word for how a question has to be shown: it is shown again when
 // that changes.
-func (v scene) looks(q *incident.Question) string {
+func (v incidentView) looks(q *incident.Question) string {
 	switch {
 	case !v.Asks(q):
 		return "closed"
@@ -163,7 +163,7 @@ func (v scene) looks(q *incident.Question) string {
 	return "open"
 }
 
-func (v scene) failure(q *incident.Question, w *questionView) {
+func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
 	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
@@ -193,7 +193,7 @@ func waits(n int) string {
 }
 
 // outcome says how a question ended.
-func (v scene) outcome(q *incident.Question) string {
+func (v incidentView) outcome(q *incident.Question) string {
 	at := clockTime(q.At)
 	reason := ""
 	if q.Reason != "" {
@@ -202,7 +202,7 @@ func (v scene) outcome(q *incident.Question) string {
 	switch q.Answer {
 	case "approve":
 		if q.BrokeGlass {
-			return "Approved alone by " + v.who(q.By) + ", who broke the glass, at " + at + reason
+			return "Approved alone by " + v.who(q.By) + " (break-glass) at " + at + reason
 		}
 		return "Approved by " + v.who(q.By) + " at " + at + reason
 	case "go":
@@ -232,7 +232,7 @@ func (v scene) outcome(q *incident.Question) string {
 
 // questionMessage is a question of its own at the bottom of the channel; without
 // buttons once it is answered.
-func (b *Face) questionMessage(v scene, q *incident.Question) message {
+func (b *Face) questionMessage(v incidentView, q *incident.Question) message {
 	var rows []slack.Block
 	if v.Asks(q) {
 		rows = row("question/"+q.Question, v.choices(q)...)

@@ -205,7 +205,7 @@ func (e envelope) quietly(log zerolog.Logger) {
 // once hands an envelope to a goroutine of its own, unless the envelope, or what
 // it is about, was here before. done ends what the caller began with Busy.
 func (b *Face) once(ctx context.Context, done func(), e envelope, about string, do func(context.Context)) {
-	_, first := b.heard.first(e.id, about)
+	_, first := b.requests.first(e.id, about)
 	if !first {
 		b.log.Debug().Str("envelope", e.id).Msg("a repeat")
 		done()
@@ -250,12 +250,12 @@ func (b *Face) spawn(done func(), do func()) {
 	})
 }
 
-// memory knows what was heard, so that a repeat is not taken for a second wish.
+// dedup knows which requests there were, so that a repeat is not taken for a second wish.
 // It is a courtesy: the timeline knows repeats by their Request, also after a
 // restart.
-type memory struct {
+type dedup struct {
 	mu    sync.Mutex
-	heard map[string]*answer
+	seen  map[string]*answer
 	order []string
 }
 
@@ -267,25 +267,25 @@ type answer struct {
 
 const remembered = 5000
 
-func newMemory() *memory { return &memory{heard: map[string]*answer{}} }
+func newDedup() *dedup { return &dedup{seen: map[string]*answer{}} }
 
-// first says whether none of these was heard before, and returns the answer that
+// first says whether none of these was there before, and returns the answer that
 // all of them share.
-func (m *memory) first(ids ...string) (*answer, bool) {
+func (m *dedup) first(ids ...string) (*answer, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if a := m.heard[id]; a != nil {
+		if a := m.seen[id]; a != nil {
 			return a, false
 		}
 	}
 	a := &answer{done: make(chan struct{})}
 	for _, id := range ids {
-		m.heard[id] = a
+		m.seen[id] = a
 		m.order = append(m.order, id)
 	}
 	for len(m.order) > remembered {
-		delete(m.heard, m.order[0])
+		delete(m.seen, m.order[0])
 		m.order = m.order[1:]
 	}
 	return a, true

@@ -207,7 +207,7 @@ func sober(t testing.TB, now time.Time) *Face {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Face{opt: Options{Roster: roster}, clock: stopped{now: now}, log: zerolog.Nop(), words: w, frozen: map[*runbook.Plan]*frozen{}, face: mrkdwn{user: Options{Roster: roster}.userOf}}
+	return &Face{opt: Options{Roster: roster}, clock: stopped{now: now}, log: zerolog.Nop(), words: w, planViews: map[*runbook.Plan]*planView{}, face: mrkdwn{user: Options{Roster: roster}.userOf}}
 }
 
 // stopped is a clock that only shows the time.

@@ -23,7 +23,7 @@ type updateView struct {
 	Unprotected                        bool
 }
 
-func (v scene) update(next time.Time) updateView {
+func (v incidentView) update(next time.Time) updateView {
 	d := v.Declared
 	u := updateView{
 		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.Now),
@@ -70,7 +70,7 @@ func (v scene) update(next time.Time) updateView {
 
 // sourceIs says how the Region is that is left: down only once enough views have
 // found it so, for until then nobody has measured it. In a planned move nobody does.
-func (v scene) sourceIs() string {
+func (v incidentView) sourceIs() string {
 	if v.Mode != "unplanned" {
 		return "planned move"
 	}
@@ -95,7 +95,7 @@ const actionsMax = 12
 
 // actions are the changes that this run made so far: a line for each, or one for
 // all the copies of a step. What was there already is none of them.
-func (v scene) actions() []string {
+func (v incidentView) actions() []string {
 	var out []string
 	type sum struct {
 		title string
@@ -140,7 +140,7 @@ func (v scene) actions() []string {
 }
 
 // doing is what is going on now, in a few words.
-func (v scene) doing() string {
+func (v incidentView) doing() string {
 	switch v.Phase() {
 	case "resolved":
 		return ""
@@ -182,7 +182,7 @@ func (v scene) doing() string {
 // questions, and on those that are about to be asked, for everything before them
 // is done. A section that ends right before a question would otherwise have an
 // update that does not know of it.
-func (v scene) awaited() []string {
+func (v incidentView) awaited() []string {
 	var whom []string
 	what := map[string][]string{}
 	add := func(who, to string) {
@@ -216,14 +216,14 @@ func (v scene) awaited() []string {
 	return out
 }
 
-func (b *Face) updateMessage(v scene, key string, next time.Time) message {
+func (b *Face) updateMessage(v incidentView, key string, next time.Time) message {
 	m := compose(b.words.say("update", v.update(next)), v.practice)
 	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": "update", "state": v.Phase()}
 	return m
 }
 
 // noticeMessage is anything else that is said once.
-func (b *Face) noticeMessage(v scene, key, kind, template string, view any, buttons ...commands.Button) message {
+func (b *Face) noticeMessage(v incidentView, key, kind, template string, view any, buttons ...commands.Button) message {
 	m := compose(b.words.say(template, view), v.practice)
 	if len(buttons) > 0 {
 		m = compose(b.words.say(template, view), v.practice, row("notice", buttons...)...)

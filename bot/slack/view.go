@@ -13,16 +13,16 @@ import (
 	"github.com/failoverbot/failoverbot/incident/view"
 )
 
-// frozen is the plan of a run as the messages need it, worked out once.
-type frozen struct {
+// planView is the plan of a run as the messages need it, worked out once.
+type planView struct {
 	*runbook.Plan
 	steps    map[string]*runbook.Step
 	noReturn string // title of the first point of no return
 	approval int
 }
 
-func arrange(p *runbook.Plan) *frozen {
-	f := &frozen{Plan: p, steps: map[string]*runbook.Step{}}
+func arrange(p *runbook.Plan) *planView {
+	f := &planView{Plan: p, steps: map[string]*runbook.Step{}}
 	for i := range f.Steps {
 		s := &f.Steps[i]
 		f.steps[s.ID] = s
@@ -37,7 +37,7 @@ func arrange(p *runbook.Plan) *frozen {
 }
 
 // title is what people call a step.
-func (f *frozen) title(step string) string {
+func (f *planView) title(step string) string {
 	if s := f.steps[step]; s != nil && s.Title != "" {
 		return lineOf(s.Title, 120)
 	}
@@ -46,7 +46,7 @@ func (f *frozen) title(step string) string {
 
 // heading is what an approval of the step will be headed by: the point of no return
 // that it covers, if there is one.
-func (f *frozen) heading(s *runbook.Step) string {
+func (f *planView) heading(s *runbook.Step) string {
 	if s.Approval != nil && !s.NoReturn {
 		for _, id := range s.Approval.Covers {
 			if c := f.steps[id]; c != nil && c.NoReturn {
@@ -57,19 +57,19 @@ func (f *frozen) heading(s *runbook.Step) string {
 	return f.title(s.ID)
 }
 
-// scene is what there is to see of an incident at one moment. Making it costs as
+// incidentView is what there is to see of an incident at one moment. Making it costs as
 // much as the plan is long, however long the timeline is.
-type scene struct {
+type incidentView struct {
 	view.View
-	plan     *frozen
+	plan     *planView
 	practice bool
 }
 
 // waited is how long nothing but people was waited for, up to now.
-func (v scene) waited() time.Duration { return v.Waiting(v.Now) }
+func (v incidentView) waited() time.Duration { return v.Waiting(v.Now) }
 
 // who mentions a person who has an id on Slack, and names others.
-func (v scene) who(actor string) string { return whom(v.Roster, actor) }
+func (v incidentView) who(actor string) string { return whom(v.Roster, actor) }
 
 func whom(roster incident.Roster, actor string) string {
 	if actor == "" || actor == incident.Bot {
@@ -96,7 +96,7 @@ func users(people []incident.Person) []string {
 }
 
 // may are those who may answer a question, as mentions.
-func (v scene) may(q *incident.Question) []string {
+func (v incidentView) may(q *incident.Question) []string {
 	var out []string
 	for _, p := range v.Answerers(q) {
 		out = append(out, v.who(p.ID))
@@ -108,7 +108,7 @@ func (v scene) may(q *incident.Question) []string {
 }
 
 // named are those of a role, as mentions.
-func (v scene) named(role string) []string {
+func (v incidentView) named(role string) []string {
 	var out []string
 	for _, p := range v.Roster {
 		if slices.Contains(p.Roles, role) {
@@ -132,7 +132,7 @@ type sectionLine struct {
 	Ended       time.Time
 }
 
-func (v scene) sections() []sectionLine {
+func (v incidentView) sections() []sectionLine {
 	var out []sectionLine
 	for _, c := range v.Sections() {
 		out = append(out, v.sectionLine(c))
@@ -140,7 +140,7 @@ func (v scene) sections() []sectionLine {
 	return out
 }
 
-func (v scene) sectionLine(c view.Section) sectionLine {
+func (v incidentView) sectionLine(c view.Section) sectionLine {
 	l := sectionLine{
 		Title: lineOf(c.Title, 80), Total: c.Total, Done: c.Done, Changes: c.Changes, Ended: c.Ended,
 		Finished: c.Finished(), Busy: len(c.Running) > 0, Asked: c.Asked != nil,
@@ -216,7 +216,7 @@ type finding struct {
 
 // bad are the findings that are not well, and whether advice or a lock says how much
 // that matters.
-func (v scene) bad(r view.Readiness) []finding {
+func (v incidentView) bad(r view.Readiness) []finding {
 	var out []finding
 	for i := range r.Bad {
 		s := &r.Bad[i]
@@ -233,7 +233,7 @@ func (v scene) bad(r view.Readiness) []finding {
 }
 
 // finding says how a step stands.
-func (v scene) finding(s *runbook.Step) finding {
+func (v incidentView) finding(s *runbook.Step) finding {
 	st := v.Step(s.ID)
 	f := finding{Mark: "·", Title: v.plan.title(s.ID)}
 	switch st.Status {
@@ -259,7 +259,7 @@ func (v scene) finding(s *runbook.Step) finding {
 // views are what the Region that is left is judged by, and the judgement. It
 // counts the views, so they come one by one below it until it is done; when it
 // failed it is among what is not well.
-func (v scene) views() []finding {
+func (v incidentView) views() []finding {
 	var out []finding
 	for _, s := range v.Showing(incident.Quorum) {
 		if !v.Gate(s.ID) {
@@ -284,7 +284,7 @@ func (v scene) views() []finding {
 }
 
 // titles of steps.
-func (v scene) titles(steps []runbook.Step) []string {
+func (v incidentView) titles(steps []runbook.Step) []string {
 	var out []string
 	for _, s := range steps {
 		out = append(out, v.plan.title(s.ID))
@@ -294,7 +294,7 @@ func (v scene) titles(steps []runbook.Step) []string {
 
 // passed counts what an update is due for: declared, Go, each section of changes
 // that is done, mitigated, aborted, resolved. It only grows.
-func (v scene) passed() int {
+func (v incidentView) passed() int {
 	n := 0
 	if !v.DeclaredAt.IsZero() {
 		n++
@@ -316,7 +316,7 @@ func (v scene) passed() int {
 }
 
 // commander is the Slack id of whoever commands, as a list of one or none.
-func (v scene) commander() []string {
+func (v incidentView) commander() []string {
 	out := []string{}
 	if user := v.Roster.On(incident.FaceSlack, v.Declared.Commander); user != "" {
 		out = append(out, user)

@@ -103,7 +103,7 @@ func join(id incident.ID, on string) string { return string(id) + "|" + on }
 // if commands can tell soon enough; otherwise the form closes and the answer
 // follows.
 func (b *Face) submit(ctx context.Context, done func(), e envelope, c slack.InteractionCallback) {
-	said, first := b.heard.first(e.id)
+	said, first := b.requests.first(e.id)
 	if !first {
 		b.spawn(done, func() {
 			resume := b.clock.Idle()

@@ -6,8 +6,8 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 )
 
-// turn knows whether it is this replica that speaks about an incident.
-type turn struct {
+// ownership knows whether it is this replica that speaks about an incident.
+type ownership struct {
 	b     *Face
 	id    incident.ID
 	alone time.Time
@@ -16,7 +16,7 @@ type turn struct {
 // ours is true for the replica that carries the run out, or carried it to its
 // end. One that lost it is silent at once. What a finished run left unsaid is said
 // by whoever finds it.
-func (t *turn) ours(s *incident.State) bool {
+func (t *ownership) ours(s *incident.State) bool {
 	if t.b.opt.Holds(t.id) {
 		t.alone = time.Time{}
 		return true

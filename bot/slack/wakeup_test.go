@@ -14,7 +14,7 @@ func TestABellIsHeardAsleepAndAwake(t *testing.T) {
 	defer clock.Close()
 	busy := clock.Busy()
 	defer busy()
-	b := &bell{clock: clock}
+	b := &wakeUp{clock: clock}
 	ctx := t.Context()
 	const long = time.Hour
 	took := func(what string, want time.Duration, sleep func() error) error {
@@ -27,8 +27,8 @@ func TestABellIsHeardAsleepAndAwake(t *testing.T) {
 		return err
 	}
 
-	b.ring()
-	b.ring()
+	b.signal()
+	b.signal()
 	if err := took("what rang while nobody slept", 0, func() error { return b.sleep(ctx, long, nil) }); err != nil {
 		t.Error(err)
 	}
@@ -48,7 +48,7 @@ func TestABellIsHeardAsleepAndAwake(t *testing.T) {
 	go func() {
 		defer ringer()
 		_ = clock.Sleep(ctx, time.Minute)
-		b.ring()
+		b.signal()
 	}()
 	if err := took("a sleep that is rung for", time.Minute, func() error { return b.sleep(ctx, long, nil) }); err != nil {
 		t.Error(err)

@@ -8,9 +8,9 @@ import (
 
 // Parts of Slack that the bot works without.
 const (
-	partPin   = "pin"
-	partTopic = "topic"
-	partHome  = "home"
+	featurePin   = "pin"
+	featureTopic = "topic"
+	featureHome  = "home"
 )
 
 // passing says that the same call may succeed another time: the answer was lost,
@@ -38,9 +38,9 @@ func lacking(err error) bool {
 	return false
 }
 
-// shrug takes note that Slack refused a part that the bot works without. Each
+// logOnce takes note that Slack refused a part that the bot works without. Each
 // reason is logged once in a life.
-func (b *Face) shrug(part string, err error, says string) {
+func (b *Face) logOnce(part string, err error, says string) {
 	b.mu.Lock()
 	seen := b.shrugged[part+"/"+code(err)]
 	b.shrugged[part+"/"+code(err)] = true

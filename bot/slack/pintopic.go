@@ -26,7 +26,7 @@ const topicMax = 250
 // never is how long something sleeps that is woken when there is something to do.
 const never = time.Hour
 
-// marks are what makes an incident stand out in its channel beside its messages:
+// pinAndTopic are what makes an incident stand out in its channel beside its messages:
 // the card is pinned, and the topic says where things stand. They are a courtesy,
 // so they have a goroutine of their own, which the messages never wait for, and
 // what Slack refuses is logged once and left.
@@ -34,16 +34,16 @@ const never = time.Hour
 // Nothing has to be remembered for the pin: to pin twice is the same as once. The
 // topic that was there before is kept in the metadata of the card, and only once
 // the card carries it another one is set; so the next life finds it again.
-type marks struct {
-	b    *Face
-	id   incident.ID
-	log  zerolog.Logger
-	bell bell
+type pinAndTopic struct {
+	b      *Face
+	id     incident.ID
+	log    zerolog.Logger
+	wakeUp wakeUp
 	// unkept is called when there is a topic to keep that the card does not carry.
 	unkept func()
 
 	mu      sync.Mutex
-	want    wish
+	want    desired
 	before  *string // the topic that was there before; nil until it is known
 	carried bool    // by a card that is in the channel
 
@@ -59,8 +59,8 @@ type marks struct {
 	later    time.Time // nothing is tried before
 }
 
-// wish is what the marks should be.
-type wish struct {
+// desired is what the pin and topic should be.
+type desired struct {
 	ours  bool
 	card  string // its timestamp; empty until it is posted
 	head  string // how each topic of this incident begins
@@ -68,23 +68,23 @@ type wish struct {
 	last  bool   // all is said: the pin comes off
 }
 
-func newMarks(b *Face, id incident.ID, log zerolog.Logger, unkept func()) *marks {
-	return &marks{b: b, id: id, log: log, bell: bell{clock: b.clock}, unkept: unkept}
+func newMarks(b *Face, id incident.ID, log zerolog.Logger, unkept func()) *pinAndTopic {
+	return &pinAndTopic{b: b, id: id, log: log, wakeUp: wakeUp{clock: b.clock}, unkept: unkept}
 }
 
 // wish says what is wanted from now on.
-func (m *marks) wish(w wish) {
+func (m *pinAndTopic) wish(w desired) {
 	m.mu.Lock()
 	same := m.want == w
 	m.want = w
 	m.mu.Unlock()
 	if !same {
-		m.bell.ring()
+		m.wakeUp.signal()
 	}
 }
 
 // keeps is the topic that the card has to carry, and whether it has been seen to.
-func (m *marks) keeps() (topic string, known, carried bool) {
+func (m *pinAndTopic) keeps() (topic string, known, carried bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.before == nil {
@@ -94,22 +94,22 @@ func (m *marks) keeps() (topic string, known, carried bool) {
 }
 
 // found says that the card carries a topic: of a former life, or a new one.
-func (m *marks) found(topic string) {
+func (m *pinAndTopic) found(topic string) {
 	m.mu.Lock()
 	m.before, m.carried = &topic, true
 	m.mu.Unlock()
 	m.tell(topic)
-	m.bell.ring()
+	m.wakeUp.signal()
 }
 
 // forget is for a replica that begins, perhaps anew: what it knew may be old.
-func (m *marks) forget() {
+func (m *pinAndTopic) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.before, m.carried = nil, false
 }
 
-func (m *marks) keep(topic string) {
+func (m *pinAndTopic) keep(topic string) {
 	m.mu.Lock()
 	m.before = &topic
 	m.mu.Unlock()
@@ -117,25 +117,25 @@ func (m *marks) keep(topic string) {
 	m.unkept()
 }
 
-// tell lets the marks of the next incident know.
-func (m *marks) tell(topic string) {
+// tell lets the pin and topic of the next incident know.
+func (m *pinAndTopic) tell(topic string) {
 	m.b.mu.Lock()
 	defer m.b.mu.Unlock()
 	m.b.topics[m.id.Name()] = topic
 }
 
 // run does what is wished until all is said or ctx ends.
-func (m *marks) run(ctx context.Context) {
+func (m *pinAndTopic) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, done := m.pass(ctx)
 		if done {
 			return
 		}
-		_ = m.bell.sleep(ctx, wait, nil)
+		_ = m.wakeUp.sleep(ctx, wait, nil)
 	}
 }
 
-func (m *marks) pass(ctx context.Context) (wait time.Duration, done bool) {
+func (m *pinAndTopic) pass(ctx context.Context) (wait time.Duration, done bool) {
 	m.mu.Lock()
 	w := m.want
 	m.mu.Unlock()
@@ -160,11 +160,11 @@ func (m *marks) pass(ctx context.Context) (wait time.Duration, done bool) {
 	return wait, w.last && wait == never
 }
 
-func (m *marks) pin(ctx context.Context, w wish) error {
+func (m *pinAndTopic) pin(ctx context.Context, w desired) error {
 	item := slack.NewRefToMessage(m.b.opt.Channel, w.card)
 	method, send, fine := "pins.add", m.b.client.api.AddPinContext, []string{"already_pinned", "message_not_found"}
 	switch {
-	case w.card == "" || m.b.off(partPin):
+	case w.card == "" || m.b.off(featurePin):
 		return nil
 	case w.last && !m.unpinned:
 		method, send, fine = "pins.remove", m.b.client.api.RemovePinContext, []string{"no_pin", "not_pinned", "message_not_found"}
@@ -176,7 +176,7 @@ func (m *marks) pin(ctx context.Context, w wish) error {
 		if passing(err) {
 			return fmt.Errorf("%s %s: %w", method, w.card, err)
 		}
-		m.b.shrug(partPin, err, "the card cannot be pinned or unpinned; everything else goes on")
+		m.b.logOnce(featurePin, err, "the card cannot be pinned or unpinned; everything else goes on")
 	}
 	if w.last {
 		m.unpinned = true
@@ -188,9 +188,9 @@ func (m *marks) pin(ctx context.Context, w wish) error {
 
 // title makes the topic what is wished. Between reading and setting it a person
 // may set it too; Slack has no way to do both at once.
-func (m *marks) title(ctx context.Context, w wish) (wait time.Duration, err error) {
+func (m *pinAndTopic) title(ctx context.Context, w desired) (wait time.Duration, err error) {
 	switch {
-	case m.left, m.b.off(partTopic), w.topic == "" && m.restored, w.topic != "" && w.topic == m.asked:
+	case m.left, m.b.off(featureTopic), w.topic == "" && m.restored, w.topic != "" && w.topic == m.asked:
 		return never, nil
 	case !m.setAt.IsZero():
 		if wait := m.setAt.Add(topicEvery).Sub(m.b.clock.Now()); wait > 0 {
@@ -252,16 +252,16 @@ func (m *marks) title(ctx context.Context, w wish) (wait time.Duration, err erro
 }
 
 // refused tells what may be tried again from what may not.
-func (m *marks) refused(err error) (time.Duration, error) {
+func (m *pinAndTopic) refused(err error) (time.Duration, error) {
 	if passing(err) {
 		return 0, err
 	}
 	m.left = true
-	m.b.shrug(partTopic, err, "the channel's topic cannot be read or set; everything else goes on")
+	m.b.logOnce(featureTopic, err, "the channel's topic cannot be read or set; everything else goes on")
 	return never, nil
 }
 
-func (m *marks) set(ctx context.Context, topic string) error {
+func (m *pinAndTopic) set(ctx context.Context, topic string) error {
 	m.wrote = "" // until Slack has answered
 	err := m.b.client.call(ctx, "conversations.setTopic", "", func(ctx context.Context) error {
 		c, err := m.b.client.api.SetTopicOfConversationContext(ctx, m.b.opt.Channel, topic)
@@ -280,7 +280,7 @@ func (m *marks) set(ctx context.Context, topic string) error {
 // mine says that this incident set the topic, in this life or in a former one.
 // Slack says who set it; where it does not, the topic has to be the very one that
 // was set, or at least look like it.
-func (m *marks) mine(t slack.Topic, w wish) bool {
+func (m *pinAndTopic) mine(t slack.Topic, w desired) bool {
 	switch {
 	case m.wrote != "" && t.Value == m.wrote:
 		return true
@@ -295,7 +295,7 @@ var ofAnIncident = regexp.MustCompile(`^(?:REHEARSAL · )?(INC-\d+-\d+) · `)
 
 // former says whether the topic is that of an incident before this one, which is
 // about to be taken away, and what was there before that.
-func (m *marks) former(t slack.Topic) (before string, of bool) {
+func (m *pinAndTopic) former(t slack.Topic) (before string, of bool) {
 	found := ofAnIncident.FindStringSubmatch(t.Value)
 	if found == nil || t.Creator != "" && t.Creator != m.b.client.User {
 		return "", false
@@ -306,7 +306,7 @@ func (m *marks) former(t slack.Topic) (before string, of bool) {
 }
 
 // recall reads what the card of a former life carries.
-func (m *marks) recall(ctx context.Context, card string) (topic string, err error) {
+func (m *pinAndTopic) recall(ctx context.Context, card string) (topic string, err error) {
 	if card == "" {
 		return "", nil
 	}
@@ -334,11 +334,11 @@ func (m *marks) recall(ctx context.Context, card string) (topic string, err erro
 const metaTopic = "topic_before"
 
 // topicHead is how each topic of an incident begins.
-func (v scene) topicHead() string { return prefix(v.practice) + bald(v.ID.Name()) + " · " }
+func (v incidentView) topicHead() string { return prefix(v.practice) + bald(v.ID.Name()) + " · " }
 
 // topic says where things stand, in one line that changes with the phase, the
 // section and who is waited for, and not with each step. Empty once resolved.
-func (v scene) topic() string {
+func (v incidentView) topic() string {
 	if !v.ResolvedAt.IsZero() {
 		return ""
 	}
@@ -374,7 +374,7 @@ func (v scene) topic() string {
 
 // section is the furthest one that something runs in or is asked about, else the
 // one that is next.
-func (v scene) section() string {
+func (v incidentView) section() string {
 	busy, next := "", ""
 	for _, l := range v.sections() {
 		switch {
@@ -396,7 +396,7 @@ func bald(s string) string {
 }
 
 // name is what people call somebody, where a mention would not be shown as one.
-func (v scene) name(id string) string {
+func (v incidentView) name(id string) string {
 	if p, ok := v.Roster.ByID(id); ok && p.Name != "" {
 		return cut(bald(p.Name), 40)
 	}

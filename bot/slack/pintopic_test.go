@@ -317,13 +317,13 @@ func TestATopicFitsAndIsPlain(t *testing.T) {
 	d := incident.IncidentDeclared{Incident: inc, Severity: "SEV-1 <!channel>\n*", Commander: "UALICE"}
 	s := &story{at: began}
 	s.add(0, "UALICE", d, incident.RunBegun{Source: "a<b>&c", Target: strings.Repeat("x", 300), Mode: "planned"})
-	v := sober(t, began).scene(incident.Fold(s.events))
+	v := sober(t, began).viewOf(incident.Fold(s.events))
 	v.practice = true
 	got := v.topic()
 	if utf8.RuneCountInString(got) > topicMax || strings.ContainsAny(got, "<>&\n") || !strings.HasPrefix(got, "REHEARSAL · INC-2026-0042 · ") || !strings.Contains(got, " · SEV-1 ") {
 		t.Errorf("the topic is %q", got)
 	}
-	if _, of := (&marks{b: &Face{client: &Client{}}}).former(slack.Topic{Value: got}); !of {
+	if _, of := (&pinAndTopic{b: &Face{client: &Client{}}}).former(slack.Topic{Value: got}); !of {
 		t.Error("it is not known again as one of ours")
 	}
 }
