@@ -152,14 +152,29 @@ func (w Write) Claims() Claims {
 				c.Locks = e.Run
 			}
 		case RunAborted:
-			c.Unlocks = e.Run
+			c.over(e.Run)
 		case RunEnded:
-			c.Unlocks, c.Closes = e.Run, b.Closes
+			c.over(e.Run)
+			c.Closes = b.Closes
 		case IncidentResolved:
-			c.Unlocks, c.Closes = e.Run, true
+			c.over(e.Run)
+			c.Closes = true
 		}
 	}
 	return c
+}
+
+// over gives the lock of a run back. One that begins and ends in the same piece, as
+// when lost events are restored, takes none; that of the one before it is given back
+// all the same.
+func (c *Claims) over(run RunID) {
+	began := run != "" && run == c.Locks
+	if began {
+		c.Locks = ""
+	}
+	if run != "" && !(began && c.Unlocks != "") {
+		c.Unlocks = run
+	}
 }
 
 // Written is the answer to an append.
