@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -165,16 +166,13 @@ func (w Write) Claims() Claims {
 }
 
 // over gives the lock of a run back. One that begins and ends in the same piece, as
-// when lost events are restored, takes none; that of the one before it is given back
-// all the same.
+// when lost events are restored, takes none. Of several that end in one piece only
+// the first can have had it before.
 func (c *Claims) over(run RunID) {
-	began := run != "" && run == c.Locks
-	if began {
+	if c.Locks == run {
 		c.Locks = ""
 	}
-	if run != "" && !(began && c.Unlocks != "") {
-		c.Unlocks = run
-	}
+	c.Unlocks = cmp.Or(c.Unlocks, run)
 }
 
 // Written is the answer to an append.
