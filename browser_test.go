@@ -908,9 +908,18 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	// Bob reads App Home and nothing else. His page, too, has found the other
 	// rehearsal by now: it would take him back to the channel.
 	bob.until("the incident", `document.querySelector('#topic').textContent.includes('INC-')`)
+	place := func() (top float64) {
+		b.must(bob.eval(`document.querySelector('#direct').getBoundingClientRect().top`, &top))
+		return top
+	}
+	before := place()
 	bob.click("#direct button", "")
 	bob.click("#homeTab", "")
 	bob.until("what waits for Bob", approveInHome)
+	bob.until("who is asked", `document.querySelectorAll('#who .asked').length === 2`)
+	if after := place(); after != before { // a click of just then would go astray
+		t.Errorf("the list below the people is at %v, and at %v when some of them are asked", before, after)
+	}
 	r.clock.SetSpeed(4)
 	bob.picture("3-home-asked")
 	bob.click("#messages .b", "Approve")
