@@ -885,6 +885,12 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	alice.click("#practiceButton", "")
 	alice.until("its story", `document.querySelector('#practice .story[data-key=this]').textContent.includes('us-east-1 is gone')`)
 
+	place := func() (top float64) {
+		b.must(bob.eval(`document.querySelector('#direct').getBoundingClientRect().top`, &top))
+		return top
+	}
+	before := place()
+
 	// Long enough for the Region to go, then the story begins.
 	r.clock.SetSpeed(30)
 	comes(t, "the loss", func() bool { return r.world.Snapshot().Regions["us-east-1"].Lost })
@@ -908,11 +914,6 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	// Bob reads App Home and nothing else. His page, too, has found the other
 	// rehearsal by now: it would take him back to the channel.
 	bob.until("the incident", `document.querySelector('#topic').textContent.includes('INC-')`)
-	place := func() (top float64) {
-		b.must(bob.eval(`document.querySelector('#direct').getBoundingClientRect().top`, &top))
-		return top
-	}
-	before := place()
 	bob.click("#direct button", "")
 	bob.click("#homeTab", "")
 	bob.until("what waits for Bob", approveInHome)
