@@ -885,6 +885,12 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	alice.click("#practiceButton", "")
 	alice.until("its story", `document.querySelector('#practice .story[data-key=this]').textContent.includes('us-east-1 is gone')`)
 
+	place := func() (top float64) {
+		b.must(bob.eval(`document.querySelector('#direct').getBoundingClientRect().top`, &top))
+		return top
+	}
+	before := place()
+
 	// Long enough for the Region to go, then the story begins.
 	r.clock.SetSpeed(30)
 	comes(t, "the loss", func() bool { return r.world.Snapshot().Regions["us-east-1"].Lost })
@@ -911,6 +917,10 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	bob.click("#direct button", "")
 	bob.click("#homeTab", "")
 	bob.until("what waits for Bob", approveInHome)
+	bob.until("who is asked", `document.querySelectorAll('#who .asked').length === 2`)
+	if after := place(); after != before { // a click of just then would go astray
+		t.Errorf("the list below the people is at %v, and at %v when some of them are asked", before, after)
+	}
 	r.clock.SetSpeed(4)
 	bob.picture("3-home-asked")
 	bob.click("#messages .b", "Approve")
@@ -934,28 +944,31 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	ctx := t.Context()
 	id, err := r.current(ctx)
 	b.must(err)
-	read := func() (note incident.NoteAdded, by string) {
+	read := func() (note incident.NoteAdded, by incident.Event) {
 		events, err := r.record.Read(ctx, id, 0, 0)
 		b.must(err)
 		for _, e := range events {
 			if n, ok := e.Body.(incident.NoteAdded); ok {
-				note, by = n, e.Actor
+				note, by = n, e
 			}
 		}
 		return note, by
 	}
+	cameBy := func(e incident.Event, id string) bool {
+		return e.Via != nil && *e.Via == (incident.Via{Face: incident.FaceSlack, ID: id})
+	}
 	r.clock.SetSpeed(4)
 	comes(t, "the note", func() bool { n, _ := read(); return n.Text != "" })
-	if n, by := read(); by != "U0ALICE" || !strings.Contains(n.Text, "The database team watches from the bridge") {
-		t.Errorf("%s noted %q", by, n.Text)
+	if n, by := read(); by.Actor != "alice" || !cameBy(by, "U0ALICE") || !strings.Contains(n.Text, "The database team watches from the bridge") {
+		t.Errorf("%s noted %q, by way of %v", by.Actor, n.Text, by.Via)
 	}
 	events, err := r.record.Read(ctx, id, 0, 0)
 	b.must(err)
 	given := 0
 	for _, e := range events {
 		if g, ok := e.Body.(incident.ApprovalGiven); ok && g.Kind == incident.AskApprove {
-			if given++; e.Actor != "U0BOB" {
-				t.Errorf("%s approved", e.Actor)
+			if given++; e.Actor != "bob" || !cameBy(e, "U0BOB") {
+				t.Errorf("%s approved, by way of %v", e.Actor, e.Via)
 			}
 		}
 	}

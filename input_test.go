@@ -527,7 +527,7 @@ func TestWhatIsWrongInSlack(t *testing.T) {
 	no("an approval before its time", bob, says(bob, "/failover approve us-west-2"), `Nothing waits for that now. Go waits for <@U0ALICE>`)
 
 	old := d.leftOver(slacksim.Deed{ActionID: "fo.go", Value: goes.Value},
-		slacksim.Deed{ActionID: "fo.approve", Value: id + "|q-none"}, slacksim.Deed{ActionID: "fo.approve", Value: "INC-1999-0001|q1"})
+		slacksim.Deed{ActionID: "fo.approve", Value: string(incident.Fold(d.events()).ID) + "|q-none"}, slacksim.Deed{ActionID: "fo.approve", Value: "INC-1999-0001|q1"})
 	t.Run("the same button twice at once", func(t *testing.T) {
 		d.t = t
 		d.press(alice, goes)

@@ -128,7 +128,7 @@ func TestEachIncidentOfARehearsalHasItsResultAndItsRecords(t *testing.T) {
 		which := []string{"-2", ""}[n]
 		var timeline []incident.Event
 		lines(t, filepath.Join(folder, "timeline"+which+".jsonl"), &timeline)
-		if s := incident.Fold(timeline); s.ID != want.id || s.ResolvedAt.IsZero() {
+		if s := incident.Fold(timeline); s.ID.Name() != string(want.id) || s.ResolvedAt.IsZero() {
 			t.Errorf("timeline%s.jsonl is of %s, which is %s", which, s.ID, s.Phase())
 		}
 		draft, err := os.ReadFile(filepath.Join(folder, "review"+which+".md"))
@@ -173,7 +173,7 @@ func twice(t *testing.T, earlier ...Result) *rehearsal {
 			{Time: at(2 * time.Minute), Actor: "alice", Body: incident.ApprovalGiven{Question: "q1", Kind: incident.AskGo, Choice: "go", Overridden: []string{"replication-lag"}}},
 			{Time: at(2 * time.Minute), Actor: "alice", Body: incident.StepSkipped{Step: "replication-lag"}},
 			{Time: at(8 * time.Minute), Body: incident.IncidentMitigated{}},
-			{Time: at(9 * time.Minute), Actor: "alice", Body: incident.IncidentResolved{}},
+			{Time: at(9 * time.Minute), Actor: "alice", Run: "failover-1", Body: incident.IncidentResolved{}},
 		},
 		{
 			{Time: at(10 * time.Minute), Actor: "alice", Body: declared(2)},

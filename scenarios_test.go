@@ -171,8 +171,11 @@ func gateOverridden(t *testing.T, p played) {
 func glassBroken(t *testing.T, p played) {
 	expired := p.at(t, "promote-database", "ApprovalExpired")
 	yes, e := p.given(t, incident.AskApprove, "approve")
-	if !yes.BrokeGlass || e.Actor != "U0CAROL" || yes.Reason == "" || yes.Step != "promote-database" {
+	if !yes.BrokeGlass || e.Actor != "carol" || yes.Reason == "" || yes.Step != "promote-database" {
 		t.Errorf("%s approved: %+v", e.Actor, yes)
+	}
+	if want := (incident.Via{Face: incident.FaceSlack, ID: "U0CAROL"}); e.Via == nil || *e.Via != want {
+		t.Errorf("she came by %+v, want %+v", e.Via, want)
 	}
 	asked := bodies[incident.ApprovalAsked](p)
 	n := 0
