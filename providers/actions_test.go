@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -131,50 +132,104 @@ func (w *world) change(t *testing.T, f func(s *sim.State)) {
 	}
 }
 
-// changes has a case for each change of the catalogue: the step of the runbook
-// that uses it, the system and the operations that carry it out, and the same
-// change as somebody makes it by hand.
-var changes = map[string]struct {
+// changeCase is a change of the catalogue: the step of the runbook that uses it, the
+// system and the operations that carry it out, and the same change as somebody makes it
+// by hand.
+type changeCase struct {
 	step, system string
 	operations   []string
 	byHand       func(s *sim.State)
-}{
-	"kube.scale": {"scale/order-service", "kubernetes", []string{"patch horizontalpodautoscalers", "patch deployments/scale"}, func(s *sim.State) {
-		six := int32(6)
-		s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &six
-		s.Regions[west].Deployments["order-service"].Spec.Replicas = &six
-	}},
-	"kube.fence": {"fence-writers", "kubernetes", []string{"patch deployments/scale"}, func(s *sim.State) {
-		for _, name := range []string{"user-service", "order-service", "payment-service"} {
-			s.Regions[east].Deployments[name].Spec.Replicas = new(int32)
-		}
-	}},
-	"kube.restart": {"restart/user-service", "kubernetes", []string{"patch deployments"}, func(s *sim.State) {
-		d := s.Regions[west].Deployments["user-service"]
-		d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": "INC-2026-0042"}
-	}},
-	"aurora.switchover": {"switch-database", "aws.rds", []string{"SwitchoverGlobalCluster"}, promoteByHand},
-	"aurora.failover":   {"promote-database", "aws.rds", []string{"FailoverGlobalCluster"}, promoteByHand},
-	"cache.promote": {"promote-cache", "aws.elasticache", []string{"FailoverGlobalReplicationGroup"}, func(s *sim.State) {
-		for i := range s.Cache.Members {
-			s.Cache.Members[i].Primary = s.Cache.Members[i].Region == west
-		}
-	}},
-	"dns.shift": {"shift-dns", "aws.route53", []string{"UpdateHealthCheck"}, func(s *sim.State) {
-		for _, h := range s.DNS.Checks {
-			if h.Type == "CALCULATED" {
-				h.Disabled, h.Inverted = true, true
-				h.Version++
+	// undoes is the operation that takes it back, where that is another one.
+	undoes string
+	// meddle is, once it is made, what somebody else makes of it, and says what people
+	// are told of that: how it is, what was set, what was there before.
+	meddle func(s *sim.State)
+	says   []string
+}
+
+// changes has a case for each change of the catalogue.
+var changes = map[string]changeCase{
+	"kube.scale": {
+		step: "scale/order-service", system: "kubernetes", operations: []string{"patch horizontalpodautoscalers", "patch deployments/scale"},
+		byHand: func(s *sim.State) {
+			six := int32(6)
+			s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &six
+			s.Regions[west].Deployments["order-service"].Spec.Replicas = &six
+		},
+		meddle: func(s *sim.State) {
+			four := int32(4)
+			s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &four
+		},
+		says: []string{"the minimum of autoscaler order-service in us-west-2", "it is 4", "had set 6", "it was 2 before"},
+	},
+	"kube.fence": {
+		step: "fence-writers", system: "kubernetes", operations: []string{"patch deployments/scale"},
+		byHand: func(s *sim.State) {
+			for _, name := range writers {
+				s.Regions[east].Deployments[name].Spec.Replicas = new(int32)
 			}
+		},
+		meddle: func(s *sim.State) {
+			one := int32(1)
+			delete(s.Regions[east].HPAs, "payment-service") // it would have its own way
+			s.Regions[east].Deployments["payment-service"].Spec.Replicas = &one
+		},
+		says: []string{"payment-service in us-east-1", "it is 1 replica", "had set 0", "it was 4 before"},
+	},
+	"kube.restart": {
+		step: "restart/user-service", system: "kubernetes", operations: []string{"patch deployments"},
+		byHand: func(s *sim.State) {
+			d := s.Regions[west].Deployments["user-service"]
+			d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": "INC-2026-0042"}
+		},
+	},
+	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand},
+	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand},
+	"cache.promote": {
+		step: "promote-cache", system: "aws.elasticache", operations: []string{"FailoverGlobalReplicationGroup"},
+		byHand: func(s *sim.State) { lead(s, west) },
+		meddle: func(s *sim.State) {
+			s.Cache.Members = append(s.Cache.Members, sim.CacheMember{Region: "eu-west-1", Group: "ecommerce-cache-eu", Status: "associated"})
+			lead(s, "eu-west-1")
+		},
+		says: []string{"the primary of", "ecommerce-cache-eu in eu-west-1", "in us-west-2", "in us-east-1 before"},
+	},
+	"dns.shift": {
+		step: "shift-dns", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
+		byHand: func(s *sim.State) { setFlags(s, true, true) },
+		meddle: func(s *sim.State) { setFlags(s, false, true) },
+		says:   []string{"it is disabled=false inverted=true", "had set disabled=true inverted=true", "it was disabled=false inverted=false before"},
+	},
+	"takeover.put": {
+		step: "take-over", system: "aws.s3", operations: []string{"PutObject"},
+		byHand: putByHand, undoes: "DeleteObject", meddle: putByHand,
+		says: []string{"an object that somebody put", "one of INC-2026-0042", "it was not there before"},
+	},
+}
+
+var writers = []string{"user-service", "order-service", "payment-service"}
+
+func lead(s *sim.State, region string) {
+	for i := range s.Cache.Members {
+		s.Cache.Members[i].Primary = s.Cache.Members[i].Region == region
+	}
+}
+
+func setFlags(s *sim.State, disabled, inverted bool) {
+	for _, h := range s.DNS.Checks {
+		if h.Type == "CALCULATED" {
+			h.Disabled, h.Inverted = disabled, inverted
+			h.Version++
 		}
-	}},
-	"takeover.put": {"take-over", "aws.s3", []string{"PutObject"}, func(s *sim.State) {
-		for name, b := range s.Regions[west].Buckets {
-			if strings.Contains(name, "takeover") {
-				b["takeover"] = sim.Object{Body: []byte("by hand"), Modified: s.At}
-			}
+	}
+}
+
+func putByHand(s *sim.State) {
+	for name, b := range s.Regions[west].Buckets {
+		if strings.Contains(name, "takeover") {
+			b["takeover"] = sim.Object{Body: []byte("by hand"), Modified: s.At}
 		}
-	}},
+	}
 }
 
 func promoteByHand(s *sim.State) {
@@ -225,6 +280,10 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 							fault(t, sim.Fault{System: c.system, Kind: kinds[b]})
 						},
 						Settle: func(t *testing.T) { w.wait(t, 3*time.Minute) },
+						BreakUndo: func(t *testing.T, b enginetest.Break) {
+							fault(t, sim.Fault{System: c.system, Operation: cmp.Or(c.undoes, operation), Kind: kinds[b], Times: 1})
+						},
+						Meddle: func(t *testing.T) []string { w.change(t, c.meddle); return c.says },
 					}
 				})
 			})

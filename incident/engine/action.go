@@ -48,7 +48,8 @@ type Action struct {
 	// Sends bounds the sends of one run; 0 means 1.
 	Sends int
 
-	// Job reports on the job that Do started or Look found (Outcome.Job).
+	// Job reports on the job that Do started or Look found (Outcome.Job), and those of
+	// Undo.
 	Job func(ctx context.Context, c Call, handle string) (Progress, error)
 
 	// Effect says exactly what Do would do now, for the person who approves. It
@@ -61,14 +62,6 @@ type Action struct {
 	Every time.Duration
 	// CallTimeout bounds one Look or one Do; 0 means 15 s.
 	CallTimeout time.Duration
-}
-
-// Undo takes a change back. Both are handed the value as the change had recorded
-// it (Outcome.Prior), and follow the rules of Look and Do: Look reports whether the
-// value is back, however that came about.
-type Undo struct {
-	Look func(ctx context.Context, c Call, prior json.RawMessage) (Outcome, bool, error)
-	Do   func(ctx context.Context, c Call, prior json.RawMessage) (Outcome, error)
 }
 
 // Progress is how far a job is.

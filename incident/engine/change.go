@@ -32,7 +32,7 @@ func (w *work) attempt(ctx context.Context) error {
 		before, there, err := w.look(ctx)
 		switch {
 		case err != nil:
-			return w.fail(ctx, err, before, true)
+			return w.fail(ctx, err, before, !known(err))
 		case there && before.Job != "":
 			return w.job(ctx, before.Job)
 		case there:
@@ -71,6 +71,9 @@ func (w *work) attempt(ctx context.Context) error {
 		}
 	}
 }
+
+// known says of the error of a look that it is known how things are.
+func known(err error) bool { return isFault(err) && incident.FaultOf(err).No }
 
 // missed writes down that nothing is under way any more.
 func (w *work) missed(ctx context.Context, why error) error {
@@ -171,7 +174,7 @@ func (w *work) pickUp(ctx context.Context) error {
 		return w.ask(ctx, fmt.Sprintf("It was asked for at %s and %s; %s.",
 			w.former.Until.Add(-w.callTime()).UTC().Format("15:04:05 UTC"), w.answered(), why))
 	case err != nil:
-		return w.fail(ctx, err, o, true)
+		return w.fail(ctx, err, o, !known(err))
 	case w.answer != nil && incident.FaultOf(w.answer).Person:
 		w.former = nil
 		return w.fail(ctx, w.answer, o, false)

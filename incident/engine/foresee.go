@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -48,14 +47,4 @@ func (w *work) foresee(ctx context.Context) error {
 		return w.append(ctx, said, done("nothing to do: %s", o.Summary))
 	}
 	return w.append(ctx, said, done("would: %s", effect.What))
-}
-
-// takingBack is the action that takes back what this one did: the same Look and Do,
-// towards the value that it replaced.
-func (a Action) takingBack(prior json.RawMessage) Action {
-	undo := *a.Undo
-	a.Look = func(ctx context.Context, c Call) (Outcome, bool, error) { return undo.Look(ctx, c, prior) }
-	a.Do = func(ctx context.Context, c Call) (Outcome, error) { return undo.Do(ctx, c, prior) }
-	a.Effect = nil
-	return a
 }

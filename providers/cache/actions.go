@@ -31,6 +31,8 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.
 			},
 			Look:   c.Look,
 			Do:     c.Do,
+			Undo:   &engine.Undo{Look: c.LookBack, Do: c.Back},
+			Job:    c.BackJob,
 			Effect: c.Effect,
 		},
 		"cache.primary": {

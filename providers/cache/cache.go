@@ -10,6 +10,7 @@ package cache
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -48,61 +49,88 @@ const (
 	secondary = "SECONDARY"
 )
 
-type group struct {
-	// own is the target's replication group, as the settings name it.
-	own        string
-	id, status string
-	// member is the target's; nil when it is none.
-	member  *types.GlobalReplicationGroupMember
-	primary string
+// side is one replication group of a global datastore.
+type side struct {
+	Region string `json:"region"`
+	Group  string `json:"group"`
 }
 
-func (g *group) leads() bool {
-	return g.member != nil && strings.EqualFold(aws.ToString(g.member.Role), primary)
+// String is "ecommerce-cache-us-east-1 in us-east-1", or nobody.
+func (s side) String() string {
+	if s.Group == "" {
+		return "nobody"
+	}
+	return s.Group + " in " + s.Region
 }
+
+type group struct {
+	// own is the side that is asked about.
+	own        side
+	id, status string
+	// member is that side's.
+	member  *types.GlobalReplicationGroupMember
+	primary side
+}
+
+func (g *group) leads() bool { return g.primary == g.own }
+
+// settled says that nothing is being changed; primary-only is a primary that has lost
+// its secondary.
+func (g *group) settled() bool { return g.status == "available" || g.status == "primary-only" }
 
 func (g *group) evidence() map[string]string {
-	e := map[string]string{"global_group": g.id, "status": g.status, "primary": orNobody(g.primary)}
-	if g.member != nil {
-		e["group"] = aws.ToString(g.member.ReplicationGroupId)
-		e["role"], e["member_status"] = aws.ToString(g.member.Role), aws.ToString(g.member.Status)
+	return map[string]string{
+		"global_group": g.id, "status": g.status, "primary": orNobody(g.primary.Group),
+		"group": aws.ToString(g.member.ReplicationGroupId),
+		"role":  aws.ToString(g.member.Role), "member_status": aws.ToString(g.member.Status),
 	}
-	return e
 }
 
-func (c *Cache) group(ctx context.Context, p *runbook.Plan) (*group, error) {
+// target is the side that takes over in a run, and the datastore that it belongs to.
+func target(p *runbook.Plan) (id string, own side, err error) {
 	s, err := part(p)
+	return s.GlobalGroup, side{p.Target.Name, s.Regions[p.Target.Name].CacheGroup}, err
+}
+
+// group is the datastore as the target's Region tells it, with the target's side.
+func (c *Cache) group(ctx context.Context, p *runbook.Plan) (*group, error) {
+	id, own, err := target(p)
 	if err != nil {
 		return nil, err
 	}
-	id, own := s.GlobalGroup, s.Regions[p.Target.Name].CacheGroup
-	out, err := c.client(p.Target.Name).DescribeGlobalReplicationGroups(ctx, &elasticache.DescribeGlobalReplicationGroupsInput{
+	return c.described(ctx, p.Target.Name, id, own)
+}
+
+// described is the datastore as one Region tells it, with one of its sides.
+func (c *Cache) described(ctx context.Context, region, id string, own side) (*group, error) {
+	out, err := c.client(region).DescribeGlobalReplicationGroups(ctx, &elasticache.DescribeGlobalReplicationGroupsInput{
 		GlobalReplicationGroupId: aws.String(id), ShowMemberInfo: aws.Bool(true),
 	}, func(o *elasticache.Options) { o.Retryer = c.reads.Call() })
 	if err != nil {
-		return nil, fmt.Errorf("describe %s in %s: %w", id, p.Target.Name, awserr.SortRead(ctx, err))
+		return nil, fmt.Errorf("describe %s in %s: %w", id, region, awserr.SortRead(ctx, err))
 	}
 	if len(out.GlobalReplicationGroups) != 1 {
 		return nil, &incident.Fault{
 			Person: true,
-			Err:    fmt.Errorf("describe %s in %s: %d global datastores of that name", id, p.Target.Name, len(out.GlobalReplicationGroups)),
+			Err:    fmt.Errorf("describe %s in %s: %d global datastores of that name", id, region, len(out.GlobalReplicationGroups)),
 			Hint:   "compare cache.global_group in the settings with the account",
 		}
 	}
 	found := out.GlobalReplicationGroups[0]
 	g := &group{own: own, id: id, status: aws.ToString(found.Status)}
 	for i, m := range found.Members {
+		at := side{aws.ToString(m.ReplicationGroupRegion), aws.ToString(m.ReplicationGroupId)}
 		if strings.EqualFold(aws.ToString(m.Role), primary) {
-			g.primary = aws.ToString(m.ReplicationGroupId)
+			g.primary = at
 		}
-		if aws.ToString(m.ReplicationGroupId) == own && aws.ToString(m.ReplicationGroupRegion) == p.Target.Name {
+		if at == own {
 			g.member = &found.Members[i]
 		}
 	}
 	if g.member == nil {
 		return nil, &incident.Fault{
 			Person: true,
-			Err:    fmt.Errorf("%s in %s is no member of %s", own, p.Target.Name, id),
+			Err:    fmt.Errorf("%s is no member of %s", own, id),
 			Hint:   "compare cache_group in the settings with the account",
 		}
 	}
@@ -116,25 +144,16 @@ func (c *Cache) Standby(ctx context.Context, call engine.Call) (engine.Outcome, 
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	var wrong []string
-	if g.status != "available" {
-		wrong = append(wrong, g.id+" is "+g.status)
-	}
-	if s := aws.ToString(g.member.Status); s != "associated" {
-		wrong = append(wrong, "it is "+orNobody(s)+", not associated")
-	}
-	if r := aws.ToString(g.member.Role); !strings.EqualFold(r, secondary) {
-		wrong = append(wrong, "its role is "+r)
-	}
+	wrong := g.cannotLead()
 	if len(wrong) > 0 {
 		return engine.Outcome{
 			Evidence: g.evidence(),
-			Summary:  fmt.Sprintf("cache %s in %s cannot take over: %s", g.own, p.Target.Name, strings.Join(wrong, "; ")),
+			Summary:  fmt.Sprintf("cache %s cannot take over: %s", g.own, strings.Join(wrong, "; ")),
 		}, false, nil
 	}
 	return engine.Outcome{
 		Evidence: g.evidence(),
-		Summary:  fmt.Sprintf("cache %s in %s is associated with %s as its secondary", g.own, p.Target.Name, g.id),
+		Summary:  fmt.Sprintf("cache %s is associated with %s as its secondary", g.own, g.id),
 	}, true, nil
 }
 
@@ -145,55 +164,60 @@ func (c *Cache) Look(ctx context.Context, call engine.Call) (engine.Outcome, boo
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	o := engine.Outcome{Evidence: g.evidence(), Before: g.primary}
+	o := engine.Outcome{Evidence: g.evidence(), Before: g.primary.Group}
 	switch {
 	case g.leads():
-		o.Summary = fmt.Sprintf("cache %s in %s is the primary", g.own, p.Target.Name)
+		o.Summary = fmt.Sprintf("cache %s is the primary", g.own)
 		return o, true, nil
 	case g.status == "modifying":
 		// With two Regions a change of the whole group is a promotion in all
 		// likelihood. Asking again would be refused in this state; whether it really
 		// was one is what the wait for the role finds out.
-		o.Summary = fmt.Sprintf("%s is being changed; cache %s is taken to be on its way to primary", g.id, g.own)
+		o.Summary = fmt.Sprintf("%s is being changed; cache %s is taken to be on its way to primary", g.id, g.own.Group)
 		return o, true, nil
 	}
-	o.Summary = fmt.Sprintf("cache %s in %s is %s; %s is the primary", g.own, p.Target.Name, aws.ToString(g.member.Role), orNobody(g.primary))
+	o.Summary = fmt.Sprintf("cache %s is %s; %s is the primary", g.own, aws.ToString(g.member.Role), orNobody(g.primary.Group))
+	if o.Prior, err = json.Marshal(recorded{Primary: g.primary}); err != nil {
+		return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("write down who leads %s: %w", g.id, err)}
+	}
 	return o, false, nil
 }
 
 // Do asks for the promotion once. Its parameters name the new primary.
 func (c *Cache) Do(ctx context.Context, call engine.Call) (engine.Outcome, error) {
-	p := call.Plan
-	s, err := part(p)
+	id, own, err := target(call.Plan)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	id, own := s.GlobalGroup, s.Regions[p.Target.Name].CacheGroup
-	o := engine.Outcome{Evidence: map[string]string{"global_group": id, "group": own, "region": p.Target.Name}}
-	_, err = c.client(p.Target.Name).FailoverGlobalReplicationGroup(ctx, &elasticache.FailoverGlobalReplicationGroupInput{
+	return c.promote(ctx, id, own)
+}
+
+// promote asks, in its own Region, for a side to become the primary.
+func (c *Cache) promote(ctx context.Context, id string, own side) (engine.Outcome, error) {
+	o := engine.Outcome{Evidence: map[string]string{"global_group": id, "group": own.Group, "region": own.Region}}
+	_, err := c.client(own.Region).FailoverGlobalReplicationGroup(ctx, &elasticache.FailoverGlobalReplicationGroupInput{
 		GlobalReplicationGroupId: aws.String(id),
-		PrimaryRegion:            aws.String(p.Target.Name), PrimaryReplicationGroupId: aws.String(own),
+		PrimaryRegion:            aws.String(own.Region), PrimaryReplicationGroupId: aws.String(own.Group),
 	}, func(o *elasticache.Options) { o.Retryer = awserr.Once() })
 	if err != nil {
-		return o, fmt.Errorf("promote cache %s in %s: %w", own, p.Target.Name, awserr.Sort(ctx, err))
+		return o, fmt.Errorf("promote cache %s: %w", own, awserr.Sort(ctx, err))
 	}
-	o.Summary = fmt.Sprintf("asked for cache %s in %s to become the primary of %s", own, p.Target.Name, id)
+	o.Summary = fmt.Sprintf("asked for cache %s to become the primary of %s", own, id)
 	return o, nil
 }
 
 // Effect says what would happen now.
 func (c *Cache) Effect(ctx context.Context, call engine.Call) (incident.Effect, error) {
 	p := call.Plan
-	s, err := part(p)
+	id, own, err := target(p)
 	if err != nil {
 		return incident.Effect{}, err
 	}
-	own := s.Regions[p.Target.Name].CacheGroup
 	e := incident.Effect{
 		Step: call.Step.ID,
-		What: fmt.Sprintf("FailoverGlobalReplicationGroup: %s -> %s in %s", s.GlobalGroup, own, p.Target.Name),
+		What: fmt.Sprintf("FailoverGlobalReplicationGroup: %s -> %s", id, own),
 		Lost: "cache entries that had not been copied yet, usually less than 1 s of them",
-		Undo: undo, Bound: "cache " + s.GlobalGroup + " -> " + own,
+		Undo: undo, Bound: "cache " + id + " -> " + own.Group,
 	}
 	g, err := c.group(ctx, p)
 	switch {
@@ -204,9 +228,9 @@ func (c *Cache) Effect(ctx context.Context, call engine.Call) (incident.Effect, 
 		}
 		e.What += " (its present state could not be read)"
 	case g.leads():
-		e.What, e.Lost = fmt.Sprintf("nothing: cache %s in %s is the primary already", own, p.Target.Name), ""
+		e.What, e.Lost = fmt.Sprintf("nothing: cache %s is the primary already", own), ""
 	default:
-		e.What += fmt.Sprintf(" (now %s; %s is the primary)", aws.ToString(g.member.Role), orNobody(g.primary))
+		e.What += fmt.Sprintf(" (now %s; %s is the primary)", aws.ToString(g.member.Role), orNobody(g.primary.Group))
 	}
 	return e, nil
 }
@@ -219,11 +243,11 @@ func (c *Cache) Primary(ctx context.Context, call engine.Call) (engine.Outcome, 
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Evidence: g.evidence()}
-	if !g.leads() || g.status != "available" && g.status != "primary-only" {
-		o.Summary = fmt.Sprintf("cache %s in %s is %s; %s is %s", g.own, p.Target.Name, aws.ToString(g.member.Role), g.id, g.status)
+	if !g.leads() || !g.settled() {
+		o.Summary = fmt.Sprintf("cache %s is %s; %s is %s", g.own, aws.ToString(g.member.Role), g.id, g.status)
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("cache %s in %s is the primary and takes writes", g.own, p.Target.Name)
+	o.Summary = fmt.Sprintf("cache %s is the primary and takes writes", g.own)
 	return o, true, nil
 }
 

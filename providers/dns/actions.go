@@ -42,6 +42,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 			},
 			Look:   shift.Look,
 			Do:     shift.Do,
+			Undo:   &engine.Undo{Look: shift.LookBack, Do: shift.Back},
 			Effect: shift.Effect,
 		},
 		"dns.authoritative": {

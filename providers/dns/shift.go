@@ -2,6 +2,7 @@ package dns
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,14 +51,23 @@ func (s *Shift) check(ctx context.Context, id string) (*types.HealthCheck, error
 	return out.HealthCheck, nil
 }
 
-func flags(h *types.HealthCheck) (disabled, inverted bool) {
-	return aws.ToBool(h.HealthCheckConfig.Disabled), aws.ToBool(h.HealthCheckConfig.Inverted)
+// flags are the two of a health check that a shift sets.
+type flags struct {
+	Disabled bool `json:"disabled"`
+	Inverted bool `json:"inverted"`
 }
 
-func told(h *types.HealthCheck) string {
-	disabled, inverted := flags(h)
-	return fmt.Sprintf("disabled=%t inverted=%t", disabled, inverted)
+// shifted are the flags of a check that is unhealthy for good.
+var shifted = flags{Disabled: true, Inverted: true}
+
+// String is "disabled=true inverted=true".
+func (f flags) String() string { return fmt.Sprintf("disabled=%t inverted=%t", f.Disabled, f.Inverted) }
+
+func flagsOf(h *types.HealthCheck) flags {
+	return flags{aws.ToBool(h.HealthCheckConfig.Disabled), aws.ToBool(h.HealthCheckConfig.Inverted)}
 }
+
+func told(h *types.HealthCheck) string { return flagsOf(h).String() }
 
 func (s *Shift) evidence(h *types.HealthCheck) map[string]string {
 	return map[string]string{
@@ -76,11 +86,14 @@ func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Evidence: s.evidence(h), Before: told(h)}
-	disabled, inverted := flags(h)
-	o.Summary = fmt.Sprintf("the primary's health check %s is %s", aws.ToString(h.Id), told(h))
-	if disabled && inverted {
+	was := flagsOf(h)
+	o.Summary = fmt.Sprintf("the primary's health check %s is %s", aws.ToString(h.Id), was)
+	if was == shifted {
 		o.Summary += ": unhealthy whatever the primary does"
 		return o, true, nil
+	}
+	if o.Prior, err = json.Marshal(recorded{d.HealthCheck, was}); err != nil {
+		return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("write down what health check %s is: %w", d.HealthCheck, err)}
 	}
 	return o, false, nil
 }
@@ -97,21 +110,79 @@ func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 		return engine.Outcome{}, err
 	}
 	o := engine.Outcome{Evidence: s.evidence(h), Before: told(h)}
-	if disabled, inverted := flags(h); disabled && inverted {
+	if flagsOf(h) == shifted {
 		o.Summary = fmt.Sprintf("the primary's health check %s was disabled and inverted already", id)
 		return o, nil
 	}
-	out, err := s.client().UpdateHealthCheck(ctx, &route53.UpdateHealthCheckInput{
-		HealthCheckId: aws.String(id), HealthCheckVersion: h.HealthCheckVersion,
-		Disabled: aws.Bool(true), Inverted: aws.Bool(true),
-	}, func(o *route53.Options) { o.Retryer = awserr.Once() })
-	if err != nil {
-		return o, fmt.Errorf("disable and invert health check %s at version %d: %w", id, aws.ToInt64(h.HealthCheckVersion), awserr.Sort(ctx, err))
-	}
-	if out.HealthCheck != nil {
-		o.Evidence["version_after"] = fmt.Sprint(aws.ToInt64(out.HealthCheck.HealthCheckVersion))
+	if err := s.set(ctx, h, shifted, o.Evidence); err != nil {
+		return o, fmt.Errorf("disable and invert health check %s at version %d: %w", id, aws.ToInt64(h.HealthCheckVersion), err)
 	}
 	o.Summary = fmt.Sprintf("health check %s is disabled and inverted: %s is given to nobody", id, c.Plan.Source.Name)
+	return o, nil
+}
+
+// set writes both flags, once, if the check is still at the version that was read.
+func (s *Shift) set(ctx context.Context, h *types.HealthCheck, to flags, evidence map[string]string) error {
+	out, err := s.client().UpdateHealthCheck(ctx, &route53.UpdateHealthCheckInput{
+		HealthCheckId: h.Id, HealthCheckVersion: h.HealthCheckVersion,
+		Disabled: aws.Bool(to.Disabled), Inverted: aws.Bool(to.Inverted),
+	}, func(o *route53.Options) { o.Retryer = awserr.Once() })
+	if err != nil {
+		return awserr.Sort(ctx, err)
+	}
+	if out.HealthCheck != nil {
+		evidence["version_after"] = fmt.Sprint(aws.ToInt64(out.HealthCheck.HealthCheckVersion))
+	}
+	return nil
+}
+
+// recorded is what Look records of the check before a shift.
+type recorded struct {
+	HealthCheck string `json:"health_check"`
+	flags
+}
+
+// back reads how a shifted check stands to what was recorded of it. It is a fault if
+// somebody else changed it since.
+func (s *Shift) back(ctx context.Context, prior json.RawMessage) (was recorded, h *types.HealthCheck, err error) {
+	if was, err = engine.Recorded[recorded](prior); err != nil {
+		return was, nil, err
+	}
+	if h, err = s.check(ctx, was.HealthCheck); err != nil {
+		return was, nil, err
+	}
+	if now := flagsOf(h); now != was.flags && now != shifted {
+		return was, h, engine.ChangedMeanwhile("health check "+was.HealthCheck, now.String(), shifted.String(), was.String())
+	}
+	return was, h, nil
+}
+
+// LookBack reports whether the check's flags are as they were before the shift.
+func (s *Shift) LookBack(ctx context.Context, _ engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+	was, h, err := s.back(ctx, prior)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: s.evidence(h)}
+	o.Summary = fmt.Sprintf("health check %s is %s; it was %s", was.HealthCheck, told(h), was)
+	return o, flagsOf(h) == was.flags, nil
+}
+
+// Back sets both flags to what they were, at the version that was just read.
+func (s *Shift) Back(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, error) {
+	was, h, err := s.back(ctx, prior)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	o := engine.Outcome{Evidence: s.evidence(h)}
+	if flagsOf(h) == was.flags {
+		o.Summary = fmt.Sprintf("health check %s was %s again already", was.HealthCheck, was)
+		return o, nil
+	}
+	if err := s.set(ctx, h, was.flags, o.Evidence); err != nil {
+		return o, fmt.Errorf("set health check %s back to %s at version %d: %w", was.HealthCheck, was, aws.ToInt64(h.HealthCheckVersion), err)
+	}
+	o.Summary = fmt.Sprintf("health check %s is %s again: %s is given out as long as it is healthy", was.HealthCheck, was, c.Plan.Source.Name)
 	return o, nil
 }
 
@@ -168,10 +239,10 @@ func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	if n := aws.ToInt32(h.HealthCheckConfig.HealthThreshold); int(n) != len(children) {
 		say("it needs %d of its %d children, not all", n, len(children))
 	}
-	if disabled, inverted := flags(h); disabled || inverted {
+	if flagsOf(h) != (flags{}) {
 		say("it is %s already", told(h))
 	}
-	if _, inverted := flags(takeover); !inverted {
+	if !flagsOf(takeover).Inverted {
 		say("the takeover check %s is not inverted: the object's absence would move users", d.TakeoverCheck)
 	}
 	wrong = append(wrong, s.wrongRecords(ctx, d, records, o.Evidence)...)
@@ -230,9 +301,9 @@ func (s *Shift) unhealthy(ctx context.Context, id string) (bool, string, error) 
 	if err != nil {
 		return false, "", err
 	}
-	disabled, inverted := flags(h)
-	if disabled {
-		return inverted, told(h), nil
+	f := flagsOf(h)
+	if f.Disabled {
+		return f.Inverted, told(h), nil
 	}
 	if h.HealthCheckConfig.Type == types.HealthCheckTypeCalculated {
 		return false, "calculated, not told by Route 53's API", nil
@@ -249,7 +320,7 @@ func (s *Shift) unhealthy(ctx context.Context, id string) (bool, string, error) 
 	}
 	n := len(out.HealthCheckObservations)
 	healthy := n > 0 && good*100 > n*18
-	return healthy == inverted, fmt.Sprintf("%d of %d checkers see success", good, n), nil
+	return healthy == f.Inverted, fmt.Sprintf("%d of %d checkers see success", good, n), nil
 }
 
 // records are the failover records of the platform's name.

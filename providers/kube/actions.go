@@ -13,7 +13,11 @@ import (
 const (
 	scaleUndo   = "set the autoscaler's minimum and the replicas back to the recorded values"
 	fenceUndo   = "scale the services in the Region that was left back to the recorded replicas"
-	restartUndo = "nothing to take back: the pods are new, of the same image and settings"
+	restartUndo = "nothing to take back: " + restartLeaves
+
+	// restartLeaves is why a restart is not undone: the mark in the template says which
+	// incident it was for, and taking it off would roll the pods again.
+	restartLeaves = "the pods are new, of the same image and settings"
 )
 
 // Actions is what a runbook can have done in the clusters. The arguments are those
@@ -48,6 +52,7 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 			},
 			Look:   scale.Look,
 			Do:     scale.Do,
+			Undo:   &engine.Undo{Look: scale.LookBack, Do: scale.Back},
 			Effect: scale.Effect,
 		},
 		"kube.rolled-out": {
@@ -71,16 +76,18 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 			},
 			Look:        fence.Look,
 			Do:          fence.Do,
+			Undo:        &engine.Undo{Look: fence.LookBack, Do: fence.Back},
 			Effect:      fence.Effect,
 			CallTimeout: 30 * time.Second,
 		},
 		"kube.restart": {
 			Action: runbook.Action{
-				Kind:  runbook.Change,
-				About: "rolls a service's pods in the target, for new connections",
-				Home:  "target",
-				With:  RestartInput{},
-				Undo:  restartUndo,
+				Kind:   runbook.Change,
+				About:  "rolls a service's pods in the target, for new connections",
+				Home:   "target",
+				With:   RestartInput{},
+				Undo:   restartUndo,
+				Leaves: restartLeaves,
 			},
 			Look:   restart.Look,
 			Do:     restart.Do,

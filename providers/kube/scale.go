@@ -111,7 +111,11 @@ func (s Scale) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 	}
 	o := engine.Outcome{Evidence: z.evidence(), Before: z.told()}
 	o.Summary = fmt.Sprintf("%s in %s is set to %s, wanted %d", in.Service, c.Plan.Target.Name, z.told(), z.wanted)
-	return o, !z.minimumMissing() && !z.replicasMissing(), nil
+	if !z.minimumMissing() && !z.replicasMissing() {
+		return o, true, nil
+	}
+	o.Prior, err = z.recorded()
+	return o, false, err
 }
 
 // Do sends what is missing, the autoscaler's minimum first.
@@ -126,9 +130,7 @@ func (s Scale) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	var sent []string
 	if z.minimumMissing() {
 		h := z.autoscaler
-		err := patch(ctx, z.client.Resource(autoscalers).Namespace(target.Namespace), h.Name, h.ResourceVersion,
-			map[string]any{"spec": map[string]any{"minReplicas": z.wanted}})
-		if err != nil {
+		if err := setMinimum(ctx, z.client, target, h, z.wanted); err != nil {
 			return o, fmt.Errorf("raise the minimum of autoscaler %s in %s to %d: %w", h.Name, target.Name, z.wanted, err)
 		}
 		sent = append(sent, fmt.Sprintf("autoscaler minimum %d -> %d", minimum(h), z.wanted))
@@ -202,7 +204,12 @@ func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, c
 	if err != nil {
 		return nil, source, nil, err
 	}
-	names := writers(c.Plan)
+	found, err := f.read(ctx, client, source, writers(c.Plan))
+	return client, source, found, err
+}
+
+// read are these Deployments, asked for all at once.
+func (f Fence) read(ctx context.Context, client dynamic.Interface, source cluster, names []string) ([]*appsv1.Deployment, error) {
 	found := make([]*appsv1.Deployment, len(names))
 	faults := make([]error, len(names))
 	incident.Together(f.clock, len(names), func(i int) {
@@ -210,10 +217,31 @@ func (f Fence) running(ctx context.Context, c engine.Call) (dynamic.Interface, c
 	})
 	for _, err := range faults {
 		if err != nil {
-			return nil, source, nil, err
+			return nil, err
 		}
 	}
-	return client, source, found, nil
+	return found, nil
+}
+
+// each scales these Deployments, all at once, and says which could not be and which
+// were, as "user-service=6".
+func (f Fence) each(ctx context.Context, client dynamic.Interface, source cluster, all []*appsv1.Deployment, size func(*appsv1.Deployment) int) (failed map[string]error, sent []string) {
+	faults := make([]error, len(all))
+	incident.Together(f.clock, len(all), func(i int) { faults[i] = setReplicas(ctx, client, source, all[i], size(all[i])) })
+	failed = map[string]error{}
+	for i, err := range faults {
+		if err != nil {
+			failed[all[i].Name] = err
+			continue
+		}
+		sent = append(sent, fmt.Sprintf("%s=%d", all[i].Name, size(all[i])))
+	}
+	return failed, sent
+}
+
+// notStopped are those of the Deployments that are not at nothing.
+func notStopped(all []*appsv1.Deployment) []*appsv1.Deployment {
+	return slices.DeleteFunc(slices.Clone(all), func(d *appsv1.Deployment) bool { return replicas(d) == 0 })
 }
 
 func sizes(all []*appsv1.Deployment) map[string]string {
@@ -245,12 +273,13 @@ func (f Fence) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 	}
 	o := engine.Outcome{Evidence: sizes(all), Before: before(all)}
 	var open []string
-	for _, d := range all {
-		if replicas(d) > 0 {
-			open = append(open, d.Name)
-		}
+	for _, d := range notStopped(all) {
+		open = append(open, d.Name)
 	}
 	if len(open) > 0 {
+		if o.Prior, err = recordedWriters(all); err != nil {
+			return o, false, err
+		}
 		o.Summary = fmt.Sprintf("%d of %s that %s %s running in %s: %s", len(open), text.Count(len(all), "service"), write(len(all)), text.Are(len(open)), c.Plan.Source.Name, strings.Join(open, ", "))
 		return o, false, nil
 	}
@@ -271,18 +300,7 @@ func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 		return engine.Outcome{}, err
 	}
 	o := engine.Outcome{Evidence: sizes(all), Before: before(all)}
-	faults := make([]error, len(all))
-	incident.Together(f.clock, len(all), func(i int) {
-		if replicas(all[i]) > 0 {
-			faults[i] = setReplicas(ctx, client, source, all[i], 0)
-		}
-	})
-	failed := map[string]error{}
-	for i, err := range faults {
-		if err != nil {
-			failed[all[i].Name] = err
-		}
-	}
+	failed, _ := f.each(ctx, client, source, notStopped(all), func(*appsv1.Deployment) int { return 0 })
 	if len(failed) > 0 {
 		names := slices.Sorted(maps.Keys(failed))
 		return o, fmt.Errorf("scale %s in %s to 0: %w", strings.Join(names, ", "), source.Name, worst(failed))
@@ -413,6 +431,12 @@ func (r Restart) Effect(_ context.Context, c engine.Call) (incident.Effect, erro
 func setReplicas(ctx context.Context, c dynamic.Interface, r cluster, d *appsv1.Deployment, n int) error {
 	return patch(ctx, c.Resource(deployments).Namespace(r.Namespace), d.Name, d.ResourceVersion,
 		map[string]any{"spec": map[string]any{"replicas": n}}, "scale")
+}
+
+// setMinimum writes an autoscaler's minimum.
+func setMinimum(ctx context.Context, c dynamic.Interface, r cluster, h *autoscalingv2.HorizontalPodAutoscaler, n int) error {
+	return patch(ctx, c.Resource(autoscalers).Namespace(r.Namespace), h.Name, h.ResourceVersion,
+		map[string]any{"spec": map[string]any{"minReplicas": n}})
 }
 
 // patch sends a merge patch that only applies to the version that was read.

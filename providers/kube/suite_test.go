@@ -21,31 +21,43 @@ var changes = map[string]struct {
 	operations   []string
 	seed         []kubetest.Service
 	byHand       func(s *shop)
+	// meddle is, once it is made, what somebody else makes of it, and says what people
+	// are told of that.
+	meddle func(s *shop)
+	says   []string
 }{
 	"kube.scale": {
-		"scale/order-service", west,
-		[]string{"patch horizontalpodautoscalers", "patch deployments/scale"},
-		[]kubetest.Service{{Name: "order-service", Replicas: 2, Max: 12}},
-		func(s *shop) {
+		step: "scale/order-service", region: west,
+		operations: []string{"patch horizontalpodautoscalers", "patch deployments/scale"},
+		seed:       []kubetest.Service{{Name: "order-service", Replicas: 2, Max: 12}},
+		byHand: func(s *shop) {
 			s.UpdateAutoscaler(west, "order-service", func(h *autoscalingv2.HorizontalPodAutoscaler) { *h.Spec.MinReplicas = 6 })
 			s.Update(west, "order-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 6 })
 		},
+		meddle: func(s *shop) {
+			s.UpdateAutoscaler(west, "order-service", func(h *autoscalingv2.HorizontalPodAutoscaler) { *h.Spec.MinReplicas = 4 })
+		},
+		says: []string{"the minimum of autoscaler order-service in us-west-2", "it is 4", "had set 6", "it was 2 before"},
 	},
 	"kube.fence": {
-		"fence-writers", east,
-		[]string{"patch deployments/scale"},
-		[]kubetest.Service{{Name: "user-service", Replicas: 2}, {Name: "order-service", Replicas: 2}, {Name: "payment-service", Replicas: 1}},
-		func(s *shop) {
+		step: "fence-writers", region: east,
+		operations: []string{"patch deployments/scale"},
+		seed:       []kubetest.Service{{Name: "user-service", Replicas: 2}, {Name: "order-service", Replicas: 2}, {Name: "payment-service", Replicas: 1}},
+		byHand: func(s *shop) {
 			for _, name := range writers {
 				s.Update(east, name, func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32) })
 			}
 		},
+		meddle: func(s *shop) {
+			s.Update(east, "order-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 1 })
+		},
+		says: []string{"the size of order-service in us-east-1", "it is 1 replica", "had set 0", "it was 2 before"},
 	},
 	"kube.restart": {
-		"restart/user-service", west,
-		[]string{"patch deployments"},
-		[]kubetest.Service{{Name: "user-service", Replicas: 2}},
-		func(s *shop) {
+		step: "restart/user-service", region: west,
+		operations: []string{"patch deployments"},
+		seed:       []kubetest.Service{{Name: "user-service", Replicas: 2}},
+		byHand: func(s *shop) {
 			s.Update(west, "user-service", func(d *appsv1.Deployment) {
 				d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": string(id)}
 			})
@@ -89,6 +101,9 @@ func TestEveryChangeInARealCluster(t *testing.T) {
 						Break:  func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
 						Blind:  func(_ *testing.T, b enginetest.Break) { wire.Break("", kinds[b], 0) },
 						Settle: func(*testing.T) {}, // nothing follows by itself
+
+						BreakUndo: func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
+						Meddle:    func(*testing.T) []string { c.meddle(s); return c.says },
 					}
 				})
 			})

@@ -19,6 +19,8 @@ type Object struct {
 	ETag     string    `json:"etag"`
 	Type     string    `json:"type"`
 	Modified time.Time `json:"modified"`
+	// Meta is the metadata that it was put with.
+	Meta map[string]string `json:"meta,omitempty"`
 }
 
 var s3API = awsAPI{
@@ -82,7 +84,7 @@ func headObject(r request, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error)
 	if !ok {
 		return nil, &s3t.NotFound{Message: ptr("Not Found")}
 	}
-	return &s3.HeadObjectOutput{ETag: ptr(o.ETag), ContentLength: ptr(int64(len(o.Body))), LastModified: ptr(o.Modified), ContentType: ptr(o.Type)}, nil
+	return &s3.HeadObjectOutput{ETag: ptr(o.ETag), ContentLength: ptr(int64(len(o.Body))), LastModified: ptr(o.Modified), ContentType: ptr(o.Type), Metadata: o.Meta}, nil
 }
 
 func getObject(r request, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
@@ -96,7 +98,7 @@ func getObject(r request, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	}
 	return &s3.GetObjectOutput{
 		Body: io.NopCloser(bytes.NewReader(o.Body)), ETag: ptr(o.ETag), ContentLength: ptr(int64(len(o.Body))),
-		LastModified: ptr(o.Modified), ContentType: ptr(o.Type),
+		LastModified: ptr(o.Modified), ContentType: ptr(o.Type), Metadata: o.Meta,
 	}, nil
 }
 
@@ -114,7 +116,7 @@ func putObject(r request, in *s3.PutObjectInput) (*s3.PutObjectOutput, error) {
 		return nil, err
 	}
 	sum := md5.Sum(body) // what S3 calls an ETag; nothing is protected by it
-	o := Object{Body: body, ETag: `"` + hex.EncodeToString(sum[:]) + `"`, Modified: r.now.Truncate(time.Second), Type: deref(in.ContentType)}
+	o := Object{Body: body, ETag: `"` + hex.EncodeToString(sum[:]) + `"`, Modified: r.now.Truncate(time.Second), Type: deref(in.ContentType), Meta: in.Metadata}
 	if o.Type == "" {
 		o.Type = "application/octet-stream"
 	}
@@ -142,6 +144,13 @@ func deleteObject(r request, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, 
 	b, err := r.bucket(in.Bucket, false)
 	if err != nil {
 		return nil, err
+	}
+	switch have, ok := b[deref(in.Key)]; {
+	case in.IfMatch == nil:
+	case !ok:
+		return nil, &s3t.NoSuchKey{Message: ptr("The specified key does not exist.")}
+	case *in.IfMatch != "*" && *in.IfMatch != have.ETag:
+		return nil, &smithy.GenericAPIError{Code: "PreconditionFailed", Message: "At least one of the pre-conditions you specified did not hold", Fault: smithy.FaultClient}
 	}
 	delete(b, deref(in.Key))
 	return &s3.DeleteObjectOutput{}, nil

@@ -31,6 +31,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.
 			},
 			Look:   t.Look,
 			Do:     t.Do,
+			Undo:   &engine.Undo{Look: t.LookBack, Do: t.Back},
 			Effect: t.Effect,
 		},
 	}

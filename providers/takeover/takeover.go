@@ -12,6 +12,7 @@ package takeover
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -60,18 +61,38 @@ func objectOf(p *runbook.Plan) (object, error) {
 // String is the object's address.
 func (o object) String() string { return "s3://" + o.bucket + "/" + o.key }
 
-// present says whether the object is there, and since when.
-func (t *Takeover) present(ctx context.Context, region string, at object) (bool, time.Time, error) {
+// incidentKey is the metadata of the object that says which incident put it.
+const incidentKey = "incident"
+
+// found is the object as it is there.
+type found struct {
+	since time.Time
+	etag  *string
+	// by is the incident that put it; empty if it was not the bot.
+	by string
+}
+
+// String is "an object that INC-2026-0042 put at 13:58:04 UTC".
+func (f *found) String() string {
+	by := f.by
+	if by == "" {
+		by = "somebody"
+	}
+	return fmt.Sprintf("an object that %s put at %s", by, f.since.Format("2006-01-02 15:04:05 UTC"))
+}
+
+// present is the object; nil if it is not there.
+func (t *Takeover) present(ctx context.Context, region string, at object) (*found, error) {
 	out, err := t.client(region).HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket: aws.String(at.bucket), Key: aws.String(at.key),
 	}, t.reading)
 	if err != nil {
 		if awserr.Missing(err) {
-			return false, time.Time{}, nil
+			return nil, nil
 		}
-		return false, time.Time{}, fmt.Errorf("look for %s: %w", at, awserr.SortRead(ctx, err))
+		return nil, fmt.Errorf("look for %s: %w", at, awserr.SortRead(ctx, err))
 	}
-	return true, aws.ToTime(out.LastModified).UTC(), nil
+	return &found{since: aws.ToTime(out.LastModified).UTC(), etag: out.ETag, by: out.Metadata[incidentKey]}, nil
 }
 
 // Ready checks that the lever can be pulled and has not been pulled yet.
@@ -90,13 +111,13 @@ func (t *Takeover) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		}
 		return o, false, fmt.Errorf("reach bucket %s: %w", at.bucket, awserr.SortRead(ctx, err))
 	}
-	there, since, err := t.present(ctx, p.Target.Name, at)
+	there, err := t.present(ctx, p.Target.Name, at)
 	if err != nil {
 		return o, false, err
 	}
-	if there {
-		o.Evidence["since"] = since.Format(time.RFC3339)
-		o.Summary = fmt.Sprintf("%s is there already, since %s: users are being sent to %s", at, since.Format("2006-01-02 15:04 UTC"), p.Target.Name)
+	if there != nil {
+		o.Evidence["since"] = there.since.Format(time.RFC3339)
+		o.Summary = fmt.Sprintf("%s is there already, since %s: users are being sent to %s", at, there.since.Format("2006-01-02 15:04 UTC"), p.Target.Name)
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("bucket %s in %s answers and holds no takeover object", at.bucket, p.Target.Name)
@@ -111,16 +132,19 @@ func (t *Takeover) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Before: "no object", Evidence: map[string]string{"object": at.String(), "region": p.Target.Name}}
-	there, since, err := t.present(ctx, p.Target.Name, at)
+	there, err := t.present(ctx, p.Target.Name, at)
 	if err != nil {
 		return o, false, err
 	}
-	if !there {
+	if there == nil {
 		o.Summary = at.String() + " is not there"
+		if o.Prior, err = json.Marshal(absent{p.Target.Name, at.bucket, at.key}); err != nil {
+			return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("write down that there is no %s: %w", at, err)}
+		}
 		return o, false, nil
 	}
-	o.Evidence["since"] = since.Format(time.RFC3339)
-	o.Summary = fmt.Sprintf("%s is there since %s, so %s is not given to anybody", at, since.Format("15:04:05 UTC"), p.Source.Name)
+	o.Evidence["since"] = there.since.Format(time.RFC3339)
+	o.Summary = fmt.Sprintf("%s is there since %s, so %s is not given to anybody", at, there.since.Format("15:04:05 UTC"), p.Source.Name)
 	return o, true, nil
 }
 
@@ -137,7 +161,7 @@ func (t *Takeover) Do(ctx context.Context, c engine.Call) (engine.Outcome, error
 		Bucket: aws.String(at.bucket), Key: aws.String(at.key),
 		Body:        strings.NewReader(fmt.Sprintf("%s: %s takes over from %s\n", c.Incident, p.Target.Name, p.Source.Name)),
 		ContentType: aws.String("text/plain"), IfNoneMatch: aws.String("*"),
-		Metadata: map[string]string{"incident": string(c.Incident)},
+		Metadata: map[string]string{incidentKey: string(c.Incident)},
 	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
 	if awserr.Code(err) == "PreconditionFailed" {
 		o.Summary = fmt.Sprintf("%s was there already", at)
@@ -147,6 +171,79 @@ func (t *Takeover) Do(ctx context.Context, c engine.Call) (engine.Outcome, error
 		return o, fmt.Errorf("put %s: %w", at, awserr.Sort(ctx, err))
 	}
 	o.Summary = fmt.Sprintf("put %s: %s is given to nobody until it is deleted", at, p.Source.Name)
+	return o, nil
+}
+
+// absent is what Look records before a takeover: where there was no object.
+type absent struct {
+	Region string `json:"region"`
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+}
+
+// back reads whether the object is gone again: nil. It is a fault if the one that is
+// there is not the one that this incident put.
+func (t *Takeover) back(ctx context.Context, c engine.Call, prior json.RawMessage) (was absent, at object, there *found, err error) {
+	if was, err = engine.Recorded[absent](prior); err != nil {
+		return was, at, nil, err
+	}
+	at = object{was.Bucket, was.Key}
+	if there, err = t.present(ctx, was.Region, at); err != nil || there == nil {
+		return was, at, nil, err
+	}
+	if there.by != string(c.Incident) {
+		return was, at, nil, engine.ChangedMeanwhile(at.String(), there.String(), "one of "+string(c.Incident), "not there")
+	}
+	return was, at, there, nil
+}
+
+func (was absent) outcome(at object) engine.Outcome {
+	return engine.Outcome{
+		Summary:  at.String() + " is not there, as before",
+		Evidence: map[string]string{"object": at.String(), "region": was.Region},
+	}
+}
+
+// LookBack reports whether the object is gone.
+func (t *Takeover) LookBack(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+	was, at, there, err := t.back(ctx, c, prior)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := was.outcome(at)
+	if there != nil {
+		o.Summary = fmt.Sprintf("%s is there: %s", at, there)
+	}
+	return o, there == nil, nil
+}
+
+// Back deletes the object that this incident put, once, and only if it still is that
+// one. Deleting on that condition takes the right to read the object, too; see
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html .
+func (t *Takeover) Back(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, error) {
+	was, at, there, err := t.back(ctx, c, prior)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	o := was.outcome(at)
+	if there == nil {
+		return o, nil
+	}
+	_, err = t.client(was.Region).DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket: aws.String(at.bucket), Key: aws.String(at.key), IfMatch: there.etag,
+	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
+	switch {
+	case err != nil && awserr.Missing(err):
+		return o, nil // somebody else was first
+	case awserr.Code(err) == "PreconditionFailed", awserr.Code(err) == "ConditionalRequestConflict":
+		return o, &incident.Fault{
+			Err: fmt.Errorf("delete %s: another one was put at the same moment", at), Retry: true,
+			Hint: "somebody put another object there at the same moment",
+		}
+	case err != nil:
+		return o, fmt.Errorf("delete %s: %w", at, awserr.Sort(ctx, err))
+	}
+	o.Summary = fmt.Sprintf("deleted %s: %s is given out as long as it is healthy", at, c.Plan.Source.Name)
 	return o, nil
 }
 

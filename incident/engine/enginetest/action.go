@@ -40,6 +40,13 @@ type Change struct {
 	Blind func(t *testing.T, b Break)
 	// Settle lets the world go on until what was asked for is there.
 	Settle func(t *testing.T)
+
+	// BreakUndo and Meddle are asked for where the action has an Undo. BreakUndo makes
+	// the next call go wrong with which the change is taken back.
+	BreakUndo func(t *testing.T, b Break)
+	// Meddle changes what the change has changed to something that is neither what it
+	// had set nor what was there before. says is what people have to be told of both.
+	Meddle func(t *testing.T) (says []string)
 }
 
 // Action is the suite that every change must pass. fresh returns a world that
@@ -68,6 +75,7 @@ func Action(t *testing.T, fresh func(t *testing.T) Change) {
 			c.test(t, fresh(t), whole)
 		})
 	}
+	t.Run("taken back", func(t *testing.T) { undone(t, fresh) })
 }
 
 // undisturbed is what the whole change applies when nothing goes wrong.
@@ -178,6 +186,12 @@ func (c Change) wrong(t *testing.T, b Break) *incident.Fault {
 	t.Helper()
 	c.Break(t, b)
 	_, err := c.do(t)
+	return sorted(t, err, b)
+}
+
+// sorted is the fault of a call that was broken.
+func sorted(t *testing.T, err error, b Break) *incident.Fault {
+	t.Helper()
 	if err == nil {
 		t.Fatalf("Do answered well although its call was broken (%s)", b)
 	}
