@@ -55,7 +55,7 @@ async function ask(path, body) {
 
 // askPractice asks what was tried, for every place that shows it.
 async function askPractice() {
-  const p = await ask('/beside/practice');
+  const p = await ask('/panel/practice');
   if (p.error) return p;
   tasks = p;
   drawWelcome();
@@ -256,13 +256,13 @@ function story(o, stage, again) {
 
 // raise ends this rehearsal and begins another one at the same address.
 async function raise(name, title) {
-  const p = await ask('/beside/practice').catch(() => null);
+  const p = await ask('/panel/practice').catch(() => null);
   if (p && p.open && !(await confirmFirst({title: {text: 'End this rehearsal?'}, text: {type: 'plain_text', text: 'This ends the rehearsal that is going on. ' + p.open.incident + ' stands at “' + p.open.phase + '” and is not closed.'},
     confirm: {text: 'End it'}, deny: {text: 'Go on with it'}, style: 'danger'}))) return;
   picked = {fault: '', at: name};
   if (innerWidth <= 1080) dock('practice', false); // it would cover what is said of it
   raising('“' + capital(title) + '” is being raised: a new world, a new Slack, a new bot. A moment.');
-  const out = await ask('/beside/stage', {do: 'scenario', scenario: name}).catch(() => ({})); // it may end before it has answered
+  const out = await ask('/panel/stage', {do: 'scenario', scenario: name}).catch(() => ({})); // it may end before it has answered
   if (out.error) {
     picked.fault = out.error;
     raising('');
@@ -277,7 +277,7 @@ async function raise(name, title) {
 let seenResult = ''; // the one that the panel was last opened with
 
 async function drawPractice() {
-  const [s, p] = await Promise.all([ask('/beside/stage'), askPractice()]);
+  const [s, p] = await Promise.all([ask('/panel/stage'), askPractice()]);
   if (p.error || s.error) return;
   const body = el('div');
   if (p.result) body.append(result(p));
@@ -300,7 +300,7 @@ async function drawPractice() {
 const speeds = ['0.5', '1', '2', '4', '10', '30', '60'];
 
 async function drawWorld() {
-  const [w, s, p] = await Promise.all([ask('/beside/world'), ask('/beside/stage'), askPractice()]);
+  const [w, s, p] = await Promise.all([ask('/panel/world'), ask('/panel/stage'), askPractice()]);
   if (w.error || s.error) return;
   const body = el('div');
   if (!p.error && p.result) {
@@ -371,7 +371,7 @@ $('worldBody').addEventListener('click', async (e) => {
   const b = e.target.closest('button[data-do]');
   if (!b) return;
   const {do: does, what, on} = b.dataset;
-  const path = ['kill', 'start', 'away', 'back'].includes(does) ? '/beside/stage' : '/beside/world';
+  const path = ['kill', 'start', 'away', 'back'].includes(does) ? '/panel/stage' : '/panel/world';
   const had = document.activeElement === b;
   b.disabled = true;
   await ask(path, {do: does, what, on: on === 'true'}).catch(() => notice('The rehearsal does not answer.'));
@@ -382,7 +382,7 @@ $('worldBody').addEventListener('click', async (e) => {
 $('worldBody').addEventListener('change', async (e) => {
   if (e.target.id !== 'speed') return;
   const v = e.target.value;
-  await ask('/beside/stage', {do: 'speed', speed: v}).catch(() => notice('The rehearsal does not answer.'));
+  await ask('/panel/stage', {do: 'speed', speed: v}).catch(() => notice('The rehearsal does not answer.'));
   tick('world');
 });
 

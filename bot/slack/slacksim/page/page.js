@@ -65,8 +65,8 @@ async function follow() {
 
 async function load(signal) {
   const read = async () => (await fetch('/rehearsal/state?as=' + encodeURIComponent(me), {signal})).json();
-  const at = await beside('/beside/stage', signal); // first: should the life change in between, the next look finds it
-  let [next, todo] = await Promise.all([read(), beside('/beside/practice', signal)]);
+  const at = await beside('/panel/stage', signal); // first: should the life change in between, the next look finds it
+  let [next, todo] = await Promise.all([read(), beside('/panel/practice', signal)]);
   if (!next.people.some((p) => p.id === me)) {
     me = next.people.length ? next.people[0].id : '';
     next = await read();
@@ -105,7 +105,7 @@ async function watch() {
   for (;;) {
     await pause($('raising').hidden ? 3000 : 250);
     if (!stage) continue;
-    const at = await beside('/beside/stage').catch(() => null);
+    const at = await beside('/panel/stage').catch(() => null);
     if (at && stage && at.life !== stage.life) follow();
     else if (!$('welcome').hidden) await askPractice().catch(() => null);
   }
@@ -161,7 +161,7 @@ async function listen(signal) {
     // its place: its news belong to another life.
     const empty = !batch.events.length;
     if (empty || !sure) {
-      const at = await beside('/beside/stage', signal);
+      const at = await beside('/panel/stage', signal);
       if (stage && at && at.life !== stage.life) return;
     }
     sure = !empty;
@@ -868,7 +868,7 @@ async function learn() {
   if (said.as === me && Date.now() - said.at < 5000) return;
   said = {...said, as: me, at: Date.now()};
   try {
-    const r = await fetch('/beside/help?as=' + encodeURIComponent(me));
+    const r = await fetch('/panel/help?as=' + encodeURIComponent(me));
     if (!r.ok) return; // the bot is not there; what it said before still helps
     const help = (await r.json()).text;
     said.lines = [...help.matchAll(/^'(\/\S+ [^']+)' (.*)$/gm)].map((m) => ({usage: m[1].split(' '), about: m[2]}));

@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"encoding/json"
@@ -349,7 +349,7 @@ func TestTheGuardOfDNSDoesNotSeeWhatTheTakeoverCheckLooksAt(t *testing.T) {
 	}
 	defer func() { _ = world.Close() }()
 	topology := world.Topology()
-	o, passed, err := providers.Catalog(providers.Ends{Clock: clock, AWS: world.AWS})["dns.guard"].Look(t.Context(), engine.Call{
+	o, passed, err := providers.Catalog(providers.Connections{Clock: clock, AWS: world.AWS})["dns.guard"].Look(t.Context(), engine.Call{
 		Plan:  &runbook.Plan{Mode: "planned", Topology: topology, Source: topology.Regions["us-east-1"], Target: topology.Regions["us-west-2"]},
 		Began: clock.Now(), Clock: clock,
 	})
@@ -403,8 +403,8 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := rehearsal{
-				auto: true, scenario: file, speed: sim.Max, listen: "127.0.0.1:0", stdout: io.Discard,
-				log: zerolog.Nop(), templates: templates.FS, patience: 40 * time.Minute,
+				Auto: true, Scenario: file, Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: io.Discard,
+				Log: zerolog.Nop(), Templates: templates.FS, patience: 40 * time.Minute,
 			}
 			if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), one.differs) {
 				t.Errorf("it ended with %v; it is missing that %s", err, one.differs)

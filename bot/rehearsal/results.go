@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bufio"
@@ -199,7 +199,7 @@ func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 	}
 	t := review.Measure(measured, plan)
 	out := Result{
-		Scenario: r.scn.Name, Seed: r.seed, Incident: incident.ID(s.ID.Name()), Target: s.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
+		Scenario: r.scn.Name, Seed: r.Seed, Incident: incident.ID(s.ID.Name()), Target: s.Target, Declared: s.DeclaredAt, Phase: s.Phase(), Mitigated: t.Mitigated,
 		Total: t.Elapsed.Seconds(), Machine: t.Machine.Seconds(), People: t.Human.Seconds(),
 	}
 	if at := s.ServedAt(); !at.IsZero() {
@@ -235,7 +235,7 @@ func (r *rehearsal) result(events []incident.Event) (Result, *incident.State) {
 
 // before are the results of this scenario in the folder, the newest first.
 func (r *rehearsal) before() ([]Result, error) {
-	folder := cmp.Or(r.results, r.out)
+	folder := cmp.Or(r.results, r.Out)
 	if folder == "" {
 		return nil, nil
 	}
@@ -286,7 +286,7 @@ func (r *rehearsal) keepResults(ctx context.Context) error {
 			return fmt.Errorf("write the result: %w", err)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(cmp.Or(r.results, r.out), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(filepath.Join(cmp.Or(r.results, r.Out), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("keep the result: %w", err)
 	}
@@ -295,16 +295,16 @@ func (r *rehearsal) keepResults(ctx context.Context) error {
 }
 
 // practice answers what was tried and how it went.
-func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
+func (b *panel) practice(w http.ResponseWriter, req *http.Request) {
 	defer b.r.clock.Busy()()
 	results, stand, err := b.r.outcomes(req.Context())
 	if err != nil {
-		besideJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
+		panelJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
 		return
 	}
 	before, err := b.r.before()
 	if err != nil {
-		besideJSON(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
+		panelJSON(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
 		return
 	}
 	p := Practice{Tried: b.tried(stand), Others: b.others}
@@ -321,11 +321,11 @@ func (b *beside) practice(w http.ResponseWriter, req *http.Request) {
 		p.Result, before = &ended[0], append(ended[1:], before...)
 	}
 	p.Before = compared(before)
-	besideJSON(w, http.StatusOK, p)
+	panelJSON(w, http.StatusOK, p)
 }
 
 // tried is what there is to try. Once done in any incident, it was done.
-func (b *beside) tried(stand []*incident.State) []Tried {
+func (b *panel) tried(stand []*incident.State) []Tried {
 	some := func(did func(*incident.State) bool) bool { return slices.ContainsFunc(stand, did) }
 	approved := func(s *incident.State) bool {
 		for _, q := range s.Questions {

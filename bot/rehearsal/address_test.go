@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"net"
@@ -32,13 +32,13 @@ func TestWhoListensElsewhereIsWarnedOnceInTheWordsThatWereGiven(t *testing.T) {
 		{"0.0.0.0:" + port, "0.0.0.0:" + port, 2, false},
 	} {
 		printed := new(safeBuffer)
-		r := &rehearsal{nth: c.nth, listen: c.listen, slack: slack, scn: &sim.Scenario{}, stdout: printed}
+		r := &rehearsal{nth: c.nth, Listen: c.listen, slack: slack, scn: &sim.Scenario{}, Stdout: printed}
 		host, _, _ := net.SplitHostPort(c.listen)
 		r.warn(host)
 		if got := strings.Contains(printed.String(), "Warning: "+c.listen+" is not loopback."); got != c.warned {
 			t.Errorf("%+v: printed:\n%s", c, printed)
 		}
-		if got := r.again(); got != c.again {
+		if got := r.sameAddress(); got != c.again {
 			t.Errorf("after %s comes %s, want %s", c.listen, got, c.again)
 		}
 	}

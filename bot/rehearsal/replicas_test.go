@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -23,11 +23,11 @@ import (
 func TestTheOtherReplicaGoesOn(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		auto: true, scenario: "region-loss", speed: sim.Max, listen: "127.0.0.1:0",
-		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	var err error
-	if r.scn, err = sim.Load(r.scenario); err != nil {
+	if r.scn, err = sim.Load(r.Scenario); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -35,7 +35,7 @@ func TestTheOtherReplicaGoesOn(t *testing.T) {
 			f()
 		}
 	}()
-	if err := r.raise(t.Context()); err != nil {
+	if err := r.startStage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -43,28 +43,28 @@ func TestTheOtherReplicaGoesOn(t *testing.T) {
 	defer stop()
 	all, ctx := errgroup.WithContext(ctx)
 	busy := r.clock.Busy()
-	var lives []*alive
+	var lives []*runningBot
 	for range 2 {
-		one := &alive{}
-		if one.ctx, one.life, err = r.live(ctx); err != nil {
+		one := &runningBot{}
+		if one.ctx, one.life, err = r.newBotProcess(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if one.bot, err = one.life.replica().assemble(one.ctx, r.log); err != nil {
+		if one.bot, err = one.life.replica().assemble(one.ctx, r.Log); err != nil {
 			t.Fatal(err)
 		}
 		lives = append(lives, one)
 		all.Go(func() error {
-			err := one.bot.run(one.ctx)
-			killed := one.life.gone() != nil
-			one.life.over()
+			err := one.bot.Run(one.ctx)
+			killed := one.life.killed() != nil
+			one.life.wait()
 			if killed || ctx.Err() != nil {
 				return nil
 			}
 			return err
 		})
-		one.bot.connected(ctx)
+		one.bot.Connected(ctx)
 	}
-	r.living.Store(nil) // what one life calls is not forbidden to the other
+	r.process.Store(nil) // what one life calls is not forbidden to the other
 
 	var once sync.Once
 	var killed string
@@ -78,7 +78,7 @@ func TestTheOtherReplicaGoesOn(t *testing.T) {
 				t.Error(currentErr)
 			}
 			for n, one := range lives {
-				if one.bot.engine.Holds(id) {
+				if one.bot.Engine.Holds(id) {
 					killed += string(rune('a' + n))
 					one.life.kill()
 				}
@@ -91,10 +91,10 @@ func TestTheOtherReplicaGoesOn(t *testing.T) {
 	var played error
 	all.Go(func() error {
 		defer stop()
-		played = r.perform(ctx)
+		played = r.playPeople(ctx)
 		return nil
 	})
-	if err := errors.Join(all.Wait(), played, r.judge()); err != nil {
+	if err := errors.Join(all.Wait(), played, r.verify()); err != nil {
 		t.Fatalf("%v\n%s", err, tail(printed.String(), 40))
 	}
 	if len(killed) != 1 {

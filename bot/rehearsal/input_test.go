@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -328,7 +328,7 @@ func raised(t *testing.T, scenario string) (d *drill, end func() error) {
 	var busy func()
 	go func() {
 		over <- (&rehearsal{
-			scenario: scenario, speed: sim.Max, listen: "127.0.0.1:0", out: d.out, stdout: io.Discard, log: zerolog.Nop(), templates: templates.FS,
+			Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0", Out: d.out, Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
 			ready: func(r *rehearsal) error {
 				busy = r.clock.Busy()
 				stands <- r
@@ -442,7 +442,7 @@ func (d *drill) leftOver(buttons ...slacksim.Deed) []slacksim.Deed {
 		d.t.Fatal(err)
 	}
 	resp, err := http.PostForm(d.r.slack.APIURL()+"chat.postMessage", url.Values{
-		"token": {d.r.ends.BotToken}, "channel": {"C0GENERAL"}, "text": {"left over"}, "blocks": {string(data)},
+		"token": {d.r.reach.BotToken}, "channel": {"C0GENERAL"}, "text": {"left over"}, "blocks": {string(data)},
 	})
 	if err != nil {
 		d.t.Fatal(err)

@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -54,8 +54,8 @@ func figures(tb testing.TB, scenario string, seed uint64) (f sim.OrderFigures) {
 	tb.Helper()
 	out := new(bytes.Buffer)
 	r := rehearsal{
-		auto: true, scenario: scenario, seed: seed, speed: sim.Max, listen: "127.0.0.1:0",
-		stdout: out, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: scenario, Seed: seed, Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: out, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	over := time.AfterFunc(time.Minute, func() { panic(fmt.Sprintf("%s with seed %d is not over", scenario, seed)) })
 	defer over.Stop()

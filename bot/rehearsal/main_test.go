@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bufio"
@@ -355,7 +355,7 @@ func (p played) orders(t *testing.T) {
 
 // Taking any changing step out of the runbook must not go unnoticed.
 func TestEachChangingStepIsNeeded(t *testing.T) {
-	catalog := providers.Catalog(providers.Ends{Clock: incident.RealClock{}}).Runbook()
+	catalog := providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	for scenario, mode := range map[string]string{"region-degraded": "planned", "region-loss": "unplanned"} {
 		source, err := runbook.Load(templates.FS, "runbook/failover.yaml")
 		if err != nil {
@@ -380,16 +380,16 @@ func TestEachChangingStepIsNeeded(t *testing.T) {
 				if group == "fence-reachable-writers" {
 					scenario = reachable(t)
 					r := rehearsal{
-						auto: true, scenario: scenario, speed: sim.Max, listen: "127.0.0.1:0",
-						stdout: new(bytes.Buffer), log: zerolog.Nop(), templates: templates.FS,
+						Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0",
+						Stdout: new(bytes.Buffer), Log: zerolog.Nop(), Templates: templates.FS,
 					}
 					if err := r.run(t.Context()); err != nil {
 						t.Fatalf("with the step: %v", err)
 					}
 				}
 				r := rehearsal{
-					auto: true, scenario: scenario, speed: sim.Max, listen: "127.0.0.1:0", out: t.TempDir(),
-					stdout: new(bytes.Buffer), log: zerolog.Nop(), templates: without(t, group), patience: 40 * time.Minute,
+					Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0", Out: t.TempDir(),
+					Stdout: new(bytes.Buffer), Log: zerolog.Nop(), Templates: without(t, group), patience: 40 * time.Minute,
 				}
 				err := r.run(t.Context())
 				if err == nil {

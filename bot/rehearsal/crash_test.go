@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -150,15 +150,15 @@ func (r *reaper) call(c sim.Call, before bool) error {
 func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World, []incident.Event) {
 	t.Helper()
 	r := &rehearsal{
-		auto: true, scenario: scenario, speed: sim.Max, listen: "127.0.0.1:0",
-		stdout: io.Discard, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	end := &reaper{wanted: map[string]bool{}, seen: map[string]int{}}
 	for _, w := range wanted {
 		end.wanted[w] = true
 	}
 	var printed bytes.Buffer
-	r.stdout = &printed
+	r.Stdout = &printed
 	var err error
 	if r.scn, err = sim.Load(scenario); err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World,
 			f()
 		}
 	}()
-	if err := r.raise(t.Context()); err != nil {
+	if err := r.startStage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	r.world.OnCall(end.call)
@@ -180,10 +180,10 @@ func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World,
 	var played error
 	all.Go(func() error {
 		defer stop()
-		played = r.perform(ctx)
+		played = r.playPeople(ctx)
 		return nil
 	})
-	if err := errors.Join(all.Wait(), played, r.judge()); err != nil {
+	if err := errors.Join(all.Wait(), played, r.verify()); err != nil {
 		t.Errorf("died at %q: %v\n%s", end.died, err, tail(printed.String(), 40))
 	}
 	return end, r.world, r.seen
@@ -193,7 +193,7 @@ func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World,
 func lives(ctx context.Context, r *rehearsal, end *reaper) error {
 	before := func() {}
 	for ctx.Err() == nil {
-		living, l, err := r.live(ctx)
+		living, l, err := r.newBotProcess(ctx)
 		if err != nil {
 			return err
 		}
@@ -201,21 +201,21 @@ func lives(ctx context.Context, r *rehearsal, end *reaper) error {
 		end.dead, end.killing = false, l.kill
 		end.mu.Unlock()
 		one := l.replica()
-		one.record = eventful{one.record, end}
+		one.Record = eventful{one.Record, end}
 		begun := r.clock.Busy()
 		before() // from here on the clock waits for this life
-		p, err := one.assemble(living, r.log)
+		p, err := one.assemble(living, r.Log)
 		if err == nil {
 			ended := make(chan error, 1)
-			go func() { ended <- p.run(living) }()
-			p.connected(living)
+			go func() { ended <- p.Run(living) }()
+			p.Connected(living)
 			begun()
 			err = <-ended
 		}
 		begun()
-		before = l.over
-		if l.gone() == nil && ctx.Err() == nil {
-			l.over()
+		before = l.wait
+		if l.killed() == nil && ctx.Err() == nil {
+			l.wait()
 			return fmt.Errorf("the bot ended by itself: %w", err)
 		}
 	}

@@ -1,4 +1,8 @@
-package main
+// Package rehearsal is a whole failover rehearsed in one process: the bot, a Slack
+// workspace with its page, people who play themselves if wanted, and a two-Region
+// world. At its end it says how it went and whether the world is as the scenario
+// expects.
+package rehearsal
 
 import (
 	"bytes"
@@ -24,10 +28,10 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
-	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim/player"
@@ -39,99 +43,60 @@ import (
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/providers/sim"
-	"github.com/failoverbot/failoverbot/templates"
 )
 
-// byHand is the speed at which region-degraded takes about three minutes for
+// ByHand is the speed at which region-degraded takes about three minutes for
 // somebody who presses the buttons.
-const byHand = "4"
+const ByHand = "4"
 
 // longest is how much pretend time a rehearsal that plays by itself may take.
 const longest = time.Hour
 
-func rehearseVerb() *cobra.Command {
-	o := &rehearsal{stdout: io.Discard}
-	var speed, seed string
-	c := &cobra.Command{
-		Use:   "rehearse",
-		Short: "Rehearse a failover: the bot, a Slack workspace and a two-Region world in one process",
-		Args:  noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			var err error
-			if speed == "" {
-				speed = byHand
-				if o.auto && o.stage == "" {
-					speed = "max"
-				}
-			}
-			if o.speed, err = sim.ParseSpeed(speed); err != nil {
-				return usageError{err}
-			}
-			if o.seed, err = parseSeed(seed); err != nil {
-				return err
-			}
-			if o.bot != "" && c.Flags().Changed("seed") {
-				return usagef("--seed is for the stage, whose world the bot plays in: give it with --stage")
-			}
-			if o.speed == sim.Max && !o.auto && o.bot == "" {
-				return usagef("--speed max is for --auto: by hand, time would jump to the end of every question; use a number such as %s", byHand)
-			}
-			if o.speed == sim.Max && o.stage != "" {
-				return usagef("--speed max needs everything in one process; with --stage give a number such as %s", byHand)
-			}
-			o.stdout, o.log = c.OutOrStdout(), zerolog.Nop()
-			if o.verbose {
-				o.log = newLog(c.ErrOrStderr())
-			}
-			o.templates = templates.FS
-			return o.series(c.Context())
-		},
-	}
-	f := c.Flags()
-	f.BoolVar(&o.auto, "auto", false, "let the people of the scenario play themselves, and check the world at the end")
-	f.StringVar(&o.scenario, "scenario", "region-degraded", "a built-in scenario or a file")
-	f.StringVar(&speed, "speed", "", "how much faster than life, or max; "+byHand+" by hand, max with --auto")
-	f.StringVar(&seed, "seed", "0", "what the pretend world draws: a whole number; the same one draws the same again")
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8065", "where the rehearsal Slack listens; port 0 chooses freely")
-	f.StringVar(&o.out, "out", "", "a folder for the records of the rehearsal")
-	f.BoolVar(&o.verbose, "verbose", false, "show the bot's own log on stderr")
-	f.StringVar(&o.stage, "stage", "", "run everything but the bot, and write to this file how a bot of its own reaches it")
-	f.StringVar(&o.bot, "bot", "", "run only the bot, against the rehearsal whose --stage file this is")
-	return c
+// Options say which rehearsal it is.
+type Options struct {
+	// Auto: the people of the scenario play themselves, and the world is verified at
+	// the end.
+	Auto bool
+	// Scenario is the name of a built-in one, or a file.
+	Scenario string
+	Speed    sim.Speed
+	// Seed is what the pretend world draws: the same one draws the same again.
+	Seed uint64
+	// Listen is where the rehearsal Slack listens.
+	Listen string
+	// Out is a folder for the records; empty: none are kept.
+	Out string
+	// StageFile, when set, leaves the bot out and says in that file how one in a
+	// process of its own reaches the rest. BotFile is that file for the bot: only it
+	// is run.
+	StageFile, BotFile string
+	// RedisURL is where the record is kept when it is not inside the process.
+	RedisURL string
+	Stdout   io.Writer
+	Log      zerolog.Logger
+	// Templates are the runbook, the messages and the review.
+	Templates fs.FS
 }
 
-func parseSeed(s string) (uint64, error) {
-	seed, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
-	if err != nil {
-		return 0, usagef("--seed %q is not usable: give a whole number from 0 up, such as 7", s)
-	}
-	return seed, nil
+// Run carries a rehearsal out, and then whichever was asked for on its page, until
+// ctx ends or nothing more is asked for. Settings at fault are a [bot.UsageError].
+func Run(ctx context.Context, o Options) error {
+	r := &rehearsal{Options: o}
+	return r.runAll(ctx)
 }
 
 // rehearsal is one rehearsal: the stage (Slack, world, Redis, people) and the bot
 // on it. The two can also be processes of their own, so that the bot can be
 // killed and started again while the rest lives on.
 type rehearsal struct {
-	auto      bool
-	scenario  string
-	speed     sim.Speed
-	seed      uint64
-	listen    string
-	out       string
-	stage     string
-	bot       string
-	verbose   bool
-	stdout    io.Writer
-	log       zerolog.Logger
-	templates fs.FS
+	Options
 
-	// For tests: what else to do once everything stands and before anybody acts,
-	// and where Redis is when it is not inside the process.
+	// For tests: what else to do once everything stands and before anybody acts, and
+	// what is changed.
 	ready    func(*rehearsal) error
-	redisURL string
 	catalog  func(engine.Catalog) engine.Catalog
-	change   func(*replica) // the bot's own settings and ends
-	patience time.Duration  // pretend; longest when zero
+	change   func(*bot.Options)
+	patience time.Duration // pretend; longest when zero
 
 	// own is the scenario file that the first of a series was started with, and the
 	// name in it; empty when that one is built in.
@@ -144,26 +109,26 @@ type rehearsal struct {
 	next    string
 	finish  context.CancelFunc
 
-	scn    *sim.Scenario
-	clock  *sim.Clock
-	slack  *slacksim.Server
-	world  *sim.World
-	beside *beside
-	living atomic.Pointer[life]
-	extra  *http.ServeMux
-	record incident.Log
-	ends   stage
-	seen   []incident.Event
-	files  []*os.File
-	closes []func()
+	scn     *sim.Scenario
+	clock   *sim.Clock
+	slack   *slacksim.Server
+	world   *sim.World
+	panel   *panel
+	process atomic.Pointer[botProcess]
+	extra   *http.ServeMux
+	record  incident.Log
+	reach   stageFile
+	seen    []incident.Event
+	files   []*os.File
+	closes  []func()
 
 	// How the world differed when another incident followed; see differs.
 	mu       sync.Mutex
 	differed map[incident.ID][]string
 }
 
-// stage is how a bot in a process of its own reaches a rehearsal.
-type stage struct {
+// stageFile is how a bot in a process of its own reaches a rehearsal.
+type stageFile struct {
 	Scenario string    `json:"scenario"`
 	SlackAPI string    `json:"slack_api"`
 	BotToken string    `json:"bot_token"`
@@ -177,26 +142,28 @@ type stage struct {
 
 const channel = "C0INCIDENT"
 
-// series runs a rehearsal, and then whichever the page asked for next, at the same
+// runAll runs a rehearsal, and then whichever the page asked for next, at the same
 // address and with records of its own.
-func (r *rehearsal) series(ctx context.Context) error {
+func (r *rehearsal) runAll(ctx context.Context) error {
 	for r.nth = 1; ; {
 		if err := r.run(ctx); err != nil || r.next == "" || ctx.Err() != nil {
 			return err
 		}
 		following := &rehearsal{
-			scenario: r.next, speed: r.clock.Speed(), seed: r.seed, listen: r.again(), verbose: r.verbose, stdout: r.stdout, log: r.log,
-			templates: r.templates, ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results, out: r.results,
-			own: r.own, ownName: r.ownName,
+			Options: Options{
+				Scenario: r.next, Speed: r.clock.Speed(), Seed: r.Seed, Listen: r.sameAddress(), Out: r.results,
+				Stdout: r.Stdout, Log: r.Log, Templates: r.Templates,
+			},
+			ready: r.ready, change: r.change, nth: r.nth + 1, results: r.results, own: r.own, ownName: r.ownName,
 		}
 		r = following
 	}
 }
 
-// again is where the rehearsal that follows listens: where this one was told to, at
+// sameAddress is where the rehearsal that follows listens: where this one was told to, at
 // the port that it has.
-func (r *rehearsal) again() string {
-	host, _, _ := net.SplitHostPort(r.listen) // openSlack has split it before
+func (r *rehearsal) sameAddress() string {
+	host, _, _ := net.SplitHostPort(r.Listen) // openSlack has split it before
 	_, port, _ := net.SplitHostPort(strings.Trim(strings.TrimPrefix(r.slack.URL(), "http://"), "/"))
 	return net.JoinHostPort(host, port)
 }
@@ -210,24 +177,24 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if r.bot != "" {
+	if r.BotFile != "" {
 		return r.runBot(ctx)
 	}
-	if r.scn, err = sim.Load(r.scenario); err != nil {
-		return usageError{err}
+	if r.scn, err = sim.Load(r.Scenario); err != nil {
+		return bot.UsageError{err}
 	}
-	if r.stage != "" && r.scn.Cued() {
-		return usagef("the scenario %s kills the bot or takes Slack away, which needs all of it in one process: leave out --stage", r.scn.Name)
+	if r.StageFile != "" && r.scn.Cued() {
+		return bot.Usagef("the scenario %s kills the bot or takes Slack away, which needs all of it in one process: leave out --stage", r.scn.Name)
 	}
-	if r.own == "" && !slices.Contains(sim.Scenarios(), r.scenario) {
-		r.own, r.ownName = r.scenario, r.scn.Name
+	if r.own == "" && !slices.Contains(sim.Scenarios(), r.Scenario) {
+		r.own, r.ownName = r.Scenario, r.scn.Name
 	}
-	if _, ok := r.stdout.(*inTurn); !ok {
-		r.stdout = &inTurn{w: r.stdout}
+	if _, ok := r.Stdout.(*inTurn); !ok {
+		r.Stdout = &inTurn{w: r.Stdout}
 	}
 	ctx, r.finish = context.WithCancel(ctx)
 	defer r.finish()
-	if err := r.raise(ctx); err != nil {
+	if err := r.startStage(ctx); err != nil {
 		return quiet(ctx, err) // Ctrl-C, perhaps
 	}
 	if r.ready != nil {
@@ -237,7 +204,7 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	}
 	r.banner()
 	err = r.play(ctx)
-	return errors.Join(err, r.keep())
+	return errors.Join(err, r.writeRecords())
 }
 
 // inTurn is written to by the people, the record and the stage, a line each.
@@ -253,15 +220,15 @@ func (t *inTurn) Write(p []byte) (int, error) {
 	return t.w.Write(p)
 }
 
-// settle finds a folder for the records. One that holds a rehearsal already is
+// chooseFolder finds a folder for the records. One that holds a rehearsal already is
 // left as it is: this one gets a folder of its own within.
-func (r *rehearsal) settle() error {
-	if r.out == "" {
+func (r *rehearsal) chooseFolder() error {
+	if r.Out == "" {
 		return nil
 	}
-	r.results = cmp.Or(r.results, r.out)
+	r.results = cmp.Or(r.results, r.Out)
 	if err := os.MkdirAll(r.results, 0o755); err != nil {
-		return usageError{fmt.Errorf("make the folder for the records: %w", err)}
+		return bot.UsageError{fmt.Errorf("make the folder for the records: %w", err)}
 	}
 	held, err := claimed(r.results)
 	if err != nil || !held {
@@ -269,19 +236,19 @@ func (r *rehearsal) settle() error {
 	}
 	there, err := os.ReadDir(r.results)
 	if err != nil {
-		return usageError{fmt.Errorf("look for a folder for the records: %w", err)}
+		return bot.UsageError{fmt.Errorf("look for a folder for the records: %w", err)}
 	}
 	for n := 2; ; n++ {
 		number := strconv.Itoa(n) + "-"
 		if slices.ContainsFunc(there, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), number) }) {
 			continue
 		}
-		r.out = filepath.Join(r.results, number+filepath.Base(r.scn.Name))
-		switch err := os.Mkdir(r.out, 0o755); { // another process may be as quick
+		r.Out = filepath.Join(r.results, number+filepath.Base(r.scn.Name))
+		switch err := os.Mkdir(r.Out, 0o755); { // another process may be as quick
 		case err == nil:
 			return nil
 		case !errors.Is(err, fs.ErrExist):
-			return usageError{fmt.Errorf("make the folder for the records: %w", err)}
+			return bot.UsageError{fmt.Errorf("make the folder for the records: %w", err)}
 		}
 	}
 }
@@ -297,27 +264,27 @@ func claimed(folder string) (held bool, err error) {
 	case errors.Is(err, fs.ErrExist):
 		return true, nil
 	case err != nil:
-		return false, usageError{fmt.Errorf("begin the records: %w", err)}
+		return false, bot.UsageError{fmt.Errorf("begin the records: %w", err)}
 	}
 	return false, f.Close()
 }
 
 // file opens one of the records of the rehearsal; without --out it is thrown away.
 func (r *rehearsal) file(name string) (io.Writer, error) {
-	if r.out == "" {
+	if r.Out == "" {
 		return io.Discard, nil
 	}
-	f, err := os.Create(filepath.Join(r.out, name))
+	f, err := os.Create(filepath.Join(r.Out, name))
 	if err != nil {
-		return nil, usageError{err}
+		return nil, bot.UsageError{err}
 	}
 	r.files = append(r.files, f)
 	return f, nil
 }
 
-// raise builds the stage.
-func (r *rehearsal) raise(ctx context.Context) error {
-	if err := r.settle(); err != nil {
+// startStage builds the stage.
+func (r *rehearsal) startStage(ctx context.Context) error {
+	if err := r.chooseFolder(); err != nil {
 		return err
 	}
 	wire, err := r.file("wire.jsonl")
@@ -334,26 +301,26 @@ func (r *rehearsal) raise(ctx context.Context) error {
 	}
 
 	instant := time.Now()
-	r.clock = sim.NewClockAt(r.scn.StartTime(), instant, r.speed)
+	r.clock = sim.NewClockAt(r.scn.StartTime(), instant, r.Speed)
 	r.closes = append(r.closes, r.clock.Close)
-	r.ends = stage{
-		Scenario: r.scenario, BotToken: "xoxb-" + rand.Text(), AppToken: "xapp-" + rand.Text(),
-		Start: r.scn.StartTime(), Instant: instant, Speed: r.speed, Redis: r.redisURL,
+	r.reach = stageFile{
+		Scenario: r.Scenario, BotToken: "xoxb-" + rand.Text(), AppToken: "xapp-" + rand.Text(),
+		Start: r.scn.StartTime(), Instant: instant, Speed: r.Speed, Redis: r.RedisURL,
 	}
 	if err := r.openSlack(wire, messages); err != nil {
 		return err
 	}
-	r.ends.SlackAPI = r.slack.APIURL()
+	r.reach.SlackAPI = r.slack.APIURL()
 	if err := r.openRecord(ctx); err != nil {
 		return err
 	}
-	options := sim.Options{Calls: calls, Seed: r.seed}
-	if r.stage != "" {
-		options.Dir = r.stage + ".world"
+	options := sim.Options{Calls: calls, Seed: r.Seed}
+	if r.StageFile != "" {
+		options.Dir = r.StageFile + ".world"
 		if err := errors.Join(os.RemoveAll(options.Dir), os.MkdirAll(options.Dir, 0o700)); err != nil {
-			return usageError{fmt.Errorf("make a folder for the world: %w", err)}
+			return bot.UsageError{fmt.Errorf("make a folder for the world: %w", err)}
 		}
-		r.ends.World = options.Dir
+		r.reach.World = options.Dir
 	}
 	if r.world, err = sim.New(r.scn, r.clock, options); err != nil {
 		return fmt.Errorf("raise the pretend world: %w", err)
@@ -361,28 +328,28 @@ func (r *rehearsal) raise(ctx context.Context) error {
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
 	r.world.OnCall(r.called)
 	r.differed = map[incident.ID][]string{}
-	r.beside = newBeside(r)
-	r.beside.routes(r.extra)
-	if r.stage == "" {
+	r.panel = newPanel(r)
+	r.panel.routes(r.extra)
+	if r.StageFile == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(r.ends, "", "  ")
+	data, err := json.MarshalIndent(r.reach, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(r.stage, data, 0o600); err != nil {
-		return usageError{fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
+	if err := os.WriteFile(r.StageFile, data, 0o600); err != nil {
+		return bot.UsageError{fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
 	}
 	return nil
 }
 
 func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
-	host, port, err := net.SplitHostPort(r.listen)
+	host, port, err := net.SplitHostPort(r.Listen)
 	if err != nil {
-		return usagef("--listen %q is not host:port, such as 127.0.0.1:8065", r.listen)
+		return bot.Usagef("--listen %q is not host:port, such as 127.0.0.1:8065", r.Listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return usagef("--listen %q: the port is a number from 0 to 65535; 0 chooses a free one", r.listen)
+		return bot.Usagef("--listen %q: the port is a number from 0 to 65535; 0 chooses a free one", r.Listen)
 	}
 	r.warn(host)
 	var people []slacksim.Person
@@ -400,19 +367,19 @@ func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
 	r.extra = http.NewServeMux() // filled once there is a world
 	r.slack, err = slacksim.New(slacksim.Options{
 		BotName: app.Name, Command: app.Command, Scopes: app.Scopes, Events: app.Events, Shortcuts: shortcuts, Groups: groups(r.scn.People), DirectReadOnly: app.ReadOnly, HomeDisabled: !app.Home,
-		Extra: r.extra, Listen: r.listen, Clock: r.clock, Speed: func() float64 { return float64(r.clock.Speed()) }, BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, People: people,
+		Extra: r.extra, Listen: r.Listen, Clock: r.clock, Speed: func() float64 { return float64(r.clock.Speed()) }, BotToken: r.reach.BotToken, AppToken: r.reach.AppToken, People: people,
 		Channels: []slacksim.Channel{{ID: channel, Name: "incident-response"}, {ID: "C0GENERAL", Name: "general"}},
 		Wire:     wire, Messages: messages,
 	})
 	if err != nil {
-		return usagef("the rehearsal Slack cannot listen on %s: %w; is a rehearsal running already? --listen 127.0.0.1:0 chooses a free port", r.listen, err)
+		return bot.Usagef("the rehearsal Slack cannot listen on %s: %w; is a rehearsal running already? --listen 127.0.0.1:0 chooses a free port", r.Listen, err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- r.slack.Run(context.Background()) }()
 	r.closes = append(r.closes, func() {
 		_ = r.slack.Close()
 		if err := <-served; err != nil {
-			r.log.Warn().Err(err).Msg("the rehearsal Slack ended badly")
+			r.Log.Warn().Err(err).Msg("the rehearsal Slack ended badly")
 		}
 	})
 	return nil
@@ -437,20 +404,20 @@ func groups(people []sim.Person) (out []slacksim.Group) {
 // openRecord opens the Redis of the rehearsal: inside the process, unless a test
 // brought one.
 func (r *rehearsal) openRecord(ctx context.Context) error {
-	options := redis.Options{URL: r.redisURL, Clock: r.clock}
-	if r.redisURL == "" {
+	options := redis.Options{URL: r.RedisURL, Clock: r.clock}
+	if r.RedisURL == "" {
 		mini := miniredis.NewMiniRedis()
 		if err := mini.Start(); err != nil {
 			return fmt.Errorf("start the Redis of the rehearsal: %w", err)
 		}
 		r.closes = append(r.closes, mini.Close)
-		r.ends.Redis = "redis://" + mini.Addr()
+		r.reach.Redis = "redis://" + mini.Addr()
 		client := goredis.NewClient(&goredis.Options{Addr: mini.Addr(), MaxRetries: -1, ContextTimeoutEnabled: true})
 		r.closes = append(r.closes, func() { _ = client.Close() })
 		options = redis.Options{Client: client, Clock: r.clock}
 	}
-	redis.ClientLog(r.log)
-	record, err := redis.Open(ctx, options, r.log)
+	redis.ClientLog(r.Log)
+	record, err := redis.Open(ctx, options, r.Log)
 	if err != nil {
 		return err
 	}
@@ -484,23 +451,23 @@ func roster(people []sim.Person) incident.Roster {
 }
 
 // replica is the bot on this stage: the same as serve's but for its ends.
-func (r *rehearsal) replica() replica {
-	one := replica{
-		clock:  r.clock,
-		record: r.record,
-		ends: providers.Ends{
+func (r *rehearsal) replica() bot.Options {
+	one := bot.Options{
+		Clock:  r.clock,
+		Record: r.record,
+		Connections: providers.Connections{
 			Clock: r.clock,
 			AWS:   r.world.AWS,
 			Kube:  func(region string) (dynamic.Interface, error) { return r.world.Kube(region), nil },
 			Dial:  r.world.Dial,
 		},
-		topology:  r.world.Topology(),
-		roster:    roster(r.scn.People),
-		slack:     slack.Settings{BotToken: r.ends.BotToken, AppToken: r.ends.AppToken, APIURL: r.ends.SlackAPI},
-		channel:   channel,
-		templates: r.templates,
-		rehearsal: true,
-		catalog:   r.catalog,
+		Topology:  r.world.Topology(),
+		Roster:    roster(r.scn.People),
+		Slack:     slack.Settings{BotToken: r.reach.BotToken, AppToken: r.reach.AppToken, APIURL: r.reach.SlackAPI},
+		Channel:   channel,
+		Templates: r.Templates,
+		Rehearsal: true,
+		Catalog:   r.catalog,
 	}
 	if r.change != nil {
 		r.change(&one)
@@ -510,38 +477,38 @@ func (r *rehearsal) replica() replica {
 
 // runBot is the bot in a process of its own.
 func (r *rehearsal) runBot(ctx context.Context) error {
-	data, err := os.ReadFile(r.bot)
+	data, err := os.ReadFile(r.BotFile)
 	if err != nil {
-		return usageError{fmt.Errorf("read how the rehearsal is reached: %w", err)}
+		return bot.UsageError{fmt.Errorf("read how the rehearsal is reached: %w", err)}
 	}
-	if err := json.Unmarshal(data, &r.ends); err != nil {
-		return usagef("%s is not a file that rehearse --stage wrote: %w", r.bot, err)
+	if err := json.Unmarshal(data, &r.reach); err != nil {
+		return bot.Usagef("%s is not a file that rehearse --stage wrote: %w", r.BotFile, err)
 	}
-	if r.scn, err = sim.Load(r.ends.Scenario); err != nil {
-		return usageError{err}
+	if r.scn, err = sim.Load(r.reach.Scenario); err != nil {
+		return bot.UsageError{err}
 	}
-	r.clock = sim.NewClockAt(r.ends.Start, r.ends.Instant, r.ends.Speed)
+	r.clock = sim.NewClockAt(r.reach.Start, r.reach.Instant, r.reach.Speed)
 	r.closes = append(r.closes, r.clock.Close)
-	r.redisURL = r.ends.Redis
+	r.RedisURL = r.reach.Redis
 	if err := r.openRecord(ctx); err != nil {
 		return err
 	}
-	calls, err := os.OpenFile(filepath.Join(r.ends.World, "calls.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	calls, err := os.OpenFile(filepath.Join(r.reach.World, "calls.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the record of calls: %w", err)
 	}
 	r.files = append(r.files, calls)
-	if r.world, err = sim.New(r.scn, r.clock, sim.Options{Dir: r.ends.World, Calls: calls}); err != nil {
+	if r.world, err = sim.New(r.scn, r.clock, sim.Options{Dir: r.reach.World, Calls: calls}); err != nil {
 		return fmt.Errorf("find the pretend world: %w", err)
 	}
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
 	busy := r.clock.Busy()
-	p, err := r.replica().assemble(ctx, r.log)
+	p, err := bot.New(ctx, r.replica(), r.Log)
 	busy()
 	if err != nil {
 		return err
 	}
-	return p.run(ctx)
+	return p.Run(ctx)
 }
 
 // warn says once, and before anybody can come, who could.
@@ -549,27 +516,27 @@ func (r *rehearsal) warn(host string) {
 	if r.nth > 1 || host == "localhost" || net.ParseIP(host).IsLoopback() {
 		return
 	}
-	_, _ = fmt.Fprintf(r.stdout, "Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.\n", r.listen)
+	_, _ = fmt.Fprintf(r.Stdout, "Warning: %s is not loopback. Whoever reaches this address can act as anybody in the rehearsal.\n", r.Listen)
 }
 
 func (r *rehearsal) banner() {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(r.stdout, format+"\n", args...) }
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(r.Stdout, format+"\n", args...) }
 	if r.nth > 1 {
 		say("")
 	}
 	say("Rehearsal %s: %s", r.scn.Name, r.scn.Title)
 	pages := r.slack.URLs()
-	say("Slack: %s   time runs %s   seed %d   Redis: inside this process, gone with it (not durable)", pages[0], r.speed, r.seed)
+	say("Slack: %s   time runs %s   seed %d   Redis: inside this process, gone with it (not durable)", pages[0], r.Speed, r.Seed)
 	if others := pages[1:]; len(others) > 0 {
 		say("From other machines: %s", strings.Join(others, "  "))
 	}
-	if r.out != "" {
-		say("The records go to %s", r.out)
+	if r.Out != "" {
+		say("The records go to %s", r.Out)
 	}
-	if r.stage != "" {
-		say("The bot is not here. Start it: failoverbot rehearse --bot %s", r.stage)
+	if r.StageFile != "" {
+		say("The bot is not here. Start it: failoverbot rehearse --bot %s", r.StageFile)
 	}
-	if r.auto {
+	if r.Auto {
 		say("The people of the scenario play themselves.")
 		return
 	}
@@ -584,25 +551,25 @@ func (r *rehearsal) play(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	all, ctx := errgroup.WithContext(ctx)
-	if r.stage == "" {
+	if r.StageFile == "" {
 		busy := r.clock.Busy()
 		defer busy()
-		one, err := r.beside.begin(ctx)
-		if err != nil && !r.auto {
+		one, err := r.panel.begin(ctx)
+		if err != nil && !r.Auto {
 			return quiet(ctx, err) // Ctrl-C, perhaps
 		}
 		if err != nil {
 			return err
 		}
-		all.Go(func() error { return r.beside.lives(ctx, one) })
-		one.bot.connected(ctx)
+		all.Go(func() error { return r.panel.run(ctx, one) })
+		one.bot.Connected(ctx)
 		busy()
 	}
 	if r.scn.Cued() {
 		conductor := r.clock.Busy()
 		all.Go(func() error {
 			defer conductor()
-			return quiet(ctx, r.conduct(ctx))
+			return quiet(ctx, r.runCues(ctx))
 		})
 	}
 	follower := r.clock.Busy()
@@ -611,45 +578,45 @@ func (r *rehearsal) play(ctx context.Context) error {
 		return quiet(ctx, r.follow(ctx))
 	})
 	var played error
-	if r.auto {
+	if r.Auto {
 		all.Go(func() error {
 			defer stop()
-			played = r.perform(ctx)
+			played = r.playPeople(ctx)
 			return nil
 		})
 	}
 	err := all.Wait()
-	if !r.auto {
+	if !r.Auto {
 		return err
 	}
-	return errors.Join(err, played, r.judge())
+	return errors.Join(err, played, r.verify())
 }
 
-// conduct sees to it that what the scenario has in store for the bot and for Slack
+// runCues sees to it that what the scenario has in store for the bot and for Slack
 // happens also while nobody calls the world.
-func (r *rehearsal) conduct(ctx context.Context) error {
+func (r *rehearsal) runCues(ctx context.Context) error {
 	const look = time.Second // as often as the world itself moves
 	for {
-		r.cue()
+		r.runDueCues()
 		if err := r.clock.Sleep(ctx, look); err != nil {
 			return err
 		}
 	}
 }
 
-// cue carries out what the scenario had in store up to now.
-func (r *rehearsal) cue() {
+// runDueCues carries out what the scenario had in store up to now.
+func (r *rehearsal) runDueCues() {
 	cues, err := r.world.Cues()
 	if err != nil {
-		r.log.Error().Err(err).Msg("the world does not remember what has happened")
+		r.Log.Error().Err(err).Msg("the world does not remember what has happened")
 	}
 	for _, c := range cues {
 		does := cmp.Or(c.Bot, c.Slack)
-		_, _ = fmt.Fprintf(r.stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), map[string]string{
+		_, _ = fmt.Fprintf(r.Stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), map[string]string{
 			"kill": "The bot is killed.", "start": "The bot is started.", "away": "Slack goes away.", "back": "Slack is back.",
 		}[does])
-		if err := r.beside.do(StageDeed{Do: does}); err != nil {
-			r.log.Error().Err(err).Str("do", does).Msg("the scenario could not do that")
+		if err := r.panel.do(StageDeed{Do: does}); err != nil {
+			r.Log.Error().Err(err).Str("do", does).Msg("the scenario could not do that")
 		}
 	}
 }
@@ -662,8 +629,8 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
-// perform plays the people, and gives the bot the time to say its last words.
-func (r *rehearsal) perform(ctx context.Context) error {
+// playPeople plays the people, and gives the bot the time to say its last words.
+func (r *rehearsal) playPeople(ctx context.Context) error {
 	defer r.clock.Busy()()
 	patience := cmp.Or(r.patience, longest)
 	ctx, stop := r.clock.WithTimeout(ctx, patience, fmt.Errorf("the rehearsal was not over after %s", patience))
@@ -680,7 +647,7 @@ func (r *rehearsal) perform(ctx context.Context) error {
 	}
 	resume := r.clock.Idle()
 	err := player.New(r.slack.URL(), r.clock, people, func(line string) {
-		_, _ = fmt.Fprintf(r.stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), line)
+		_, _ = fmt.Fprintf(r.Stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), line)
 	}).Run(ctx)
 	resume()
 	if ctx.Err() != nil {
@@ -726,12 +693,12 @@ func (r *rehearsal) current(ctx context.Context) (incident.ID, error) {
 // follow prints each event of every incident as it happens.
 func (r *rehearsal) follow(ctx context.Context) error {
 	const look = 2 * time.Second
-	name := r.replica().name
+	name := r.replica().Roster.NameOf
 	book := incident.NewBook(r.record)
 	said := func(events []incident.Event) error {
 		for _, e := range events {
 			if line := review.Line(e, name); line != "" {
-				_, _ = fmt.Fprintln(r.stdout, line)
+				_, _ = fmt.Fprintln(r.Stdout, line)
 			}
 		}
 		return nil
@@ -766,8 +733,8 @@ func (r *rehearsal) follow(ctx context.Context) error {
 	return all.Wait()
 }
 
-// judge says whether the rehearsal ended as it should.
-func (r *rehearsal) judge() error {
+// verify says whether the rehearsal ended as it should.
+func (r *rehearsal) verify() error {
 	ctx := context.Background()
 	id, err := r.current(ctx)
 	if err != nil {
@@ -797,7 +764,7 @@ func (r *rehearsal) judge() error {
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
 	}
-	_, _ = fmt.Fprintln(r.stdout, "The incident is resolved and the world is as the scenario expects it.")
+	_, _ = fmt.Fprintln(r.Stdout, "The incident is resolved and the world is as the scenario expects it.")
 	return nil
 }
 
@@ -840,9 +807,9 @@ func (r *rehearsal) measures() {
 		plan = nil
 	}
 	t := review.Measure(r.seen, plan)
-	_, _ = fmt.Fprintf(r.stdout, "pretend time %s (machine %s, waiting for people %s), critical path %s, machine / critical path %.3f, one after another %s, overlap %.2f\n",
+	_, _ = fmt.Fprintf(r.Stdout, "pretend time %s (machine %s, waiting for people %s), critical path %s, machine / critical path %.3f, one after another %s, overlap %.2f\n",
 		review.Span(t.Elapsed), review.Span(t.Machine), review.Span(t.Human), review.Span(t.Critical), t.Ratio(), review.Span(t.Sum), t.Overlap())
-	_, _ = fmt.Fprintln(r.stdout, toldOrders(r.ordered()))
+	_, _ = fmt.Fprintln(r.Stdout, toldOrders(r.ordered()))
 }
 
 // ordered is what the newest incident cost those who order.
@@ -851,9 +818,9 @@ func (r *rehearsal) ordered() sim.OrderFigures {
 	return r.world.OrderFigures(s.Target, s.GoAt, time.Time{})
 }
 
-// keep writes what is only known at the end.
-func (r *rehearsal) keep() error {
-	if r.out == "" {
+// writeRecords writes what is only known at the end.
+func (r *rehearsal) writeRecords() error {
+	if r.Out == "" {
 		return nil
 	}
 	ctx := context.Background()
@@ -887,12 +854,12 @@ func (r *rehearsal) keep() error {
 			which = fmt.Sprintf("-%d", n+1)
 		}
 		files["timeline"+which+".jsonl"] = lines.Bytes()
-		if files["review"+which+".md"], _, err = r.replica().draft(events); err != nil {
+		if files["review"+which+".md"], _, err = r.replica().Draft(events); err != nil {
 			return err
 		}
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(r.out, name), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil {
 			return err
 		}
 	}

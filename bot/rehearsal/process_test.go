@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"errors"
@@ -21,10 +21,10 @@ import (
 // Slack nor the world.
 func TestTheDeadDoNothingMore(t *testing.T) {
 	r := &rehearsal{
-		scenario: "region-degraded", speed: 4, listen: "127.0.0.1:0", stdout: new(safeBuffer), log: zerolog.Nop(), templates: templates.FS,
+		Scenario: "region-degraded", Speed: 4, Listen: "127.0.0.1:0", Stdout: new(safeBuffer), Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	var err error
-	if r.scn, err = sim.Load(r.scenario); err != nil {
+	if r.scn, err = sim.Load(r.Scenario); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -32,15 +32,15 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 			r.closes[len(r.closes)-1-i]()
 		}
 	}()
-	if err := r.raise(t.Context()); err != nil {
+	if err := r.startStage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, l, err := r.live(t.Context())
+	ctx, l, err := r.newBotProcess(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := enginetest.NewMemory()
-	ours := mortal{log, l}
+	ours := killableLog{log, l}
 	now := r.clock.Now()
 	const ttl = time.Minute
 	id, err := ours.Reserve(t.Context(), now, "begin")
@@ -51,7 +51,7 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slack := strings.TrimSuffix(l.replica().slack.APIURL, "/") + "/api.test"
+	slack := strings.TrimSuffix(l.replica().Slack.APIURL, "/") + "/api.test"
 	reach := func() error {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, slack, nil)
 		if err != nil {
@@ -92,14 +92,14 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	if _, err := log.Acquire(t.Context(), id, "b", now.Add(time.Second), ttl); !errors.Is(err, incident.ErrLeaseHeld) {
 		t.Errorf("the lease was let go: %v", err)
 	}
-	l.over()
+	l.wait()
 
 	// Whoever comes next is bound by nothing of that.
-	_, next, err := r.live(t.Context())
+	_, next, err := r.newBotProcess(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer next.over()
+	defer next.wait()
 	if err := r.called(sim.Call{}, true); err != nil {
 		t.Errorf("the next life: %v", err)
 	}
@@ -108,7 +108,7 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 func TestAWireKeepsNoConnectionThatWasClosed(t *testing.T) {
 	slack := httptest.NewServer(http.NotFoundHandler())
 	defer slack.Close()
-	w, err := newWire(slack.Listener.Addr().String())
+	w, err := newProxy(slack.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

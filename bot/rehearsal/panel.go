@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"context"
@@ -13,29 +13,30 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
-// beside is what the page of a rehearsal shows beside the channel, and what can
+// panel is what the page of a rehearsal shows beside the channel, and what can
 // be done there to the stage: the bot killed and started, Slack taken away, the
 // speed changed, another scenario begun.
 //
-//	GET, POST /beside/world          the world; see sim.World.Panel
-//	GET, POST /beside/stage          a Stage; a StageDeed
-//	GET       /beside/help?as=U1     what that person may say to the bot
-//	GET       /beside/practice       a Practice
-type beside struct {
+//	GET, POST /panel/world          the world; see sim.World.Panel
+//	GET, POST /panel/stage          a Stage; a StageDeed
+//	GET       /panel/help?as=U1     what that person may say to the bot
+//	GET       /panel/practice       a Practice
+type panel struct {
 	r      *rehearsal
 	starts chan struct{}
 	others []Story
 
-	mu    sync.Mutex
-	alive *alive // nil while the bot is dead
-	why   string // it could not be started
-	next  string // the scenario that was asked for
+	mu      sync.Mutex
+	running *runningBot // nil while there is none
+	why     string      // it could not be started
+	next    string      // the scenario that was asked for
 
 	wanted bool // a bot that is killed is not, until it is started
 
@@ -43,11 +44,11 @@ type beside struct {
 	broke           atomic.Bool
 }
 
-// alive is a bot and the life that it leads.
-type alive struct {
-	bot  *parts
-	life *life
-	ctx  context.Context //nolint:containedctx // it is the life
+// runningBot is a bot and the process that it runs in.
+type runningBot struct {
+	bot     *bot.Bot
+	process *botProcess
+	ctx     context.Context //nolint:containedctx // it ends with the process
 }
 
 // Stage is how the rehearsal itself stands.
@@ -79,30 +80,30 @@ type StageDeed struct {
 	Scenario string `json:"scenario,omitempty"`
 }
 
-func newBeside(r *rehearsal) *beside {
-	return &beside{r: r, starts: make(chan struct{}, 1), others: r.stories(), wanted: true}
+func newPanel(r *rehearsal) *panel {
+	return &panel{r: r, starts: make(chan struct{}, 1), others: r.stories(), wanted: true}
 }
 
-func (b *beside) routes(mux *http.ServeMux) {
-	mux.Handle("/beside/world", b.r.world.Panel(func(d sim.Breakage) {
+func (b *panel) routes(mux *http.ServeMux) {
+	mux.Handle("/panel/world", b.r.world.Panel(func(d sim.Breakage) {
 		if d.On { // else it was mended
 			b.broke.Store(true)
 		}
 	}))
-	mux.HandleFunc("GET /beside/practice", b.practice)
-	mux.HandleFunc("GET /beside/stage", func(w http.ResponseWriter, _ *http.Request) { besideJSON(w, http.StatusOK, b.stage()) })
-	mux.HandleFunc("POST /beside/stage", b.act)
-	mux.HandleFunc("GET /beside/help", b.help)
+	mux.HandleFunc("GET /panel/practice", b.practice)
+	mux.HandleFunc("GET /panel/stage", func(w http.ResponseWriter, _ *http.Request) { panelJSON(w, http.StatusOK, b.stage()) })
+	mux.HandleFunc("POST /panel/stage", b.act)
+	mux.HandleFunc("GET /panel/help", b.help)
 }
 
-func besideJSON(w http.ResponseWriter, status int, v any) {
+func panelJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the reader hung up
 }
 
-func (b *beside) stage() Stage {
+func (b *panel) stage() Stage {
 	s := Stage{
 		Scenario: b.r.scn.Name, Life: b.r.nth, Speed: b.r.clock.Speed().String(), Bot: "down", Away: b.r.slack.Away(),
 		Target: b.r.scn.Target, Title: b.r.scn.Title, About: strings.TrimSpace(b.r.scn.About), Mode: b.r.scn.Mode, Fixed: b.fixed(),
@@ -112,20 +113,20 @@ func (b *beside) stage() Stage {
 	defer b.mu.Unlock()
 	s.Why = b.why
 	switch {
-	case b.r.stage != "":
+	case b.r.StageFile != "":
 		s.Bot = "elsewhere"
-	case b.alive != nil:
+	case b.running != nil:
 		s.Bot = "up"
 	}
 	return s
 }
 
 // fixed is why this rehearsal cannot give way to another.
-func (b *beside) fixed() string {
+func (b *panel) fixed() string {
 	switch {
-	case b.r.auto:
+	case b.r.Auto:
 		return "the people of this rehearsal play themselves: it ends by itself"
-	case b.r.stage != "":
+	case b.r.StageFile != "":
 		return "the bot is a process of its own here: end the rehearsal in its terminal and start another one"
 	case b.r.nth == 0:
 		return "this rehearsal stands alone"
@@ -135,16 +136,16 @@ func (b *beside) fixed() string {
 
 // speedFixed is why the speed cannot be changed: the clock of a bot in a process of
 // its own would go on as before.
-func (b *beside) speedFixed() string {
-	if b.r.stage == "" {
+func (b *panel) speedFixed() string {
+	if b.r.StageFile == "" {
 		return ""
 	}
 	return "the bot is a process of its own here, and both go by the speed that the stage began with: end both, and begin again with another --speed"
 }
 
-func (b *beside) act(w http.ResponseWriter, r *http.Request) {
+func (b *panel) act(w http.ResponseWriter, r *http.Request) {
 	fault := func(status int, format string, args ...any) {
-		besideJSON(w, status, map[string]string{"error": fmt.Sprintf(format, args...)})
+		panelJSON(w, status, map[string]string{"error": fmt.Sprintf(format, args...)})
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		fault(http.StatusUnsupportedMediaType, "send JSON with Content-Type application/json")
@@ -164,7 +165,7 @@ func (b *beside) act(w http.ResponseWriter, r *http.Request) {
 	b.killed = b.killed || amid
 	b.revived = b.revived || b.killed && d.Do == "start"
 	b.mu.Unlock()
-	besideJSON(w, http.StatusOK, b.stage())
+	panelJSON(w, http.StatusOK, b.stage())
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.next != "" {
@@ -174,24 +175,24 @@ func (b *beside) act(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// amid says that the bot lives and an incident is under way.
-func (b *beside) amid(ctx context.Context) (is bool) {
+// amid says that the bot runs and an incident is under way.
+func (b *panel) amid(ctx context.Context) (is bool) {
 	defer b.r.clock.Busy()()
 	b.mu.Lock()
-	dead := b.alive == nil
+	none := b.running == nil
 	b.mu.Unlock()
 	id, err := b.r.current(ctx)
-	if dead || err != nil || id == "" {
+	if none || err != nil || id == "" {
 		return false
 	}
 	_ = incident.NewBook(b.r.record).View(ctx, id, func(s *incident.State) { is = !s.Over() }) // nor what cannot be read
 	return is
 }
 
-func (b *beside) do(d StageDeed) error {
+func (b *panel) do(d StageDeed) error {
 	switch d.Do {
 	case "kill", "start":
-		if b.r.stage != "" {
+		if b.r.StageFile != "" {
 			return errors.New("the bot is a process of its own here: kill and start it there")
 		}
 		b.want(d.Do == "start")
@@ -207,8 +208,8 @@ func (b *beside) do(d StageDeed) error {
 		if err != nil {
 			return err
 		}
-		if speed == sim.Max && !b.r.auto {
-			return fmt.Errorf("speed max is for people who play themselves: by hand, time would jump to the end of every question; use a number such as %s", byHand)
+		if speed == sim.Max && !b.r.Auto {
+			return fmt.Errorf("speed max is for people who play themselves: by hand, time would jump to the end of every question; use a number such as %s", ByHand)
 		}
 		b.r.clock.SetSpeed(speed)
 	default:
@@ -217,16 +218,16 @@ func (b *beside) do(d StageDeed) error {
 	return nil
 }
 
-// want has the bot live, or die at once: also one that is just being started.
-func (b *beside) want(alive bool) {
+// want has the bot run, or killed at once: also one that is just being started.
+func (b *panel) want(up bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.wanted = alive
+	b.wanted = up
 	switch {
-	case !alive && b.alive != nil:
-		b.alive.life.kill()
-		b.alive = nil
-	case alive:
+	case !up && b.running != nil:
+		b.running.process.kill()
+		b.running = nil
+	case up:
 		select {
 		case b.starts <- struct{}{}:
 		default: // it is starting already
@@ -235,7 +236,7 @@ func (b *beside) want(alive bool) {
 }
 
 // another ends this rehearsal and has that scenario begin at the same address.
-func (b *beside) another(scenario string) error {
+func (b *panel) another(scenario string) error {
 	known := sim.Scenarios()
 	named := scenario
 	if b.r.ownName != "" {
@@ -262,66 +263,66 @@ func (b *beside) another(scenario string) error {
 }
 
 // help answers what the bot itself says of its commands, for the composer.
-func (b *beside) help(w http.ResponseWriter, r *http.Request) {
+func (b *panel) help(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
-	one := b.alive
+	one := b.running
 	b.mu.Unlock()
 	if one == nil {
-		besideJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the bot is not here"})
+		panelJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the bot is not here"})
 		return
 	}
 	defer b.r.clock.Busy()()
-	a := one.bot.answers.Do(r.Context(), commands.Ask{
+	a := one.bot.Commands.Do(r.Context(), commands.Ask{
 		Via: incident.Via{Face: incident.FaceSlack, ID: r.URL.Query().Get("as")}, Verb: "help",
 	})
-	besideJSON(w, http.StatusOK, map[string]string{"text": text.Plain{}.Render(a.Text)})
+	panelJSON(w, http.StatusOK, map[string]string{"text": text.Plain{}.Render(a.Text)})
 }
 
 // begin starts a bot, with nothing but the record, Slack and the world to go by.
-func (b *beside) begin(ctx context.Context) (*alive, error) {
-	one := &alive{}
+func (b *panel) begin(ctx context.Context) (*runningBot, error) {
+	one := &runningBot{}
 	var err error
-	if one.ctx, one.life, err = b.r.live(ctx); err != nil {
+	if one.ctx, one.process, err = b.r.newBotProcess(ctx); err != nil {
 		return nil, err
 	}
-	if one.bot, err = one.life.replica().assemble(one.ctx, b.r.log); err != nil {
-		one.life.over()
+	if one.bot, err = bot.New(one.ctx, one.process.replica(), b.r.Log); err != nil {
+		one.process.wait()
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.why = ""
 	if b.wanted {
-		b.alive = one
+		b.running = one
 	} else {
-		one.life.kill() // meanwhile somebody has thought otherwise
+		one.process.kill() // meanwhile somebody has thought otherwise
 	}
 	return one, nil
 }
 
-// lives runs a bot. One that is killed stays away until it is started again.
-func (b *beside) lives(ctx context.Context, one *alive) error {
+// run runs a bot. One that is killed stays away until it is started again.
+func (b *panel) run(ctx context.Context, one *runningBot) error {
 	for {
-		err := one.bot.run(one.ctx)
-		killed := one.life.gone() != nil
-		one.life.over()
+		err := one.bot.Run(one.ctx)
+		killed := one.process.killed() != nil
+		one.process.wait()
 		b.mu.Lock()
-		if b.alive == one {
-			b.alive = nil
+		if b.running == one {
+			b.running = nil
 		}
 		b.mu.Unlock()
 		if !killed || ctx.Err() != nil {
 			return err
 		}
-		if one = b.again(ctx); one == nil {
+		if one = b.restarted(ctx); one == nil {
 			return nil
 		}
 	}
 }
 
-// again waits until somebody starts the bot; nil when ctx ends first. What it
+// restarted waits until somebody starts the bot; nil when ctx ends first. What it
 // cannot start without is waited for.
-func (b *beside) again(ctx context.Context) *alive {
+func (b *panel) restarted(ctx context.Context) *runningBot {
 	const pause = 2 * time.Second
 	told := false
 	for ctx.Err() == nil {
@@ -346,7 +347,7 @@ func (b *beside) again(ctx context.Context) *alive {
 		b.mu.Unlock()
 		if !told && ctx.Err() == nil {
 			told = true
-			_, _ = fmt.Fprintf(b.r.stdout, "%s  The bot does not start: %v. It tries again.\n", b.r.clock.Now().Format("15:04:05"), err)
+			_, _ = fmt.Fprintf(b.r.Stdout, "%s  The bot does not start: %v. It tries again.\n", b.r.clock.Now().Format("15:04:05"), err)
 		}
 		_ = b.r.clock.Sleep(ctx, pause)
 		busy()

@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -115,8 +115,8 @@ func withPager(t *testing.T, p *pager) *incident.State {
 	t.Helper()
 	var printed bytes.Buffer
 	r := &rehearsal{
-		auto: true, scenario: "region-degraded", speed: sim.Max, listen: "127.0.0.1:0",
-		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	r.ready = func(r *rehearsal) error {
 		p.mu.Lock()
@@ -125,9 +125,9 @@ func withPager(t *testing.T, p *pager) *incident.State {
 		return nil
 	}
 	r.change = func(one *replica) {
-		one.ends.Page = &pagerduty.Settings{RoutingKey: routingKey, Endpoint: p.URL}
-		one.topology.Policy.Page = true
-		one.record = patient{one.record, r.clock}
+		one.Connections.Page = &pagerduty.Settings{RoutingKey: routingKey, Endpoint: p.URL}
+		one.Topology.Policy.Page = true
+		one.Record = patient{one.Record, r.clock}
 	}
 	if err := r.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, tail(printed.String(), 40))
@@ -250,11 +250,11 @@ func TestAnAddressWhereNobodyListensHoldsNothingUp(t *testing.T) {
 func TestWithoutPagerDutyNobodyIsPaged(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		auto: true, scenario: "region-degraded", speed: sim.Max, listen: "127.0.0.1:0",
-		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	r.change = func(one *replica) {
-		if one.topology.Policy.Page || one.ends.Page != nil {
+		if one.Topology.Policy.Page || one.Connections.Page != nil {
 			t.Error("a rehearsal pages people")
 		}
 	}

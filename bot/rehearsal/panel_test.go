@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ import (
 // askBeside asks a path of the page's address as the page does.
 func askBeside(t *testing.T, r *rehearsal, method, path, body string, change ...func(*http.Request)) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.slack.URL()+"beside/"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, r.slack.URL()+"panel/"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +132,8 @@ func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 	var first []byte
 	for run := range 2 {
 		r := &rehearsal{
-			auto: true, scenario: "region-degraded", speed: sim.Max, listen: "127.0.0.1:0", out: folder,
-			stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+			Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0", Out: folder,
+			Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 		}
 		r.ready = func(r *rehearsal) error {
 			before, err := r.before()
@@ -156,8 +156,8 @@ func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 
 		// The second one leaves the records of the first alone.
 		at := []string{folder, filepath.Join(folder, "2-region-degraded")}[run]
-		if r.out != at || !strings.Contains(printed.String(), "The records go to "+at+"\n") {
-			t.Errorf("the records of run %d go to %s, and it is said:\n%s", run, r.out, printed.String())
+		if r.Out != at || !strings.Contains(printed.String(), "The records go to "+at+"\n") {
+			t.Errorf("the records of run %d go to %s, and it is said:\n%s", run, r.Out, printed.String())
 		}
 		for _, name := range []string{"wire.jsonl", "timeline.jsonl", "calls.jsonl", "world.json", "review.md"} {
 			if info, err := os.Stat(filepath.Join(at, name)); err != nil || info.Size() == 0 {
@@ -351,14 +351,14 @@ func begun(t *testing.T, scenario, out string, change ...func(*rehearsal)) (play
 	printed = &safeBuffer{}
 	stands, over := make(chan *rehearsal, 8), make(chan error, 1)
 	first := &rehearsal{
-		scenario: scenario, speed: 4, listen: "127.0.0.1:0", out: out, stdout: printed, log: zerolog.Nop(), templates: templates.FS,
+		Scenario: scenario, Speed: 4, Listen: "127.0.0.1:0", Out: out, Stdout: printed, Log: zerolog.Nop(), Templates: templates.FS,
 		ready: func(r *rehearsal) error { stands <- r; return nil },
 	}
 	for _, f := range change {
 		f(first)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	go func() { over <- first.series(ctx) }()
+	go func() { over <- first.runAll(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-over; err != nil {
@@ -421,8 +421,8 @@ func TestThePageBeginsAnotherScenarioAtTheSameAddress(t *testing.T) {
 
 func TestARehearsalThatPlaysItselfGivesNoWay(t *testing.T) {
 	r := &rehearsal{
-		auto: true, nth: 1, scenario: "region-loss", speed: sim.Max, listen: "127.0.0.1:0",
-		stdout: io.Discard, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, nth: 1, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	r.ready = func(r *rehearsal) error {
 		code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"scenario","scenario":"throttled"}`)
@@ -438,7 +438,7 @@ func TestARehearsalThatPlaysItselfGivesNoWay(t *testing.T) {
 
 // staged has the bot be a process of its own.
 func staged(t *testing.T) func(*rehearsal) {
-	return func(r *rehearsal) { r.stage = filepath.Join(t.TempDir(), "stage.json") }
+	return func(r *rehearsal) { r.StageFile = filepath.Join(t.TempDir(), "stage.json") }
 }
 
 func TestAStageOfItsOwnKeepsItsSpeed(t *testing.T) {
@@ -455,8 +455,8 @@ func TestAStageOfItsOwnKeepsItsSpeed(t *testing.T) {
 
 func TestAStageOfItsOwnRefusesAScenarioThatKillsTheBot(t *testing.T) {
 	r := &rehearsal{
-		scenario: "bot-killed", speed: 4, listen: "127.0.0.1:0", stage: filepath.Join(t.TempDir(), "stage.json"),
-		stdout: io.Discard, log: zerolog.Nop(), templates: templates.FS,
+		Scenario: "bot-killed", Speed: 4, Listen: "127.0.0.1:0", StageFile: filepath.Join(t.TempDir(), "stage.json"),
+		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "leave out --stage") {
 		t.Errorf("%v", err)
@@ -468,7 +468,7 @@ func TestAStageOfItsOwnRefusesAScenarioThatKillsTheBot(t *testing.T) {
 func TestAnAddressBeyondLoopbackIsWarnedOf(t *testing.T) {
 	for listen, warned := range map[string]bool{"192.0.2.1:0": true, "127.0.0.1:0": false, "localhost:0": false, "[::1]:0": false} {
 		var printed bytes.Buffer
-		r := &rehearsal{scenario: "region-degraded", speed: 4, listen: listen, stdout: &printed, log: zerolog.Nop(), templates: templates.FS}
+		r := &rehearsal{Scenario: "region-degraded", Speed: 4, Listen: listen, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS}
 		r.ready = func(*rehearsal) error { return errors.New("that is enough") }
 		if err := r.run(t.Context()); err == nil {
 			t.Errorf("%s: it went on", listen)
@@ -488,11 +488,11 @@ func TestRehearsalsThatBeginAtOnceKeepTheirRecordsApart(t *testing.T) {
 	folders := make(chan string)
 	for range 8 {
 		go func() {
-			r := &rehearsal{out: out, scn: scn}
-			if err := r.settle(); err != nil {
+			r := &rehearsal{Out: out, scn: scn}
+			if err := r.chooseFolder(); err != nil {
 				t.Error(err)
 			}
-			folders <- r.out
+			folders <- r.Out
 		}()
 	}
 	seen := map[string]bool{}

@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bufio"
@@ -404,8 +404,8 @@ func rehearsingAt(t *testing.T, scenario, listen string) (r *rehearsal, end func
 	var printed bytes.Buffer
 	stands, over := make(chan struct{}), make(chan error, 1)
 	r = &rehearsal{
-		scenario: scenario, speed: 4, listen: listen,
-		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Scenario: scenario, Speed: 4, Listen: listen,
+		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	r.ready = func(*rehearsal) error { close(stands); return nil }
 	ctx, stop := context.WithCancel(context.Background())
@@ -636,9 +636,9 @@ func (t *tab) shownAfter(r *rehearsal) (took []float64) {
 		var called time.Time
 		for status := 0; status != http.StatusOK; {
 			form := strings.NewReader(url.Values{"channel": {channel}, "text": {words}}.Encode())
-			req, err := http.NewRequestWithContext(t.b.t.Context(), http.MethodPost, r.ends.SlackAPI+"chat.postMessage", form)
+			req, err := http.NewRequestWithContext(t.b.t.Context(), http.MethodPost, r.reach.SlackAPI+"chat.postMessage", form)
 			t.b.must(err)
-			req.Header.Set("Authorization", "Bearer "+r.ends.BotToken)
+			req.Header.Set("Authorization", "Bearer "+r.reach.BotToken)
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			called = time.Now()
 			resp, err := http.DefaultClient.Do(req)
@@ -1060,7 +1060,7 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 	alice.until("the world again", `document.querySelector('#world .region')`)
 	b.must(alice.eval(`(() => {
 		const last = (path) => performance.getEntriesByType('resource').filter((e) => e.name.includes(path)).sort((a, b) => a.startTime - b.startTime);
-		return {State: last('/rehearsal/state')[0].responseEnd, World: last('/beside/world')[0].startTime};
+		return {State: last('/rehearsal/state')[0].responseEnd, World: last('/panel/world')[0].startTime};
 	})()`, &draws))
 	t.Logf("the state was there after %.0f ms, the world was asked for after %.0f ms", draws.State, draws.World)
 	if draws.World < draws.State { // and is asked for again a second later
@@ -1177,17 +1177,17 @@ func TestThePageSaysOfTheBotAndTheRehearsalWhatIsSo(t *testing.T) {
 	alice.until("the bot", `document.querySelector('#link.up')`)
 
 	// What the bot did not hear is said until it is back.
-	b.must(r.beside.do(StageDeed{Do: "kill"}))
+	b.must(r.panel.do(StageDeed{Do: "kill"}))
 	alice.until("the end of the bot", `document.querySelector('#link.down')`)
 	alice.say("/failover status")
 	alice.until("that it did not hear", `$('notice').textContent.includes('it was not connected')`)
 	alice.picture("1-dead")
-	b.must(r.beside.do(StageDeed{Do: "start"}))
+	b.must(r.panel.do(StageDeed{Do: "start"}))
 	alice.until("the bot, and nothing old", `document.querySelector('#link.up') && !$('notice').textContent`)
 	alice.picture("2-back")
 
 	// At sixty times life three seconds of the clock are soon over.
-	b.must(r.beside.do(StageDeed{Do: "speed", Speed: "60"}))
+	b.must(r.panel.do(StageDeed{Do: "speed", Speed: "60"}))
 	alice.say("/failover start us-west-2")
 	alice.until("the form", `document.querySelector('#modal[open]')`)
 	alice.click("#modal .foot .b", "Cancel")
@@ -1197,7 +1197,7 @@ func TestThePageSaysOfTheBotAndTheRehearsalWhatIsSo(t *testing.T) {
 	end()
 	alice.until("that nobody answers", `$('notice').textContent.includes('does not answer') && document.querySelector('#link.down').textContent === 'The rehearsal does not answer'`)
 	alice.picture("3-gone")
-	rehearsingAt(t, "region-degraded", r.again())
+	rehearsingAt(t, "region-degraded", r.sameAddress())
 	alice.until("the next one", `document.querySelector('#link.up') && $('link').textContent.endsWith('is connected') && !$('notice').textContent`)
 	alice.picture("4-again")
 	alice.mu.Lock()

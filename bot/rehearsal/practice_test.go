@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ import (
 func TestAResolverThatIsMadeToLieWhenTheZoneHasMovedIsFound(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		auto: true, scenario: "region-loss", speed: sim.Max, listen: "127.0.0.1:0", stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	r.ready = func(r *rehearsal) error {
 		r.world.OnCall(func(c sim.Call, before bool) error {
@@ -52,8 +52,8 @@ func TestAResolverThatIsMadeToLieWhenTheZoneHasMovedIsFound(t *testing.T) {
 func TestAGateThatIsOverriddenCountsOnce(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		auto: true, scenario: "lag-too-high", speed: sim.Max, listen: "127.0.0.1:0", out: t.TempDir(),
-		stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: "lag-too-high", Speed: sim.Max, Listen: "127.0.0.1:0", Out: t.TempDir(),
+		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	if err := r.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, tail(printed.String(), 20))
@@ -103,7 +103,7 @@ func TestEachIncidentOfARehearsalHasItsResultAndItsRecords(t *testing.T) {
 	}
 	var printed bytes.Buffer
 	r := &rehearsal{
-		auto: true, scenario: file, speed: sim.Max, listen: "127.0.0.1:0", out: folder, stdout: &printed, log: zerolog.Nop(), templates: templates.FS,
+		Auto: true, Scenario: file, Speed: sim.Max, Listen: "127.0.0.1:0", Out: folder, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
 	}
 	// What the scenario expects was so at the end of the first, and no longer is.
 	if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "an order in us-west-2 would fail") {

@@ -1,0 +1,248 @@
+// Package bot puts one replica of the bot together: the record, the engine with its
+// catalogue of actions, the commands and the faces by which people come. serve and a
+// rehearsal make the same replica and differ only in what it is connected to.
+package bot
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/failoverbot/failoverbot/bot/slack"
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers"
+)
+
+// UsageError is a mistake in what was typed or set. Nothing was done.
+type UsageError struct{ Err error }
+
+// Error is the text of the mistake.
+func (u UsageError) Error() string { return u.Err.Error() }
+
+// Unwrap is the mistake.
+func (u UsageError) Unwrap() error { return u.Err }
+
+// Usagef is a UsageError with that text.
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// Options are what a replica is made of.
+type Options struct {
+	Clock       incident.Clock
+	Record      incident.Log
+	Connections providers.Connections
+	Topology    runbook.Topology
+	Roster      incident.Roster
+	Slack       slack.Settings
+	// Channel is the id of the channel in which incidents are followed.
+	Channel string
+	// Command is what the workspace calls the slash command; /failover when empty.
+	Command string
+	// Templates are the runbook, the messages and the review.
+	Templates fs.FS
+	// UpdateEvery is the time between two status updates; the default when zero.
+	UpdateEvery time.Duration
+	// Rehearsal marks everything that is said as practice.
+	Rehearsal bool
+	// Catalog, when set, changes the actions: tests break single ones.
+	Catalog func(engine.Catalog) engine.Catalog
+}
+
+// Bot is one replica. New makes it, Run runs it.
+type Bot struct {
+	Options
+	Book     *incident.Book
+	Engine   *engine.Engine
+	Commands *commands.Commands
+
+	// face and client are nil until Slack has been reached; slack is what the face is
+	// made from then.
+	face   *slack.Face
+	client *slack.Client
+	slack  slack.Options
+	log    zerolog.Logger
+}
+
+// New makes the parts and tries both Slack tokens. A run that is under way must not
+// wait for Slack, so a Slack that cannot be reached is tried again by Run; tokens that
+// it refuses, and a runbook at fault, are a UsageError.
+func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
+	source, err := Runbook(o.Templates)
+	if err != nil {
+		return nil, err
+	}
+	catalog := providers.Catalog(o.Connections)
+	if o.Catalog != nil {
+		catalog = o.Catalog(catalog)
+	}
+	b := &Bot{Options: o, Book: incident.NewBook(o.Record), log: log}
+	b.Engine = engine.New(engine.Options{
+		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(),
+	}, log)
+	b.Commands = commands.New(commands.Options{
+		Book:      b.Book,
+		Engine:    b.Engine,
+		Clock:     o.Clock,
+		Roster:    o.Roster,
+		Topology:  o.Topology,
+		Compile:   func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) },
+		Active:    o.active(catalog),
+		Serves:    o.serves(catalog),
+		Rehearsal: o.Rehearsal,
+		Review:    b.review,
+	}, log)
+	b.slack = slack.Options{
+		Channel:     o.Channel,
+		Commands:    b.Commands,
+		Book:        b.Book,
+		Clock:       o.Clock,
+		Roster:      o.Roster,
+		Rehearsal:   o.Rehearsal,
+		Holds:       b.Engine.Holds,
+		Review:      b.review,
+		Command:     o.Command,
+		UpdateEvery: o.UpdateEvery,
+		Templates:   o.Templates,
+	}
+	switch err := b.dial(ctx); {
+	case err == nil:
+	case ctx.Err() != nil, !errors.As(err, new(unreached)):
+		return nil, UsageError{err}
+	default:
+		log.Warn().Err(err).Msg("Slack cannot be reached; a run that is under way goes on without it")
+	}
+	return b, nil
+}
+
+// Runbook is the runbook among the templates. One at fault is a UsageError.
+func Runbook(files fs.FS) (*runbook.Source, error) {
+	source, err := runbook.Load(files, "runbook/failover.yaml")
+	if err != nil {
+		return nil, UsageError{err}
+	}
+	return source, nil
+}
+
+// Workspace is the Slack workspace that was reached; empty before that.
+func (b *Bot) Workspace() string {
+	if b.client == nil {
+		return ""
+	}
+	return b.client.Team
+}
+
+// unreached is the error of a Slack that did not answer, as opposed to one that
+// refused.
+type unreached struct{ error }
+
+// dial makes the face, if Slack can be reached.
+func (b *Bot) dial(ctx context.Context) error {
+	client, err := slack.Dial(ctx, b.Slack, b.Clock, b.log)
+	switch {
+	case err != nil && slack.Refused(err):
+		return err
+	case err != nil:
+		return unreached{err}
+	}
+	o := b.slack
+	o.Client = client
+	if b.face, err = slack.New(o, b.log); err != nil {
+		client.Close()
+		return err
+	}
+	b.client = client
+	return nil
+}
+
+// runSlack runs the face, and tries again to reach Slack until there is one.
+func (b *Bot) runSlack(ctx context.Context) error {
+	const retryEvery = 10 * time.Second
+	for b.face == nil {
+		busy := b.Clock.Busy()
+		err := b.Clock.Sleep(ctx, retryEvery)
+		busy()
+		if err != nil {
+			return err
+		}
+		switch err := b.dial(ctx); {
+		case err == nil:
+			b.log.Info().Str("workspace", b.client.Team).Msg("Slack is reached")
+		case errors.As(err, new(unreached)):
+			b.log.Warn().Err(err).Msg("Slack cannot be reached; trying again")
+		default:
+			return UsageError{err}
+		}
+	}
+	defer b.client.Close()
+	return b.face.Run(ctx)
+}
+
+// holder names this process among all replicas, and among those before it.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "replica"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), strings.ToLower(rand.Text()[:4]))
+}
+
+// Run runs the replica until ctx ends, which is no error, or a part of it cannot go
+// on.
+func (b *Bot) Run(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return b.Engine.Run(ctx) })
+	all.Go(func() error { return b.runSlack(ctx) })
+	err := all.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Connected waits a moment, in real time, for Slack to reach the bot. At top speed
+// the caller holds the pretend clock meanwhile, for connecting should take no
+// pretend time; if it does need some, the bot goes on connecting after this.
+func (b *Bot) Connected(ctx context.Context) {
+	const look, looks = 2 * time.Millisecond, 150
+	for range looks {
+		if b.face != nil && b.face.Connections() > 0 || (incident.RealClock{}).Sleep(ctx, look) != nil {
+			return
+		}
+	}
+}
+
+func (b *Bot) review(ctx context.Context, id incident.ID) (commands.File, error) {
+	events, err := b.Record.Read(ctx, id, 0, 0)
+	if err != nil {
+		return commands.File{}, fmt.Errorf("read the timeline for the review: %w", err)
+	}
+	draft, stats, err := b.Draft(events)
+	if err != nil {
+		return commands.File{}, err
+	}
+	return commands.File{
+		Name:    strings.ToLower(id.Name()) + "-review.md",
+		Title:   fmt.Sprintf("Review draft of %s: %s", id.Name(), stats),
+		Content: draft,
+	}, nil
+}
+
+// Draft is the review of a timeline, with what was measured.
+func (o Options) Draft(events []incident.Event) ([]byte, review.Stats, error) {
+	text, err := fs.ReadFile(o.Templates, "review/review.md.tmpl")
+	if err != nil {
+		return nil, review.Stats{}, fmt.Errorf("read the review's template: %w", err)
+	}
+	return review.Write(events, review.Options{Template: string(text), Name: o.Roster.NameOf})
+}
