@@ -70,8 +70,13 @@ func TestARecordThatWasSetBackIsToldAndNothingChangesBeforeAPersonDecides(t *tes
 	}
 	for name, book := range map[string]*incident.Book{"the one that told": a, "another replica": b} {
 		for _, body := range []incident.Body{
-			incident.StepStarted{Step: "dns", Attempt: 1}, incident.ChangeIntended{Step: "dns"}, incident.ApprovalGiven{Question: "q", Kind: incident.AskGo},
-			incident.RunBegun{Kind: incident.Undo}, incident.IncidentResolved{}, incident.StepRetried{Step: "scale"}, incident.StepSkipped{Step: "dns"},
+			incident.StepStarted{Step: "dns", Attempt: 1},
+			incident.ChangeIntended{Step: "dns"},
+			incident.ApprovalGiven{Question: "q", Kind: incident.AskGo},
+			incident.RunBegun{Kind: incident.Undo},
+			incident.IncidentResolved{},
+			incident.StepRetried{Step: "scale"},
+			incident.StepSkipped{Step: "dns"},
 		} {
 			if err := say(t, book, body); !errors.Is(err, incident.ErrDiverged) {
 				t.Errorf("%s adds %s: %v", name, body.Type(), err)

@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -267,27 +265,4 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 			t.Errorf("%s was read as %+v, %v: want an error with %q", raw, e, err, says)
 		}
 	}
-}
-
-// kept is a timeline that an earlier version wrote.
-func kept(t *testing.T, path string) (events []Event, raw [][]byte) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 8<<20)
-	for s.Scan() {
-		var e Event
-		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
-			t.Fatalf("event %d: %v", len(events)+1, err)
-		}
-		events, raw = append(events, e), append(raw, bytes.Clone(s.Bytes()))
-	}
-	if err := s.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return events, raw
 }

@@ -110,6 +110,7 @@ func play(t *testing.T, scenario string, with ...func(*world)) *drill {
 					return says("bob", incident.ApprovalGiven{Question: open, Kind: q.Kind, Step: q.Step, Choice: "approve"}), nil
 				case incident.AskFailed:
 					return says("alice", incident.RunAborted{Reason: q.Step}), nil
+				case incident.AskPerson: // the runbook has none
 				}
 			}
 			return incident.Write{}, nil

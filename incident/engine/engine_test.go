@@ -226,6 +226,7 @@ func people(ctx context.Context, t *testing.T, book *incident.Book, asked func(i
 				return at("alice",
 					incident.ApprovalGiven{Question: q.Question, Kind: q.Kind, Step: q.Step, Choice: "retry"},
 					incident.StepRetried{Step: q.Step}), nil
+			case incident.AskPerson: // no plan here has one
 			}
 			return incident.Write{}, nil
 		})

@@ -586,7 +586,7 @@ func (b *builder) askedFor(q *incident.Question) string {
 				ids = append(ids, r)
 			}
 		}
-	case incident.AskFailed:
+	case incident.AskFailed, incident.AskPerson:
 		return "the run"
 	}
 	for i, id := range ids {

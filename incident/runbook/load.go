@@ -165,16 +165,17 @@ type (
 var fileWords = strict.Words{
 	Wants: func(key string, want strict.Want, typ reflect.Type, n *yaml.Node) string {
 		got := strict.Describe(n)
-		switch {
-		case want == strict.WantBool:
+		switch want {
+		case strict.WantBool:
 			return fmt.Sprintf("%s is true or false, not %s", key, got)
-		case want == strict.WantMapping:
+		case strict.WantMapping:
 			if name, ok := parts[typ]; ok {
 				key = name
 			}
 			return fmt.Sprintf("%s is a mapping of keys to values, not %s", key, got)
+		default:
+			return fmt.Sprintf("%s wants %s, not %s", key, wanted[want], got)
 		}
-		return fmt.Sprintf("%s wants %s, not %s", key, wanted[want], got)
 	},
 	Unknown: func(_, key string, known []string) string {
 		return fmt.Sprintf("unknown key %q%s", key, strict.DidYouMean(key, slices.Sorted(slices.Values(known))))

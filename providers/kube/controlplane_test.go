@@ -79,7 +79,7 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 	clock := incident.RealClock{}
 	client := live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial})
 	return &shop{
-		Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Ends{Clock: clock, Kube: client}),
+		Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Connections{Clock: clock, Kube: client}),
 		namespace: p.Namespace, nodesPerZone: 2,
 	}
 }
