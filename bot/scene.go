@@ -194,7 +194,7 @@ func (v scene) sections() []sectionLine {
 				}
 				running++
 				now = "now: " + lineOf(s.Title, 100)
-				if s.Kind == runbook.Wait || s.Kind == runbook.Check {
+				if s.Kind.Finds() {
 					now = "being checked: " + lineOf(s.Title, 100)
 				}
 				if at := slowAt(s, st); !at.IsZero() && v.RunOver().After(at) {

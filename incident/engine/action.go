@@ -45,7 +45,8 @@ type Action struct {
 	// would, and may leave something behind that carries the token. ok says that it
 	// went as it should; otherwise it is sent again, Sends times at the most.
 	Try func(ctx context.Context, c Call, send int) (o Outcome, ok bool, err error)
-	// Sends bounds the sends of one run; 0 means 1.
+	// Sends bounds the sends of one run, in all lives of the bot; 0 means 1. A person
+	// who retries the step allows as many again, with the same token.
 	Sends int
 
 	// Job reports on the job that Do started or Look found (Outcome.Job), and those of
