@@ -65,6 +65,23 @@ type Action struct {
 	CallTimeout time.Duration
 }
 
+// carries says that the action has what a step of that kind is carried out with. The
+// plan of a run may have been frozen by a version in which it was of another kind.
+func (a Action) carries(k runbook.Kind) bool {
+	switch k {
+	case runbook.Check, runbook.Wait:
+		return a.Look != nil
+	case runbook.Change:
+		return a.Look != nil && a.Do != nil
+	case runbook.Tell:
+		return a.Do != nil
+	case runbook.Exercise:
+		return a.Try != nil
+	default: // those are people's
+		return true
+	}
+}
+
 // Progress is how far a job is.
 type Progress struct {
 	// Done: it is over and went well. One that failed is an error.

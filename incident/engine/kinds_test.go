@@ -272,6 +272,21 @@ func TestAnExerciseIsSentAsOftenAsItMayBeAndNotMore(t *testing.T) {
 	}
 }
 
+// A run goes on under a newer version, in which an action is of another kind than in
+// the frozen plan.
+func TestAnActionThatIsOfAnotherKindByNowStopsItsStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDrama(t, engine.Catalog{"t.order": orders(1, map[string]int{})})
+		d.answers = func(*incident.Question) (string, string) { return "", "" }
+		d.begin(runbook.Plan{Steps: []runbook.Step{step("order", "t.order", runbook.Wait)}})
+		events := d.play(func(s *incident.State) bool { return s.OpenQuestion("order") != nil })
+		failed := of[incident.StepFailed](events)
+		if len(failed) != 1 || !strings.Contains(failed[0].Error, `this version has no wait "t.order"`) || failed[0].Hint == "" {
+			t.Errorf("told as %+v", failed)
+		}
+	})
+}
+
 func TestWhoRetriesAnExerciseAllowsAsManySendsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens := map[string]int{}
