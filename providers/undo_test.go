@@ -18,7 +18,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
-// changes makes the change of each step, as a run does, and returns what was recorded.
+// changed makes the change of each step, as a run does, and returns what was recorded.
 func (w *world) changed(t *testing.T, steps ...string) []runbook.Changed {
 	t.Helper()
 	var out []runbook.Changed
@@ -197,5 +197,46 @@ func TestACacheThatIsStillBeingPromotedIsNotBack(t *testing.T) {
 	}
 	if st.Failure.Unknown {
 		t.Error("it is known who leads")
+	}
+}
+
+// Somebody changes it between the read and the call that takes it back: the call is on
+// the condition that nobody did, and what they made of it stays.
+func TestWhatIsTakenBackIsOnlyWhatWasSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		step, operation string
+		meanwhile       func(s *sim.State)
+		retry           bool
+		says            string
+	}{
+		"another takeover object": {"take-over", "DeleteObject", putByHand, true, "another one was put at the same moment"},
+		"a flag of the check":     {"shift-dns", "UpdateHealthCheck", func(s *sim.State) { setFlags(s, false, true) }, false, "HealthCheckVersionMismatch"},
+		"the autoscaler's limits": {"scale/user-service", "patch horizontalpodautoscalers", func(s *sim.State) {
+			h := s.Regions[west].HPAs["user-service"]
+			h.Spec.MaxReplicas++
+			h.ResourceVersion += "0"
+		}, true, "the object has been modified"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			prior := w.changed(t, c.step)[0].Prior
+			var once sync.Once
+			w.OnCall(func(call sim.Call, before bool) error {
+				if before && call.Operation == c.operation {
+					once.Do(func() { w.change(t, c.meanwhile) })
+				}
+				return nil
+			})
+			was := w.Applied(c.operation)
+			a, call := w.call(t, c.step)
+			_, err := a.Undo.Do(t.Context(), call, prior)
+			if f := incident.FaultOf(err); err == nil || f.Maybe || f.Retry != c.retry || f.Person == c.retry || f.Hint == "" || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v: retry %t, maybe %t, person %t", err, f.Retry, f.Maybe, f.Person)
+			}
+			if n := w.Applied(c.operation); n != was {
+				t.Errorf("%s was applied %d times more", c.operation, n-was)
+			}
+		})
 	}
 }
