@@ -67,8 +67,7 @@ func TestAnObjectIsDeletedOnlyAsItWasSeen(t *testing.T) {
 	second := put("INC-8")
 	drop := func(etag *string) string {
 		_, err := c.DeleteObject(s.ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: key, IfMatch: etag})
-		var api smithy.APIError
-		if errors.As(err, &api) {
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
 			return api.ErrorCode()
 		}
 		s.must(err)
