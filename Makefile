@@ -107,7 +107,7 @@ bench: ## how long the parts take that people wait for
 
 .PHONY: golden
 golden: ## write the golden files anew; look at the difference before you commit it
-	go test -count=1 ./bot ./commands ./incident/review -update
+	go test -count=1 ./bot/slack ./commands ./incident/review -update
 	UPDATE_GOLDEN=1 go test -count=1 ./incident/runbook
 	go test -count=1 ./providers -run 'TestTheActionsPage|TestTheRunbookPage' -update
 	git --no-pager diff --stat -- '*testdata*' docs/ACTIONS.md docs/RUNBOOK.md

@@ -35,8 +35,8 @@ func TestKilledAtRandomMomentsTheBotGoesOn(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "stage.json")
 			var printed safeBuffer
 			r := &rehearsal{
-				auto: true, scenario: scenario, speed: speed, listen: "127.0.0.1:0", stage: file, out: t.TempDir(),
-				stdout: &printed, log: zerolog.Nop(), templates: templates.FS, redisURL: redistest.Server(t, redistest.Fsync("always")),
+				Auto: true, Scenario: scenario, Speed: speed, Listen: "127.0.0.1:0", StageFile: file, Out: t.TempDir(),
+				Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS, redisURL: redistest.Server(t, redistest.Fsync("always")),
 			}
 			var killer sync.WaitGroup
 			ctx, stop := context.WithCancel(t.Context())
@@ -65,9 +65,9 @@ func TestKilledAtRandomMomentsTheBotGoesOn(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, tail(printed.String(), 60))
 			}
-			clock := sim.NewClockAt(r.ends.Start, r.ends.Instant, r.ends.Speed)
+			clock := sim.NewClockAt(r.reach.Start, r.reach.Instant, r.reach.Speed)
 			defer clock.Close()
-			world, err := sim.New(r.scn, clock, sim.Options{Dir: r.ends.World})
+			world, err := sim.New(r.scn, clock, sim.Options{Dir: r.reach.World})
 			if err != nil {
 				t.Fatal(err)
 			}

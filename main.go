@@ -1,14 +1,13 @@
 // Failoverbot moves a platform from one AWS Region to another from a Slack
 // channel, and keeps the incident's record.
 //
-// This file introduces the parts to each other. serve and rehearse make the same
-// replica out of them and differ only in the ends of its wires: the real ones,
-// or a Slack workspace and a two-Region world inside the process.
+// This file has the verbs and what the real platform is reached by. bot puts a
+// replica together; bot/rehearsal gives it a Slack and a two-Region world inside the
+// process instead.
 package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,20 +17,20 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/failoverbot/failoverbot/bot"
-	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/bot/rehearsal"
+	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
-	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/live"
@@ -48,14 +47,6 @@ const (
 	exitUsage  = 2 // usage or settings at fault; nothing was done
 )
 
-// usageError is a mistake in what was typed or set.
-type usageError struct{ err error }
-
-func (u usageError) Error() string { return u.err.Error() }
-func (u usageError) Unwrap() error { return u.err }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -70,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	var usage usageError
+	var usage bot.UsageError
 	var faults runbook.Faults
 	switch {
 	case err == nil:
@@ -102,7 +93,7 @@ func verbs(env func(string) string) *cobra.Command {
 		if verb := noArgs(c, c.Flags().Args()); c.HasSubCommands() && verb != nil {
 			return verb
 		}
-		return usagef("%w; see %s --help", err, c.CommandPath())
+		return bot.Usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(serveVerb(env), checkVerb(env), rehearseVerb(), runbookVerb(), scenarioVerb(), versionVerb())
 	return root
@@ -120,7 +111,7 @@ func noArgs(c *cobra.Command, args []string) error {
 			text += fmt.Sprintf(". Did you mean %s?", strings.Join(near, " or "))
 		}
 	}
-	return usagef("%s; see %s --help", text, c.CommandPath())
+	return bot.Usagef("%s; see %s --help", text, c.CommandPath())
 }
 
 // oneFile takes one file at most.
@@ -128,7 +119,7 @@ func oneFile(c *cobra.Command, args []string) error {
 	if len(args) < 2 {
 		return nil
 	}
-	return usagef("%s takes one file, not %d: what is %q? See %s --help", c.CommandPath(), len(args), args[1], c.CommandPath())
+	return bot.Usagef("%s takes one file, not %d: what is %q? See %s --help", c.CommandPath(), len(args), args[1], c.CommandPath())
 }
 
 func versionVerb() *cobra.Command {
@@ -143,272 +134,6 @@ func versionVerb() *cobra.Command {
 			return err
 		},
 	}
-}
-
-// ---- one replica ----
-
-// replica is what one running bot is made of, whatever its ends are.
-type replica struct {
-	clock       incident.Clock
-	record      incident.Log
-	ends        providers.Ends
-	topology    runbook.Topology
-	roster      incident.Roster
-	slack       bot.Settings
-	channel     string
-	command     string // as the workspace calls it; /failover when empty
-	templates   fs.FS
-	updateEvery time.Duration
-	rehearsal   bool
-	// catalog, when set, changes the actions: tests break single ones.
-	catalog func(engine.Catalog) engine.Catalog
-}
-
-// parts are a replica put together.
-type parts struct {
-	replica
-	book   *incident.Book
-	engine *engine.Engine
-	// bot and client are nil until Slack has been reached; voice is what the bot
-	// is made from then.
-	bot    *bot.Bot
-	client *bot.Client
-	voice  bot.Options
-	log    zerolog.Logger
-
-	answers *commands.Commands
-}
-
-// assemble makes the parts and tries both Slack tokens. A run that is under way
-// must not wait for Slack, so a Slack that cannot be reached is tried again later;
-// tokens that it refuses are a fault.
-func (r replica) assemble(ctx context.Context, log zerolog.Logger) (*parts, error) {
-	source, err := loadRunbook(r.templates)
-	if err != nil {
-		return nil, err
-	}
-	catalog := providers.Catalog(r.ends)
-	if r.catalog != nil {
-		catalog = r.catalog(catalog)
-	}
-	p := &parts{replica: r, book: incident.NewBook(r.record), log: log}
-	p.engine = engine.New(engine.Options{
-		Book: p.book, Catalog: catalog, Clock: r.clock, Holder: holder(),
-	}, log)
-	p.answers = commands.New(commands.Options{
-		Book:      p.book,
-		Engine:    p.engine,
-		Clock:     r.clock,
-		Roster:    r.roster,
-		Topology:  r.topology,
-		Compile:   func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) },
-		Active:    r.active(catalog),
-		Serves:    r.serves(catalog),
-		Rehearsal: r.rehearsal,
-		Review:    p.review,
-	}, log)
-	p.voice = bot.Options{
-		Channel:     r.channel,
-		Commands:    p.answers,
-		Book:        p.book,
-		Clock:       r.clock,
-		Roster:      r.roster,
-		Rehearsal:   r.rehearsal,
-		Holds:       p.engine.Holds,
-		Review:      p.review,
-		Command:     r.command,
-		UpdateEvery: r.updateEvery,
-		Templates:   r.templates,
-	}
-	switch err := p.speak(ctx); {
-	case err == nil:
-	case ctx.Err() != nil, !errors.As(err, new(unreached)):
-		return nil, usageError{err}
-	default:
-		log.Warn().Err(err).Msg("Slack cannot be reached; a run that is under way goes on without it")
-	}
-	return p, nil
-}
-
-// unreached is the error of a Slack that did not answer, as opposed to one that
-// refused.
-type unreached struct{ error }
-
-// speak makes the bot, if Slack can be reached.
-func (p *parts) speak(ctx context.Context) error {
-	client, err := bot.Dial(ctx, p.slack, p.clock, p.log)
-	switch {
-	case err != nil && bot.Refused(err):
-		return err
-	case err != nil:
-		return unreached{err}
-	}
-	voice := p.voice
-	voice.Client = client
-	if p.bot, err = bot.New(voice, p.log); err != nil {
-		client.Close()
-		return err
-	}
-	p.client = client
-	return nil
-}
-
-// talk runs the bot, and tries again to reach Slack until there is one.
-func (p *parts) talk(ctx context.Context) error {
-	const again = 10 * time.Second
-	for p.bot == nil {
-		busy := p.clock.Busy()
-		err := p.clock.Sleep(ctx, again)
-		busy()
-		if err != nil {
-			return err
-		}
-		switch err := p.speak(ctx); {
-		case err == nil:
-			p.log.Info().Str("workspace", p.client.Team).Msg("Slack is reached")
-		case errors.As(err, new(unreached)):
-			p.log.Warn().Err(err).Msg("Slack cannot be reached; trying again")
-		default:
-			return usageError{err}
-		}
-	}
-	defer p.client.Close()
-	return p.bot.Run(ctx)
-}
-
-// holder names this process among all replicas, and among its own lives.
-func holder() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "replica"
-	}
-	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), strings.ToLower(rand.Text()[:4]))
-}
-
-// run brings the parts to life until ctx ends or one of them cannot go on.
-func (p *parts) run(ctx context.Context) error {
-	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() error { return p.engine.Run(ctx) })
-	all.Go(func() error { return p.talk(ctx) })
-	err := all.Wait()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-// connected waits a moment, in real time, for Slack to reach the bot. At top speed
-// the caller holds the pretend clock meanwhile, for connecting should take no
-// pretend time; if it does need some, the bot goes on connecting after this.
-func (p *parts) connected(ctx context.Context) {
-	const look, looks = 2 * time.Millisecond, 150
-	for range looks {
-		if p.bot.Connections() > 0 || (incident.RealClock{}).Sleep(ctx, look) != nil {
-			return
-		}
-	}
-}
-
-func (r replica) name(id string) string {
-	p, _ := r.roster.ByID(id)
-	return p.Name
-}
-
-func (p *parts) review(ctx context.Context, id incident.ID) (commands.File, error) {
-	events, err := p.record.Read(ctx, id, 0, 0)
-	if err != nil {
-		return commands.File{}, fmt.Errorf("read the timeline for the review: %w", err)
-	}
-	draft, stats, err := p.draft(events)
-	if err != nil {
-		return commands.File{}, err
-	}
-	return commands.File{
-		Name:    strings.ToLower(id.Name()) + "-review.md",
-		Title:   fmt.Sprintf("Review draft of %s: %s", id.Name(), stats),
-		Content: draft,
-	}, nil
-}
-
-func (r replica) draft(events []incident.Event) ([]byte, review.Stats, error) {
-	text, err := fs.ReadFile(r.templates, "review/review.md.tmpl")
-	if err != nil {
-		return nil, review.Stats{}, fmt.Errorf("read the review's template: %w", err)
-	}
-	return review.Write(events, review.Options{Template: string(text), Name: r.name})
-}
-
-// serves says whether one Region serves users now: its database writes, and the
-// zone's own servers give its addresses alone. Neither asks another Region.
-func (r replica) serves(catalog engine.Catalog) func(context.Context, string) (bool, string, error) {
-	return func(ctx context.Context, region string) (bool, string, error) {
-		call := engine.Call{
-			Plan:  &runbook.Plan{Mode: "planned", Topology: r.topology, Target: r.topology.Regions[region]},
-			Began: r.clock.Now(), Impact: r.clock.Now(), Clock: r.clock,
-			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
-		}
-		for name, other := range r.topology.Regions {
-			if name != region {
-				call.Plan.Source = other
-			}
-		}
-		var seen []string
-		for _, a := range append(catalog.Showing(incident.DatabaseWrites), catalog.Showing(incident.NamesMoved)...) {
-			o, yes, err := a.Look(ctx, call)
-			seen = append(seen, o.Summary)
-			if err != nil || !yes {
-				return false, strings.Join(seen, "; "), err
-			}
-		}
-		return true, strings.Join(seen, "; "), nil
-	}
-}
-
-// active finds the Region that serves users now. All are asked at once, because
-// one of them may never answer.
-func (r replica) active(catalog engine.Catalog) func(context.Context) (string, string, error) {
-	const limit = 8 * time.Second
-	type found struct {
-		region, evidence string
-		yes              bool
-		err              error
-	}
-	serves := r.serves(catalog)
-	return func(ctx context.Context) (string, string, error) {
-		ctx, stop := r.clock.WithTimeout(ctx, limit, fmt.Errorf("not found out within %s", limit))
-		defer stop()
-		all := make(chan found, len(r.topology.Regions))
-		for region := range r.topology.Regions {
-			done := r.clock.Busy()
-			go func() { // ends with ctx at the latest
-				defer done()
-				yes, evidence, err := serves(ctx, region)
-				all <- found{region, evidence, yes, err}
-			}()
-		}
-		var unknown error
-		for range r.topology.Regions {
-			resume := r.clock.Idle()
-			f := <-all
-			resume()
-			if f.yes {
-				return f.region, f.evidence, nil
-			}
-			unknown = errors.Join(unknown, f.err)
-		}
-		if unknown == nil {
-			unknown = errors.New("no Region has both the writing database and the zone's answers")
-		}
-		return "", "", unknown
-	}
-}
-
-func loadRunbook(files fs.FS) (*runbook.Source, error) {
-	source, err := runbook.Load(files, "runbook/failover.yaml")
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return source, nil
 }
 
 // ---- serve and check ----
@@ -431,17 +156,17 @@ func newLog(w io.Writer) zerolog.Logger {
 
 func settingsOf(file string, env func(string) string, needed ...string) (*settings.Settings, error) {
 	if file == "" {
-		return nil, usagef("--config is missing: name the settings file; deploy/config.example.yaml shows one")
+		return nil, bot.Usagef("--config is missing: name the settings file; deploy/config.example.yaml shows one")
 	}
 	c, err := settings.Load(file, env, providers.Parts(), needed...)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, bot.UsageError{Err: err}
 	}
 	return c, nil
 }
 
 // connect makes the real ends of the wires; it calls nobody.
-func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (providers.Ends, error) {
+func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (providers.Connections, error) {
 	dial := live.NewDial(c.Dial)
 	regions := make([]string, 0, len(c.Platform.Regions))
 	for name := range c.Platform.Regions {
@@ -450,9 +175,9 @@ func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (pro
 	slices.Sort(regions)
 	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Dial: dial, Regions: regions}, log)
 	if err != nil {
-		return providers.Ends{}, usageError{err}
+		return providers.Connections{}, bot.UsageError{Err: err}
 	}
-	ends := providers.Ends{
+	ends := providers.Connections{
 		Clock:      incident.RealClock{},
 		AWS:        aws,
 		Kube:       live.Kube(live.KubeSettings{Clusters: c.Kubernetes, AWS: aws, Clock: incident.RealClock{}, Dial: dial}),
@@ -482,7 +207,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 	redis.ClientLog(log)
 	record, err := redis.Open(ctx, redis.Options{URL: c.Secrets.RedisURL, Prefix: c.Redis.Prefix}, log)
 	if err != nil {
-		return usageError{err}
+		return bot.UsageError{Err: err}
 	}
 	defer func() { _ = record.Disconnect() }() // nothing is left to be lost
 	durable, err := record.Durability(ctx)
@@ -490,7 +215,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		return fmt.Errorf("ask Redis how durable it is: %w", err)
 	}
 	if !durable.AppendOnly && !c.AllowVolatile {
-		return usagef("%s. The record would be lost with the server: turn on appendonly, or set allow_volatile in %s", strings.TrimSuffix(durable.Says, "."), file)
+		return bot.Usagef("%s. The record would be lost with the server: turn on appendonly, or set allow_volatile in %s", strings.TrimSuffix(durable.Says, "."), file)
 	}
 	log.Info().Str("redis", durable.Says).Msg("the record")
 	ends, err := connect(ctx, c, log)
@@ -499,20 +224,23 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 	}
 	topology := c.Platform
 	topology.Policy.Page = c.PagerDuty.Enabled
-	p, err := replica{
-		clock: incident.RealClock{}, record: record, ends: ends, topology: topology, roster: c.Roster(),
-		slack: bot.Settings{
+	b, err := bot.New(ctx, bot.Options{
+		Clock: incident.RealClock{}, Record: record, Connections: ends, Topology: topology, Roster: c.Roster(),
+		Slack: slack.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
-		channel: c.Slack.Channel, command: c.Slack.Command, templates: files(c), updateEvery: c.UpdateEvery,
-	}.assemble(ctx, log)
+		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery,
+	}, log)
 	if err != nil {
-		return quiet(ctx, err)
+		if ctx.Err() != nil {
+			return nil // told to stop while it began
+		}
+		return err
 	}
-	if p.client != nil {
-		log.Info().Str("workspace", p.client.Team).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
+	if workspace := b.Workspace(); workspace != "" {
+		log.Info().Str("workspace", workspace).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
 	}
-	err = p.run(ctx)
+	err = b.Run(ctx)
 	log.Info().Msg("stopped")
 	return err
 }
@@ -537,7 +265,7 @@ func checkVerb(env func(string) string) *cobra.Command {
 
 func check(ctx context.Context, c *settings.Settings, region, mode string, out io.Writer) error {
 	if mode != "planned" && mode != "unplanned" {
-		return usagef("--mode is planned or unplanned, not %q", mode)
+		return bot.Usagef("--mode is planned or unplanned, not %q", mode)
 	}
 	var source, target runbook.Region
 	for name, r := range c.Platform.Regions {
@@ -548,13 +276,13 @@ func check(ctx context.Context, c *settings.Settings, region, mode string, out i
 		}
 	}
 	if target.Name == "" {
-		return usagef("%q is not a Region of the platform: use one of %s", region, strings.Join(regionNames(c.Platform), ", "))
+		return bot.Usagef("%q is not a Region of the platform: use one of %s", region, strings.Join(regionNames(c.Platform), ", "))
 	}
 	ends, err := connect(ctx, c, zerolog.Nop())
 	if err != nil {
 		return err
 	}
-	loaded, err := loadRunbook(files(c))
+	loaded, err := bot.Runbook(files(c))
 	if err != nil {
 		return err
 	}
@@ -563,7 +291,7 @@ func check(ctx context.Context, c *settings.Settings, region, mode string, out i
 		Mode: mode, Severity: "SEV-1", Reason: "readiness check", Source: source, Target: target, Topology: c.Platform,
 	})
 	if err != nil {
-		return usageError{err}
+		return bot.UsageError{Err: err}
 	}
 	e := engine.New(engine.Options{Catalog: catalog, Clock: incident.RealClock{}}, zerolog.Nop())
 	failed := 0
@@ -602,6 +330,67 @@ func regionNames(t runbook.Topology) []string {
 	return names
 }
 
+// ---- rehearse ----
+
+func rehearseVerb() *cobra.Command {
+	o := rehearsal.Options{Templates: templates.FS}
+	var speed, seed string
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "rehearse",
+		Short: "Rehearse a failover: the bot, a Slack workspace and a two-Region world in one process",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if speed == "" {
+				speed = rehearsal.ByHand
+				if o.Auto && o.StageFile == "" {
+					speed = "max"
+				}
+			}
+			if o.Speed, err = sim.ParseSpeed(speed); err != nil {
+				return bot.UsageError{Err: err}
+			}
+			if o.Seed, err = parseSeed(seed); err != nil {
+				return err
+			}
+			if o.BotFile != "" && c.Flags().Changed("seed") {
+				return bot.Usagef("--seed is for the stage, whose world the bot plays in: give it with --stage")
+			}
+			if o.Speed == sim.Max && !o.Auto && o.BotFile == "" {
+				return bot.Usagef("--speed max is for --auto: by hand, time would jump to the end of every question; use a number such as %s", rehearsal.ByHand)
+			}
+			if o.Speed == sim.Max && o.StageFile != "" {
+				return bot.Usagef("--speed max needs everything in one process; with --stage give a number such as %s", rehearsal.ByHand)
+			}
+			o.Stdout, o.Log = c.OutOrStdout(), zerolog.Nop()
+			if verbose {
+				o.Log = newLog(c.ErrOrStderr())
+			}
+			return rehearsal.Run(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&o.Auto, "auto", false, "let the people of the scenario play themselves, and check the world at the end")
+	f.StringVar(&o.Scenario, "scenario", "region-degraded", "a built-in scenario or a file")
+	f.StringVar(&speed, "speed", "", "how much faster than life, or max; "+rehearsal.ByHand+" by hand, max with --auto")
+	f.StringVar(&seed, "seed", "0", "what the pretend world draws: a whole number; the same one draws the same again")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:8065", "where the rehearsal Slack listens; port 0 chooses freely")
+	f.StringVar(&o.Out, "out", "", "a folder for the records of the rehearsal")
+	f.BoolVar(&verbose, "verbose", false, "show the bot's own log on stderr")
+	f.StringVar(&o.StageFile, "stage", "", "run everything but the bot, and write to this file how a bot of its own reaches it")
+	f.StringVar(&o.BotFile, "bot", "", "run only the bot, against the rehearsal whose --stage file this is")
+	return c
+}
+
+func parseSeed(s string) (uint64, error) {
+	seed, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+	if err != nil {
+		return 0, bot.Usagef("--seed %q is not usable: give a whole number from 0 up, such as 7", s)
+	}
+	return seed, nil
+}
+
 // ---- runbook and scenario ----
 
 func runbookVerb() *cobra.Command {
@@ -611,14 +400,14 @@ func runbookVerb() *cobra.Command {
 	}
 	// Nobody is called: the catalogue is only asked what it has.
 	catalog := func() runbook.Catalog {
-		return providers.Catalog(providers.Ends{Clock: incident.RealClock{}}).Runbook()
+		return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	}
 	var mode string
 	show := &cobra.Command{
 		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			if mode != "planned" && mode != "unplanned" {
-				return usagef("--mode is planned or unplanned, not %q", mode)
+				return bot.Usagef("--mode is planned or unplanned, not %q", mode)
 			}
 			files, path, dir := runbookFile(args)
 			source, err := runbook.Load(files, path)
@@ -677,7 +466,7 @@ func runbookFile(args []string) (files fs.FS, path, dir string) {
 	return os.DirFS(dir), path, dir
 }
 
-func under(err error, dir string) error { return usageError{runbook.Under(err, dir)} }
+func under(err error, dir string) error { return bot.UsageError{runbook.Under(err, dir)} }
 
 func scenarioVerb() *cobra.Command {
 	c := &cobra.Command{
@@ -692,7 +481,7 @@ func scenarioVerb() *cobra.Command {
 			}
 			for _, name := range args {
 				if _, err := sim.Load(name); err != nil {
-					return usageError{err}
+					return bot.UsageError{Err: err}
 				}
 				if _, err := fmt.Fprintln(c.OutOrStdout(), "no fault found in", name); err != nil {
 					return err

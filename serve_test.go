@@ -48,7 +48,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/rs/zerolog"
 
-	"github.com/failoverbot/failoverbot/bot/slacksim"
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/providers/redis/redistest"
@@ -847,7 +847,7 @@ func TestServeOnRealEnds(t *testing.T) {
 		}
 		secretless(t, text)
 		var after []incident.Event
-		if id, after = timeline(t, redisURL); string(id) != m {
+		if id, after = timeline(t, redisURL); id.Name() != m || string(id) == m {
 			t.Errorf("the record has %s, Slack was told of %s", id, m)
 		}
 		if err := kept(before, after); err != nil {
@@ -864,11 +864,11 @@ func TestServeOnRealEnds(t *testing.T) {
 			// the next from taking the run up until its lease runs out.
 			if i == 0 {
 				slack.news("that it is back", func(n slacksim.News) bool {
-					return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), "I am back, and carry "+string(id)+" on")
+					return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), "I am back, and carry "+id.Name()+" on")
 				})
 			}
 			answer := slack.ask(alice, "/failover status")
-			for _, want := range []string{string(id), "us-east-1 -> us-west-2", "planned", "orders are slow", "<@U0AL1CE00>"} {
+			for _, want := range []string{"*" + id.Name() + "*", "us-east-1 -> us-west-2", "planned", "orders are slow", "<@U0AL1CE00>"} {
 				if !strings.Contains(answer, want) {
 					t.Errorf("status does not say %q:\n%s", want, answer)
 				}

@@ -1,296 +1,248 @@
-// Package bot is Slack, and the only package that speaks it: a socket through
-// which people ask, and messages that follow the timeline.
-//
-// Inward, an envelope is acknowledged at once through the connection it came by,
-// handed to a goroutine of its own, and becomes a commands.Ask that says who
-// pressed what. Whether they may, and whether the question still stands, is
-// decided there and not here: a button carries an incident and an id.
-//
-// Outward, the bot is a follower. Each open incident has one goroutine that looks
-// at the State after every event and makes Slack show it: one card that is
-// rendered and replaced, a message for each question, results in the card's
-// thread, the regular update. Nothing calls the bot to announce anything, so the
-// run never waits for Slack, and a bot that was killed makes up for what it has
-// missed. What was said where is on the timeline (MessagePosted); what a dying
-// bot said and could not write down is found by the metadata that every message
-// carries. So each thing is said once.
-//
-// Beside the messages the card is pinned, the channel's topic says where things
-// stand, and App Home shows each person what waits for them. These have goroutines
-// of their own, which nothing waits for; where Slack refuses them, for want of a
-// scope or otherwise, that is logged once and the rest goes on.
-//
-// When Slack is down the follower tries again, ever more slowly, and then shows
-// the present and not the past. When one message is refused it is said in plain
-// text. When a token is no good, Run ends and says which.
+// Package bot puts one replica of the bot together: the record, the engine with its
+// catalogue of actions, the commands and the faces by which people come. serve and a
+// rehearsal make the same replica and differ only in what it is connected to.
 package bot
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
-	"sync/atomic"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
-	"github.com/failoverbot/failoverbot/incident/view"
-	"github.com/failoverbot/failoverbot/templates"
+	"github.com/failoverbot/failoverbot/providers"
 )
 
-// Commands answer what people ask.
-type Commands interface {
-	Do(ctx context.Context, ask commands.Ask) commands.Answer
-}
+// UsageError is a mistake in what was typed or set. Nothing was done.
+type UsageError struct{ Err error }
 
-// Options are what a Bot needs.
+// Error is the text of the mistake.
+func (u UsageError) Error() string { return u.Err.Error() }
+
+// Unwrap is the mistake.
+func (u UsageError) Unwrap() error { return u.Err }
+
+// Usagef is a UsageError with that text.
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// Options are what a replica is made of.
 type Options struct {
-	Client *Client
+	Clock       incident.Clock
+	Record      incident.Log
+	Connections providers.Connections
+	Topology    runbook.Topology
+	Roster      incident.Roster
+	Slack       slack.Settings
 	// Channel is the id of the channel in which incidents are followed.
-	Channel  string
-	Commands Commands
-	Book     *incident.Book
-	Clock    incident.Clock
-	// Roster is who may answer, and so who is mentioned.
-	Roster incident.Roster
-	// Rehearsal begins every message with REHEARSAL.
-	Rehearsal bool
-	// Holds says whether this replica carries that run out: only it posts. Nil
-	// means that there is only this one.
-	Holds func(incident.ID) bool
-	// Review writes the review draft of a resolved incident. Nil: there is none.
-	Review func(ctx context.Context, id incident.ID) (commands.File, error)
-	// Command is what the app's slash command is called in this workspace; /failover
-	// when empty.
+	Channel string
+	// Command is what the workspace calls the slash command; /failover when empty.
 	Command string
-	// UpdateEvery is how often the regular update goes out when nothing changes;
-	// 15 minutes when zero.
-	UpdateEvery time.Duration
-	// Templates has the folder message; nil means the ones in the binary.
+	// Templates are the runbook, the messages and the review.
 	Templates fs.FS
+	// UpdateEvery is the time between two status updates; the default when zero.
+	UpdateEvery time.Duration
+	// Rehearsal marks everything that is said as practice.
+	Rehearsal bool
+	// Catalog, when set, changes the actions: tests break single ones.
+	Catalog func(engine.Catalog) engine.Catalog
 }
 
-// Bot is a Bot that Run brings to life.
+// Bot is one replica. New makes it, Run runs it.
 type Bot struct {
-	opt    Options
-	client *Client
-	clock  incident.Clock
+	Options
+	Book     *incident.Book
+	Engine   *engine.Engine
+	Commands *commands.Commands
+
+	// face and client are nil until Slack has been reached; slack is what the face is
+	// made from then.
+	face   *slack.Face
+	client *slack.Client
+	slack  slack.Options
 	log    zerolog.Logger
-	words  words
-	face   mrkdwn // how what commands say is shown
-	heard  *memory
-
-	workers sync.WaitGroup
-	up      atomic.Int32
-
-	mu      sync.Mutex
-	origins map[string]place // view id: where it was opened from
-	plans   view.Plans
-	frozen  map[*runbook.Plan]*frozen
-	watched map[incident.ID]bool
-	follow  func(incident.ID) // nil before Run
-
-	topics   map[string]string // what was there before that incident
-	without  map[string]bool   // parts of Slack that do not work
-	shrugged map[string]bool   // what was logged about them
-
-	homes *homes
 }
 
-// New makes a Bot, or says what is wrong with the options.
-func New(o Options, log zerolog.Logger) (*Bot, error) {
-	var faults []error
-	if o.Client == nil || o.Commands == nil || o.Book == nil || o.Clock == nil {
-		faults = append(faults, errors.New("the bot needs a Slack client, commands, a book and a clock"))
-	}
-	if o.Channel == "" {
-		faults = append(faults, errors.New("the bot needs the id of the incident channel (C…)"))
-	}
-	if o.UpdateEvery < 0 {
-		faults = append(faults, fmt.Errorf("the time between updates cannot be %s: give 15m, or leave it out", o.UpdateEvery))
-	}
-	if o.UpdateEvery == 0 {
-		o.UpdateEvery = 15 * time.Minute
-	}
-	if o.Templates == nil {
-		o.Templates = templates.FS
-	}
-	if o.Holds == nil {
-		o.Holds = func(incident.ID) bool { return true }
-	}
-	w, err := loadWords(o.Templates, o.Command)
-	if err = errors.Join(append(faults, err)...); err != nil {
+// New makes the parts and tries both Slack tokens. A run that is under way must not
+// wait for Slack, so a Slack that cannot be reached is tried again by Run; tokens that
+// it refuses, and a runbook at fault, are a UsageError.
+func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
+	source, err := Runbook(o.Templates)
+	if err != nil {
 		return nil, err
 	}
-	b := &Bot{
-		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command, user: o.userOf, called: o.nameOf}, heard: newMemory(),
-		origins: map[string]place{}, frozen: map[*runbook.Plan]*frozen{}, watched: map[incident.ID]bool{},
-		topics: map[string]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
+	catalog := providers.Catalog(o.Connections)
+	if o.Catalog != nil {
+		catalog = o.Catalog(catalog)
 	}
-	b.face.called = b.called
-	b.homes = newHomes(b)
+	b := &Bot{Options: o, Book: incident.NewBook(o.Record), log: log}
+	b.Engine = engine.New(engine.Options{
+		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(),
+	}, log)
+	b.Commands = commands.New(commands.Options{
+		Book:      b.Book,
+		Engine:    b.Engine,
+		Clock:     o.Clock,
+		Roster:    o.Roster,
+		Topology:  o.Topology,
+		Compile:   func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) },
+		Active:    o.active(catalog),
+		Serves:    o.serves(catalog),
+		Rehearsal: o.Rehearsal,
+		Review:    b.review,
+	}, log)
+	b.slack = slack.Options{
+		Channel:     o.Channel,
+		Commands:    b.Commands,
+		Book:        b.Book,
+		Clock:       o.Clock,
+		Roster:      o.Roster,
+		Rehearsal:   o.Rehearsal,
+		Holds:       b.Engine.Holds,
+		Review:      b.review,
+		Command:     o.Command,
+		UpdateEvery: o.UpdateEvery,
+		Templates:   o.Templates,
+	}
+	switch err := b.dial(ctx); {
+	case err == nil:
+	case ctx.Err() != nil, !errors.As(err, new(unreached)):
+		return nil, UsageError{err}
+	default:
+		log.Warn().Err(err).Msg("Slack cannot be reached; a run that is under way goes on without it")
+	}
 	return b, nil
 }
 
-// Connections is how many Socket Mode connections are open.
-func (b *Bot) Connections() int { return int(b.up.Load()) }
-
-// Watch follows an incident from now on. It may be called at any time, from
-// anywhere and more than once; the bot also finds incidents by itself within two
-// seconds.
-func (b *Bot) Watch(id incident.ID) {
-	if id == "" {
-		return
+// Runbook is the runbook among the templates. One at fault is a UsageError.
+func Runbook(files fs.FS) (*runbook.Source, error) {
+	source, err := runbook.Load(files, "runbook/failover.yaml")
+	if err != nil {
+		return nil, UsageError{err}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.watched[id] {
-		return
-	}
-	b.watched[id] = true
-	b.homes.bell.ring()
-	if b.follow != nil {
-		b.follow(id)
-	}
+	return source, nil
 }
 
-// Run listens and follows until ctx ends or Slack says that a token is no good.
-// It returns when all it started has ended.
+// Workspace is the Slack workspace that was reached; empty before that.
+func (b *Bot) Workspace() string {
+	if b.client == nil {
+		return ""
+	}
+	return b.client.Team
+}
+
+// unreached is the error of a Slack that did not answer, as opposed to one that
+// refused.
+type unreached struct{ error }
+
+// dial makes the face, if Slack can be reached.
+func (b *Bot) dial(ctx context.Context) error {
+	client, err := slack.Dial(ctx, b.Slack, b.Clock, b.log)
+	switch {
+	case err != nil && slack.Refused(err):
+		return err
+	case err != nil:
+		return unreached{err}
+	}
+	o := b.slack
+	o.Client = client
+	if b.face, err = slack.New(o, b.log); err != nil {
+		client.Close()
+		return err
+	}
+	b.client = client
+	return nil
+}
+
+// runSlack runs the face, and tries again to reach Slack until there is one.
+func (b *Bot) runSlack(ctx context.Context) error {
+	const retryEvery = 10 * time.Second
+	for b.face == nil {
+		busy := b.Clock.Busy()
+		err := b.Clock.Sleep(ctx, retryEvery)
+		busy()
+		if err != nil {
+			return err
+		}
+		switch err := b.dial(ctx); {
+		case err == nil:
+			b.log.Info().Str("workspace", b.client.Team).Msg("Slack is reached")
+		case errors.As(err, new(unreached)):
+			b.log.Warn().Err(err).Msg("Slack cannot be reached; trying again")
+		default:
+			return UsageError{err}
+		}
+	}
+	defer b.client.Close()
+	return b.face.Run(ctx)
+}
+
+// holder names this process among all replicas, and among those before it.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "replica"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), strings.ToLower(rand.Text()[:4]))
+}
+
+// Run runs the replica until ctx ends, which is no error, or a part of it cannot go
+// on.
 func (b *Bot) Run(ctx context.Context) error {
-	defer b.clock.Busy()()
-	outer := ctx
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-
-	b.mu.Lock()
-	b.follow = func(id incident.ID) {
-		b.spawn(b.clock.Busy(), func() { b.shadow(ctx, id) })
-	}
-	for id := range b.watched {
-		b.follow(id)
-	}
-	b.mu.Unlock()
-
-	var sockets sync.WaitGroup
-	for n := range connections {
-		sockets.Go(func() { // waits for the socket only, so it is never busy
-			if err := b.connect(ctx, n+1); err != nil {
-				stop(err)
-			}
-		})
-	}
-	b.spawn(b.clock.Busy(), func() { b.discover(ctx) })
-	b.spawn(b.clock.Busy(), func() { b.homes.run(ctx) })
-
-	resume := b.clock.Idle()
-	<-ctx.Done()
-	// Nobody follows anything new from here, so waiting for the rest ends.
-	b.mu.Lock()
-	b.follow = nil
-	b.mu.Unlock()
-	sockets.Wait()
-	b.workers.Wait()
-	resume()
-	if outer.Err() != nil {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return b.Engine.Run(ctx) })
+	all.Go(func() error { return b.runSlack(ctx) })
+	err := all.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return context.Cause(ctx)
+	return err
 }
 
-// lookout is how often the bot looks for an incident that it was not told of.
-const lookout = 2 * time.Second
-
-// discover follows the incidents that are open, and at first also the last ones
-// before it: one may have been resolved while nobody was there to say so.
-func (b *Bot) discover(ctx context.Context) {
-	for ctx.Err() == nil {
-		ids, err := b.opt.Book.Log().Incidents(ctx, 2)
-		if err == nil {
-			for _, id := range ids {
-				b.Watch(id)
-			}
-			break
-		}
-		b.log.Warn().Err(err).Msg("the record cannot be read")
-		if b.clock.Sleep(ctx, lookout) != nil {
-			return
-		}
-	}
-	for ctx.Err() == nil {
-		b.look(ctx)
-		if b.clock.Sleep(ctx, lookout) != nil {
+// Connected waits a moment, in real time, for Slack to reach the bot. At top speed
+// the caller holds the pretend clock meanwhile, for connecting should take no
+// pretend time; if it does need some, the bot goes on connecting after this.
+func (b *Bot) Connected(ctx context.Context) {
+	const look, looks = 2 * time.Millisecond, 150
+	for range looks {
+		if b.face != nil && b.face.Connections() > 0 || (incident.RealClock{}).Sleep(ctx, look) != nil {
 			return
 		}
 	}
 }
 
-func (b *Bot) look(ctx context.Context) {
-	open, err := b.opt.Book.Log().Open(ctx)
-	if err == nil && len(open) == 0 { // one may have begun and ended since the last look
-		open, err = b.opt.Book.Log().Incidents(ctx, 1)
-	}
+func (b *Bot) review(ctx context.Context, id incident.ID) (commands.File, error) {
+	events, err := b.Record.Read(ctx, id, 0, 0)
 	if err != nil {
-		b.log.Debug().Err(err).Msg("the open incidents cannot be read")
-		return
+		return commands.File{}, fmt.Errorf("read the timeline for the review: %w", err)
 	}
-	for _, id := range open {
-		b.Watch(id)
-	}
-}
-
-// shadow follows one incident to its end; if that breaks off, discover begins it
-// again.
-func (b *Bot) shadow(ctx context.Context, id incident.ID) {
-	ended := false
-	defer func() {
-		if !ended {
-			b.mu.Lock()
-			delete(b.watched, id)
-			b.mu.Unlock()
-		}
-	}()
-	newFollower(b, id).run(ctx)
-	ended = true
-}
-
-// userOf is the Slack user id of whoever an event names, and nameOf their name.
-func (o Options) userOf(actor string) string { return o.Roster.On(incident.FaceSlack, actor) }
-
-func (o Options) nameOf(actor string) string {
-	p, _ := o.Roster.ByID(actor)
-	return p.Name
-}
-
-// plansKept bounds how many plans are kept arranged.
-const plansKept = 16
-
-// arranged is the plan of a State's newest run, worked out once.
-func (b *Bot) arranged(s *incident.State) *frozen {
-	p, err := b.plans.Of(s)
+	draft, stats, err := b.Draft(events)
 	if err != nil {
-		b.log.Error().Err(err).Msg("the plan on the timeline cannot be read; the card shows no sections")
-		return arrange(&runbook.Plan{})
+		return commands.File{}, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if f := b.frozen[p]; f != nil {
-		return f
-	}
-	if len(b.frozen) >= plansKept {
-		clear(b.frozen)
-	}
-	f := arrange(p)
-	b.frozen[p] = f
-	return f
+	return commands.File{
+		Name:    strings.ToLower(id.Name()) + "-review.md",
+		Title:   fmt.Sprintf("Review draft of %s: %s", id.Name(), stats),
+		Content: draft,
+	}, nil
 }
 
-// scene is what there is to see now. s is shown by Book.View and not kept.
-func (b *Bot) scene(s *incident.State) scene {
-	plan := b.arranged(s)
-	return scene{View: view.New(s, plan.Plan, b.opt.Roster, b.clock.Now()), plan: plan, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
+// Draft is the review of a timeline, with what was measured.
+func (o Options) Draft(events []incident.Event) ([]byte, review.Stats, error) {
+	text, err := fs.ReadFile(o.Templates, "review/review.md.tmpl")
+	if err != nil {
+		return nil, review.Stats{}, fmt.Errorf("read the review's template: %w", err)
+	}
+	return review.Write(events, review.Options{Template: string(text), Name: o.Roster.NameOf})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // status says where things stand; without an incident, how the last one ended
@@ -72,22 +73,19 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID.Name()), d.Severity, s.Source, s.Target, s.Mode, c.phase(s, now))
 	head = head.Add("\nReason: %s (%s). Commander: %s. Plan %s.", text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander), short6(s.Plan.Digest))
 	var sections []string
-	for _, sec := range p.Sections {
-		sections = append(sections, c.sectionLine(s, p, sec))
+	v := view.New(s, p, c.Roster, now)
+	for _, sec := range v.Sections() {
+		sections = append(sections, sectionLine(sec))
 	}
 	lines := []text.Text{head, text.Aligned(sections...)}
-	for _, id := range s.Open {
-		if s.Over() {
-			break // it is about to be withdrawn
-		}
-		q := s.Questions[id]
+	for _, q := range v.OpenQuestions() {
 		line := text.Format("Waiting: %s, for %v since %s (%v)", asks(q), c.waiting(s, q), text.Duration(now.Sub(q.AskedAt)), clock(q.AskedAt))
 		if !q.Expires.IsZero() {
 			line = line.Add(", asked again at %v", clock(q.Expires))
 		}
 		lines = append(lines, line.Add("."))
 	}
-	return text.Lines(append(lines, c.next(s, p, now))...)
+	return text.Lines(append(lines, c.next(v))...)
 }
 
 func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
@@ -116,103 +114,70 @@ func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
 }
 
 // sectionLine is one section: a word where something is the matter.
-func (c *Commands) sectionLine(s *incident.State, p *runbook.Plan, sec runbook.Section) string {
-	var all, settled, failed, busy, closing, advised, skipped int
-	waits := false
-	for _, st := range p.Steps {
-		if st.Section != sec.ID {
-			continue
-		}
-		all++
-		stand := s.Step(st.ID)
-		if stand.Status.Settled() {
-			settled++
-		}
-		switch stand.Status {
-		case incident.Failed:
-			failed++
-		case incident.Running:
-			busy++
-		case incident.Advised:
-			advised++
-		case incident.Skipped:
-			skipped++
-		case incident.Pending, incident.Done:
-		}
-		waits = waits || (s.OpenQuestion(st.ID) != nil && !s.Over())
-		if st.Closing && stand.Status == incident.Running {
-			closing++
-		}
-	}
+func sectionLine(s view.Section) string {
 	mark, words := " ", []string{}
-	add := func(n int, word string) {
-		if n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, word))
+	for _, some := range []struct {
+		n    int
+		what string
+	}{
+		{len(s.Running), "under way"},
+		{s.CutOff, "cut off"},
+		{s.Failed, "failed"},
+		{s.Advised, "advice"},
+		{s.Overridden + s.Skipped, "skipped"},
+	} {
+		if some.n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", some.n, some.what))
 		}
 	}
-	if s.Over() { // only closing steps are carried out in a run that stopped
-		busy -= closing
-		add(closing, "under way")
-		add(busy, "cut off")
-	} else {
-		add(busy, "under way")
-	}
-	add(failed, "failed")
-	add(advised, "advice")
-	add(skipped, "skipped")
-	if waits {
+	if s.Asked != nil {
 		words = append(words, "waiting for a person")
 	}
 	switch {
-	case failed > 0:
+	case s.Failed > 0:
 		mark = "x"
-	case all > 0 && settled == all:
+	case s.Finished():
 		mark = "v"
-	case busy > 0 || waits || settled > 0:
+	case len(s.Running) > 0 || s.CutOff > 0 || s.Asked != nil || s.Done > 0:
 		mark = ">"
 	}
-	return strings.TrimRight(fmt.Sprintf("%s %-28s %7s  %s", mark, text.Shorten(sec.Title, 28), fmt.Sprintf("%d/%d", settled, all), strings.Join(words, ", ")), " ")
+	return strings.TrimRight(fmt.Sprintf("%s %-28s %7s  %s", mark, text.Shorten(s.Title, 28), fmt.Sprintf("%d/%d", s.Done, s.Total), strings.Join(words, ", ")), " ")
 }
 
 // next is what happens from here.
-func (c *Commands) next(s *incident.State, p *runbook.Plan, now time.Time) text.Text {
+func (c *Commands) next(v view.View) text.Text {
 	switch {
-	case !s.ResolvedAt.IsZero():
+	case !v.ResolvedAt.IsZero():
 		return text.Format("Nothing is left to do.")
-	case !s.AbortedAt.IsZero():
-		return then(c.remains(s, p), text.Format("Next: {resolve}."))
-	case !s.EndedAt.IsZero() && s.MitigatedAt.IsZero():
+	case !v.AbortedAt.IsZero():
+		return then(c.remains(v.State, v.Plan), text.Format("Next: {resolve}."))
+	case !v.EndedAt.IsZero() && v.MitigatedAt.IsZero():
 		return text.Format("Next: the commander closes it, {resolve}.")
-	case !s.MitigatedAt.IsZero():
+	case !v.MitigatedAt.IsZero():
 		return text.Format("Next: the commander resolves it, {resolve}.")
 	}
-	var busy, failed []text.Text
-	var left []string
-	for _, st := range p.Steps {
-		switch stand := s.Step(st.ID); {
-		case stand.Status == incident.Running:
-			busy = append(busy, text.Format("%s (%v)", st.Title, now.Sub(stand.Started)))
-		case stand.Status == incident.Failed:
-			failed = append(failed, text.Format("%s (%v): %v", st.Title, text.ID(st.ID), text.Quote(text.Shorten(stand.Failure.Error, 150))))
-		case stand.Status == incident.Pending && s.OpenQuestion(st.ID) == nil:
-			left = append(left, st.Title)
-		}
+	next := v.Next()
+	var running, stopped, lines []text.Text
+	for _, st := range next.Running {
+		running = append(running, text.Format("%s (%v)", st.Title, v.Now.Sub(v.Step(st.ID).Started)))
 	}
-	var lines []text.Text
-	if len(failed) > 0 {
-		lines = append(lines, text.Format("Stopped: %v", text.Join(failed, "and")))
+	for _, st := range next.Stopped {
+		stopped = append(stopped, text.Format("%s (%v): %v", st.Title, text.ID(st.ID), text.Quote(text.Shorten(v.Step(st.ID).Failure.Error, 150))))
 	}
-	if len(busy) > 0 {
-		lines = append(lines, text.Format("Now: %v.", text.Join(busy, "and")))
+	if len(stopped) > 0 {
+		lines = append(lines, text.Format("Stopped: %v", text.Join(stopped, "and")))
 	}
-	if len(left) > 0 {
-		lines = append(lines, text.Format("Next: %s.", left[0]))
+	if len(running) > 0 {
+		lines = append(lines, text.Format("Now: %v.", text.Join(running, "and")))
 	}
-	if s.Paused {
+	if len(next.Left) > 0 {
+		lines = append(lines, text.Format("Next: %s.", next.Left[0].Title))
+	}
+	if v.Paused {
 		lines = append(lines, text.Format("Nothing new starts before {resume}."))
 	}
 	if len(lines) == 0 {
-		return text.Format("Next: it is verified that %s serves.", s.Target)
+		return text.Format("Next: it is verified that %s serves.", v.Target)
 	}
 	return text.Lines(lines...)
 }

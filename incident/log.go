@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -152,14 +153,26 @@ func (w Write) Claims() Claims {
 				c.Locks = e.Run
 			}
 		case RunAborted:
-			c.Unlocks = e.Run
+			c.over(e.Run)
 		case RunEnded:
-			c.Unlocks, c.Closes = e.Run, b.Closes
+			c.over(e.Run)
+			c.Closes = b.Closes
 		case IncidentResolved:
-			c.Unlocks, c.Closes = e.Run, true
+			c.over(e.Run)
+			c.Closes = true
 		}
 	}
 	return c
+}
+
+// over gives the lock of a run back. One that begins and ends in the same piece, as
+// when lost events are restored, takes none. Of several that end in one piece only
+// the first can have had it before.
+func (c *Claims) over(run RunID) {
+	if c.Locks == run {
+		c.Locks = ""
+	}
+	c.Unlocks = cmp.Or(c.Unlocks, run)
 }
 
 // Written is the answer to an append.

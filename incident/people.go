@@ -74,6 +74,12 @@ func (r Roster) ByID(id string) (Person, bool) {
 	return r[i], true
 }
 
+// NameOf is what people call that actor; empty for whoever is not on the roster.
+func (r Roster) NameOf(id string) string {
+	p, _ := r.ByID(id)
+	return p.Name
+}
+
 // With are those who hold one of these roles, in the order of the roster.
 func (r Roster) With(roles ...string) []Person {
 	var out []Person

@@ -115,7 +115,7 @@ func (p *Platform) apply(e Event) {
 	}
 }
 
-// newest are the last n. It reuses the array while that is at most twice as long.
+// newest are the last n.
 func newest[T any](all []T, n int) []T {
 	if len(all) <= n {
 		return all

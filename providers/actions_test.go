@@ -56,7 +56,7 @@ func worldOf(t *testing.T, scn *sim.Scenario) *world {
 			t.Error(err)
 		}
 	})
-	return &world{World: w, clock: clock, catalog: providers.Catalog(providers.Ends{
+	return &world{World: w, clock: clock, catalog: providers.Catalog(providers.Connections{
 		Clock: clock, AWS: w.AWS, Dial: w.Dial,
 		Kube: func(region string) (dynamic.Interface, error) { return w.Kube(region), nil },
 	})}

@@ -33,8 +33,8 @@ import (
 	"github.com/failoverbot/failoverbot/providers/takeover"
 )
 
-// Ends are the wires to the outside: the real ones, or a pretend world's.
-type Ends struct {
+// Connections are the wires to the outside: the real ones, or a pretend world's.
+type Connections struct {
 	Clock incident.Clock
 	// AWS gives the settings for calls to one Region. Nothing falls back to another.
 	AWS func(region string) aws.Config
@@ -74,7 +74,7 @@ var systems = []struct {
 
 // wires are the ends, and what several systems have in common.
 type wires struct {
-	Ends
+	Connections
 	aws       func(region string) aws.Config
 	reads     *awserr.Reads
 	servers   *dns.Client
@@ -98,8 +98,8 @@ var patience = map[runbook.Kind]time.Duration{
 }
 
 // Catalog is every action that a runbook may name.
-func Catalog(e Ends) engine.Catalog {
-	w := wires{Ends: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
+func Catalog(e Connections) engine.Catalog {
+	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads)
 	out := engine.Catalog{}
 	for _, s := range systems {

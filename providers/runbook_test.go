@@ -10,7 +10,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers"
 )
 
-func catalog() engine.Catalog { return providers.Catalog(providers.Ends{Clock: incident.RealClock{}}) }
+func catalog() engine.Catalog { return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}) }
 
 func compile(t *testing.T, cat engine.Catalog, f runbook.Facts) *runbook.Plan {
 	t.Helper()

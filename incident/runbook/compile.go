@@ -74,9 +74,9 @@ type compiler struct {
 	when   map[*step]cel.Program
 	where  map[*step]cel.Program
 	faults Faults
-	// tangled says that the graph of steps is not what its author meant, so
+	// unresolvable says that the graph of steps is not what its author meant, so
 	// nothing can be said about what comes before what.
-	tangled bool
+	unresolvable bool
 	// used are the steps that some plan had, so that their inputs were checked.
 	used map[*step]bool
 	// said is which copy of a repeated step had a complaint first.
@@ -90,7 +90,7 @@ type complaint struct {
 
 func newCompiler(s *Source, cat Catalog) *compiler {
 	return &compiler{
-		src: s, cat: cat, groups: map[string]*step{}, tangled: s.hole, used: map[*step]bool{}, said: map[complaint]string{},
+		src: s, cat: cat, groups: map[string]*step{}, unresolvable: s.incomplete, used: map[*step]bool{}, said: map[complaint]string{},
 		when: map[*step]cel.Program{}, where: map[*step]cel.Program{},
 	}
 }
@@ -117,7 +117,7 @@ func (c *compiler) checkStep(s *step) {
 	if id := s.id.value; id != "" {
 		if first, twice := c.groups[id]; twice {
 			c.fault(s.id.at.Fault("step id %q is used twice: first at %s", id, first.id.at))
-			c.tangled = true
+			c.unresolvable = true
 		} else {
 			c.groups[id] = s
 			c.steps = append(c.steps, s)
@@ -126,14 +126,14 @@ func (c *compiler) checkStep(s *step) {
 	if uses := s.uses.value; uses != "" {
 		if _, ok := c.cat[uses]; !ok {
 			c.fault(s.uses.at.Fault("unknown action %q%s", uses, strict.DidYouMean(uses, slices.Collect(maps.Keys(c.cat)))))
-			c.tangled = true
+			c.unresolvable = true
 		}
 	} else {
-		c.tangled = true
+		c.unresolvable = true
 	}
 	if each := s.each.value; each != "" && each != "services" {
 		c.fault(s.each.at.Fault("a step can only be repeated for each of \"services\", not %q", each))
-		c.tangled = true
+		c.unresolvable = true
 	}
 	if s.where.value != "" && !s.each.given() {
 		c.fault(s.where.at.Fault(`"where" chooses among services and is of no use without "each: services"; use "when"`))
@@ -155,14 +155,14 @@ func (c *compiler) checkStep(s *step) {
 func (c *compiler) condition(s *step, t text, into map[*step]cel.Program, services bool) {
 	if t.value == "" {
 		if t.given() {
-			c.tangled = true
+			c.unresolvable = true
 		}
 		return
 	}
 	p, faults := condition(t, s.file, services)
 	if len(faults) > 0 {
 		c.faults = append(c.faults, faults...)
-		c.tangled = true
+		c.unresolvable = true
 		return
 	}
 	into[s] = p
@@ -206,7 +206,7 @@ func (c *compiler) checkApproval(s *step) {
 	for _, t := range a.covers {
 		other, ok := c.groups[t.value]
 		switch {
-		case !ok && c.src.hole:
+		case !ok && c.src.incomplete:
 		case !ok:
 			c.fault(t.at.Fault("the approval covers the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
 		case other == s:
@@ -261,7 +261,7 @@ func (c *compiler) checkAwaits(s *step) {
 	}
 	other, ok := c.groups[t.value]
 	switch {
-	case !ok && c.src.hole:
+	case !ok && c.src.incomplete:
 	case !ok:
 		c.fault(t.at.Fault("it waits for the change of the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
 	default:
@@ -282,7 +282,7 @@ func (c *compiler) checkEachOf(s *step) {
 	}
 	other, ok := c.groups[t.value]
 	switch {
-	case !ok && c.src.hole:
+	case !ok && c.src.incomplete:
 	case !ok:
 		c.fault(t.at.Fault("the list comes from the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
 	case other == s:
@@ -300,7 +300,7 @@ func (c *compiler) checkRerun(s *step) {
 	for _, t := range s.rerun {
 		other, ok := c.groups[t.value]
 		if !ok {
-			if !c.src.hole {
+			if !c.src.incomplete {
 				c.fault(t.at.Fault("a retry would carry out the unknown step %q again%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
 			}
 			continue
@@ -386,8 +386,8 @@ func (c *compiler) plan(f Facts) *Plan {
 	f = c.known(f)
 	all := c.instances(f)
 	c.link(all, f)
-	if c.circles(all) {
-		c.tangled = true
+	if c.cycles(all) {
+		c.unresolvable = true
 	}
 	p := &Plan{
 		Runbook: c.src.Runbook, Mode: f.Mode,
@@ -401,7 +401,7 @@ func (c *compiler) plan(f Facts) *Plan {
 			steps[i] = c.step(i, f)
 		}
 	}
-	if c.tangled {
+	if c.unresolvable {
 		return nil
 	}
 	resolved := resolve(all)

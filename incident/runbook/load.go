@@ -28,9 +28,9 @@ type Source struct {
 	title    text
 	sections []*section
 	faults   Faults
-	// hole says that some part could not be read. What refers to it cannot be
+	// incomplete says that some part could not be read. What refers to it cannot be
 	// judged then.
-	hole bool
+	incomplete bool
 }
 
 type section struct {
@@ -226,12 +226,12 @@ func (l *loader) decode(d *strict.Document, whole string, n *yaml.Node, into any
 	r.Decode(whole, n, into)
 }
 
-// parse reads one document. A file that cannot be read as YAML leaves a hole.
+// parse reads one document. A file that cannot be read as YAML leaves the source incomplete.
 func (l *loader) parse(name string, data []byte) *strict.Document {
 	d, faults := strict.Parse(name, data, "in a runbook")
 	l.src.faults = append(l.src.faults, faults...)
 	if d.Root == nil {
-		l.src.hole = true
+		l.src.incomplete = true
 	}
 	return d
 }
@@ -287,14 +287,14 @@ func hasKey(n *yaml.Node, key string) bool {
 	return false
 }
 
-// items are those of a list that was written; no list leaves a hole.
+// items are those of a list that was written; no list leaves the source incomplete.
 func (l *loader) items(d *strict.Document, n *yaml.Node, otherwise string) []*yaml.Node {
 	switch {
 	case n == nil:
 		return nil
 	case n.Kind != yaml.SequenceNode:
 		l.fault(d.At(n).Fault("%s", otherwise))
-		l.src.hole = true
+		l.src.incomplete = true
 		return nil
 	}
 	return n.Content
@@ -312,14 +312,14 @@ func (l *loader) name(given strict.Text, key string) text {
 
 func (l *loader) sectionFile(named text) {
 	if named.value == "" {
-		l.src.hole = true
+		l.src.incomplete = true
 		return
 	}
 	dir := path.Join(path.Dir(l.src.path), "sections")
 	file := path.Join(dir, named.value+".yaml")
 	data, err := strict.ReadFS(l.fsys, file)
 	if err != nil {
-		l.src.hole = true
+		l.src.incomplete = true
 		if !errors.Is(err, fs.ErrNotExist) {
 			l.fault(named.at.Fault("section %q cannot be read: %v", named.value, err))
 			return
@@ -387,7 +387,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		}
 	}
 	if s.id.value == "" {
-		l.src.hole = true
+		l.src.incomplete = true
 	}
 	return s
 }

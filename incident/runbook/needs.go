@@ -9,7 +9,7 @@ import (
 )
 
 // link works out what each written need means. It looks at steps that do not take
-// part as well: they hand on their own needs, and a circle through one of them is
+// part as well: they hand on their own needs, and a cycle through one of them is
 // no less a mistake.
 func (c *compiler) link(all []*instance, f Facts) {
 	byID := map[string]*instance{}
@@ -23,7 +23,7 @@ func (c *compiler) link(all []*instance, f Facts) {
 			id, err := render(t.value, c.facts(f, i), i.each.given())
 			if err != nil {
 				c.fault(t.at.Fault("need %q: %v", strict.Short(t.value), err))
-				c.tangled = true
+				c.unresolvable = true
 				continue
 			}
 			l := link{at: t, to: byGroup[id]}
@@ -40,8 +40,8 @@ func (c *compiler) link(all []*instance, f Facts) {
 }
 
 func (c *compiler) unknownNeed(t text, id string, byGroup map[string][]*instance) {
-	c.tangled = true
-	if c.src.hole {
+	c.unresolvable = true
+	if c.src.incomplete {
 		return // it may stand in the part that could not be read
 	}
 	group, copied, isCopy := strings.Cut(id, "/")
@@ -60,15 +60,15 @@ func (c *compiler) unknownNeed(t text, id string, byGroup map[string][]*instance
 	}
 }
 
-// circles reports steps that wait for each other, one circle for each knot, with
+// cycles reports steps that wait for each other, one for each strongly connected component, with
 // the place of every need in it. It says whether there was one.
-func (c *compiler) circles(all []*instance) bool {
+func (c *compiler) cycles(all []*instance) bool {
 	found := false
-	for _, knot := range knots(all) {
+	for _, component := range stronglyConnected(all) {
 		found = true
-		path := circle(knot)
+		path := cycle(component)
 		// Begin with the step that comes first in the files, so that the same
-		// circle is told in the same way for each mode.
+		// cycle is told in the same way for each mode.
 		first := 0
 		for k := range path {
 			if before(path[k].from, path[first].from, all) {
@@ -82,7 +82,7 @@ func (c *compiler) circles(all []*instance) bool {
 			places = append(places, e.link.at.at.String())
 		}
 		names = append(names, names[0])
-		c.fault(path[0].link.at.at.Fault("steps wait for each other in a circle: %s (%s)",
+		c.fault(path[0].link.at.at.Fault("steps wait for each other in a cycle: %s (%s)",
 			strings.Join(names, " -> "), strings.Join(places, ", ")))
 	}
 	return found
@@ -92,9 +92,9 @@ func before(a, b *instance, all []*instance) bool {
 	return slices.Index(all, a) < slices.Index(all, b)
 }
 
-// knots are the groups of steps that can reach each other (Tarjan), without the
+// stronglyConnected are the groups of steps that can reach each other (Tarjan), without the
 // groups of one that do not need themselves.
-func knots(all []*instance) [][]*instance {
+func stronglyConnected(all []*instance) [][]*instance {
 	var (
 		out     [][]*instance
 		stack   []*instance
@@ -124,13 +124,13 @@ func knots(all []*instance) [][]*instance {
 			return
 		}
 		at := slices.Index(stack, i)
-		knot := slices.Clone(stack[at:])
+		component := slices.Clone(stack[at:])
 		stack = stack[:at]
-		for _, k := range knot {
+		for _, k := range component {
 			onStack[k] = false
 		}
-		if len(knot) > 1 || self {
-			out = append(out, knot)
+		if len(component) > 1 || self {
+			out = append(out, component)
 		}
 	}
 	for _, i := range all {
@@ -146,9 +146,9 @@ type edge struct {
 	link link
 }
 
-// circle is the shortest way from a knot's first member back to itself.
-func circle(knot []*instance) []edge {
-	start := knot[0]
+// cycle is the shortest way from a component's first member back to itself.
+func cycle(component []*instance) []edge {
+	start := component[0]
 	came := map[*instance]edge{}
 	queue := []*instance{start}
 	for len(queue) > 0 {
@@ -166,7 +166,7 @@ func circle(knot []*instance) []edge {
 					slices.Reverse(path)
 					return path
 				}
-				if _, seen := came[n]; !seen && slices.Contains(knot, n) {
+				if _, seen := came[n]; !seen && slices.Contains(component, n) {
 					came[n] = edge{i, l}
 					queue = append(queue, n)
 				}

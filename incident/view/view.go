@@ -8,7 +8,10 @@
 package view
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +53,9 @@ type Plans struct {
 type planKey struct {
 	incident incident.ID
 	run      incident.RunID
-	lists    int
+	// lists are those that were found since: after a record was set back they may have
+	// been found anew.
+	lists string
 }
 
 // Of is the plan of the State's current run as it is now. It must not be changed.
@@ -60,7 +65,7 @@ func (p *Plans) Of(s *incident.State) (*runbook.Plan, error) { return p.OfRun(s.
 func (p *Plans) OfRun(id incident.ID, r *incident.Run) (*runbook.Plan, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := planKey{id, r.Name, len(r.Expanded)}
+	key := planKey{id, r.Name, found(r)}
 	if plan := p.kept[key]; plan != nil {
 		return plan, nil
 	}
@@ -77,6 +82,15 @@ func (p *Plans) OfRun(id incident.ID, r *incident.Run) (*runbook.Plan, error) {
 		p.order = slices.Delete(p.order, 0, 1)
 	}
 	return plan, nil
+}
+
+// found are the lists of a run, in one word.
+func found(r *incident.Run) string {
+	var all []string
+	for _, group := range slices.Sorted(maps.Keys(r.Expanded)) {
+		all = append(all, fmt.Sprintf("%s%q", group, r.Expanded[group].Items))
+	}
+	return strings.Join(all, "")
 }
 
 // Plan decodes the plan of a run and expands its lists. [Plans] keeps what it gives.

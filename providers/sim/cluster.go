@@ -28,8 +28,11 @@ type Node struct {
 
 // Pod is one pod of a service.
 type Pod struct {
-	Name     string    `json:"name"`
-	Service  string    `json:"service"`
+	Name    string `json:"name"`
+	Service string `json:"service"`
+	// Nth says how many pods the Region had made with this one. What is drawn about
+	// it goes by this: its name holds what somebody wrote into its template.
+	Nth      int       `json:"nth"`
 	Template string    `json:"template"` // hash of the template it was made from
 	Node     string    `json:"node"`     // empty while it cannot be placed
 	Created  time.Time `json:"created"`
@@ -203,7 +206,7 @@ func (s *State) newPod(r *Region, d *appsv1.Deployment, at time.Time) *Pod {
 	hash := r.templateHash(d)
 	p := &Pod{
 		Name:    fmt.Sprintf("%s-%s-%05x", d.Name, hash, draw(s.Seed, 1<<20, r.Name, d.Name, r.PodCount)),
-		Service: d.Name, Template: hash, Created: at,
+		Service: d.Name, Nth: r.PodCount, Template: hash, Created: at,
 	}
 	r.Pods = append(r.Pods, p)
 	s.place(r, p, at)
@@ -228,7 +231,7 @@ func (s *State) place(r *Region, p *Pod, at time.Time) {
 		return
 	}
 	p.Node = best
-	p.ReadyAt = at.Add(s.span(25*time.Second, time.Minute, "ready", p.Name))
+	p.ReadyAt = at.Add(s.span(25*time.Second, time.Minute, "ready", r.Name, p.Service, p.Nth))
 }
 
 // notice adds an event object of the cluster, or counts one more of the same.

@@ -112,3 +112,26 @@ func TestEverythingDrawnDependsOnTheSeed(t *testing.T) {
 		t.Errorf("drawn: %v", drawn)
 	}
 }
+
+func TestHowLongAPodTakesDoesNotDependOnWhatIsWrittenIntoItsTemplate(t *testing.T) {
+	restarted := func(mark string) (ready []time.Time) {
+		s := begin(&Scenario{Name: "quiet"}, 7, day)
+		d := s.Regions[west].Deployments["order-service"]
+		if d.Spec.Template.Annotations == nil {
+			d.Spec.Template.Annotations = map[string]string{}
+		}
+		d.Spec.Template.Annotations["restarted-for"] = mark
+		s.Regions[west].touch(&d.ObjectMeta, true)
+		s.advance(&Scenario{Name: "quiet"}, day.Add(5*time.Minute))
+		for _, p := range s.Regions[west].Pods {
+			if p.Service == "order-service" && p.Created.After(day) {
+				ready = append(ready, p.ReadyAt)
+			}
+		}
+		return ready
+	}
+	one, other := restarted("one incident"), restarted("another one")
+	if len(one) == 0 || !slices.EqualFunc(one, other, time.Time.Equal) {
+		t.Errorf("the pods are ready at\n%v\n%v", one, other)
+	}
+}

@@ -493,6 +493,28 @@ func oneChanges(t *testing.T, l incident.Log) {
 	wantHolder(t, l, incident.Holder{Incident: first, Run: "undo-2"})
 	mustAppend(t, l, incident.Write{Incident: first, After: 4, Request: "r6", Events: []incident.Event{{Time: noon, Run: "undo-2", Body: incident.RunEnded{}}}})
 	wantHolder(t, l, incident.Holder{})
+
+	// What begins and ends in one piece holds nothing after it, nor does what was
+	// under way before it.
+	whole := func(run incident.RunID) []incident.Event {
+		return []incident.Event{
+			{Time: noon, Run: run, Body: incident.RunBegun{Kind: incident.Undo}},
+			{Time: noon, Run: run, Body: incident.RunAborted{}},
+			{Time: noon, Run: run, Body: incident.IncidentResolved{}},
+		}
+	}
+	mustAppend(t, l, incident.Write{Incident: first, After: 5, Request: "r7", Events: whole("undo-3")})
+	wantHolder(t, l, incident.Holder{})
+	wantOpen(t, l, second)
+	mustAppend(t, l, incident.Write{Incident: second, After: 3, Request: "r8", Events: []incident.Event{
+		{Time: noon, Run: "failover-2", Body: incident.RunBegun{Kind: incident.Failover}},
+	}})
+	wantHolder(t, l, incident.Holder{Incident: second, Run: "failover-2"})
+	mustAppend(t, l, incident.Write{Incident: second, After: 4, Request: "r9", Events: append([]incident.Event{
+		{Time: noon, Run: "failover-2", Body: incident.RunAborted{}},
+	}, whole("undo-3")...)})
+	wantHolder(t, l, incident.Holder{})
+	wantOpen(t, l)
 }
 
 func oneWins(t *testing.T, l incident.Log) {

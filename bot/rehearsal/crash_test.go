@@ -1,0 +1,300 @@
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/providers/sim"
+	"github.com/failoverbot/failoverbot/templates"
+)
+
+// The crash test kills the bot at every moment of a rehearsal at which it can
+// matter, and starts it again. What survives is what survives in life: the bytes
+// in Redis, the world, and Slack with the people in it.
+//
+// A moment has a name that means the same in every run, whatever came before:
+// "append StepStarted promote-database, before". So one run can die at several.
+
+// reaper ends the present life of the bot at the moments it is told.
+type reaper struct {
+	mu      sync.Mutex
+	wanted  map[string]bool
+	seen    map[string]int
+	story   []string // every moment that came, in order
+	died    []string
+	dead    bool
+	killing func() // ends the present life
+}
+
+// moment says whether the bot is dead from here on. The n-th moment of a name is
+// told apart from the first.
+func (r *reaper) moment(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dead {
+		return errKilled
+	}
+	if r.seen[name]++; r.seen[name] > 1 {
+		name = fmt.Sprintf("%s #%d", name, r.seen[name])
+	}
+	r.story = append(r.story, name)
+	if !r.wanted[name] {
+		return nil
+	}
+	delete(r.wanted, name)
+	r.died = append(r.died, name)
+	r.dead = true
+	r.killing()
+	return errKilled
+}
+
+// first is a moment that counts only once.
+func (r *reaper) first(name string) error {
+	r.mu.Lock()
+	seen, dead := r.seen[name] > 0, r.dead
+	r.mu.Unlock()
+	if seen && !dead {
+		return nil
+	}
+	return r.moment(name)
+}
+
+func (r *reaper) gone() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dead {
+		return errKilled
+	}
+	return nil
+}
+
+// eventful is a Log in which every append is two moments.
+type eventful struct {
+	incident.Log
+	reaper *reaper
+}
+
+func (m eventful) Append(ctx context.Context, w incident.Write) (incident.Written, error) {
+	var what []string
+	for _, e := range w.Events {
+		what = append(what, naming(e))
+	}
+	name := "append " + strings.Join(what, " + ")
+	if err := m.reaper.moment(name + ", before"); err != nil {
+		return incident.Written{}, err
+	}
+	done, err := m.Log.Append(ctx, w)
+	if err != nil {
+		return done, err
+	}
+	if err := m.reaper.moment(name + ", after"); err != nil {
+		return incident.Written{}, err
+	}
+	return done, nil
+}
+
+// Remember is two moments too: the bot's own bookkeeping.
+func (m eventful) Remember(ctx context.Context, id incident.ID, key string, p incident.Place) error {
+	kind, _, _ := strings.Cut(key, "/")
+	if err := m.reaper.moment("keep " + kind + ", before"); err != nil {
+		return err
+	}
+	if err := m.Log.Remember(ctx, id, key, p); err != nil {
+		return err
+	}
+	return m.reaper.moment("keep " + kind + ", after")
+}
+
+// naming is an event's type and what it is about, without what differs from run
+// to run.
+func naming(e incident.Event) string {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err.Error()
+	}
+	var b struct{ Type, Step string }
+	if err := json.Unmarshal(data, &b); err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(b.Type + " " + b.Step)
+}
+
+// call is asked by the world before each call and after it was applied.
+func (r *reaper) call(c sim.Call, before bool) error {
+	name := c.System + " " + c.Operation
+	switch {
+	case c.Mutating && before:
+		return r.moment("call " + name + ", before")
+	case c.Mutating:
+		return r.moment("call " + name + ", answer lost")
+	case before:
+		return r.first("read " + name)
+	}
+	return r.gone()
+}
+
+// dying plays a scenario and dies at the wanted moments. It returns the reaper,
+// the world and the timeline at the end.
+func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World, []incident.Event) {
+	t.Helper()
+	r := &rehearsal{
+		Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0",
+		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
+	}
+	end := &reaper{wanted: map[string]bool{}, seen: map[string]int{}}
+	for _, w := range wanted {
+		end.wanted[w] = true
+	}
+	var printed bytes.Buffer
+	r.Stdout = &printed
+	var err error
+	if r.scn, err = sim.Load(scenario); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		for _, f := range slices.Backward(r.closes) {
+			f()
+		}
+	}()
+	if err := r.startStage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.world.OnCall(end.call)
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return lives(ctx, r, end) })
+	var played error
+	all.Go(func() error {
+		defer stop()
+		played = r.playPeople(ctx)
+		return nil
+	})
+	if err := errors.Join(all.Wait(), played, r.verify()); err != nil {
+		t.Errorf("died at %q: %v\n%s", end.died, err, tail(printed.String(), 40))
+	}
+	return end, r.world, r.seen
+}
+
+// lives starts the bot again whenever it was killed.
+func lives(ctx context.Context, r *rehearsal, end *reaper) error {
+	before := func() {}
+	for ctx.Err() == nil {
+		living, l, err := r.newBotProcess(ctx)
+		if err != nil {
+			return err
+		}
+		end.mu.Lock()
+		end.dead, end.killing = false, l.kill
+		end.mu.Unlock()
+		one := l.replica()
+		one.Record = eventful{one.Record, end}
+		begun := r.clock.Busy()
+		before() // from here on the clock waits for this life
+		p, err := one.assemble(living, r.Log)
+		if err == nil {
+			ended := make(chan error, 1)
+			go func() { ended <- p.Run(living) }()
+			p.Connected(living)
+			begun()
+			err = <-ended
+		}
+		begun()
+		before = l.wait
+		if l.killed() == nil && ctx.Err() == nil {
+			l.wait()
+			return fmt.Errorf("the bot ended by itself: %w", err)
+		}
+	}
+	before()
+	return nil
+}
+
+func tail(s string, n int) string {
+	all := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
+
+// once says that every change that the undisturbed run applied was applied as
+// often now. While the bot is dead an autoscaler whose minimum was raised goes on
+// to scale by itself; then there is less left for the bot to send, never more.
+func once(t *testing.T, world *sim.World, died []string, want map[string]int) {
+	t.Helper()
+	for operation, n := range want {
+		got := world.Applied(operation)
+		if got < n && operation == "patch deployments/scale" {
+			continue // and world.Check found the replicas there
+		}
+		if got != n {
+			t.Errorf("died at %q: %s was applied %d times, want %d", died, operation, got, n)
+		}
+	}
+}
+
+// applied counts the changes by operation. A synthetic order is no change of a
+// step but a question, and may be asked again.
+func applied(world *sim.World) map[string]int {
+	out := map[string]int{}
+	for _, c := range world.Calls() {
+		if c.Applied && c.System != "http" {
+			out[c.Operation] = world.Applied(c.Operation)
+		}
+	}
+	return out
+}
+
+func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
+	for scenario, deaths := range map[string]int{"region-loss": 8, "region-degraded": 6} {
+		t.Run(scenario, func(t *testing.T) {
+			whole, world, _ := dying(t, scenario, nil)
+			want := applied(world)
+			if len(want) < 4 {
+				t.Fatalf("the undisturbed run applied only %v", want)
+			}
+			story := whole.story
+			if scenario == "region-degraded" {
+				// The bot's own bookkeeping is the same in both; here only what the
+				// other has not: its changes and everything about them.
+				story = slices.DeleteFunc(slices.Clone(story), func(m string) bool {
+					return !strings.HasPrefix(m, "call ") && !strings.Contains(m, "switch-database") &&
+						!strings.Contains(m, "fence-writers") && !strings.Contains(m, "shift-dns")
+				})
+			}
+			t.Logf("%d moments", len(story))
+			runs := (len(story) + deaths - 1) / deaths
+			for i := range runs {
+				var wanted []string
+				for m := i; m < len(story); m += runs {
+					wanted = append(wanted, story[m])
+				}
+				end, world, _ := dying(t, scenario, wanted)
+				once(t, world, end.died, want)
+				if t.Failed() {
+					return
+				}
+				// An earlier death may keep a later moment from coming; it gets a run
+				// of its own.
+				for missed := range end.wanted {
+					end, world, _ := dying(t, scenario, []string{missed})
+					once(t, world, end.died, want)
+					if len(end.wanted) > 0 && !strings.HasPrefix(missed, "keep ") && !strings.Contains(missed, "#") {
+						t.Errorf("the moment %q did not come", missed)
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// serves says whether one Region serves users now: its database writes, and the
+// zone's own servers give its addresses alone. Neither asks another Region.
+func (o Options) serves(catalog engine.Catalog) func(context.Context, string) (bool, string, error) {
+	return func(ctx context.Context, region string) (bool, string, error) {
+		call := engine.Call{
+			Plan:  &runbook.Plan{Mode: "planned", Topology: o.Topology, Target: o.Topology.Regions[region]},
+			Began: o.Clock.Now(), Impact: o.Clock.Now(), Clock: o.Clock,
+			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+		}
+		for name, other := range o.Topology.Regions {
+			if name != region {
+				call.Plan.Source = other
+			}
+		}
+		var seen []string
+		for _, a := range append(catalog.Showing(incident.DatabaseWrites), catalog.Showing(incident.NamesMoved)...) {
+			found, yes, err := a.Look(ctx, call)
+			seen = append(seen, found.Summary)
+			if err != nil || !yes {
+				return false, strings.Join(seen, "; "), err
+			}
+		}
+		return true, strings.Join(seen, "; "), nil
+	}
+}
+
+// active finds the Region that serves users now. All are asked at once, because
+// one of them may never answer.
+func (o Options) active(catalog engine.Catalog) func(context.Context) (string, string, error) {
+	const limit = 8 * time.Second
+	type answer struct {
+		region, evidence string
+		yes              bool
+		err              error
+	}
+	serves := o.serves(catalog)
+	return func(ctx context.Context) (string, string, error) {
+		ctx, stop := o.Clock.WithTimeout(ctx, limit, fmt.Errorf("not found out within %s", limit))
+		defer stop()
+		all := make(chan answer, len(o.Topology.Regions))
+		for region := range o.Topology.Regions {
+			done := o.Clock.Busy()
+			go func() { // ends with ctx at the latest
+				defer done()
+				yes, evidence, err := serves(ctx, region)
+				all <- answer{region, evidence, yes, err}
+			}()
+		}
+		var unknown error
+		for range o.Topology.Regions {
+			resume := o.Clock.Idle()
+			f := <-all
+			resume()
+			if f.yes {
+				return f.region, f.evidence, nil
+			}
+			unknown = errors.Join(unknown, f.err)
+		}
+		if unknown == nil {
+			unknown = errors.New("no Region has both the writing database and the zone's answers")
+		}
+		return "", "", unknown
+	}
+}

@@ -1,0 +1,263 @@
+package slack
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
+)
+
+// asking is a question as the card names it.
+type asking struct {
+	Title, Who, Since string
+}
+
+type cardView struct {
+	Incident, Severity, Source, Target, Mode, Reason string
+	By, Commander, Approvers                         string
+	Phase, State                                     string
+	Elapsed, Machine, People                         string
+	Ended                                            string // what ended the run; empty while it lasts
+	Digest, NoReturn, Usually                        string
+	Steps, Decisions                                 int
+	Before                                           bool // Go has not been given
+	OK, Failed, Unknown, Running, Left               int
+	Views, Bad                                       []finding
+	More                                             int
+	Sections                                         []sectionLine
+	Asking                                           []asking
+	Unshown                                          int // open questions beyond those
+	Impact, Objective                                string
+	Late                                             bool
+	Unprotected                                      bool
+	PausedBy, PauseReason                            string
+	AbortedBy, AbortReason                           string
+	Changed                                          []string
+	Summary                                          string
+	Mitigated                                        string
+	ResolvedBy, Resolved                             string
+	NotDurable                                       string
+}
+
+// badMax is how many findings are shown before "and N more".
+const badMax = 8
+
+func (v incidentView) card() cardView {
+	d := v.Declared
+	c := cardView{
+		Incident: line(v.ID.Name()), Severity: lineOf(d.Severity, 20), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
+		Mode: lineOf(v.Mode, 20), Reason: theirs(d.Reason, 500), By: v.who(v.DeclaredBy), Commander: v.who(d.Commander),
+		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
+		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
+		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
+		Impact: text.Duration(v.Impact()), Unprotected: v.Unprotected(),
+		Sections: v.sections(),
+	}
+	c.Usually = v.usually()
+	if v.Plan.Digest != "" {
+		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
+	}
+	c.Approvers = v.approvers()
+	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
+		c.Objective = strconv.Itoa(m) + " min"
+		c.Late = v.Impact().Minutes() > float64(m)
+	}
+	if c.Before {
+		r := v.Readiness()
+		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.Passed, r.Failed, r.Unknown, r.Running, r.Left, v.bad(r)
+		c.Views = v.views()
+		if len(c.Bad) > badMax {
+			c.More = len(c.Bad) - badMax
+			c.Bad = c.Bad[:badMax]
+		}
+	}
+	open := v.OpenQuestions()
+	c.Unshown = max(0, len(open)-questionsOnCard)
+	for _, q := range open[:len(open)-c.Unshown] {
+		c.Asking = append(c.Asking, asking{Title: v.about(q), Who: either(v.may(q)), Since: clockTime(q.AskedAt)})
+	}
+	switch {
+	case !v.MitigatedAt.IsZero():
+		c.Ended = "mitigated"
+	case !v.AbortedAt.IsZero():
+		c.Ended = "aborted"
+	case !v.ResolvedAt.IsZero():
+		c.Ended = "resolved"
+	}
+	if v.Paused {
+		c.PausedBy, c.PauseReason = v.who(v.PausedBy), theirs(v.PauseReason, 300)
+	}
+	if !v.AbortedAt.IsZero() {
+		c.AbortedBy, c.AbortReason = v.who(v.AbortedBy), theirs(v.Aborted.Reason, 300)
+		for _, id := range v.Aborted.Changed {
+			c.Changed = append(c.Changed, v.plan.title(id))
+			if len(c.Changed) == 20 {
+				break
+			}
+		}
+	}
+	if !v.MitigatedAt.IsZero() {
+		c.Mitigated, c.Summary = clockTime(v.ServedAt()), lineOf(v.Mitigated.Summary, 500)
+	}
+	if !v.ResolvedAt.IsZero() {
+		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), v.who(v.ResolvedBy)
+	}
+	if v.Durability != nil && v.Durability.Volatile {
+		c.NotDurable = lineOf(v.Durability.Says, 200)
+	}
+	return c
+}
+
+// usually is about how long the machine will take; empty if the plan does not say.
+func (v incidentView) usually() string {
+	d := v.plan.Usually()
+	switch {
+	case d <= 0:
+		return ""
+	case d < 90*time.Second:
+		return text.Duration(d)
+	}
+	return strconv.Itoa(int(d.Round(time.Minute)/time.Minute)) + " min"
+}
+
+// approvers says who may agree to a point of no return: never whoever asked.
+func (v incidentView) approvers() string {
+	if v.plan.approval == 0 {
+		return ""
+	}
+	asked := v.who(v.DeclaredBy)
+	others := slices.DeleteFunc(v.named(commands.Approver), func(p string) bool { return p == asked })
+	if len(others) == 0 {
+		return "nobody but " + asked + ", who asked and so may not"
+	}
+	return strings.Join(others, ", ") + " (one needed, not " + asked + ")"
+}
+
+// questionsOnCard is for how many open questions the card has buttons; the
+// others have their own messages below.
+const questionsOnCard = 6
+
+// cardMessage is the live card.
+func (b *Face) cardMessage(v incidentView) message {
+	var rows []slack.Block
+	open := v.OpenQuestions()
+	for _, q := range open[:min(len(open), questionsOnCard)] {
+		rows = append(rows, row("question/"+q.Question, v.among(q, open)...)...)
+	}
+	rows = append(rows, row("run", v.controls()...)...)
+	m := compose(b.words.say("card", v.card()), v.practice, rows...)
+	m.meta = map[string]any{"incident": string(v.ID), "key": keyCard, "kind": "card", "state": v.Phase()}
+	return m
+}
+
+// controls are the buttons for the run as a whole.
+func (v incidentView) controls() []commands.Button {
+	id := v.ID
+	var run []commands.Button
+	switch v.Phase() {
+	case "resolved", "halted": // what is decided next has a message of its own
+	case "mitigated", "aborted", "ended":
+		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve", Incident: id, Style: "primary"})
+	case "paused":
+		run = append(run, commands.Button{Verb: "resume", Label: "Resume", Incident: id, Style: "primary"})
+	default:
+		run = append(run, commands.Button{Verb: "pause", Label: "Pause", Incident: id})
+	}
+	if v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero() {
+		run = append(run, commands.Button{Verb: "readiness", Label: "Show readiness", Incident: id})
+	}
+	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
+	goes := slices.ContainsFunc(v.OpenQuestions(), func(q *incident.Question) bool { return q.Kind == incident.AskGo }) // it is called off there
+	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && !goes {
+		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
+	}
+	return run
+}
+
+// among are the buttons of a question that stands with others: each names what it
+// is about, and what stops the whole run is not among them.
+func (v incidentView) among(q *incident.Question, others []*incident.Question) []commands.Button {
+	out := v.choices(q)
+	if len(others) < 2 || q.Kind == incident.AskGo {
+		return out
+	}
+	out = slices.DeleteFunc(out, func(b commands.Button) bool { return b.Verb == "abort" })
+	named := "“" + lineOf(strings.TrimSuffix(oneLine(q.Title), " stopped"), 40) + "”"
+	for i, b := range out {
+		label, more := strings.CutSuffix(b.Label, " …")
+		if b.Verb == "go_on" {
+			label += " without"
+		}
+		label += " " + named
+		if more {
+			label += " …"
+		}
+		out[i].Label = label
+	}
+	return out
+}
+
+// retriesMax is for how many failed gates there is a button.
+const retriesMax = 4
+
+// choices are the buttons of an open question: what can be answered as things
+// stand now, whatever they were when it was asked.
+func (v incidentView) choices(q *incident.Question) []commands.Button {
+	b := func(verb, label, style string) commands.Button {
+		return commands.Button{Verb: verb, Label: label, On: q.Question, Incident: v.ID, Style: style}
+	}
+	switch q.Kind {
+	case incident.AskGo:
+		r := v.Readiness()
+		var out []commands.Button
+		switch {
+		case len(r.Locked) > 0 || len(r.Again) > 0: // Go would be refused
+		case len(r.Stopped) > 0:
+			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.Stopped), "gate")+" …", "danger"))
+		default:
+			out = append(out, b("go", "Go", "primary"))
+		}
+		retry := r.Stopped
+		if len(r.Locked) > 0 {
+			retry = r.Locked // the others are of no use before
+		}
+		for i, s := range retry[:min(len(retry), retriesMax)] {
+			again := commands.Button{Verb: "retry", Label: "Retry", On: s.ID, Incident: v.ID}
+			if len(r.Stopped)+len(r.Again) > 1 {
+				again.Label = "Retry “" + cut(s.Title, 50) + "”"
+			}
+			if i == 0 && len(r.Locked) > 0 {
+				again.Style = "primary"
+			}
+			out = append(out, again)
+		}
+		return append(out, b("abort", "Call it off …", ""))
+	case incident.AskApprove:
+		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
+		if v.Expiries[q.Step] >= 1 {
+			out = append(out, b("break_glass", "Break glass …", "danger"))
+		}
+		return out
+	case incident.AskPerson:
+		var out []commands.Button
+		for _, c := range commands.Choices(q) {
+			answer := b("answer", cut(c, 60), "")
+			answer.On = q.Question + " " + c
+			out = append(out, answer)
+		}
+		return append(out, b("abort", "Abort …", "danger"))
+	case incident.AskFailed:
+		out := []commands.Button{b("retry", "Retry", "primary")}
+		if !q.Locked {
+			out = append(out, b("go_on", "Go on …", ""))
+		}
+		return append(out, b("abort", "Abort …", "danger"))
+	}
+	return nil
+}

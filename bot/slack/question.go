@@ -1,0 +1,248 @@
+package slack
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
+)
+
+type effectView struct{ Head, What, Lost, Undo string }
+
+type questionView struct {
+	Title, Who, Role         string
+	AskedAt, Expires, Digest string
+	By                       string
+	Again                    string
+	Times                    int
+	BreakGlass               string // who may now approve alone
+	Effects                  []effectView
+	Confirm                  string
+	Target                   string
+	Outcome                  string // empty while it is open
+	Wanted                   int    // how many people have to say yes
+	Given                    string // who did so far, of several
+	// go
+	OK, Failed, Unknown int
+	Running, Past       int
+	Bad                 []finding
+	More                int
+	Steps, Decisions    int
+	Usually             string
+	NoReturn            string
+	// Override are the failed gates that Go would pass, or passed; Stuck those that
+	// nobody may go past; Checking those that are under way.
+	Override, Stuck, Checking []string
+	// failed
+	Error, Hint, Evidence, SoFar string
+	Maybe, Missing, Locked       bool
+}
+
+func (v incidentView) question(q *incident.Question) questionView {
+	w := questionView{
+		Title: v.about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
+		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
+		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Target, 40), Locked: q.Locked,
+		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
+	}
+	if v.GoBy != "" {
+		w.By = v.who(v.GoBy)
+	}
+	w.Wanted = max(q.Count, 1)
+	var given []string
+	for _, by := range q.Given {
+		given = append(given, v.who(by))
+	}
+	w.Given = text.List(given, "and")
+	var glass []string
+	for _, p := range v.Roster {
+		if _, may := v.waitsFor(p, q); may {
+			glass = append(glass, v.who(p.ID))
+		}
+	}
+	w.BreakGlass = strings.Join(glass, " or ")
+	if d := line(q.Digest); d != "" {
+		w.Digest = d[:min(6, len(d))]
+	}
+	if !q.Expires.IsZero() {
+		w.Expires = clockTime(q.Expires)
+	}
+	for i, e := range q.Effects {
+		if i == 12 {
+			break
+		}
+		w.Effects = append(w.Effects, effectView{
+			Head: commands.WhatHappens(i, len(q.Effects)), What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
+		})
+	}
+	switch {
+	case !q.Open:
+		w.Outcome = v.outcome(q)
+	case !v.Asks(q):
+		w.Outcome = "The run is over; this is not asked any more."
+	}
+	switch q.Kind {
+	case incident.AskGo:
+		v.gate(q, &w)
+	case incident.AskFailed:
+		v.failure(q, &w)
+	case incident.AskApprove, incident.AskPerson:
+	}
+	return w
+}
+
+// about is what a question is about. What was declined did not stop, and of what
+// is only looked for the title would read as if it were so.
+func (v incidentView) about(q *incident.Question) string {
+	t := lineOf(q.Title, 200)
+	if q.Kind != incident.AskFailed {
+		return t
+	}
+	t = strings.TrimSuffix(t, " stopped")
+	if last := v.lastApproval(q.Step); last != nil && last.Answer == "declined" {
+		return "Declined: " + t
+	}
+	if s := v.plan.steps[q.Step]; s != nil && s.Kind.Finds() {
+		return "Not confirmed: " + t
+	}
+	return t + " stopped"
+}
+
+// lastApproval is the approval of a step that was asked for last, if any.
+func (v incidentView) lastApproval(step string) (last *incident.Question) {
+	for _, q := range v.Questions {
+		if q.Kind == incident.AskApprove && q.Step == step && (last == nil || q.AskedAt.After(last.AskedAt)) {
+			last = q
+		}
+	}
+	return last
+}
+
+// gate says how what Go needs stands now; once Go was given, what it passed.
+func (v incidentView) gate(q *incident.Question, w *questionView) {
+	r := v.Readiness()
+	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, v.bad(r)
+	if len(w.Bad) > badMax {
+		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
+	}
+	switch {
+	case !v.Asks(q):
+		for _, id := range q.Failed {
+			if v.Step(id).Status == incident.Skipped {
+				w.Override = append(w.Override, v.plan.title(id))
+			}
+		}
+	case len(r.Locked) > 0:
+		w.Stuck = v.titles(r.Locked)
+	case len(r.Again) > 0:
+		w.Checking = v.titles(r.Again)
+	default:
+		w.Override = v.titles(r.Stopped)
+	}
+}
+
+// looks is a word for how a question has to be shown: it is shown again when
+// that changes.
+func (v incidentView) looks(q *incident.Question) string {
+	switch {
+	case !v.Asks(q):
+		return "closed"
+	case q.Kind == incident.AskGo:
+		r := v.Readiness()
+		return fmt.Sprintf("open %v %v %v", v.titles(r.Again), v.titles(r.Locked), v.bad(r))
+	case len(q.Given) > 0:
+		return fmt.Sprintf("open, %d", len(q.Given))
+	}
+	return "open"
+}
+
+func (v incidentView) failure(q *incident.Question, w *questionView) {
+	st := v.Step(q.Step)
+	f := st.Failure
+	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
+	w.Maybe, w.Missing = f.Maybe, f.Unknown
+	var facts []string
+	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
+		facts = append(facts, lineOf(k, 40)+" "+lineOf(f.Evidence[k], 100))
+	}
+	w.Evidence = strings.Join(facts[:min(len(facts), 6)], " · ")
+	done := 0
+	for _, s := range v.plan.Steps {
+		if v.Step(s.ID).Status.Settled() {
+			done++
+		}
+	}
+	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, text.Count(len(v.plan.Steps), "step"), waits(len(v.WaitFor(q.Step))))
+}
+
+func waits(n int) string {
+	switch n {
+	case 0:
+		return "nothing else waits for"
+	case 1:
+		return "1 step waits for"
+	}
+	return fmt.Sprintf("%d steps wait for", n)
+}
+
+// outcome says how a question ended.
+func (v incidentView) outcome(q *incident.Question) string {
+	at := clockTime(q.At)
+	reason := ""
+	if q.Reason != "" {
+		reason = ": " + theirs(q.Reason, 300)
+	}
+	switch q.Answer {
+	case "approve":
+		if q.BrokeGlass {
+			return "Approved alone by " + v.who(q.By) + " (break-glass) at " + at + reason
+		}
+		return "Approved by " + v.who(q.By) + " at " + at + reason
+	case "go":
+		return v.who(q.By) + " said Go at " + at + reason
+	case "retry":
+		return v.who(q.By) + " said Retry at " + at + reason
+	case "skip":
+		return v.who(q.By) + " went on without it at " + at + reason
+	case "abort":
+		return v.who(q.By) + " stopped the run at " + at + reason
+	case "declined":
+		return "Declined by " + v.who(q.By) + " at " + at + reason
+	case "expired":
+		return "Nobody answered until " + at + ". It is asked again."
+	case "withdrawn":
+		return "Withdrawn at " + at + reason
+	}
+	if q.Kind == incident.AskPerson {
+		var by []string
+		for _, one := range q.Given {
+			by = append(by, v.who(one))
+		}
+		return "“" + lineOf(q.Answer, 60) + "” by " + text.List(by, "and") + " at " + at + reason
+	}
+	return "Answered by " + v.who(q.By) + " at " + at + reason
+}
+
+// questionMessage is a question of its own at the bottom of the channel; without
+// buttons once it is answered.
+func (b *Face) questionMessage(v incidentView, q *incident.Question) message {
+	var rows []slack.Block
+	if v.Asks(q) {
+		rows = row("question/"+q.Question, v.choices(q)...)
+	}
+	m := compose(b.words.say(string(q.Kind), v.question(q)), v.practice, rows...)
+	m.meta = map[string]any{
+		"incident": string(v.ID), "key": keyQuestion + q.Question, "kind": "question",
+		"question": string(q.Kind), "step": q.Step, "id": q.Question, "open": v.Asks(q),
+	}
+	if v.Asks(q) {
+		m.meta[metaWaits], m.meta[metaAsks] = v.awaits(q), v.about(q)
+	}
+	return m
+}

@@ -1,0 +1,233 @@
+package slack
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
+)
+
+// updateView has the fields of section 9 of the source document.
+type updateView struct {
+	Platform, Severity, Status, Time   string
+	Impact, Source, SourceIs           string
+	Target, TargetIs, Commander        string
+	Actions                            []string
+	Now                                string
+	Next, In                           string
+	Incident, Elapsed, Machine, People string
+	Unprotected                        bool
+}
+
+func (v incidentView) update(next time.Time) updateView {
+	d := v.Declared
+	u := updateView{
+		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.Now),
+		Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40), Commander: v.who(d.Commander),
+		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(v.ID.Name()),
+		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
+		Unprotected: v.Unprotected(),
+	}
+	if u.Platform == "" {
+		u.Platform = "the platform"
+	}
+	u.Impact = theirs(d.Reason, 400)
+	if !d.Began.IsZero() {
+		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.Impact()))
+	}
+	switch v.Phase() {
+	case "running", "paused", "halted":
+		u.TargetIs = "TAKING OVER"
+		if phase := v.Phase(); phase != "running" {
+			u.Status = "IN PROGRESS (" + phase + ")"
+		}
+	case "mitigated":
+		u.Status = "IN PROGRESS (mitigated)"
+	case "aborted":
+		u.Status, u.TargetIs = "IN PROGRESS (failover aborted)", "NOT TAKING OVER"
+	case "resolved":
+		u.Status, u.TargetIs = "RESOLVED", "NOT TAKING OVER"
+	}
+	switch {
+	case !v.MitigatedAt.IsZero():
+		u.TargetIs = "ACTIVE"
+	case u.TargetIs == "NOT TAKING OVER" && v.Writes():
+		u.TargetIs = "HAS THE DATABASE"
+	case u.TargetIs == "NOT TAKING OVER" && v.Promoted():
+		u.TargetIs = "ASKED TO TAKE THE DATABASE"
+	}
+	u.Actions = v.actions()
+	u.Now = v.doing()
+	if !next.IsZero() {
+		u.Next, u.In = next.UTC().Format("15:04 UTC"), text.Duration(next.Sub(v.Now))
+	}
+	return u
+}
+
+// sourceIs says how the Region is that is left: down only once enough views have
+// found it so, for until then nobody has measured it. In a planned move nobody does.
+func (v incidentView) sourceIs() string {
+	if v.Mode != "unplanned" {
+		return "planned move"
+	}
+	agreed, looked := 0, v.Showing(incident.Quorum)
+	for _, s := range looked {
+		switch st := v.Step(s.ID); st.Status {
+		case incident.Done:
+			agreed++
+		case incident.Failed, incident.Advised, incident.Skipped:
+			return "not confirmed"
+		default:
+		}
+	}
+	if agreed > 0 && agreed == len(looked) {
+		return "DOWN"
+	}
+	return "reported down, not confirmed"
+}
+
+// actionsMax is how many lines "Actions taken" may have.
+const actionsMax = 12
+
+// actions are the changes that this run made so far: a line for each, or one for
+// all the copies of a step. What was there already is none of them.
+func (v incidentView) actions() []string {
+	var out []string
+	type sum struct {
+		title string
+		n     int
+		last  time.Time
+		what  string
+	}
+	at := map[string]int{}
+	var sums []sum
+	for i := range v.plan.Steps {
+		s := &v.plan.Steps[i]
+		st := v.Step(s.ID)
+		if s.Kind != runbook.Change || st.Status != incident.Done || !st.Changed {
+			continue
+		}
+		j, ok := at[s.Group]
+		if !ok {
+			j = len(sums)
+			at[s.Group] = j
+			sums = append(sums, sum{title: v.plan.title(s.ID), what: lineOf(st.Finished.Summary, 200)})
+		}
+		sums[j].n++
+		if st.Ended.After(sums[j].last) {
+			sums[j].last = st.Ended
+		}
+	}
+	for i, s := range sums {
+		if i == actionsMax-1 && len(sums) > actionsMax {
+			out = append(out, fmt.Sprintf("and %d more", len(sums)-i))
+			break
+		}
+		text := s.title
+		switch {
+		case s.n > 1:
+			text += fmt.Sprintf(" and %d more like it", s.n-1)
+		case s.what != "":
+			text += ": " + s.what
+		}
+		out = append(out, text+" ("+s.last.UTC().Format("15:04 UTC")+")")
+	}
+	return out
+}
+
+// doing is what is going on now, in a few words.
+func (v incidentView) doing() string {
+	switch v.Phase() {
+	case "resolved":
+		return ""
+	case "mitigated":
+		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
+	case "ended":
+		return "the run is over; " + v.who(v.Declared.Commander) + " closes it"
+	case "halted":
+		return "the record lost events, so nothing is changed before " + v.who(v.Declared.Commander) + " has decided how to go on"
+	case "aborted":
+		return "the run was stopped; " + v.who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
+	}
+	// What runs; between two steps, the furthest section that was begun.
+	var busy, slow []string
+	begun := ""
+	for _, l := range v.sections() {
+		text := l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
+		switch {
+		case l.Busy && l.Slow != "":
+			slow = append(slow, l.Slow)
+			busy = append(busy, text+", "+l.Slow)
+		case l.Busy:
+			busy = append(busy, text)
+		case !l.Finished && (l.Done > 0 || begun == ""):
+			begun = text
+		}
+	}
+	w := v.awaited()
+	switch {
+	case len(w) > 0:
+		return strings.Join(append([]string{"waiting for " + strings.Join(w, "; for ")}, slow[:min(len(slow), 4)]...), "; ")
+	case len(busy) > 0:
+		return strings.Join(busy[:min(len(busy), 4)], ", ")
+	}
+	return begun
+}
+
+// awaited are the people that are waited for and what they are to say: on the open
+// questions, and on those that are about to be asked, for everything before them
+// is done. A section that ends right before a question would otherwise have an
+// update that does not know of it.
+func (v incidentView) awaited() []string {
+	var whom []string
+	what := map[string][]string{}
+	add := func(who, to string) {
+		if what[who] == nil {
+			whom = append(whom, who)
+		}
+		what[who] = append(what[who], to)
+	}
+	for _, q := range v.OpenQuestions() {
+		add(either(v.may(q)), v.about(q))
+	}
+	for _, q := range v.Next().Soon {
+		heading := v.plan.title(q.Step)
+		if s := v.plan.steps[q.Step]; s != nil {
+			heading = v.plan.heading(s)
+		}
+		add(either(v.may(&q)), heading)
+	}
+	var out []string
+	if v.Paused {
+		out = append(out, "whoever ends the pause")
+	}
+	for _, who := range whom {
+		titles := what[who]
+		text := who + ": " + strings.Join(titles[:min(len(titles), questionsOnCard)], ", ")
+		if more := len(titles) - questionsOnCard; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func (b *Face) updateMessage(v incidentView, key string, next time.Time) message {
+	m := compose(b.words.say("update", v.update(next)), v.practice)
+	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": "update", "state": v.Phase()}
+	return m
+}
+
+// noticeMessage is anything else that is said once.
+func (b *Face) noticeMessage(v incidentView, key, kind, template string, view any, buttons ...commands.Button) message {
+	m := compose(b.words.say(template, view), v.practice)
+	if len(buttons) > 0 {
+		m = compose(b.words.say(template, view), v.practice, row("notice", buttons...)...)
+	}
+	m.meta = map[string]any{"incident": string(v.ID), "key": key, "kind": kind}
+	return m
+}

@@ -1,0 +1,325 @@
+package slack
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
+)
+
+// planView is the plan of a run as the messages need it, worked out once.
+type planView struct {
+	*runbook.Plan
+	steps    map[string]*runbook.Step
+	noReturn string // title of the first point of no return
+	approval int
+}
+
+func arrange(p *runbook.Plan) *planView {
+	f := &planView{Plan: p, steps: map[string]*runbook.Step{}}
+	for i := range f.Steps {
+		s := &f.Steps[i]
+		f.steps[s.ID] = s
+		if s.Approval != nil {
+			f.approval++
+		}
+		if s.NoReturn && f.noReturn == "" {
+			f.noReturn = s.Title
+		}
+	}
+	return f
+}
+
+// title is what people call a step.
+func (f *planView) title(step string) string {
+	if s := f.steps[step]; s != nil && s.Title != "" {
+		return lineOf(s.Title, 120)
+	}
+	return lineOf(step, 120)
+}
+
+// heading is what an approval of the step will be headed by: the point of no return
+// that it covers, if there is one.
+func (f *planView) heading(s *runbook.Step) string {
+	if s.Approval != nil && !s.NoReturn {
+		for _, id := range s.Approval.Covers {
+			if c := f.steps[id]; c != nil && c.NoReturn {
+				return f.title(id)
+			}
+		}
+	}
+	return f.title(s.ID)
+}
+
+// incidentView is what there is to see of an incident at one moment. Making it costs as
+// much as the plan is long, however long the timeline is.
+type incidentView struct {
+	view.View
+	plan     *planView
+	practice bool
+}
+
+// waited is how long nothing but people was waited for, up to now.
+func (v incidentView) waited() time.Duration { return v.Waiting(v.Now) }
+
+// who mentions a person who has an id on Slack, and names others.
+func (v incidentView) who(actor string) string { return whom(v.Roster, actor) }
+
+func whom(roster incident.Roster, actor string) string {
+	if actor == "" || actor == incident.Bot {
+		return incident.Bot
+	}
+	if user := roster.On(incident.FaceSlack, actor); user != "" {
+		return "<@" + escape(user) + ">"
+	}
+	if p, ok := roster.ByID(actor); ok && p.Name != "" {
+		return escape(p.Name)
+	}
+	return escape(actor)
+}
+
+// users are the Slack ids of those people who have one.
+func users(people []incident.Person) []string {
+	out := []string{}
+	for _, p := range people {
+		if user := p.Faces[incident.FaceSlack]; user != "" {
+			out = append(out, user)
+		}
+	}
+	return out
+}
+
+// may are those who may answer a question, as mentions.
+func (v incidentView) may(q *incident.Question) []string {
+	var out []string
+	for _, p := range v.Answerers(q) {
+		out = append(out, v.who(p.ID))
+	}
+	if len(out) == 0 {
+		out = []string{"someone with the role " + lineOf(q.Role, 40)}
+	}
+	return out
+}
+
+// named are those of a role, as mentions.
+func (v incidentView) named(role string) []string {
+	var out []string
+	for _, p := range v.Roster {
+		if slices.Contains(p.Roles, role) {
+			out = append(out, v.who(p.ID))
+		}
+	}
+	return out
+}
+
+// sectionLine is one line of the card.
+type sectionLine struct {
+	Mark, Title string
+	Done, Total int
+	Time        string
+	Note        string
+	Finished    bool
+	Busy        bool   // something runs in it now
+	Slow        string // what takes longer than usual in it
+	Asked       bool   // somebody is asked about a step of it
+	Changes     bool
+	Ended       time.Time
+}
+
+func (v incidentView) sections() []sectionLine {
+	var out []sectionLine
+	for _, c := range v.Sections() {
+		out = append(out, v.sectionLine(c))
+	}
+	return out
+}
+
+func (v incidentView) sectionLine(c view.Section) sectionLine {
+	l := sectionLine{
+		Title: lineOf(c.Title, 80), Total: c.Total, Done: c.Done, Changes: c.Changes, Ended: c.Ended,
+		Finished: c.Finished(), Busy: len(c.Running) > 0, Asked: c.Asked != nil,
+	}
+	switch slow := v.titles(c.Slow); len(slow) {
+	case 0:
+	case 1:
+		l.Slow = fmt.Sprintf("“%s” takes %s", slow[0], longerThanUsual(c.Slow[0]))
+	default:
+		l.Slow = fmt.Sprintf("“%s” and %d more take longer than usual", slow[0], len(slow)-1)
+	}
+	switch {
+	case l.Finished:
+		l.Mark = "✓"
+	case c.Failed > 0:
+		l.Mark = "✗"
+	case !c.Began.IsZero() && v.Over() && !l.Busy && !c.Closes:
+		l.Mark = "–"
+	case l.Busy || l.Asked || !c.Began.IsZero():
+		l.Mark = "▸"
+	default:
+		l.Mark = "·"
+	}
+	switch {
+	case c.Began.IsZero():
+	case l.Busy || c.CutOff > 0 || l.Finished && c.Ended.IsZero():
+		l.Time = text.Duration(v.RunOver().Sub(c.Began))
+	case !c.Ended.IsZero():
+		l.Time = text.Duration(c.Ended.Sub(c.Began))
+	}
+	switch {
+	case l.Asked:
+		l.Note = "waiting for " + either(v.may(c.Asked)) + " since " + clockTime(c.Asked.AskedAt)
+	case c.Failed > 0:
+		l.Note = text.Count(c.Failed, "step") + " stopped"
+	case len(c.Running) == 1:
+		l.Note = nowRunning(c.Running[0])
+		if len(c.Slow) == 1 {
+			l.Note += ", " + longerThanUsual(c.Slow[0])
+		}
+	case l.Busy:
+		l.Note = fmt.Sprintf("now: %d steps at once", len(c.Running))
+		if l.Slow != "" {
+			l.Note += ", " + l.Slow
+		}
+	}
+	for _, also := range []struct {
+		n    int
+		what string
+	}{{c.CutOff, "cut off"}, {c.Overridden, "overridden"}, {c.Skipped, "skipped"}} {
+		if also.n > 0 {
+			l.Note = strings.TrimPrefix(fmt.Sprintf("%s, %d %s", l.Note, also.n, also.what), ", ")
+		}
+	}
+	return l
+}
+
+func nowRunning(s runbook.Step) string {
+	if s.Kind.Finds() {
+		return "being checked: " + lineOf(s.Title, 100)
+	}
+	return "now: " + lineOf(s.Title, 100)
+}
+
+func longerThanUsual(s runbook.Step) string {
+	return fmt.Sprintf("longer than usual (%s)", text.Duration(s.Usually))
+}
+
+// finding is one check and how it stands.
+type finding struct {
+	Mark, Title, Text string
+}
+
+// bad are the findings that are not well, and whether advice or a lock says how much
+// that matters.
+func (v incidentView) bad(r view.Readiness) []finding {
+	var out []finding
+	for i := range r.Bad {
+		s := &r.Bad[i]
+		f := v.finding(s)
+		switch {
+		case v.Step(s.ID).Status == incident.Advised:
+			f.Text += " (advice: nothing waits for it)"
+		case view.Locked(*s):
+			f.Text += " (cannot be overridden)"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// finding says how a step stands.
+func (v incidentView) finding(s *runbook.Step) finding {
+	st := v.Step(s.ID)
+	f := finding{Mark: "·", Title: v.plan.title(s.ID)}
+	switch st.Status {
+	case incident.Pending:
+	case incident.Running:
+		f.Mark, f.Text = "▸", "under way since "+clockTime(st.Started)
+	case incident.Done:
+		f.Mark, f.Text = "✓", lineOf(st.Finished.Summary, 200)
+	case incident.Skipped:
+		f.Mark, f.Text = "–", "skipped by "+v.who(st.SkippedBy)
+	case incident.Failed, incident.Advised:
+		f.Mark, f.Text = "✗", lineOf(st.Failure.Error, 300)
+		if st.Failure.Unknown {
+			f.Mark = "?"
+		}
+		if st.Failure.Hint != "" {
+			f.Text += " · " + lineOf(st.Failure.Hint, 200)
+		}
+	}
+	return f
+}
+
+// views are what the Region that is left is judged by, and the judgement. It
+// counts the views, so they come one by one below it until it is done; when it
+// failed it is among what is not well.
+func (v incidentView) views() []finding {
+	var out []finding
+	for _, s := range v.Showing(incident.Quorum) {
+		if !v.Gate(s.ID) {
+			continue
+		}
+		if v.Step(s.ID).Status != incident.Failed {
+			out = append(out, v.finding(&s))
+		}
+		var counts struct {
+			Steps []string `json:"steps"`
+		}
+		if v.Step(s.ID).Status == incident.Done || json.Unmarshal(s.With, &counts) != nil {
+			continue
+		}
+		for _, id := range counts.Steps {
+			if view := v.plan.steps[id]; view != nil {
+				out = append(out, v.finding(view))
+			}
+		}
+	}
+	return out
+}
+
+// titles of steps.
+func (v incidentView) titles(steps []runbook.Step) []string {
+	var out []string
+	for _, s := range steps {
+		out = append(out, v.plan.title(s.ID))
+	}
+	return out
+}
+
+// passed counts what an update is due for: declared, Go, each section of changes
+// that is done, mitigated, aborted, resolved. It only grows.
+func (v incidentView) passed() int {
+	n := 0
+	if !v.DeclaredAt.IsZero() {
+		n++
+	}
+	if !v.GoAt.IsZero() {
+		n++
+		for _, c := range v.Sections() {
+			if c.Changes && c.Finished() {
+				n++
+			}
+		}
+	}
+	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
+		if !t.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// commander is the Slack id of whoever commands, as a list of one or none.
+func (v incidentView) commander() []string {
+	out := []string{}
+	if user := v.Roster.On(incident.FaceSlack, v.Declared.Commander); user != "" {
+		out = append(out, user)
+	}
+	return out
+}
