@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot/rehearsal"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/redis/redistest"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -33,41 +36,58 @@ func TestKilledAtRandomMomentsTheBotGoesOn(t *testing.T) {
 			t.Logf("seed %d", seed)
 			chance := rand.New(rand.NewPCG(seed, 0))
 			file := filepath.Join(t.TempDir(), "stage.json")
-			var printed safeBuffer
-			r := &rehearsal{
+			var printed bytes.Buffer
+			o := rehearsal.Options{
 				Auto: true, Scenario: scenario, Speed: speed, Listen: "127.0.0.1:0", StageFile: file, Out: t.TempDir(),
-				Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS, redisURL: redistest.Server(t, redistest.Fsync("always")),
+				Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS, RedisURL: redistest.Server(t, redistest.Fsync("always")),
 			}
 			var killer sync.WaitGroup
 			ctx, stop := context.WithCancel(t.Context())
-			r.ready = func(*rehearsal) error {
-				killer.Go(func() {
-					for n := 0; ctx.Err() == nil; n++ {
-						p := program(t, nil, "rehearse", "--bot", file)
-						life := time.Duration(300+chance.IntN(2200)) * time.Millisecond
-						if n == kills {
-							<-ctx.Done()
-							return
-						}
-						if (incident.RealClock{}).Sleep(ctx, life) != nil {
-							t.Errorf("the incident was over after %d kills, %d were wanted", n, kills)
-							return
-						}
-						p.signal(syscall.SIGKILL)
-						<-p.ended
+			killer.Go(func() {
+				if !begun(ctx, file) {
+					return
+				}
+				for n := 0; ctx.Err() == nil; n++ {
+					p := program(t, nil, "rehearse", "--bot", file)
+					if n == kills {
+						<-ctx.Done()
+						return
 					}
-				})
-				return nil
-			}
-			err := r.run(ctx)
+					lasts := time.Duration(300+chance.IntN(2200)) * time.Millisecond
+					if (incident.RealClock{}).Sleep(ctx, lasts) != nil {
+						t.Errorf("the incident was over after %d kills, %d were wanted", n, kills)
+						return
+					}
+					p.signal(syscall.SIGKILL)
+					<-p.ended
+				}
+			})
+			err := rehearsal.Run(ctx, o)
 			stop()
 			killer.Wait()
 			if err != nil {
-				t.Fatalf("%v\n%s", err, tail(printed.String(), 60))
+				t.Fatalf("%v\n%s", err, printed.String())
 			}
-			clock := sim.NewClockAt(r.reach.Start, r.reach.Instant, r.reach.Speed)
+			var reach struct {
+				Scenario       string
+				World          string
+				Start, Instant time.Time
+				Speed          sim.Speed
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(data, &reach); err != nil {
+				t.Fatal(err)
+			}
+			scn, err := sim.Load(reach.Scenario)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clock := sim.NewClockAt(reach.Start, reach.Instant, reach.Speed)
 			defer clock.Close()
-			world, err := sim.New(r.scn, clock, sim.Options{Dir: r.reach.World})
+			world, err := sim.New(scn, clock, sim.Options{Dir: reach.World})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,20 +110,14 @@ func TestKilledAtRandomMomentsTheBotGoesOn(t *testing.T) {
 	}
 }
 
-// safeBuffer is written by many and read at the end.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+// begun waits until the rest of a rehearsal has said how a bot reaches it.
+func begun(ctx context.Context, file string) bool {
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return true
+		}
+		if (incident.RealClock{}).Sleep(ctx, 10*time.Millisecond) != nil {
+			return false
+		}
+	}
 }

@@ -466,7 +466,7 @@ func runbookFile(args []string) (files fs.FS, path, dir string) {
 	return os.DirFS(dir), path, dir
 }
 
-func under(err error, dir string) error { return bot.UsageError{runbook.Under(err, dir)} }
+func under(err error, dir string) error { return bot.UsageError{Err: runbook.Under(err, dir)} }
 
 func scenarioVerb() *cobra.Command {
 	c := &cobra.Command{

@@ -15,13 +15,10 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"html"
-	"io"
 	"maps"
 	"math/big"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +46,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/providers/redis/redistest"
@@ -180,160 +178,6 @@ func (p *process) exit() (int, string) {
 	}
 	text, _ := p.said()
 	return p.cmd.ProcessState.ExitCode(), text
-}
-
-// page is what people have of the rehearsal Slack: its page's own HTTP side, and
-// nothing else.
-type page struct {
-	t     *testing.T
-	url   string
-	as    []string // whose eyes it looks through
-	after int
-	// clock, if it is not nil, stands still while the test has something in hand,
-	// and waits for the test to have read what it shows.
-	clock incident.Clock
-	// loud are the messages for everybody that were passed over.
-	loud []string
-}
-
-func openPage(t *testing.T, url string, clock incident.Clock, as ...string) *page {
-	t.Helper()
-	p := &page{t: t, url: url, as: as, clock: clock}
-	var st struct {
-		Seq int `json:"seq"`
-	}
-	p.call(http.MethodGet, "state?as="+strings.Join(as, ","), nil, &st)
-	p.after = st.Seq
-	return p
-}
-
-func (p *page) call(method, path string, body, into any) {
-	p.t.Helper()
-	ctx, stop := context.WithTimeout(p.t.Context(), patience)
-	defer stop()
-	var r io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		r = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, p.url+"rehearsal/"+path, r)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Fatalf("%s %s: %v", method, path, err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		p.t.Fatalf("%s %s: %s: %v", method, path, resp.Status, err)
-	}
-}
-
-// do is one deed of a person.
-func (p *page) do(who, verb string, d slacksim.Deed) slacksim.Outcome {
-	p.t.Helper()
-	d.As, d.Paced = who, p.clock != nil
-	var out slacksim.Outcome
-	p.call(http.MethodPost, verb, d, &out)
-	return out
-}
-
-// news waits for the first thing that fits among what these people see. What
-// comes before it is passed over.
-func (p *page) news(what string, fits func(slacksim.News) bool) slacksim.News {
-	p.t.Helper()
-	var seen []string
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		q := url.Values{"as": {strings.Join(p.as, ",")}, "after": {strconv.Itoa(p.after)}}
-		resume := func() {}
-		if p.clock != nil {
-			q.Set("viewer", "test")
-			q.Set("paced", "1")
-			resume = p.clock.Idle()
-		}
-		var got struct {
-			Events []slacksim.News `json:"events"`
-			Next   int             `json:"next"`
-		}
-		p.call(http.MethodGet, "events?"+q.Encode(), nil, &got)
-		resume()
-		for _, n := range got.Events {
-			p.after = n.Seq
-			if fits(n) {
-				return n
-			}
-			if n.Message != nil {
-				seen = append(seen, n.Type+" for "+n.For+": "+shownText(n.Message))
-				if n.Type == "post" && n.Message.User == slacksim.BotUserID {
-					p.loud = append(p.loud, shownText(n.Message))
-				}
-			}
-		}
-		p.after = max(p.after, got.Next)
-	}
-	if last := 10; len(seen) > last {
-		seen = seen[len(seen)-last:]
-	}
-	p.t.Fatalf("%s was not to be seen; the last of what was:\n%s", what, strings.Join(seen, "\n"))
-	return slacksim.News{}
-}
-
-// ask types a command and returns the answer that this person alone sees. While
-// the bot is not connected it is typed again when that changes.
-func (p *page) ask(who, command string) string {
-	p.t.Helper()
-	for {
-		out := p.do(who, "command", slacksim.Deed{Text: command})
-		if out.OK {
-			return p.told(who, command)
-		}
-		if out.Error != "not_delivered" {
-			p.t.Fatalf("%s: %s %s", command, out.Error, out.Reason)
-		}
-		p.news("the bot's connection", func(n slacksim.News) bool { return n.Type == "connections" && n.Connections > 0 })
-	}
-}
-
-// told is the next thing that the bot says to this person alone.
-func (p *page) told(who, about string) string {
-	p.t.Helper()
-	n := p.news("an answer to "+about, func(n slacksim.News) bool {
-		return n.Type == "ephemeral" && n.For == who && n.Message.User == slacksim.BotUserID
-	})
-	return shownText(n.Message)
-}
-
-// shownText is all that a message says: its blocks, or its text without any.
-func shownText(m *slacksim.Message) string {
-	var parts []string
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			if text, ok := v["text"].(string); ok {
-				parts = append(parts, text)
-			}
-			for _, key := range []string{"text", "fields", "elements", "accessory"} {
-				walk(v[key])
-			}
-		case []any:
-			for _, one := range v {
-				walk(one)
-			}
-		}
-	}
-	for _, b := range m.Blocks {
-		walk(b)
-	}
-	if len(parts) == 0 {
-		parts = []string{m.Text}
-	}
-	return html.UnescapeString(strings.Join(parts, "\n"))
 }
 
 // ---- the laboratory: everything that serve needs, on loopback ----
@@ -759,13 +603,13 @@ func TestServeOnRealEnds(t *testing.T) {
 	redisURL := redistest.Server(t)
 	l := newLab(t)
 	const alice = "U0AL1CE00"
-	slack := openPage(t, l.slack.URL(), nil, alice)
+	slack := slacktest.Open(t, l.slack.URL(), nil, alice)
 	p := l.serve(t, redisURL)
 	serves := regexp.MustCompile(`us-east-1 serves users now \(ecommerce-primary writes in us-east-1 \(instance ecommerce-primary-1\); .* us-east-1 for api\.ecommerce\.com\)`)
 
 	t.Run("check says what is known with its figures and what is not with the reason", func(t *testing.T) {
-		slack.t = t
-		answer := slack.ask(alice, "/failover check us-west-2")
+		slack.T = t
+		answer := slack.Ask(alice, "/failover check us-west-2")
 		if !serves.MatchString(answer) {
 			t.Errorf("it is not said which Region serves:\n%s", answer)
 		}
@@ -814,8 +658,8 @@ func TestServeOnRealEnds(t *testing.T) {
 	})
 
 	t.Run("status says which Region serves and how that is known", func(t *testing.T) {
-		slack.t = t
-		answer := slack.ask(alice, "/failover status")
+		slack.T = t
+		answer := slack.Ask(alice, "/failover status")
 		if !strings.Contains(answer, "No incident is open.") || !serves.MatchString(answer) {
 			t.Errorf("status says:\n%s", answer)
 		}
@@ -827,16 +671,16 @@ func TestServeOnRealEnds(t *testing.T) {
 	var id incident.ID
 	var before []incident.Event
 	t.Run("a SIGTERM in the middle of a run ends it with 0 and loses nothing", func(t *testing.T) {
-		slack.t = t
-		answer := slack.ask(alice, "/failover start us-west-2 planned orders are slow")
+		slack.T = t
+		answer := slack.Ask(alice, "/failover start us-west-2 planned orders are slow")
 		m := regexp.MustCompile(`INC-\d{4}-\d{4}`).FindString(answer)
 		if m == "" {
 			t.Fatalf("start says:\n%s", answer)
 		}
-		slack.news("the card", func(n slacksim.News) bool {
-			return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), m)
+		slack.News("the card", func(n slacksim.News) bool {
+			return n.For == "" && n.Message != nil && strings.Contains(slacktest.Shown(n.Message), m)
 		})
-		comes(t, "the run on the record", func() bool {
+		slacktest.Until(t, "the run on the record", func() bool {
 			_, before = timeline(t, redisURL)
 			return slices.ContainsFunc(before, func(e incident.Event) bool { _, taken := e.Body.(incident.RunTaken); return taken })
 		})
@@ -858,16 +702,16 @@ func TestServeOnRealEnds(t *testing.T) {
 
 	for i, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		t.Run("started again on the same Redis it knows the run, then "+end.String(), func(t *testing.T) {
-			slack.t = t
+			slack.T = t
 			p := l.serve(t, redisURL)
 			// Whoever was told to stop gives its lease back. One that was killed keeps
 			// the next from taking the run up until its lease runs out.
 			if i == 0 {
-				slack.news("that it is back", func(n slacksim.News) bool {
-					return n.For == "" && n.Message != nil && strings.Contains(shownText(n.Message), "I am back, and carry "+id.Name()+" on")
+				slack.News("that it is back", func(n slacksim.News) bool {
+					return n.For == "" && n.Message != nil && strings.Contains(slacktest.Shown(n.Message), "I am back, and carry "+id.Name()+" on")
 				})
 			}
-			answer := slack.ask(alice, "/failover status")
+			answer := slack.Ask(alice, "/failover status")
 			for _, want := range []string{"*" + id.Name() + "*", "us-east-1 -> us-west-2", "planned", "orders are slow", "<@U0AL1CE00>"} {
 				if !strings.Contains(answer, want) {
 					t.Errorf("status does not say %q:\n%s", want, answer)
@@ -914,7 +758,7 @@ func TestServeWantsARedisThatKeepsTheRecord(t *testing.T) {
 		p := program(t, env, "serve", "--config", written(t, "allow_volatile: false", "allow_volatile: true"))
 		p.until(`ready: /failover help`)
 		const dave = "U0DAVE000"
-		if answer := openPage(t, slack.URL(), nil, dave).ask(dave, "/failover help"); !strings.Contains(answer, "/failover start") {
+		if answer := slacktest.Open(t, slack.URL(), nil, dave).Ask(dave, "/failover help"); !strings.Contains(answer, "/failover start") {
 			t.Errorf("help says:\n%s", answer)
 		}
 		p.signal(syscall.SIGTERM)

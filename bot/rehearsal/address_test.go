@@ -32,7 +32,12 @@ func TestWhoListensElsewhereIsWarnedOnceInTheWordsThatWereGiven(t *testing.T) {
 		{"0.0.0.0:" + port, "0.0.0.0:" + port, 2, false},
 	} {
 		printed := new(safeBuffer)
-		r := &rehearsal{nth: c.nth, Listen: c.listen, slack: slack, scn: &sim.Scenario{}, Stdout: printed}
+		r := &rehearsal{
+			Options: Options{Listen: c.listen, Stdout: printed},
+			nth:     c.nth,
+			slack:   slack,
+			scn:     &sim.Scenario{},
+		}
 		host, _, _ := net.SplitHostPort(c.listen)
 		r.warn(host)
 		if got := strings.Contains(printed.String(), "Warning: "+c.listen+" is not loopback."); got != c.warned {

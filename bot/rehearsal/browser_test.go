@@ -27,6 +27,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -404,8 +405,7 @@ func rehearsingAt(t *testing.T, scenario, listen string) (r *rehearsal, end func
 	var printed bytes.Buffer
 	stands, over := make(chan struct{}), make(chan error, 1)
 	r = &rehearsal{
-		Scenario: scenario, Speed: 4, Listen: listen,
-		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Scenario: scenario, Speed: 4, Listen: listen, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	r.ready = func(*rehearsal) error { close(stands); return nil }
 	ctx, stop := context.WithCancel(context.Background())
@@ -733,7 +733,7 @@ func axe(t *testing.T) string {
 	}
 	folder := t.TempDir()
 	for _, name := range []string{"package.json", "package-lock.json", ".npmrc"} {
-		data, err := os.ReadFile(filepath.Join("bot/slack/slacksim/web/axe", name))
+		data, err := os.ReadFile(filepath.Join("../slack/slacksim/web/axe", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -893,7 +893,7 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 
 	// Long enough for the Region to go, then the story begins.
 	r.clock.SetSpeed(30)
-	comes(t, "the loss", func() bool { return r.world.Snapshot().Regions["us-east-1"].Lost })
+	slacktest.Until(t, "the loss", func() bool { return r.world.Snapshot().Regions["us-east-1"].Lost })
 	alice.say("/failover start us-west-2 unplanned us-east-1 does not answer")
 	alice.until("what is missing, or Go", `document.querySelector('#modal[open]') || document.querySelector('#pinned:not([hidden])')`)
 	var form bool
@@ -958,7 +958,7 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 		return e.Via != nil && *e.Via == (incident.Via{Face: incident.FaceSlack, ID: id})
 	}
 	r.clock.SetSpeed(4)
-	comes(t, "the note", func() bool { n, _ := read(); return n.Text != "" })
+	slacktest.Until(t, "the note", func() bool { n, _ := read(); return n.Text != "" })
 	if n, by := read(); by.Actor != "alice" || !cameBy(by, "U0ALICE") || !strings.Contains(n.Text, "The database team watches from the bridge") {
 		t.Errorf("%s noted %q, by way of %v", by.Actor, n.Text, by.Via)
 	}

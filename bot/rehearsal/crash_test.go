@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -150,8 +151,7 @@ func (r *reaper) call(c sim.Call, before bool) error {
 func dying(t *testing.T, scenario string, wanted []string) (*reaper, *sim.World, []incident.Event) {
 	t.Helper()
 	r := &rehearsal{
-		Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0",
-		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	end := &reaper{wanted: map[string]bool{}, seen: map[string]int{}}
 	for _, w := range wanted {
@@ -203,8 +203,8 @@ func lives(ctx context.Context, r *rehearsal, end *reaper) error {
 		one := l.replica()
 		one.Record = eventful{one.Record, end}
 		begun := r.clock.Busy()
-		before() // from here on the clock waits for this life
-		p, err := one.assemble(living, r.Log)
+		before() // from here on the clock waits for this process
+		p, err := bot.New(living, one, r.Log)
 		if err == nil {
 			ended := make(chan error, 1)
 			go func() { ended <- p.Run(living) }()

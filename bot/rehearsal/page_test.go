@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
@@ -115,8 +116,7 @@ func withPager(t *testing.T, p *pager) *incident.State {
 	t.Helper()
 	var printed bytes.Buffer
 	r := &rehearsal{
-		Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0",
-		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	r.ready = func(r *rehearsal) error {
 		p.mu.Lock()
@@ -124,7 +124,7 @@ func withPager(t *testing.T, p *pager) *incident.State {
 		p.clock = r.clock
 		return nil
 	}
-	r.change = func(one *replica) {
+	r.change = func(one *bot.Options) {
 		one.Connections.Page = &pagerduty.Settings{RoutingKey: routingKey, Endpoint: p.URL}
 		one.Topology.Policy.Page = true
 		one.Record = patient{one.Record, r.clock}
@@ -250,10 +250,9 @@ func TestAnAddressWhereNobodyListensHoldsNothingUp(t *testing.T) {
 func TestWithoutPagerDutyNobodyIsPaged(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0",
-		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
-	r.change = func(one *replica) {
+	r.change = func(one *bot.Options) {
 		if one.Topology.Policy.Page || one.Connections.Page != nil {
 			t.Error("a rehearsal pages people")
 		}

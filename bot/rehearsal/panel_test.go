@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -53,23 +54,9 @@ func stageOf(t *testing.T, r *rehearsal) (s Stage) {
 	return s
 }
 
-// comes waits for something that another part of the process is about to do.
-func comes(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	const look, longest = 5 * time.Millisecond, 20 * time.Second
-	for end := time.Now().Add(longest); !so(); {
-		if time.Now().After(end) {
-			t.Fatalf("%s did not come within %s", what, longest)
-		}
-		if err := (incident.RealClock{}).Sleep(t.Context(), look); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestTheBotOfARehearsalIsKilledAndStartedFromThePage(t *testing.T) {
 	r := rehearsing(t, "region-degraded")
-	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
+	slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
 	if code, body := askBeside(t, r, http.MethodGet, "help?as=U0ALICE", ""); code != http.StatusOK || !strings.Contains(body, "/failover start REGION") {
 		t.Errorf("help: %d %s", code, body)
 	}
@@ -80,7 +67,7 @@ func TestTheBotOfARehearsalIsKilledAndStartedFromThePage(t *testing.T) {
 		}
 	}
 	do(`{"do":"kill"}`)
-	comes(t, "the end of the bot", func() bool { return stageOf(t, r).Bot == "down" && r.slack.Connections() == 0 })
+	slacktest.Until(t, "the end of the bot", func() bool { return stageOf(t, r).Bot == "down" && r.slack.Connections() == 0 })
 	if code, _ := askBeside(t, r, http.MethodGet, "help?as=U0ALICE", ""); code != http.StatusServiceUnavailable {
 		t.Errorf("a dead bot helps: %d", code)
 	}
@@ -88,9 +75,9 @@ func TestTheBotOfARehearsalIsKilledAndStartedFromThePage(t *testing.T) {
 	// One that starts while Slack is away does without it, as serve does.
 	do(`{"do":"away"}`)
 	do(`{"do":"start"}`)
-	comes(t, "a bot without Slack", func() bool { s := stageOf(t, r); return s.Away && s.Bot == "up" && r.slack.Connections() == 0 })
+	slacktest.Until(t, "a bot without Slack", func() bool { s := stageOf(t, r); return s.Away && s.Bot == "up" && r.slack.Connections() == 0 })
 	do(`{"do":"back"}`)
-	comes(t, "its connections", func() bool { s := stageOf(t, r); return s.Bot == "up" && s.Why == "" && r.slack.Connections() > 0 })
+	slacktest.Until(t, "its connections", func() bool { s := stageOf(t, r); return s.Bot == "up" && s.Why == "" && r.slack.Connections() > 0 })
 
 	do(`{"do":"speed","speed":"30"}`)
 	if s := stageOf(t, r); s.Speed != "30" || s.Target != "us-west-2" {
@@ -132,8 +119,7 @@ func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 	var first []byte
 	for run := range 2 {
 		r := &rehearsal{
-			Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0", Out: folder,
-			Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+			Options: Options{Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0", Out: folder, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 		}
 		r.ready = func(r *rehearsal) error {
 			before, err := r.before()
@@ -178,7 +164,7 @@ func TestAResultIsKeptAndComparedWithTheOnesBefore(t *testing.T) {
 
 func TestAResultWithoutServiceSaysSo(t *testing.T) {
 	r := rehearsing(t, "region-degraded")
-	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+	slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
 	if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"kill"}`); code != http.StatusOK { // it would work on this
 		t.Fatal(answer)
 	}
@@ -205,7 +191,7 @@ func TestAResultWithoutServiceSaysSo(t *testing.T) {
 
 func TestWhatWasTriedIsTickedOff(t *testing.T) {
 	r := rehearsing(t, "region-degraded")
-	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+	slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
 	practice := func() (p Practice) {
 		code, body := askBeside(t, r, http.MethodGet, "practice", "")
 		if err := json.Unmarshal([]byte(body), &p); err != nil || code != http.StatusOK {
@@ -245,7 +231,7 @@ func TestWhatWasTriedIsTickedOff(t *testing.T) {
 	// The middle is while an incident is under way, and killed alone is half of it.
 	do("stage", `{"do":"kill"}`, http.StatusOK, "Break")
 	do("stage", `{"do":"start"}`, http.StatusOK, "Break")
-	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+	slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
 	if _, err := r.record.Append(t.Context(), incident.Write{Incident: incident.NewID(2026, 1, ""), Request: "r-1", Events: []incident.Event{
 		{Time: r.clock.Now(), Actor: "alice", Body: incident.IncidentDeclared{}},
 	}}); err != nil {
@@ -267,10 +253,10 @@ func TestABotIsUpOnlyWhenItWasStartedLast(t *testing.T) {
 	}
 	up := func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 }
 	gone := func() bool { return stageOf(t, r).Bot == "down" && r.slack.Connections() == 0 }
-	comes(t, "the bot", up)
+	slacktest.Until(t, "the bot", up)
 	for _, deeds := range [][]string{{"kill", "start", "start", "kill"}, {"start", "kill", "start", "kill"}} {
 		do(deeds...)
-		comes(t, "its end", gone)
+		slacktest.Until(t, "its end", gone)
 		// Whatever was still on its way would rise within this.
 		for range 20 {
 			if err := (incident.RealClock{}).Sleep(t.Context(), 5*time.Millisecond); err != nil {
@@ -283,9 +269,9 @@ func TestABotIsUpOnlyWhenItWasStartedLast(t *testing.T) {
 	}
 	// One that is started while Slack is away comes when Slack is back.
 	do("away", "start")
-	comes(t, "a bot without Slack", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() == 0 })
+	slacktest.Until(t, "a bot without Slack", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() == 0 })
 	do("back")
-	comes(t, "the bot, by itself", up)
+	slacktest.Until(t, "the bot, by itself", up)
 }
 
 func TestAScenarioFromAFileIsBegunAgainAndChecked(t *testing.T) {
@@ -325,7 +311,7 @@ func TestAScenarioFromAFileIsBegunAgainAndChecked(t *testing.T) {
 
 func TestABotOutlivesAnOutageOfSlack(t *testing.T) {
 	r := rehearsing(t, "region-degraded")
-	comes(t, "the bot", func() bool { return r.slack.Connections() > 0 })
+	slacktest.Until(t, "the bot", func() bool { return r.slack.Connections() > 0 })
 	for _, c := range []struct {
 		do        string
 		connected bool
@@ -333,7 +319,7 @@ func TestABotOutlivesAnOutageOfSlack(t *testing.T) {
 		if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"`+c.do+`"}`); code != http.StatusOK {
 			t.Fatal(answer)
 		}
-		comes(t, c.do, func() bool { return (r.slack.Connections() > 0) == c.connected })
+		slacktest.Until(t, c.do, func() bool { return (r.slack.Connections() > 0) == c.connected })
 		if s := stageOf(t, r); s.Bot != "up" {
 			t.Errorf("%s: the bot is %+v", c.do, s)
 		}
@@ -351,8 +337,8 @@ func begun(t *testing.T, scenario, out string, change ...func(*rehearsal)) (play
 	printed = &safeBuffer{}
 	stands, over := make(chan *rehearsal, 8), make(chan error, 1)
 	first := &rehearsal{
-		Scenario: scenario, Speed: 4, Listen: "127.0.0.1:0", Out: out, Stdout: printed, Log: zerolog.Nop(), Templates: templates.FS,
-		ready: func(r *rehearsal) error { stands <- r; return nil },
+		Options: Options{Scenario: scenario, Speed: 4, Listen: "127.0.0.1:0", Out: out, Stdout: printed, Log: zerolog.Nop(), Templates: templates.FS},
+		ready:   func(r *rehearsal) error { stands <- r; return nil },
 	}
 	for _, f := range change {
 		f(first)
@@ -381,7 +367,7 @@ func TestThePageBeginsAnotherScenarioAtTheSameAddress(t *testing.T) {
 	folder := t.TempDir()
 	next, printed := begun(t, "region-degraded", folder)
 	r := next()
-	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
+	slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" && r.slack.Connections() > 0 })
 	if s := stageOf(t, r); s.Scenario != "region-degraded" || s.Life != 1 || s.Fixed != "" || s.Mode != "planned" || s.Title == "" || s.About == "" {
 		t.Errorf("the stage is %+v", s)
 	}
@@ -400,7 +386,7 @@ func TestThePageBeginsAnotherScenarioAtTheSameAddress(t *testing.T) {
 			t.Fatalf("%d %s", code, answer)
 		}
 		r = next()
-		comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+		slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
 		s := stageOf(t, r)
 		if s.Scenario != scenario || s.Life != n+2 || r.slack.URL() != address {
 			t.Errorf("the stage is %+v at %s, was at %s", s, r.slack.URL(), address)
@@ -421,8 +407,8 @@ func TestThePageBeginsAnotherScenarioAtTheSameAddress(t *testing.T) {
 
 func TestARehearsalThatPlaysItselfGivesNoWay(t *testing.T) {
 	r := &rehearsal{
-		Auto: true, nth: 1, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0",
-		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS},
+		nth:     1,
 	}
 	r.ready = func(r *rehearsal) error {
 		code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"scenario","scenario":"throttled"}`)
@@ -455,8 +441,7 @@ func TestAStageOfItsOwnKeepsItsSpeed(t *testing.T) {
 
 func TestAStageOfItsOwnRefusesAScenarioThatKillsTheBot(t *testing.T) {
 	r := &rehearsal{
-		Scenario: "bot-killed", Speed: 4, Listen: "127.0.0.1:0", StageFile: filepath.Join(t.TempDir(), "stage.json"),
-		Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Scenario: "bot-killed", Speed: 4, Listen: "127.0.0.1:0", StageFile: filepath.Join(t.TempDir(), "stage.json"), Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "leave out --stage") {
 		t.Errorf("%v", err)
@@ -468,7 +453,9 @@ func TestAStageOfItsOwnRefusesAScenarioThatKillsTheBot(t *testing.T) {
 func TestAnAddressBeyondLoopbackIsWarnedOf(t *testing.T) {
 	for listen, warned := range map[string]bool{"192.0.2.1:0": true, "127.0.0.1:0": false, "localhost:0": false, "[::1]:0": false} {
 		var printed bytes.Buffer
-		r := &rehearsal{Scenario: "region-degraded", Speed: 4, Listen: listen, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS}
+		r := &rehearsal{
+			Options: Options{Scenario: "region-degraded", Speed: 4, Listen: listen, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
+		}
 		r.ready = func(*rehearsal) error { return errors.New("that is enough") }
 		if err := r.run(t.Context()); err == nil {
 			t.Errorf("%s: it went on", listen)
@@ -488,7 +475,10 @@ func TestRehearsalsThatBeginAtOnceKeepTheirRecordsApart(t *testing.T) {
 	folders := make(chan string)
 	for range 8 {
 		go func() {
-			r := &rehearsal{Out: out, scn: scn}
+			r := &rehearsal{
+				Options: Options{Out: out},
+				scn:     scn,
+			}
 			if err := r.chooseFolder(); err != nil {
 				t.Error(err)
 			}

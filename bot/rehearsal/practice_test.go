@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -21,7 +22,7 @@ import (
 func TestAResolverThatIsMadeToLieWhenTheZoneHasMovedIsFound(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	r.ready = func(r *rehearsal) error {
 		r.world.OnCall(func(c sim.Call, before bool) error {
@@ -52,8 +53,7 @@ func TestAResolverThatIsMadeToLieWhenTheZoneHasMovedIsFound(t *testing.T) {
 func TestAGateThatIsOverriddenCountsOnce(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		Auto: true, Scenario: "lag-too-high", Speed: sim.Max, Listen: "127.0.0.1:0", Out: t.TempDir(),
-		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: "lag-too-high", Speed: sim.Max, Listen: "127.0.0.1:0", Out: t.TempDir(), Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	if err := r.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, tail(printed.String(), 20))
@@ -103,7 +103,7 @@ func TestEachIncidentOfARehearsalHasItsResultAndItsRecords(t *testing.T) {
 	}
 	var printed bytes.Buffer
 	r := &rehearsal{
-		Auto: true, Scenario: file, Speed: sim.Max, Listen: "127.0.0.1:0", Out: folder, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: file, Speed: sim.Max, Listen: "127.0.0.1:0", Out: folder, Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	// What the scenario expects was so at the end of the first, and no longer is.
 	if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "an order in us-west-2 would fail") {
@@ -154,7 +154,7 @@ func twice(t *testing.T, earlier ...Result) *rehearsal {
 	}
 	next, _ := begun(t, "region-degraded", folder)
 	r := next()
-	comes(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
+	slacktest.Until(t, "the bot", func() bool { return stageOf(t, r).Bot == "up" })
 	if code, answer := askBeside(t, r, http.MethodPost, "stage", `{"do":"kill"}`); code != http.StatusOK { // it would work on these
 		t.Fatal(answer)
 	}

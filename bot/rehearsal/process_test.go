@@ -1,16 +1,19 @@
 package rehearsal
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -21,7 +24,7 @@ import (
 // Slack nor the world.
 func TestTheDeadDoNothingMore(t *testing.T) {
 	r := &rehearsal{
-		Scenario: "region-degraded", Speed: 4, Listen: "127.0.0.1:0", Stdout: new(safeBuffer), Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Scenario: "region-degraded", Speed: 4, Listen: "127.0.0.1:0", Stdout: new(safeBuffer), Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	var err error
 	if r.scn, err = sim.Load(r.Scenario); err != nil {
@@ -120,8 +123,26 @@ func TestAWireKeepsNoConnectionThatWasClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		comes(t, "a connection", func() bool { return open() == 2 })
+		slacktest.Until(t, "a connection", func() bool { return open() == 2 })
 		_ = c.Close()
-		comes(t, "its end", func() bool { return open() == 0 })
+		slacktest.Until(t, "its end", func() bool { return open() == 0 })
 	}
+}
+
+// safeBuffer is written by many and read at the end.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

@@ -181,7 +181,7 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 		return r.runBot(ctx)
 	}
 	if r.scn, err = sim.Load(r.Scenario); err != nil {
-		return bot.UsageError{err}
+		return bot.UsageError{Err: err}
 	}
 	if r.StageFile != "" && r.scn.Cued() {
 		return bot.Usagef("the scenario %s kills the bot or takes Slack away, which needs all of it in one process: leave out --stage", r.scn.Name)
@@ -228,7 +228,7 @@ func (r *rehearsal) chooseFolder() error {
 	}
 	r.results = cmp.Or(r.results, r.Out)
 	if err := os.MkdirAll(r.results, 0o755); err != nil {
-		return bot.UsageError{fmt.Errorf("make the folder for the records: %w", err)}
+		return bot.UsageError{Err: fmt.Errorf("make the folder for the records: %w", err)}
 	}
 	held, err := claimed(r.results)
 	if err != nil || !held {
@@ -236,7 +236,7 @@ func (r *rehearsal) chooseFolder() error {
 	}
 	there, err := os.ReadDir(r.results)
 	if err != nil {
-		return bot.UsageError{fmt.Errorf("look for a folder for the records: %w", err)}
+		return bot.UsageError{Err: fmt.Errorf("look for a folder for the records: %w", err)}
 	}
 	for n := 2; ; n++ {
 		number := strconv.Itoa(n) + "-"
@@ -248,7 +248,7 @@ func (r *rehearsal) chooseFolder() error {
 		case err == nil:
 			return nil
 		case !errors.Is(err, fs.ErrExist):
-			return bot.UsageError{fmt.Errorf("make the folder for the records: %w", err)}
+			return bot.UsageError{Err: fmt.Errorf("make the folder for the records: %w", err)}
 		}
 	}
 }
@@ -264,7 +264,7 @@ func claimed(folder string) (held bool, err error) {
 	case errors.Is(err, fs.ErrExist):
 		return true, nil
 	case err != nil:
-		return false, bot.UsageError{fmt.Errorf("begin the records: %w", err)}
+		return false, bot.UsageError{Err: fmt.Errorf("begin the records: %w", err)}
 	}
 	return false, f.Close()
 }
@@ -276,7 +276,7 @@ func (r *rehearsal) file(name string) (io.Writer, error) {
 	}
 	f, err := os.Create(filepath.Join(r.Out, name))
 	if err != nil {
-		return nil, bot.UsageError{err}
+		return nil, bot.UsageError{Err: err}
 	}
 	r.files = append(r.files, f)
 	return f, nil
@@ -318,7 +318,7 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 	if r.StageFile != "" {
 		options.Dir = r.StageFile + ".world"
 		if err := errors.Join(os.RemoveAll(options.Dir), os.MkdirAll(options.Dir, 0o700)); err != nil {
-			return bot.UsageError{fmt.Errorf("make a folder for the world: %w", err)}
+			return bot.UsageError{Err: fmt.Errorf("make a folder for the world: %w", err)}
 		}
 		r.reach.World = options.Dir
 	}
@@ -337,8 +337,10 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(r.StageFile, data, 0o600); err != nil {
-		return bot.UsageError{fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
+	// Whoever waits for the file finds all of it.
+	unfinished := r.StageFile + ".new"
+	if err := errors.Join(os.WriteFile(unfinished, data, 0o600), os.Rename(unfinished, r.StageFile)); err != nil {
+		return bot.UsageError{Err: fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
 	}
 	return nil
 }
@@ -479,13 +481,13 @@ func (r *rehearsal) replica() bot.Options {
 func (r *rehearsal) runBot(ctx context.Context) error {
 	data, err := os.ReadFile(r.BotFile)
 	if err != nil {
-		return bot.UsageError{fmt.Errorf("read how the rehearsal is reached: %w", err)}
+		return bot.UsageError{Err: fmt.Errorf("read how the rehearsal is reached: %w", err)}
 	}
 	if err := json.Unmarshal(data, &r.reach); err != nil {
 		return bot.Usagef("%s is not a file that rehearse --stage wrote: %w", r.BotFile, err)
 	}
 	if r.scn, err = sim.Load(r.reach.Scenario); err != nil {
-		return bot.UsageError{err}
+		return bot.UsageError{Err: err}
 	}
 	r.clock = sim.NewClockAt(r.reach.Start, r.reach.Instant, r.reach.Speed)
 	r.closes = append(r.closes, r.clock.Close)

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -23,8 +24,7 @@ import (
 func TestTheOtherReplicaGoesOn(t *testing.T) {
 	var printed bytes.Buffer
 	r := &rehearsal{
-		Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0",
-		Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: "region-loss", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	var err error
 	if r.scn, err = sim.Load(r.Scenario); err != nil {
@@ -46,17 +46,17 @@ func TestTheOtherReplicaGoesOn(t *testing.T) {
 	var lives []*runningBot
 	for range 2 {
 		one := &runningBot{}
-		if one.ctx, one.life, err = r.newBotProcess(ctx); err != nil {
+		if one.ctx, one.process, err = r.newBotProcess(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if one.bot, err = one.life.replica().assemble(one.ctx, r.Log); err != nil {
+		if one.bot, err = bot.New(one.ctx, one.process.replica(), r.Log); err != nil {
 			t.Fatal(err)
 		}
 		lives = append(lives, one)
 		all.Go(func() error {
 			err := one.bot.Run(one.ctx)
-			killed := one.life.killed() != nil
-			one.life.wait()
+			killed := one.process.killed() != nil
+			one.process.wait()
 			if killed || ctx.Err() != nil {
 				return nil
 			}
@@ -80,7 +80,7 @@ func TestTheOtherReplicaGoesOn(t *testing.T) {
 			for n, one := range lives {
 				if one.bot.Engine.Holds(id) {
 					killed += string(rune('a' + n))
-					one.life.kill()
+					one.process.kill()
 				}
 			}
 			err = errKilled

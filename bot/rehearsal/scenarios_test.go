@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,8 +57,8 @@ func TestEveryScenarioPlaysItself(t *testing.T) {
 				t.Fatal("nothing is claimed of this scenario")
 			}
 			p := rehearsed(t, name)
-			if p.code != exitDone {
-				t.Fatalf("exit %d:\n%s", p.code, p.printed)
+			if p.err != nil {
+				t.Fatalf("%v:\n%s", p.err, p.printed)
 			}
 			s := p.state()
 			if s.ResolvedAt.IsZero() || len(s.Open) > 0 {
@@ -72,10 +73,10 @@ func TestEveryScenarioPlaysItself(t *testing.T) {
 // one another. What is said in Slack and when is the bot's own matter, and so is the
 // order of what happens at one moment.
 func TestASeedPlaysTheSameRehearsalAgain(t *testing.T) {
-	play := func(seed string) (calls, events []string) {
-		p := rehearsed(t, "region-degraded", "--seed", seed)
-		if p.code != exitDone || !strings.Contains(p.printed, "seed "+seed) {
-			t.Fatalf("exit %d:\n%s", p.code, p.printed)
+	play := func(seed uint64) (calls, events []string) {
+		p := rehearsed(t, "region-degraded", func(o *Options) { o.Seed = seed })
+		if p.err != nil || !strings.Contains(p.printed, fmt.Sprintf("seed %d", seed)) {
+			t.Fatalf("%v:\n%s", p.err, p.printed)
 		}
 		for _, c := range p.calls {
 			calls = append(calls, c.String())
@@ -98,8 +99,8 @@ func TestASeedPlaysTheSameRehearsalAgain(t *testing.T) {
 		slices.Sort(events)
 		return calls, events
 	}
-	calls, events := play("7")
-	again, anew := play("7")
+	calls, events := play(7)
+	again, anew := play(7)
 	for what, both := range map[string][2][]string{"calls": {calls, again}, "events": {events, anew}} {
 		if slices.Equal(both[0], both[1]) {
 			continue
@@ -112,7 +113,7 @@ func TestASeedPlaysTheSameRehearsalAgain(t *testing.T) {
 			}
 		}
 	}
-	if other, _ := play("8"); slices.Equal(calls, other) {
+	if other, _ := play(8); slices.Equal(calls, other) {
 		t.Error("another seed gives the same calls")
 	}
 }
@@ -390,7 +391,7 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 			if !ok {
 				t.Fatal("nobody says what its trouble is")
 			}
-			data, err := os.ReadFile(filepath.Join("providers", "sim", "scenarios", name+".yaml"))
+			data, err := os.ReadFile(filepath.Join("..", "..", "providers", "sim", "scenarios", name+".yaml"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -403,8 +404,8 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := rehearsal{
-				Auto: true, Scenario: file, Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: io.Discard,
-				Log: zerolog.Nop(), Templates: templates.FS, patience: 40 * time.Minute,
+				Options:  Options{Auto: true, Scenario: file, Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: io.Discard, Log: zerolog.Nop(), Templates: templates.FS},
+				patience: 40 * time.Minute,
 			}
 			if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), one.differs) {
 				t.Errorf("it ended with %v; it is missing that %s", err, one.differs)

@@ -54,8 +54,7 @@ func figures(tb testing.TB, scenario string, seed uint64) (f sim.OrderFigures) {
 	tb.Helper()
 	out := new(bytes.Buffer)
 	r := rehearsal{
-		Auto: true, Scenario: scenario, Seed: seed, Speed: sim.Max, Listen: "127.0.0.1:0",
-		Stdout: out, Log: zerolog.Nop(), Templates: templates.FS,
+		Options: Options{Auto: true, Scenario: scenario, Seed: seed, Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: out, Log: zerolog.Nop(), Templates: templates.FS},
 	}
 	over := time.AfterFunc(time.Minute, func() { panic(fmt.Sprintf("%s with seed %d is not over", scenario, seed)) })
 	defer over.Stop()
