@@ -186,14 +186,15 @@ type DurabilityObtained struct {
 }
 
 // ExerciseIntended is written right before an exercise is sent: the sends that a
-// run may make are counted by these, whatever came of them.
+// run may make by itself are counted by these, whatever came of them. A person who
+// retries the step allows as many again.
 type ExerciseIntended struct {
 	Step   string `json:"step"`
 	Action string `json:"action"`
 	// Token is the same for all sends of the run, so whoever gets two of them
 	// knows.
 	Token string `json:"token"`
-	// Send counts from 1.
+	// Send counts from 1, and anew when a person retries the step.
 	Send int `json:"send"`
 }
 

@@ -54,7 +54,8 @@ type Run struct {
 
 	// Expiries is how often the question about a step ran out unanswered.
 	Expiries map[string]int
-	// Sent counts the sends of each exercise, by step.
+	// Sent counts the sends of each exercise, by step, since a person last said to
+	// try it again.
 	Sent map[string]int
 
 	// Waited is how long nothing but a person was waited for.
@@ -418,6 +419,7 @@ func (r *Run) applyStep(e Event) {
 		r.status(st, Pending)
 		st.VoidSeq = e.Seq
 		st.Retriers = append(st.Retriers, e.Actor)
+		delete(r.Sent, b.Step)
 	}
 }
 

@@ -30,8 +30,9 @@ Everything that a step of a runbook may name under ` + "`uses`" + `, made from t
 anew, and a test compares it. How one is added is told in [adding-an-action.md](adding-an-action.md); which step uses
 which, in [RUNBOOK.md](RUNBOOK.md).
 
-- **Kind**: a *check* looks once, a *wait* looks until it is so, a *change* looks, writes the intention down and does, a
-  *tell* informs somebody and holds nothing up, an *ask* is a question to people.
+- **Kind**: a *check* looks once, a *wait* looks until it is so, a *change* looks, writes the intention down and does,
+  an *exercise* tries the platform as a user would, so many times at the most, a *tell* informs somebody and holds
+  nothing up, an *ask* is a question to people.
 - **Input** is what the step gives under ` + "`with`" + `; what is not marked *optional* has to be given.
 - **API in** is the Region in which what is called really lives: the *target* or the *source* of the run, one Region for
   all, or nowhere in particular.
@@ -59,6 +60,9 @@ func actionsDoc(cat engine.Catalog) string {
 			kind := string(a.Kind)
 			if a.NoReturn {
 				kind += ", **point of no return**"
+			}
+			if a.Kind == runbook.Exercise {
+				kind += fmt.Sprintf(", %d sends at most", max(a.Sends, 1))
 			}
 			home := a.Home
 			if home == "" {

@@ -15,12 +15,16 @@ import (
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
-// looked carries out the looking of a step, bounded as the engine bounds it.
+// looked carries out the looking of a step, or the first send of an exercise, bounded
+// as the engine bounds it.
 func (w *world) looked(t *testing.T, step string) (engine.Outcome, bool, error) {
 	t.Helper()
 	a, c := w.call(t, step)
 	ctx, stop := w.clock.WithTimeout(t.Context(), c.Step.Timeout, errors.New("the step's time is up"))
 	defer stop()
+	if a.Kind == runbook.Exercise {
+		return a.Try(ctx, c, 1)
+	}
 	return a.Look(ctx, c)
 }
 

@@ -16,7 +16,6 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
 // Keys of what is said.
@@ -653,7 +652,7 @@ func (f *follower) notices(v incidentView, o *outlook) {
 		}
 		var waiting []string // for what was asked for before
 		for _, s := range v.plan.Steps {
-			if s.Kind == runbook.Wait && v.Step(s.ID).Status == incident.Running && len(waiting) < 5 {
+			if s.Kind.Repeats() && v.Step(s.ID).Status == incident.Running && len(waiting) < 5 {
 				waiting = append(waiting, v.plan.title(s.ID))
 			}
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
@@ -109,7 +108,7 @@ func (v incidentView) about(q *incident.Question) string {
 	if last := v.lastApproval(q.Step); last != nil && last.Answer == "declined" {
 		return "Declined: " + t
 	}
-	if s := v.plan.steps[q.Step]; s != nil && (s.Kind == runbook.Wait || s.Kind == runbook.Check) {
+	if s := v.plan.steps[q.Step]; s != nil && s.Kind.Finds() {
 		return "Not confirmed: " + t
 	}
 	return t + " stopped"

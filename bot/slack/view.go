@@ -199,7 +199,7 @@ func (v incidentView) sectionLine(c view.Section) sectionLine {
 }
 
 func nowRunning(s runbook.Step) string {
-	if s.Kind == runbook.Wait || s.Kind == runbook.Check {
+	if s.Kind.Finds() {
 		return "being checked: " + lineOf(s.Title, 100)
 	}
 	return "now: " + lineOf(s.Title, 100)

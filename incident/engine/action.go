@@ -45,7 +45,8 @@ type Action struct {
 	// would, and may leave something behind that carries the token. ok says that it
 	// went as it should; otherwise it is sent again, Sends times at the most.
 	Try func(ctx context.Context, c Call, send int) (o Outcome, ok bool, err error)
-	// Sends bounds the sends of one run; 0 means 1.
+	// Sends bounds the sends of one run, in all lives of the bot; 0 means 1. A person
+	// who retries the step allows as many again, with the same token.
 	Sends int
 
 	// Job reports on the job that Do started or Look found (Outcome.Job), and those of
@@ -62,6 +63,23 @@ type Action struct {
 	Every time.Duration
 	// CallTimeout bounds one Look or one Do; 0 means 15 s.
 	CallTimeout time.Duration
+}
+
+// carries says that the action has what a step of that kind is carried out with. The
+// plan of a run may have been frozen by a version in which it was of another kind.
+func (a Action) carries(k runbook.Kind) bool {
+	switch k {
+	case runbook.Check, runbook.Wait:
+		return a.Look != nil
+	case runbook.Change:
+		return a.Look != nil && a.Do != nil
+	case runbook.Tell:
+		return a.Do != nil
+	case runbook.Exercise:
+		return a.Try != nil
+	default: // those are people's
+		return true
+	}
 }
 
 // Progress is how far a job is.

@@ -89,6 +89,12 @@ func (r *run) carry(ctx context.Context, step runbook.Step) error {
 		}
 		w.action = action.takingBack(step.Prior)
 	}
+	if !w.action.carries(step.Kind) {
+		return w.fail(ctx, &incident.Fault{
+			Err: fmt.Errorf("this version has no %s %q: it does that in another way", step.Kind, step.Uses), Person: true,
+			Hint: "run the version that the run was begun with, or go on without the step",
+		}, Outcome{}, w.former != nil)
+	}
 	if dry && foreseenWith(step.Kind) {
 		return w.foresee(ctx)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 )
 
-// exercise tries the platform as a user would, until it went as it should, the
-// sends of the run are used up, or the step's time is. Each send is on the timeline
+// exercise tries the platform as a user would, until it went as it should, the sends
+// that it may make are used up, or the step's time is. Each send is on the timeline
 // before it leaves, so a process that dies after it does not begin to count anew.
 func (w *work) exercise(ctx context.Context) error {
 	every := w.action.Every
@@ -28,7 +28,7 @@ func (w *work) exercise(ctx context.Context) error {
 			if last == nil {
 				last = errors.New("nobody knows what came of them")
 			}
-			return w.fail(ctx, fmt.Errorf("tried %d times, which is all that one run may: %w", most, last), Outcome{}, false)
+			return w.fail(ctx, fmt.Errorf("tried %d times, which is all that a run may by itself: %w", most, last), Outcome{}, false)
 		}
 		bounded, stop := w.bounded(ctx)
 		o, ok, err := w.action.Try(bounded, w.call, send)

@@ -272,6 +272,45 @@ func TestAnExerciseIsSentAsOftenAsItMayBeAndNotMore(t *testing.T) {
 	}
 }
 
+// A run goes on under a newer version, in which an action is of another kind than in
+// the frozen plan.
+func TestAnActionThatIsOfAnotherKindByNowStopsItsStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDrama(t, engine.Catalog{"t.order": orders(1, map[string]int{})})
+		d.answers = func(*incident.Question) (string, string) { return "", "" }
+		d.begin(runbook.Plan{Steps: []runbook.Step{step("order", "t.order", runbook.Wait)}})
+		events := d.play(func(s *incident.State) bool { return s.OpenQuestion("order") != nil })
+		failed := of[incident.StepFailed](events)
+		if len(failed) != 1 || !strings.Contains(failed[0].Error, `this version has no wait "t.order"`) || failed[0].Hint == "" {
+			t.Errorf("told as %+v", failed)
+		}
+	})
+}
+
+func TestWhoRetriesAnExerciseAllowsAsManySendsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := map[string]int{}
+		d := newDrama(t, engine.Catalog{"t.order": orders(99, tokens)})
+		retries := 0
+		d.answers = func(q *incident.Question) (string, string) {
+			if q.Kind != incident.AskFailed || retries == 2 {
+				return "", ""
+			}
+			retries++
+			return "alice", "retry"
+		}
+		d.begin(runbook.Plan{Steps: []runbook.Step{step("order", "t.order", runbook.Exercise)}})
+		events := d.play(func(s *incident.State) bool { return retries == 2 && s.OpenQuestion("order") != nil })
+		var counted []int
+		for _, e := range of[incident.ExerciseIntended](events) {
+			counted = append(counted, e.Send)
+		}
+		if want := []int{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}; !slices.Equal(counted, want) || len(tokens) != 1 {
+			t.Errorf("sent %v with %v, want %v with one token", counted, tokens, want)
+		}
+	})
+}
+
 func TestAJobIsFollowedByItsHandleThroughTheDeathOfTheProcess(t *testing.T) {
 	for _, dies := range []string{"", "ChangeIntended", "JobStarted", "JobProgressed"} {
 		t.Run("dies at "+dies, func(t *testing.T) {
@@ -636,6 +675,126 @@ func TestAnUndoRunTakesBackWhatWasChangedLastFirst(t *testing.T) {
 			t.Errorf("the run is %s after %s, ended %+v", run.Name, run.Follows, run.Ended)
 		}
 	})
+}
+
+// undoing is a plan that takes back one change, to 2.
+func undoing() runbook.Plan {
+	s := step("undo-a", "t.set", runbook.Change)
+	s.Undoes, s.Prior = "a", json.RawMessage("2")
+	return runbook.Plan{Steps: []runbook.Step{s}}
+}
+
+func TestWhatSomebodyElseChangedMeanwhileIsToldAndNotTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		value, set := 9, 0
+		d := newDrama(t, engine.Catalog{"t.set": {
+			Action: runbook.Action{Kind: runbook.Change},
+			Undo: &engine.Undo{
+				Look: func(_ context.Context, _ engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					if was, err := engine.Recorded[int](prior); err != nil || value != was && value != 6 {
+						return engine.Outcome{}, false, engine.ChangedMeanwhile("the size of a", fmt.Sprint(value), "6", fmt.Sprint(was))
+					}
+					return engine.Outcome{Summary: "seen"}, value == 2, nil
+				},
+				Do: func(context.Context, engine.Call, json.RawMessage) (engine.Outcome, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					value, set = 2, set+1
+					return engine.Outcome{Summary: "put back"}, nil
+				},
+			},
+		}})
+		d.kind = incident.Undo
+		var failure incident.StepFailed
+		d.answers = func(q *incident.Question) (string, string) {
+			if q.Kind != incident.AskFailed {
+				return "", ""
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if set != 0 {
+				t.Error("it was overwritten")
+			}
+			value = 6 // whoever it was takes it back
+			return "alice", "retry"
+		}
+		d.begin(undoing())
+		events := d.play(over)
+		for _, f := range of[incident.StepFailed](events) {
+			failure = f
+		}
+		if want := "the size of a was changed by somebody else: it is 9, this incident had set 6, and it was 2 before; nothing was overwritten"; failure.Error != want || failure.Unknown || failure.Maybe || failure.Hint == "" {
+			t.Errorf("told as %+v", failure)
+		}
+		if n := len(of[incident.ChangeIntended](events)); n != 1 || set != 1 || value != 2 {
+			t.Errorf("intended %d times, set %d times, to %d in the end", n, set, value)
+		}
+	})
+}
+
+func TestWhatIsTakenBackByAJobIsFollowedUntilItIs(t *testing.T) {
+	for _, dies := range []string{"", "ChangeIntended", "JobStarted"} {
+		t.Run("dies at "+dies, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var asked time.Time
+				sent := 0
+				share := func() float64 { return min(time.Since(asked).Seconds()/45, 1) }
+				d := newDrama(t, engine.Catalog{"t.set": {
+					Action: runbook.Action{Kind: runbook.Change},
+					Undo: &engine.Undo{
+						Look: func(context.Context, engine.Call, json.RawMessage) (engine.Outcome, bool, error) {
+							mu.Lock()
+							defer mu.Unlock()
+							switch {
+							case asked.IsZero():
+								return engine.Outcome{Summary: "the other one leads"}, false, nil
+							case share() < 1:
+								return engine.Outcome{Summary: "being changed", Job: "back"}, true, nil
+							}
+							return engine.Outcome{Summary: "it leads"}, true, nil
+						},
+						Do: func(context.Context, engine.Call, json.RawMessage) (engine.Outcome, error) {
+							mu.Lock()
+							defer mu.Unlock()
+							asked, sent = time.Now(), sent+1
+							return engine.Outcome{Summary: "asked for", Job: "back"}, nil
+						},
+					},
+					Job: func(context.Context, engine.Call, string) (engine.Progress, error) {
+						mu.Lock()
+						defer mu.Unlock()
+						p := engine.Progress{Done: share() == 1, Share: share()}
+						p.Summary = "it leads"
+						return p, nil
+					},
+				}})
+				d.kind = incident.Undo
+				died := false
+				d.cut = func(w incident.Write, after bool) bool {
+					if !died && after && w.Events[0].Body.Type() == dies {
+						died = true
+						return true
+					}
+					return false
+				}
+				d.begin(undoing())
+				events := d.play(over)
+				done := of[incident.StepFinished](events)
+				if sent != 1 || len(done) != 1 || done[0].Summary != "it leads" {
+					t.Errorf("asked for %d times, ended as %+v", sent, done)
+				}
+				for _, e := range events {
+					if _, ok := e.Body.(incident.StepFinished); ok && e.Time.Sub(asked) < 45*time.Second {
+						t.Errorf("said to be done %s after it was asked for", e.Time.Sub(asked))
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestATaskIsRemindedOfWhenItIsDueAndClosedByAFact(t *testing.T) {

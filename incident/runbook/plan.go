@@ -31,6 +31,13 @@ const (
 	Tell     Kind = "tell"     // informs an outside system; never holds anything up
 )
 
+// Finds says that a step of that kind is there to find out whether something is so: its
+// title says what, and not what was done.
+func (k Kind) Finds() bool { return k == Check || k.Repeats() }
+
+// Repeats says that a step of that kind goes on until it is so, or its time is up.
+func (k Kind) Repeats() bool { return k == Wait || k == Exercise }
+
 // Action is what the compiler has to know of an action of the catalogue.
 type Action struct {
 	Kind Kind

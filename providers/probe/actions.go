@@ -25,12 +25,13 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 		},
 		"probe.write": {
 			Action: runbook.Action{
-				Kind:   runbook.Wait,
+				Kind:   runbook.Exercise,
 				Proves: []incident.Trait{incident.AsUsers},
-				About:  "waits until an order can be written through the target's own address",
+				About:  "writes a synthetic order through the target's own address and reads it back",
 				Home:   "target",
 			},
-			Look:  p.Write,
+			Try:   p.Write,
+			Sends: sends,
 			Every: 5 * time.Second,
 		},
 		"probe.region": {
@@ -54,11 +55,12 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 		},
 		"probe.order": {
 			Action: runbook.Action{
-				Kind:   runbook.Wait,
+				Kind:   runbook.Exercise,
 				Proves: []incident.Trait{incident.AsUsers},
-				About:  "waits until an order can be written and read back through the public name",
+				About:  "writes a synthetic order through the public name and reads it back",
 			},
-			Look:  p.Order,
+			Try:   p.Order,
+			Sends: sends,
 			Every: 5 * time.Second,
 		},
 		"probe.watch": {

@@ -71,17 +71,31 @@ func (a address) in(port string) string {
 	return net.JoinHostPort(a.host, port)
 }
 
+// request is what is asked, wherever it is sent.
+type request struct {
+	method, path string
+	body         []byte
+	// key is the same for all sends of one order, so that whoever gets two of them
+	// writes one; see https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ .
+	key string
+}
+
+func get(path string) request { return request{method: http.MethodGet, path: path} }
+
 // send makes one request to u at a place.
-func (p *Probe) send(ctx context.Context, t site, method, u string, at address, body []byte) (reply, error) {
+func (p *Probe) send(ctx context.Context, t site, r request, u string, at address) (reply, error) {
 	ctx, cancel := p.clock.WithTimeout(ctx, patient, fmt.Errorf("no answer within %s", patient))
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, u, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, r.method, u, bytes.NewReader(r.body))
 	if err != nil {
 		return reply{}, &incident.Fault{Err: fmt.Errorf("make a request to %s: %w", u, err), Person: true, Hint: "correct the probe addresses in the settings"}
 	}
 	req.Header.Set("User-Agent", incident.Bot)
-	if body != nil {
+	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
 	}
 	if p.token != "" && strings.HasPrefix(req.URL.Path, t.Order) {
 		req.Header.Set("Authorization", "Bearer "+p.token)
@@ -124,10 +138,10 @@ func because(ctx context.Context, err error) error {
 
 // direct sends a request to a Region's own address, under the public name: what
 // users will send once they are moved there.
-func (p *Probe) direct(ctx context.Context, t site, r runbook.Region, method, path string, body []byte) (reply, error) {
-	own, err := url.Parse(r.Endpoint)
+func (p *Probe) direct(ctx context.Context, t site, region runbook.Region, r request) (reply, error) {
+	own, err := url.Parse(region.Endpoint)
 	if err != nil || own.Hostname() == "" {
-		return reply{}, &incident.Fault{Err: fmt.Errorf("%s has no usable endpoint: %q", r.Name, r.Endpoint), Person: true, Hint: "set the Region's endpoint in the settings"}
+		return reply{}, &incident.Fault{Err: fmt.Errorf("%s has no usable endpoint: %q", region.Name, region.Endpoint), Person: true, Hint: "set the Region's endpoint in the settings"}
 	}
 	public, err := url.Parse(t.Public)
 	if err != nil || public.Hostname() == "" {
@@ -140,11 +154,11 @@ func (p *Probe) direct(ctx context.Context, t site, r runbook.Region, method, pa
 	if port == "" {
 		port = "443"
 	}
-	return p.send(ctx, t, method, own.Scheme+"://"+public.Host+path, address{own.Hostname(), port}, body)
+	return p.send(ctx, t, r, own.Scheme+"://"+public.Host+r.path, address{own.Hostname(), port})
 }
 
 // public sends a request to the public name, where the zone's own servers say.
-func (p *Probe) public(ctx context.Context, t site, method, path string, body []byte) (reply, netip.Addr, error) {
+func (p *Probe) public(ctx context.Context, t site, r request) (reply, netip.Addr, error) {
 	u, err := url.Parse(t.Public)
 	if err != nil || u.Hostname() == "" {
 		return reply{}, netip.Addr{}, noPublic(t)
@@ -155,12 +169,12 @@ func (p *Probe) public(ctx context.Context, t site, method, path string, body []
 	}
 	var faults []error
 	for _, a := range addrs {
-		r, err := p.send(ctx, t, method, strings.TrimRight(t.Public, "/")+path, address{host: a.String()}, body)
+		back, err := p.send(ctx, t, r, strings.TrimRight(t.Public, "/")+r.path, address{host: a.String()})
 		if err == nil {
-			return r, a, nil
+			return back, a, nil
 		}
 		faults = append(faults, fmt.Errorf("%s: %w", a, err))
-		if method != http.MethodGet || ctx.Err() != nil {
+		if r.method != http.MethodGet || ctx.Err() != nil {
 			break // an order may have arrived although its answer did not
 		}
 	}
@@ -234,7 +248,7 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	faults := make([]error, in.Tries)
 	incident.Together(p.clock, in.Tries, func(i int) {
 		if faults[i] = p.clock.Sleep(ctx, time.Duration(i)*in.Every); faults[i] == nil {
-			replies[i], faults[i] = p.direct(ctx, t, source, http.MethodGet, services[i%len(services)].Health, nil)
+			replies[i], faults[i] = p.direct(ctx, t, source, get(services[i%len(services)].Health))
 		}
 	})
 	o := engine.Outcome{Evidence: map[string]string{"endpoint": source.Endpoint}}
@@ -305,7 +319,7 @@ func (p *Probe) page(ctx context.Context, c engine.Call, what, path string) (eng
 	}
 	target := c.Plan.Target
 	o := engine.Outcome{Evidence: map[string]string{"url": strings.TrimRight(t.Public, "/") + path}}
-	r, at, err := p.public(ctx, t, http.MethodGet, path, nil)
+	r, at, err := p.public(ctx, t, get(path))
 	if err != nil {
 		if hopeless(err) {
 			return o, false, err
@@ -355,18 +369,23 @@ func placed(body []byte) string {
 	return ""
 }
 
-type send func(method, path string, body []byte) (reply, error)
+// sends is how often one order is sent at the most before somebody is asked: every 5 s
+// for the 3 minutes that the shipped runbook gives it.
+const sends = 36
 
-// place posts a synthetic order and reads it back. Orders of one step carry one
-// reference, so that the shop can tell them from sales and from each other.
-func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, bool, error) {
+type send func(request) (reply, error)
+
+// place sends a synthetic order and reads it back. All sends of a step carry one
+// reference and one key: the shop can tell them from sales and from those of other
+// runs, and writes one order of them if it knows what the key is for.
+func (p *Probe) place(c engine.Call, n int, how string, send send) (engine.Outcome, bool, error) {
 	t, err := siteOf(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
 	target := c.Plan.Target
-	reference := fmt.Sprintf("%s/%s/%d", c.Incident, c.Step.ID, c.Attempt)
-	o := engine.Outcome{Evidence: map[string]string{"reference": reference}}
+	reference := fmt.Sprintf("%s/%s/%s", c.Incident, c.Step.ID, c.Token)
+	o := engine.Outcome{Evidence: map[string]string{"reference": reference, "send": fmt.Sprint(n)}}
 	body, err := json.Marshal(order{Test: true, Product: "test-product-001", Quantity: 1, Reference: reference})
 	if err != nil {
 		return o, false, &incident.Fault{Err: fmt.Errorf("write the synthetic order: %w", err), Person: true}
@@ -375,7 +394,7 @@ func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, boo
 		o.Summary = fmt.Sprintf("a synthetic order %s ", how) + fmt.Sprintf(format, args...)
 		return o, false, nil
 	}
-	r, err := send(http.MethodPost, t.Order, body)
+	r, err := send(request{method: http.MethodPost, path: t.Order, body: body, key: c.Token})
 	switch {
 	case hopeless(err):
 		return o, false, err
@@ -398,7 +417,7 @@ func (p *Probe) place(c engine.Call, how string, send send) (engine.Outcome, boo
 		return no("was taken without an id, so it cannot be read back")
 	}
 	o.Evidence["order"] = id
-	back, err := send(http.MethodGet, strings.TrimRight(t.Order, "/")+"/"+url.PathEscape(id), nil)
+	back, err := send(get(strings.TrimRight(t.Order, "/") + "/" + url.PathEscape(id)))
 	switch {
 	case err != nil:
 		return no("was taken as %s but reading it back got no answer: %s", id, oneLine(err))
@@ -423,27 +442,28 @@ func reason(body []byte) string {
 	return ": " + s
 }
 
-// Write waits until an order can be written and read back through the target's
-// own address, before any user is sent there.
-func (p *Probe) Write(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+// Write sends an order through the target's own address and reads it back, before any
+// user is sent there. It is the n-th send of that order.
+func (p *Probe) Write(ctx context.Context, c engine.Call, n int) (engine.Outcome, bool, error) {
 	t, err := siteOf(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	return p.place(c, "through "+c.Plan.Target.Endpoint, func(method, path string, body []byte) (reply, error) {
-		return p.direct(ctx, t, c.Plan.Target, method, path, body)
+	return p.place(c, n, "through "+c.Plan.Target.Endpoint, func(r request) (reply, error) {
+		return p.direct(ctx, t, c.Plan.Target, r)
 	})
 }
 
-// Order waits until an order can be written and read back through the public name.
-func (p *Probe) Order(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+// Order sends an order through the public name and reads it back. It is the n-th send
+// of that order.
+func (p *Probe) Order(ctx context.Context, c engine.Call, n int) (engine.Outcome, bool, error) {
 	t, err := siteOf(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	return p.place(c, "through "+t.Public, func(method, path string, body []byte) (reply, error) {
-		r, _, err := p.public(ctx, t, method, path, body)
-		return r, err
+	return p.place(c, n, "through "+t.Public, func(r request) (reply, error) {
+		back, _, err := p.public(ctx, t, r)
+		return back, err
 	})
 }
 
@@ -488,7 +508,7 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 			}
 		}
 		s := services[i%len(services)]
-		r, at, err := p.public(ctx, t, http.MethodGet, s.Health, nil)
+		r, at, err := p.public(ctx, t, get(s.Health))
 		switch {
 		case hopeless(err):
 			return o, false, err

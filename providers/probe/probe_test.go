@@ -90,7 +90,7 @@ func TestARequestGoesToTheRegionUnderThePublicName(t *testing.T) {
 		}
 		_, _ = w.Write([]byte(`{"id":"syn-1"}`))
 	})
-	o, ok, err := s.probe("t0ken").Write(t.Context(), call(t, struct{}{}))
+	o, ok, err := s.probe("t0ken").Write(t.Context(), call(t, struct{}{}), 1)
 	if err != nil || !ok {
 		t.Fatalf("%t %q %v", ok, o.Summary, err)
 	}
@@ -133,7 +133,7 @@ func TestAnOrderThatIsNotWrittenAndReadBackIsNone(t *testing.T) {
 		}, "an unknown Region"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, ok, err := open(t, c.handle).probe("").Write(t.Context(), call(t, struct{}{}))
+			o, ok, err := open(t, c.handle).probe("").Write(t.Context(), call(t, struct{}{}), 1)
 			if ok || err != nil || !strings.Contains(o.Summary, c.says) {
 				t.Errorf("%t %q %v", ok, o.Summary, err)
 			}
@@ -143,7 +143,7 @@ func TestAnOrderThatIsNotWrittenAndReadBackIsNone(t *testing.T) {
 
 func TestATokenThatIsNotTakenIsAPersonsMatter(t *testing.T) {
 	s := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-	_, ok, err := s.probe("s3cret").Write(t.Context(), call(t, struct{}{}))
+	_, ok, err := s.probe("s3cret").Write(t.Context(), call(t, struct{}{}), 1)
 	if f := incident.FaultOf(err); ok || err == nil || !f.Person || f.Hint == "" || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%t %v", ok, err)
 	}
