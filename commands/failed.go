@@ -102,7 +102,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		st := s.Step(step)
 		about := text.Format("%v stopped: %v", text.Heading("%s", title(p, step)), text.Quote(text.Shorten(st.Failure.Error, 500)))
-		if st.Intended != nil || st.Failure.Maybe {
+		if st.Intended != nil || st.Failure.MayHaveHappened {
 			about = about.Add("\nIt may have happened all the same.")
 		}
 		f = &Form{

@@ -298,7 +298,7 @@ func playStopped(t *testing.T, tr *transcript) {
 	tr.says(alice, "retry warm-cache")
 	tr.says(dave, "resume")
 	tr.says(alice, "resume")
-	r.bot(incident.StepFailed{Step: "warm-cache", Attempt: 1, Error: "timeout\n*behind* the proxy", Maybe: true})
+	r.bot(incident.StepFailed{Step: "warm-cache", Attempt: 1, Error: "timeout\n*behind* the proxy", MayHaveHappened: true})
 	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
 	tr.says(mallory, "status")
 	tr.says(alice, "help")

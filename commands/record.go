@@ -171,7 +171,7 @@ func (c *Commands) tell(b incident.Body) string {
 		for _, more := range []struct {
 			is   bool
 			word string
-		}{{b.Unknown, "unknown"}, {b.Advice, "advice"}, {b.Maybe, "may have happened"}} {
+		}{{b.Unknown, "unknown"}, {b.Advice, "advice"}, {b.MayHaveHappened, "may have happened"}} {
 			if more.is {
 				say += ", " + more.word
 			}

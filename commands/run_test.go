@@ -298,7 +298,7 @@ func TestAbortAfterPromotionNamesTheWayOn(t *testing.T) {
 	for name, bodies := range map[string][]incident.Body{
 		"done":     {intended, incident.StepFinished{Step: "promote-database", Attempt: 1, Changed: true}},
 		"intended": {intended},
-		"maybe":    {intended, incident.StepFailed{Step: "promote-database", Attempt: 1, Maybe: true, Error: "timeout"}},
+		"maybe":    {intended, incident.StepFailed{Step: "promote-database", Attempt: 1, MayHaveHappened: true, Error: "timeout"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := promoting(t)
@@ -479,7 +479,7 @@ func TestAbortNamesTheValuesThatWereReplaced(t *testing.T) {
 	r := gone(t)
 	r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1},
 		incident.ChangeIntended{Step: "scale-up", Action: "kube.scale", Attempt: 1, Before: "2 replicas, autoscaler from 2 to 10"},
-		incident.StepFailed{Step: "scale-up", Attempt: 1, Maybe: true, Error: "timeout"},
+		incident.StepFailed{Step: "scale-up", Attempt: 1, MayHaveHappened: true, Error: "timeout"},
 		incident.StepStarted{Step: "scale-up", Attempt: 2},
 		incident.ChangeIntended{Step: "scale-up", Action: "kube.scale", Attempt: 2, Before: "2 replicas, autoscaler from 6 to 10"},
 		incident.StepFinished{Step: "scale-up", Attempt: 2, Changed: true})

@@ -130,9 +130,9 @@ type StepStarted struct {
 	Step    string `json:"step"`
 	Action  string `json:"action"`
 	Attempt int    `json:"attempt"`
-	// Aside: no other step waits for it and its failure is only shown, so while
+	// NonBlocking: no other step waits for it and its failure is only shown, so while
 	// it runs alone a person may well be what is waited for.
-	Aside bool `json:"aside,omitempty"`
+	NonBlocking bool `json:"non_blocking,omitempty"`
 }
 
 // StepsExpanded: a list that a step found at run time is the list of what a group
@@ -274,15 +274,15 @@ type StepFailed struct {
 	Attempt int    `json:"attempt"`
 	Error   string `json:"error"`
 	Hint    string `json:"hint,omitempty"`
-	// Maybe: the change may have happened all the same.
-	Maybe bool `json:"maybe,omitempty"`
+	// MayHaveHappened: the change may have happened all the same.
+	MayHaveHappened bool `json:"may_have_happened,omitempty"`
 	// Unknown: it could not be found out, as opposed to found wanting.
 	Unknown bool `json:"unknown,omitempty"`
 	Advice  bool `json:"advice,omitempty"`
-	// Gone is the step whose change this one waited for and which will not come
+	// WillNotCome is the step whose change this one waited for and which will not come
 	// about any more: it can be asked for again.
-	Gone     string            `json:"gone,omitempty"`
-	Evidence map[string]string `json:"evidence,omitempty"`
+	WillNotCome string            `json:"will_not_come,omitempty"`
+	Evidence    map[string]string `json:"evidence,omitempty"`
 	Measured
 }
 

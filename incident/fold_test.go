@@ -60,7 +60,7 @@ func TestHowFarAStepHasCome(t *testing.T) {
 		{"stopped, it has failed", []at{{0, Bot, started("dns", 1)}, {1, Bot, intended}, {2, Bot, StepFailed{Step: "dns"}}}, Failed, 0, false},
 		{
 			"stopped with its change perhaps made, it has failed and the change is remembered",
-			[]at{{0, Bot, started("dns", 1)}, {1, Bot, intended}, {2, Bot, StepFailed{Step: "dns", Maybe: true}}},
+			[]at{{0, Bot, started("dns", 1)}, {1, Bot, intended}, {2, Bot, StepFailed{Step: "dns", MayHaveHappened: true}}},
 			Failed, 0, true,
 		},
 		{"failed as advice, it is only shown", []at{{0, Bot, started("dns", 1)}, {1, Bot, StepFailed{Step: "dns", Advice: true}}}, Advised, 0, false},
@@ -291,7 +291,7 @@ func TestWhoAskedForAStepMayNotApproveIt(t *testing.T) {
 
 func TestHowLongOnlyAPersonWasWaitedFor(t *testing.T) {
 	ask, yes := asked("q1", AskGo, "go"), given("q1", AskGo, "go", "go")
-	beside := StepStarted{Step: "page", Attempt: 1, Aside: true}
+	beside := StepStarted{Step: "page", Attempt: 1, NonBlocking: true}
 	for _, c := range []struct {
 		claim    string
 		happened []at
@@ -313,8 +313,8 @@ func TestHowLongOnlyAPersonWasWaitedFor(t *testing.T) {
 			},
 			4,
 		},
-		{"a step aside does not hide that a person is waited for", []at{{0, Bot, ask}, {0, Bot, beside}, {4, Bot, StepFinished{Step: "page"}}, {7, "alice", yes}}, 7},
-		{"a step begun again aside no longer hides it", []at{{0, Bot, started("page", 1)}, {1, Bot, ask}, {2, Bot, beside}, {7, "alice", yes}}, 5},
+		{"a step that blocks nothing does not hide that a person is waited for", []at{{0, Bot, ask}, {0, Bot, beside}, {4, Bot, StepFinished{Step: "page"}}, {7, "alice", yes}}, 7},
+		{"a step begun again that blocks nothing no longer hides it", []at{{0, Bot, started("page", 1)}, {1, Bot, ask}, {2, Bot, beside}, {7, "alice", yes}}, 5},
 		{
 			"a step asked about while it ran hides nothing",
 			[]at{{0, Bot, started("promote", 1)}, {1, Bot, asked("q2", AskApprove, "promote")}, {7, "bob", given("q2", AskApprove, "promote", "approve")}},
@@ -349,7 +349,7 @@ func TestWhatTheRunChanged(t *testing.T) {
 		at{3, Bot, StepFinished{Step: "scale-b", Changed: true}}, at{3, Bot, StepFinished{Step: "scale-a", Changed: true}},
 		at{4, Bot, started("there-already", 1)}, at{4, Bot, StepFinished{Step: "there-already", Already: true}},
 		at{5, Bot, started("throttled", 1)}, at{5, Bot, ChangeIntended{Step: "throttled"}}, at{5, Bot, StepFailed{Step: "throttled"}},
-		at{6, Bot, started("lost", 1)}, at{6, Bot, ChangeIntended{Step: "lost"}}, at{7, Bot, StepFailed{Step: "lost", Maybe: true}},
+		at{6, Bot, started("lost", 1)}, at{6, Bot, ChangeIntended{Step: "lost"}}, at{7, Bot, StepFailed{Step: "lost", MayHaveHappened: true}},
 		at{8, Bot, started("cache", 1)}, at{8, Bot, ChangeIntended{Step: "cache"}},
 	)
 	var got []string
@@ -477,11 +477,11 @@ func anything(r *rand.Rand, n int) []Event {
 		now = now.Add(time.Duration(r.IntN(90)) * time.Second)
 		step, question := pick(steps), fmt.Sprintf("q%d", 1+r.IntN(seq))
 		all := []Body{
-			StepStarted{Step: step, Action: "t.change", Attempt: 1 + r.IntN(3), Aside: r.IntN(3) == 0},
+			StepStarted{Step: step, Action: "t.change", Attempt: 1 + r.IntN(3), NonBlocking: r.IntN(3) == 0},
 			StepStarted{Step: step, Action: "t.change", Attempt: 1},
 			ChangeIntended{Step: step, Action: "t.change", Attempt: 1, Until: now},
 			StepFinished{Step: step, Changed: r.IntN(2) == 0, Evidence: map[string]string{"lag": "0.4 s"}},
-			StepFailed{Step: step, Error: "no", Maybe: r.IntN(2) == 0, Advice: r.IntN(2) == 0},
+			StepFailed{Step: step, Error: "no", MayHaveHappened: r.IntN(2) == 0, Advice: r.IntN(2) == 0},
 			StepSkipped{Step: step, Reason: "by hand"},
 			StepRetried{Step: step},
 			ApprovalAsked{Question: fmt.Sprintf("q%d", seq), Kind: kinds[r.IntN(3)], Step: step, Failed: []string{step}},
@@ -577,7 +577,7 @@ func TestWhatHoldsAfterEveryEvent(t *testing.T) {
 			s.Apply(e)
 			running := 0
 			for _, st := range s.Steps {
-				if st.Status == Running && !st.aside {
+				if st.Status == Running && !st.nonBlocking {
 					running++
 				}
 			}

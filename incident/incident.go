@@ -74,21 +74,21 @@ var (
 	ErrLeaseHeld = errors.New("another replica holds the lease")
 )
 
-// Fault is an error that answers the three questions that the engine asks:
+// CallError is an error that answers the three questions that the engine asks:
 // may I try again by myself, must a person decide, may it have happened anyway.
 // Adapters make them, in one place for each system; policy stays in the engine.
-type Fault struct {
+type CallError struct {
 	Err error
 	// Retry: the same call may be sent again without asking anybody. Never set
 	// on a change whose outcome is unknown.
 	Retry bool
-	// Maybe: the change may have happened although the call failed.
-	Maybe bool
-	// Person: trying again will not help; somebody has to do or decide something.
-	Person bool
-	// No: it is known how things are, and waiting will not make them so. Without
+	// Unknown: the change may have happened although the call failed.
+	Unknown bool
+	// NeedsPerson: trying again will not help; somebody has to do or decide something.
+	NeedsPerson bool
+	// Definite: it is known how things are, and waiting will not make them so. Without
 	// it an error means that it could not be found out.
-	No bool
+	Definite bool
 	// After is how long the other side asked to wait; 0 when it did not.
 	After time.Duration
 	// Hint says what a person can do about it; may be empty.
@@ -96,16 +96,16 @@ type Fault struct {
 }
 
 // Error is the text of the error inside.
-func (f *Fault) Error() string { return f.Err.Error() }
+func (f *CallError) Error() string { return f.Err.Error() }
 
 // Unwrap returns the error inside.
-func (f *Fault) Unwrap() error { return f.Err }
+func (f *CallError) Unwrap() error { return f.Err }
 
-// FaultOf finds the Fault in err. An error that nobody sorted may have happened
+// CallErrorOf finds the Fault in err. An error that nobody sorted may have happened
 // and must be decided by a person: the careful answer.
-func FaultOf(err error) *Fault {
-	if f, ok := errors.AsType[*Fault](err); ok {
+func CallErrorOf(err error) *CallError {
+	if f, ok := errors.AsType[*CallError](err); ok {
 		return f
 	}
-	return &Fault{Err: err, Maybe: true, Person: true}
+	return &CallError{Err: err, Unknown: true, NeedsPerson: true}
 }

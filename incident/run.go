@@ -59,11 +59,11 @@ type Run struct {
 	Sent map[string]int
 
 	// Waited is how long nothing but a person was waited for.
-	Waited  time.Duration
-	running int
-	last    time.Time // of its events
-	traits  map[string][]Trait
-	doubted time.Time // when a look at what users get failed last
+	Waited          time.Duration
+	running         int
+	last            time.Time // of its events
+	traits          map[string][]Trait
+	lastUserFailure time.Time // when a look at what users get failed last
 }
 
 // RunPlan is the frozen plan of a run: a runbook.Plan as JSON.
@@ -119,7 +119,7 @@ type StepState struct {
 	Progress   *JobProgressed
 	ProgressAt time.Time
 
-	aside bool
+	nonBlocking bool
 }
 
 // Question is one that was put to people.
@@ -223,7 +223,7 @@ func (r *Run) ServedAt() time.Time {
 			seen = st.Ended
 		}
 	}
-	if seen.IsZero() || r.doubted.After(seen) {
+	if seen.IsZero() || r.lastUserFailure.After(seen) {
 		return r.MitigatedAt
 	}
 	return seen
@@ -286,11 +286,11 @@ func (r *Run) step(id, action string) *StepState {
 }
 
 func (r *Run) status(st *StepState, to Status) {
-	if st.Status == Running && !st.aside {
+	if st.Status == Running && !st.nonBlocking {
 		r.running--
 	}
 	st.Status = to
-	if to == Running && !st.aside {
+	if to == Running && !st.nonBlocking {
 		r.running++
 	}
 }
@@ -355,7 +355,7 @@ func (r *Run) applyStep(e Event) {
 	case StepStarted:
 		st := r.step(b.Step, b.Action)
 		r.status(st, Pending)
-		st.aside = b.Aside
+		st.nonBlocking = b.NonBlocking
 		r.status(st, Running)
 		st.Attempt, st.Started, st.Ended = b.Attempt, e.Time, time.Time{}
 		st.Job, st.Progress = nil, nil
@@ -401,10 +401,10 @@ func (r *Run) applyStep(e Event) {
 		if b.Advice {
 			r.status(st, Advised)
 		} else if r.Shows(b.Step, AsUsers) {
-			r.doubted = e.Time
+			r.lastUserFailure = e.Time
 		}
 		st.Ended, st.Failure = e.Time, b
-		if !b.Maybe {
+		if !b.MayHaveHappened {
 			st.Intended = nil
 		}
 	case StepSkipped:

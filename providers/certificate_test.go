@@ -123,8 +123,8 @@ func TestTheCertificateIsJudged(t *testing.T) {
 			o, ok, err := a.Look(t.Context(), call)
 			said := o.Summary
 			if c.verdict == incident.Unsure {
-				f := incident.FaultOf(err)
-				if err == nil || !f.Person || f.Maybe || f.Hint == "" {
+				f := incident.CallErrorOf(err)
+				if err == nil || !f.NeedsPerson || f.Unknown || f.Hint == "" {
 					t.Fatalf("%q %v: %+v", said, err, f)
 				}
 				said = err.Error()
@@ -212,15 +212,15 @@ func TestACertificateThatCannotBeReadIsUnknown(t *testing.T) {
 					t.Fatal(err)
 				}
 				o, ok, err := w.looked(t, "certificate")
-				f := incident.FaultOf(err)
-				if err == nil || ok || f.Maybe {
+				f := incident.CallErrorOf(err)
+				if err == nil || ok || f.Unknown {
 					t.Errorf("%s with %s: %t %q %v", operation, kind, ok, o.Summary, err)
 					continue
 				}
 				if !strings.Contains(err.Error(), operation) || !strings.Contains(err.Error(), west) {
 					t.Errorf("%s with %s does not say what was asked, and where: %v", operation, kind, err)
 				}
-				if kind == sim.Deny && (!f.Person || f.Hint == "") {
+				if kind == sim.Deny && (!f.NeedsPerson || f.Hint == "") {
 					t.Errorf("%s denied: nobody is told what to do: %v", operation, err)
 				}
 			}
@@ -235,12 +235,12 @@ func TestACertificateThatCannotBeReadIsUnknown(t *testing.T) {
 	}
 	w = newWorld(t)
 	w.change(t, func(s *sim.State) { clear(s.Regions[west].Certificates) })
-	if _, ok, err := w.looked(t, "certificate"); ok || err == nil || !incident.FaultOf(err).Person || !strings.Contains(err.Error(), "Could not find certificate") {
+	if _, ok, err := w.looked(t, "certificate"); ok || err == nil || !incident.CallErrorOf(err).NeedsPerson || !strings.Contains(err.Error(), "Could not find certificate") {
 		t.Errorf("deleted in between: %t %v", ok, err)
 	}
 	a, c := w.call(t, "certificate")
 	c.Step.With = []byte(`{"min_days":-1}`)
-	if _, ok, err := a.Look(t.Context(), c); ok || err == nil || !incident.FaultOf(err).Person {
+	if _, ok, err := a.Look(t.Context(), c); ok || err == nil || !incident.CallErrorOf(err).NeedsPerson {
 		t.Errorf("min_days below zero: %t %v", ok, err)
 	}
 }

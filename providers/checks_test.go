@@ -184,11 +184,11 @@ func TestACheckThatCannotSeePassesNothing(t *testing.T) {
 				t.Errorf("%s with %s: %t %q", step, kind, ok, o.Summary)
 				continue
 			}
-			f := incident.FaultOf(err)
-			if f.Maybe {
+			f := incident.CallErrorOf(err)
+			if f.Unknown {
 				t.Errorf("%s with %s: a read that may have happened: %v", step, kind, err)
 			}
-			if kind == sim.Deny && (!f.Person || f.Hint == "") {
+			if kind == sim.Deny && (!f.NeedsPerson || f.Hint == "") {
 				t.Errorf("%s denied: nobody is told what to do: %v", step, err)
 			}
 		}
@@ -238,7 +238,7 @@ func TestALagThatIsNoLongerReportedIsUnknownAndNotNothing(t *testing.T) {
 		}
 	}
 	_, ok, err := w.looked(t, "replication-lag")
-	if ok || err == nil || !incident.FaultOf(err).Person || incident.FaultOf(err).Hint == "" {
+	if ok || err == nil || !incident.CallErrorOf(err).NeedsPerson || incident.CallErrorOf(err).Hint == "" {
 		t.Fatalf("%t %v", ok, err)
 	}
 	for _, part := range []string{"unknown", "last good value", "10 min ago"} {
@@ -302,7 +302,7 @@ func TestAConnectionThatAWSDoesNotTellIsUnknown(t *testing.T) {
 	w.change(t, func(s *sim.State) { member(s).Sync = "" })
 	a, c := w.call(t, "standby-database")
 	o, ok, err := a.Look(t.Context(), c)
-	if ok || err == nil || !strings.Contains(err.Error(), "AWS does not tell whether ecommerce-secondary in us-west-2 is connected") || incident.FaultOf(err).Hint == "" {
+	if ok || err == nil || !strings.Contains(err.Error(), "AWS does not tell whether ecommerce-secondary in us-west-2 is connected") || incident.CallErrorOf(err).Hint == "" {
 		t.Errorf("%t %q %v", ok, o.Summary, err)
 	}
 	c.Plan.Mode = "unplanned"
@@ -340,8 +340,8 @@ func TestAMaximumThatIsTooLowIsSaidBeforeAnythingChanges(t *testing.T) {
 	w := newWorld(t)
 	w.change(t, func(s *sim.State) { s.Regions[west].HPAs["order-service"].Spec.MaxReplicas = 4 })
 	_, _, err := w.looked(t, "scale/order-service")
-	f := incident.FaultOf(err)
-	if err == nil || !f.Person || !strings.Contains(f.Hint, "maxReplicas") || !strings.Contains(err.Error(), "allows 4") {
+	f := incident.CallErrorOf(err)
+	if err == nil || !f.NeedsPerson || !strings.Contains(f.Hint, "maxReplicas") || !strings.Contains(err.Error(), "allows 4") {
 		t.Errorf("%v, hint %q", err, f.Hint)
 	}
 	if n := w.applied(); len(n) != 0 {
@@ -393,7 +393,7 @@ func TestPodsThatFindNoRoomAreExplained(t *testing.T) {
 	rolled, first := w.call(t, "rolled-out/order-service")
 	w.wait(t, 11*time.Minute)
 	_, _, err = rolled.Look(t.Context(), first)
-	if f := incident.FaultOf(err); err == nil || !f.Person || !f.No {
+	if f := incident.CallErrorOf(err); err == nil || !f.NeedsPerson || !f.Definite {
 		t.Errorf("past its deadline it has to be a person's, and a clear no: %v", err)
 	}
 	if _, _, err = w.looked(t, "rolled-out/order-service"); err != nil {
@@ -456,7 +456,7 @@ func TestAVersionThatMovedIsShownToAPerson(t *testing.T) {
 		return nil
 	})
 	_, err := a.Do(t.Context(), c)
-	if f := incident.FaultOf(err); err == nil || !f.Person || f.Maybe || f.Retry {
+	if f := incident.CallErrorOf(err); err == nil || !f.NeedsPerson || f.Unknown || f.Retry {
 		t.Errorf("%v: %+v", err, f)
 	}
 	if w.Applied("UpdateHealthCheck") != 0 {
@@ -474,7 +474,7 @@ func TestAPromotionOfTheOtherKindOrToAnotherPlaceIsNotOurs(t *testing.T) {
 			w := newWorld(t)
 			w.change(t, func(s *sim.State) { f.Due = s.At.Add(time.Hour); s.Database.Failover = f })
 			o, there, err := w.looked(t, "switch-database")
-			if err == nil || there || !incident.FaultOf(err).Person {
+			if err == nil || there || !incident.CallErrorOf(err).NeedsPerson {
 				t.Errorf("%t %q %v", there, o.Summary, err)
 			}
 		})

@@ -141,7 +141,7 @@ func TestAnExerciseSaysWhatBecameOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, ok, err = a.Try(t.Context(), c, 2)
-	if f := incident.FaultOf(err); ok || err == nil || !f.Person || f.Hint == "" {
+	if f := incident.CallErrorOf(err); ok || err == nil || !f.NeedsPerson || f.Hint == "" {
 		t.Errorf("%t %v", ok, err)
 	}
 	if got := w.orders(t); len(got) != 0 {

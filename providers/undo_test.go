@@ -169,7 +169,7 @@ func TestACacheIsNotTakenBackToASideThatDoesNotFollow(t *testing.T) {
 			t.Errorf("it does not say %q: %+v", part, failure)
 		}
 	}
-	if !strings.Contains(failure.Hint, "ecommerce-cache-us-west-2 in us-west-2 stays the primary") || failure.Maybe {
+	if !strings.Contains(failure.Hint, "ecommerce-cache-us-west-2 in us-west-2 stays the primary") || failure.MayHaveHappened {
 		t.Errorf("told as %+v", failure)
 	}
 	if n := w.Applied("FailoverGlobalReplicationGroup"); n != 1 {
@@ -231,8 +231,8 @@ func TestWhatIsTakenBackIsOnlyWhatWasSeen(t *testing.T) {
 			was := w.Applied(c.operation)
 			a, call := w.call(t, c.step)
 			_, err := a.Undo.Do(t.Context(), call, prior)
-			if f := incident.FaultOf(err); err == nil || f.Maybe || f.Retry != c.retry || f.Person == c.retry || f.Hint == "" || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v: retry %t, maybe %t, person %t", err, f.Retry, f.Maybe, f.Person)
+			if f := incident.CallErrorOf(err); err == nil || f.Unknown || f.Retry != c.retry || f.NeedsPerson == c.retry || f.Hint == "" || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v: retry %t, maybe %t, person %t", err, f.Retry, f.Unknown, f.NeedsPerson)
 			}
 			if n := w.Applied(c.operation); n != was {
 				t.Errorf("%s was applied %d times more", c.operation, n-was)

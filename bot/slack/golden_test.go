@@ -169,7 +169,7 @@ func TestWaitingForPeopleIsCountedAsTheRecordCountsIt(t *testing.T) {
 		{"a question stands and nothing runs", func() {}, time.Minute},
 		{"a step runs that something waits for", func() { s.add(0, incident.Bot, incident.StepStarted{Step: "dns", Attempt: 1}) }, 0},
 		{"only a step runs that nothing waits for", func() {
-			s.add(0, incident.Bot, incident.StepFinished{Step: "dns", Attempt: 1}, incident.StepStarted{Step: "s3", Attempt: 2, Aside: true})
+			s.add(0, incident.Bot, incident.StepFinished{Step: "dns", Attempt: 1}, incident.StepStarted{Step: "s3", Attempt: 2, NonBlocking: true})
 		}, time.Minute},
 		{"no question stands", func() { s.retried() }, 0},
 		{"the run is paused", func() { s.add(0, "UALICE", incident.RunPaused{}) }, time.Minute},
@@ -187,7 +187,7 @@ func TestWaitingForPeopleIsCountedAsTheRecordCountsIt(t *testing.T) {
 func watching() *story {
 	s := newStory("unplanned")
 	for _, id := range []string{"view-here", "view-dns", "view-standby", "agreed", "nodes"} {
-		s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, Aside: strings.HasPrefix(id, "view")})
+		s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, NonBlocking: strings.HasPrefix(id, "view")})
 	}
 	return s.add(6*time.Second, incident.Bot, incident.StepFinished{Step: "view-here", Attempt: 1, Summary: "6 of 6 requests got no answer"})
 }

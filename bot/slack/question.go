@@ -166,7 +166,7 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
 	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
-	w.Maybe, w.Missing = f.Maybe, f.Unknown
+	w.Maybe, w.Missing = f.MayHaveHappened, f.Unknown
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
 		facts = append(facts, lineOf(k, 40)+" "+lineOf(f.Evidence[k], 100))

@@ -127,7 +127,7 @@ func (s *story) readiness() *story {
 		incident.RunTaken{Holder: "a", Token: 1}, incident.StepStarted{Step: "nodes", Attempt: 1}, incident.StepStarted{Step: "backup", Attempt: 1}, incident.StepStarted{Step: "s3", Attempt: 1})
 	if s.views {
 		for _, id := range []string{"view-here", "view-dns", "view-standby", "agreed"} {
-			s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, Aside: id != "agreed"})
+			s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, NonBlocking: id != "agreed"})
 		}
 		s.add(12*time.Second, incident.Bot,
 			incident.StepFinished{Step: "view-here", Attempt: 1, Summary: "6 of 6 requests got no answer"},
@@ -157,7 +157,7 @@ func (s *story) gone() *story {
 func (s *story) scaleFails() *story {
 	s.add(30*time.Second, incident.Bot, incident.StepFinished{Step: "scale/order-service", Attempt: 1, Summary: "order-service has 6 of 6", Changed: true})
 	return s.add(10*time.Second, incident.Bot,
-		incident.StepFailed{Step: "scale/payment-service", Attempt: 1, Error: "FailedScheduling, insufficient cpu on 6 of 6 nodes", Hint: "add capacity", Maybe: true, Evidence: map[string]string{"pending": "2 of 4", "last event": "20 s ago"}},
+		incident.StepFailed{Step: "scale/payment-service", Attempt: 1, Error: "FailedScheduling, insufficient cpu on 6 of 6 nodes", Hint: "add capacity", MayHaveHappened: true, Evidence: map[string]string{"pending": "2 of 4", "last event": "20 s ago"}},
 		incident.ApprovalAsked{Question: failedID, Kind: incident.AskFailed, Step: "scale/payment-service", Title: "Scale up payment-service stopped", Role: "commander", Failed: []string{"scale/payment-service"}})
 }
 

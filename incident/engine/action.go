@@ -142,7 +142,7 @@ func (c Call) With(v any) error {
 	d := json.NewDecoder(bytes.NewReader(c.Step.With))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return &incident.Fault{Person: true, Err: fmt.Errorf("read the input of step %s: %w", c.Step.ID, err)}
+		return &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("read the input of step %s: %w", c.Step.ID, err)}
 	}
 	return nil
 }

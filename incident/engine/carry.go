@@ -74,24 +74,24 @@ func (r *run) carry(ctx context.Context, step runbook.Step) error {
 	}
 	w.former, w.again = st.Intended, st.Again
 	if !ok && step.Kind != runbook.Go && step.Kind != runbook.Ask { // those are people's
-		return w.fail(ctx, &incident.Fault{
-			Err:    fmt.Errorf("this version has no action %q", step.Uses),
-			Hint:   "run a version that has it, or go on without the step",
-			Person: true,
+		return w.fail(ctx, &incident.CallError{
+			Err:         fmt.Errorf("this version has no action %q", step.Uses),
+			Hint:        "run a version that has it, or go on without the step",
+			NeedsPerson: true,
 		}, Outcome{}, false)
 	}
 	if step.Undoes != "" {
 		if action.Undo == nil {
-			return w.fail(ctx, &incident.Fault{
-				Err: fmt.Errorf("this version cannot take back what %s did", step.Uses), Person: true,
+			return w.fail(ctx, &incident.CallError{
+				Err: fmt.Errorf("this version cannot take back what %s did", step.Uses), NeedsPerson: true,
 				Hint: "take it back by hand: " + step.Undo,
 			}, Outcome{}, false)
 		}
 		w.action = action.takingBack(step.Prior)
 	}
 	if !w.action.carries(step.Kind) {
-		return w.fail(ctx, &incident.Fault{
-			Err: fmt.Errorf("this version has no %s %q: it does that in another way", step.Kind, step.Uses), Person: true,
+		return w.fail(ctx, &incident.CallError{
+			Err: fmt.Errorf("this version has no %s %q: it does that in another way", step.Kind, step.Uses), NeedsPerson: true,
 			Hint: "run the version that the run was begun with, or go on without the step",
 		}, Outcome{}, w.former != nil)
 	}
@@ -152,13 +152,13 @@ func (w *work) started(ctx context.Context) error {
 			return incident.Write{}, errStop
 		}
 		return w.write(incident.StepStarted{
-			Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt, Aside: w.aside(),
+			Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt, NonBlocking: w.nonBlocking(),
 		}), nil
 	})
 }
 
-// aside says that nothing waits for the step and that its failure is only shown.
-func (w *work) aside() bool {
+// nonBlocking says that nothing waits for the step and that its failure is only shown.
+func (w *work) nonBlocking() bool {
 	if w.step.Gate != runbook.Advice && w.step.Kind != runbook.Tell {
 		return false
 	}
@@ -184,12 +184,12 @@ func (w *work) fail(ctx context.Context, err error, o Outcome, unknown bool) err
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // we are leaving; whoever comes next finds out
 	}
-	f := incident.FaultOf(err)
+	f := incident.CallErrorOf(err)
 	return w.append(ctx, incident.StepFailed{
 		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
-		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence, Measured: o.Measured, Gone: w.gone(o),
-		Maybe:  unknown && w.step.Kind == runbook.Change && w.former != nil,
-		Advice: w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell,
+		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence, Measured: o.Measured, WillNotCome: w.gone(o),
+		MayHaveHappened: unknown && w.step.Kind == runbook.Change && w.former != nil,
+		Advice:          w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell,
 	})
 }
 
@@ -260,8 +260,8 @@ func (w *work) wait(ctx context.Context) error {
 			return w.finish(ctx, o, false, false)
 		case err == nil && o.Gone:
 			return w.fail(ctx, errors.New(o.Summary), o, false)
-		case err != nil && incident.FaultOf(err).Person && isFault(err):
-			return w.fail(ctx, err, o, !incident.FaultOf(err).No)
+		case err != nil && incident.CallErrorOf(err).NeedsPerson && isFault(err):
+			return w.fail(ctx, err, o, !incident.CallErrorOf(err).Definite)
 		case !w.Clock.Now().Add(every).Before(end):
 			if err != nil {
 				return w.fail(ctx, fmt.Errorf("not known after %s: %w", w.step.Timeout, err), o, true)
@@ -278,7 +278,7 @@ func (w *work) wait(ctx context.Context) error {
 }
 
 func isFault(err error) bool {
-	var f *incident.Fault
+	var f *incident.CallError
 	return errors.As(err, &f)
 }
 
@@ -301,9 +301,9 @@ func (w *work) tell(ctx context.Context) error {
 		if err == nil {
 			return w.finish(ctx, o, false, false)
 		}
-		f := incident.FaultOf(err)
+		f := incident.CallErrorOf(err)
 		if !f.Retry || try == tries || ctx.Err() != nil {
-			return w.fail(ctx, err, o, f.Maybe)
+			return w.fail(ctx, err, o, f.Unknown)
 		}
 		if err := w.Clock.Sleep(ctx, backoff(try, f)); err != nil {
 			return err
@@ -312,7 +312,7 @@ func (w *work) tell(ctx context.Context) error {
 }
 
 // backoff is what the other side asked for, up to a minute, or 1, 2, 4, ... seconds.
-func backoff(try int, f *incident.Fault) time.Duration {
+func backoff(try int, f *incident.CallError) time.Duration {
 	if f.After > 0 {
 		return min(f.After, time.Minute)
 	}

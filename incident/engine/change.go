@@ -53,8 +53,8 @@ func (w *work) attempt(ctx context.Context) error {
 		if err == nil {
 			return w.keep(ctx, func(ctx context.Context) error { return w.finish(ctx, o, true, false) })
 		}
-		f := incident.FaultOf(err)
-		if f.Maybe {
+		f := incident.CallErrorOf(err)
+		if f.Unknown {
 			w.log.Warn().Err(err).Str("step", w.step.ID).Msg("the change may have happened; looking")
 			w.answer = err
 			return w.pickUp(ctx)
@@ -73,7 +73,7 @@ func (w *work) attempt(ctx context.Context) error {
 }
 
 // known says of the error of a look that it is known how things are.
-func known(err error) bool { return isFault(err) && incident.FaultOf(err).No }
+func known(err error) bool { return isFault(err) && incident.CallErrorOf(err).Definite }
 
 // missed writes down that nothing is under way any more.
 func (w *work) missed(ctx context.Context, why error) error {
@@ -91,14 +91,14 @@ func (w *work) missed(ctx context.Context, why error) error {
 func (w *work) do(ctx context.Context) (Outcome, error) {
 	w.sent++
 	if err := w.Book.Log().Renew(ctx, w.id, w.token, w.Clock.Now(), leaseTTL); err != nil {
-		return Outcome{}, &incident.Fault{
+		return Outcome{}, &incident.CallError{
 			Err:   fmt.Errorf("renew the lease before the call: %w", err),
 			Retry: true,
 		}
 	}
 	left := w.former.Until.Sub(w.Clock.Now())
 	if left < w.callTime()/2 {
-		return Outcome{}, &incident.Fault{
+		return Outcome{}, &incident.CallError{
 			Err:   errors.New("writing down the intention took too long, so nothing was sent"),
 			Retry: true,
 		}
@@ -175,7 +175,7 @@ func (w *work) pickUp(ctx context.Context) error {
 			w.former.Until.Add(-w.callTime()).UTC().Format("15:04:05 UTC"), w.answered(), why))
 	case err != nil:
 		return w.fail(ctx, err, o, !known(err))
-	case w.answer != nil && incident.FaultOf(w.answer).Person:
+	case w.answer != nil && incident.CallErrorOf(w.answer).NeedsPerson:
 		w.former = nil
 		return w.fail(ctx, w.answer, o, false)
 	case w.sent >= tries:

@@ -234,7 +234,7 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) F
 	o, ok, err := a.Look(ctx, call)
 	f.Outcome, f.OK = o, ok && err == nil
 	if err != nil {
-		f.Unknown, f.Err, f.Hint = true, err, incident.FaultOf(err).Hint
+		f.Unknown, f.Err, f.Hint = true, err, incident.CallErrorOf(err).Hint
 	}
 	return f
 }

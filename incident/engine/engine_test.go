@@ -334,7 +334,7 @@ func TestAChangeThatIsThereIsNotDoneAndNotAskedFor(t *testing.T) {
 }
 
 func TestALostAnswerIsLookedAt(t *testing.T) {
-	lost := &incident.Fault{Err: errors.New("the answer got lost"), Maybe: true}
+	lost := &incident.CallError{Err: errors.New("the answer got lost"), Unknown: true}
 	for _, applies := range []bool{true, false} {
 		for _, name := range []string{"dns", "promote"} {
 			t.Run(fmt.Sprintf("%s, applied %v", name, applies), func(t *testing.T) {

@@ -43,8 +43,8 @@ func (w *work) exercise(ctx context.Context) error {
 			return w.finish(ctx, o, false, false)
 		case err == nil:
 			err = errors.New(o.Summary)
-		case isFault(err) && incident.FaultOf(err).Person:
-			return w.fail(ctx, err, o, !incident.FaultOf(err).No)
+		case isFault(err) && incident.CallErrorOf(err).NeedsPerson:
+			return w.fail(ctx, err, o, !incident.CallErrorOf(err).Definite)
 		}
 		last = err
 		if !w.Clock.Now().Add(every).Before(end) {

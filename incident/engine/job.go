@@ -60,8 +60,8 @@ func (w *work) follow(ctx context.Context, handle string) error {
 			return context.Cause(ctx)
 		case err == nil && p.Done:
 			return w.finish(ctx, p.Outcome, true, false)
-		case err != nil && isFault(err) && incident.FaultOf(err).Person:
-			return w.fail(ctx, fmt.Errorf("%s: %w", handle, err), p.Outcome, !incident.FaultOf(err).No)
+		case err != nil && isFault(err) && incident.CallErrorOf(err).NeedsPerson:
+			return w.fail(ctx, fmt.Errorf("%s: %w", handle, err), p.Outcome, !incident.CallErrorOf(err).Definite)
 		case !w.Clock.Now().Add(every).Before(end):
 			if err == nil {
 				err = errors.New(p.Summary)
@@ -83,7 +83,7 @@ func (w *work) follow(ctx context.Context, handle string) error {
 
 func (w *work) progress(ctx context.Context, handle string) (Progress, error) {
 	if w.action.Job == nil {
-		return Progress{}, &incident.Fault{Person: true, Err: fmt.Errorf("this version cannot follow a job of %s", w.step.Uses)}
+		return Progress{}, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("this version cannot follow a job of %s", w.step.Uses)}
 	}
 	bounded, stop := w.bounded(ctx)
 	defer stop()

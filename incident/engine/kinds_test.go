@@ -121,7 +121,7 @@ func (d *drama) answer() {
 			bodies := []incident.Body{given}
 			if choice == "retry" {
 				bodies = append(bodies, incident.StepRetried{Step: q.Step})
-				if gone := s.Step(q.Step).Failure.Gone; gone != "" {
+				if gone := s.Step(q.Step).Failure.WillNotCome; gone != "" {
 					bodies = append(bodies, incident.StepRetried{Step: gone})
 				}
 			}
@@ -468,7 +468,7 @@ func TestAChangeThatWillNotComeIsSaidAndCanBeAskedForAgain(t *testing.T) {
 			t.Errorf("asked for %d times, approved %v", asked, approvals)
 		}
 		failures := of[incident.StepFailed](events)
-		if len(failures) != 1 || failures[0].Gone != "switch" || failures[0].Error != "it was taken back" {
+		if len(failures) != 1 || failures[0].WillNotCome != "switch" || failures[0].Error != "it was taken back" {
 			t.Errorf("said as %+v", failures)
 		}
 	})
@@ -726,7 +726,7 @@ func TestWhatSomebodyElseChangedMeanwhileIsToldAndNotTakenBack(t *testing.T) {
 		for _, f := range of[incident.StepFailed](events) {
 			failure = f
 		}
-		if want := "the size of a was changed by somebody else: it is 9, this incident had set 6, and it was 2 before; nothing was overwritten"; failure.Error != want || failure.Unknown || failure.Maybe || failure.Hint == "" {
+		if want := "the size of a was changed by somebody else: it is 9, this incident had set 6, and it was 2 before; nothing was overwritten"; failure.Error != want || failure.Unknown || failure.MayHaveHappened || failure.Hint == "" {
 			t.Errorf("told as %+v", failure)
 		}
 		if n := len(of[incident.ChangeIntended](events)); n != 1 || set != 1 || value != 2 {

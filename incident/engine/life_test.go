@@ -316,7 +316,7 @@ func TestAnAbortStopsTheRunAndKeepsTheOutcomeOfTheCallInFlight(t *testing.T) {
 		want   incident.Status
 	}{
 		{"the call goes well", nil, incident.Done},
-		{"the call is refused", &incident.Fault{Err: errors.New("you may not"), Person: true}, incident.Failed},
+		{"the call is refused", &incident.CallError{Err: errors.New("you may not"), NeedsPerson: true}, incident.Failed},
 	} {
 		t.Run(c.claim, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -392,7 +392,7 @@ func TestASkippedStepLetsTheOthersGoOn(t *testing.T) {
 		h, g := declared(t, plan()), newStage()
 		g.trouble = func(step string, _ int, _ func()) error {
 			if step == "scale-a" {
-				return &incident.Fault{Err: errors.New("no such node group"), Person: true, Hint: "make one"}
+				return &incident.CallError{Err: errors.New("no such node group"), NeedsPerson: true, Hint: "make one"}
 			}
 			return nil
 		}
@@ -677,7 +677,7 @@ func TestAClosingStepThatFailsIsShownAndAsksNobody(t *testing.T) {
 				return nil
 			}
 			tried++
-			return &incident.Fault{Err: errors.New("PagerDuty answered 500"), Retry: true}
+			return &incident.CallError{Err: errors.New("PagerDuty answered 500"), Retry: true}
 		}
 		h.live(h.log, g.catalog(), "one")
 		h.question(incident.AskGo, "go")

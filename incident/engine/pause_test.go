@@ -65,9 +65,9 @@ func (l *reading) Read(ctx context.Context, id incident.ID, after uint64, limit 
 }
 
 func TestAPauseBetweenTwoTriesHoldsTheSecondOneBack(t *testing.T) {
-	for claim, fault := range map[string]*incident.Fault{
+	for claim, fault := range map[string]*incident.CallError{
 		"throttled": {Err: errors.New("too many calls"), Retry: true},
-		"no answer": {Err: errors.New("the answer got lost"), Maybe: true},
+		"no answer": {Err: errors.New("the answer got lost"), Unknown: true},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestAnAbortKeepsThatTheCallInFlightWasRefusedForNow(t *testing.T) {
 		h, g := declared(t, plan()), newStage()
 		g.trouble = func(step string, _ int, _ func()) error {
 			if step == "scale-a" {
-				return &incident.Fault{Err: errors.New("too many calls"), Retry: true}
+				return &incident.CallError{Err: errors.New("too many calls"), Retry: true}
 			}
 			return nil
 		}

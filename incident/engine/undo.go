@@ -41,15 +41,15 @@ func Recorded[T any](prior json.RawMessage) (T, error) {
 		d := json.NewDecoder(bytes.NewReader(prior))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&v); err != nil {
-			return v, &incident.Fault{
-				Person: true, No: true, Err: fmt.Errorf("read what the change had recorded (%s): %w", prior, err),
+			return v, &incident.CallError{
+				NeedsPerson: true, Definite: true, Err: fmt.Errorf("read what the change had recorded (%s): %w", prior, err),
 				Hint: "run the version of the bot that made the change, or take it back by hand",
 			}
 		}
 	}
 	if reflect.ValueOf(v).IsZero() {
-		return v, &incident.Fault{
-			Person: true, No: true, Err: errors.New("the change did not record what it replaced, so there is nothing to go back to"),
+		return v, &incident.CallError{
+			NeedsPerson: true, Definite: true, Err: errors.New("the change did not record what it replaced, so there is nothing to go back to"),
 			Hint: "take it back by hand",
 		}
 	}
@@ -59,7 +59,7 @@ func Recorded[T any](prior json.RawMessage) (T, error) {
 // ChangedMeanwhile is the fault of a value that is to be taken back and that somebody
 // changed since: it is now neither what the change had set nor what it was before.
 func ChangedMeanwhile(what, now, set, was string) error {
-	f := &incident.Fault{Person: true, No: true, Hint: fmt.Sprintf("ask who changed it and why; then leave it, or set it to %s by hand and retry", was)}
+	f := &incident.CallError{NeedsPerson: true, Definite: true, Hint: fmt.Sprintf("ask who changed it and why; then leave it, or set it to %s by hand and retry", was)}
 	if set == was {
 		f.Err = fmt.Errorf("%s was changed by somebody else: it is %s, and was %s when this incident began with it; nothing was overwritten", what, now, was)
 		return f

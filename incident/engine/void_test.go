@@ -49,7 +49,7 @@ func TestAStepIsStartedAlthoughTheAppendBesideItWasRefused(t *testing.T) {
 					incident.StepFailed{Step: "scale-a", Action: "t.change", Attempt: 1, Error: "no"})
 				log := &refusing{Log: h.log, refuse: func() error {
 					if !moved {
-						return &incident.Fault{Err: errors.New("the record is out"), Retry: true, Maybe: true}
+						return &incident.CallError{Err: errors.New("the record is out"), Retry: true, Unknown: true}
 					}
 					h.say("bob", incident.NoteAdded{Text: "meanwhile"})
 					return incident.ErrMoved

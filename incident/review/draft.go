@@ -727,7 +727,7 @@ func (b *builder) gaps() {
 			add("%s was never carried out.", s.ID)
 		}
 		for _, f := range b.failures[s.ID] {
-			if f.Maybe {
+			if f.MayHaveHappened {
 				add("After attempt %d of %s it was not known whether the change had happened.", max(1, f.Attempt), s.ID)
 			}
 		}

@@ -103,7 +103,7 @@ func says(e incident.Event, who func(string) string) string {
 			how = "stopped, not known"
 		}
 		s := fmt.Sprintf("%s %s: %s", b.Step, how, b.Error)
-		if b.Maybe {
+		if b.MayHaveHappened {
 			s += ". The change may have happened all the same"
 		}
 		if b.Hint != "" {

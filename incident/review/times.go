@@ -82,12 +82,12 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 		}
 	}
 
-	started := map[string]bool{} // between StepStarted and its end
-	aside := map[string]bool{}   // nothing waits for it
-	open := map[string]string{}  // open questions and the steps they are about
-	asked := map[string]int{}    // how many questions about a step are open
-	paused, over := false, false // over: nobody waits for anybody any more
-	last := t.From               // up to here everything is accounted for
+	started := map[string]bool{}     // between StepStarted and its end
+	nonBlocking := map[string]bool{} // nothing waits for it
+	open := map[string]string{}      // open questions and the steps they are about
+	asked := map[string]int{}        // how many questions about a step are open
+	paused, over := false, false     // over: nobody waits for anybody any more
+	last := t.From                   // up to here everything is accounted for
 	account := func(now time.Time) {
 		if now = clip(now, t.From, t.To); !now.After(last) {
 			return
@@ -99,7 +99,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 			if asks[step] || asked[step] > 0 {
 				continue
 			}
-			busy = busy || !aside[step]
+			busy = busy || !nonBlocking[step]
 			t.Own[step] += span
 		}
 		if !busy && !over && (len(open) > 0 || paused) {
@@ -116,7 +116,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 		account(e.Time)
 		switch b := e.Body.(type) {
 		case incident.StepStarted:
-			started[b.Step], aside[b.Step] = true, b.Aside
+			started[b.Step], nonBlocking[b.Step] = true, b.NonBlocking
 			if _, ok := t.Own[b.Step]; !ok && !asks[b.Step] {
 				t.Own[b.Step] = 0
 			}

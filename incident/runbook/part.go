@@ -126,18 +126,18 @@ func (c Checks) Unique(key string, values map[string]string) {
 
 // PartOf is what the topology has under that key, decoded into a T. A topology
 // that has nothing there, or something else, needs a person: its error is an
-// [incident.Fault]. What a later version added to the part is left out.
+// [incident.CallError]. What a later version added to the part is left out.
 func PartOf[T any](t Topology, key string) (T, error) {
 	var part T
 	data, ok := t.Parts[key]
 	if !ok {
-		return part, &incident.Fault{
-			Person: true, Err: fmt.Errorf("this run was frozen without settings for %s", key),
+		return part, &incident.CallError{
+			NeedsPerson: true, Err: fmt.Errorf("this run was frozen without settings for %s", key),
 			Hint: "set platform." + key + " in the settings; a run that has begun keeps those that it began with",
 		}
 	}
 	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&part); err != nil {
-		return part, &incident.Fault{Person: true, Err: fmt.Errorf("read the frozen settings for %s: %w", key, err)}
+		return part, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("read the frozen settings for %s: %w", key, err)}
 	}
 	return part, nil
 }

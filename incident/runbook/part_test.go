@@ -59,8 +59,8 @@ func TestAPartIsReadFromTheFrozenTopology(t *testing.T) {
 	}
 	frozen.Topology.Parts["aurora"] = json.RawMessage(`7`)
 	for _, key := range []string{"aurora", "nothing"} {
-		var f *incident.Fault
-		if _, err := PartOf[database](frozen.Topology, key); !errors.As(err, &f) || !f.Person || !strings.Contains(err.Error(), key) {
+		var f *incident.CallError
+		if _, err := PartOf[database](frozen.Topology, key); !errors.As(err, &f) || !f.NeedsPerson || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -80,7 +80,7 @@ func (a *ACM) Certificate(ctx context.Context, c engine.Call) (engine.Outcome, b
 		return engine.Outcome{}, false, err
 	}
 	if in.MinDays < 0 {
-		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: fmt.Errorf("min_days is %d, and a certificate has no days below zero", in.MinDays)}
+		return engine.Outcome{}, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("min_days is %d, and a certificate has no days below zero", in.MinDays)}
 	}
 	if in.MinDays == 0 {
 		in.MinDays = minDays
@@ -212,10 +212,10 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	}
 	if len(f.foreign) > 0 {
 		o.Measured.Verdict = incident.Unsure
-		return o, false, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("whether users get a valid certificate for %s in %s is unknown: ACM cannot tell of %s", f.host, f.region, strings.Join(f.foreign, ", ")),
-			Hint:   "look at it with `aws iam get-server-certificate`, or put a certificate of ACM in " + f.region + " on the listener",
+		return o, false, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("whether users get a valid certificate for %s in %s is unknown: ACM cannot tell of %s", f.host, f.region, strings.Join(f.foreign, ", ")),
+			Hint:        "look at it with `aws iam get-server-certificate`, or put a certificate of ACM in " + f.region + " on the listener",
 		}
 	}
 	o.Measured.Verdict = incident.Fail

@@ -73,9 +73,9 @@ func (a *Aurora) global(ctx context.Context, p *runbook.Plan) (*global, error) {
 		return nil, fmt.Errorf("describe %s in %s: %w", id, p.Target.Name, awserr.SortRead(ctx, err))
 	}
 	if len(out.GlobalClusters) != 1 {
-		return nil, &incident.Fault{
-			Err:    fmt.Errorf("describe %s in %s: %d global databases of that name", id, p.Target.Name, len(out.GlobalClusters)),
-			Person: true, Hint: "compare aurora.global_cluster in the settings with the account",
+		return nil, &incident.CallError{
+			Err:         fmt.Errorf("describe %s in %s: %d global databases of that name", id, p.Target.Name, len(out.GlobalClusters)),
+			NeedsPerson: true, Hint: "compare aurora.global_cluster in the settings with the account",
 		}
 	}
 	c := out.GlobalClusters[0]
@@ -153,10 +153,10 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	}
 	sync := string(g.member.SynchronizationStatus)
 	if sync == "" && p.Mode != "unplanned" {
-		return engine.Outcome{Evidence: e}, false, &incident.Fault{
-			Err:    fmt.Errorf("AWS does not tell whether %s in %s is connected to %s", g.target.DBCluster, p.Target.Name, orNobody(name(g.writer))),
-			Person: true,
-			Hint:   fmt.Sprintf("SynchronizationStatus is missing for %s: aws rds describe-global-clusters --region %s --global-cluster-identifier %s", g.target.DBCluster, p.Target.Name, g.id),
+		return engine.Outcome{Evidence: e}, false, &incident.CallError{
+			Err:         fmt.Errorf("AWS does not tell whether %s in %s is connected to %s", g.target.DBCluster, p.Target.Name, orNobody(name(g.writer))),
+			NeedsPerson: true,
+			Hint:        fmt.Sprintf("SynchronizationStatus is missing for %s: aws rds describe-global-clusters --region %s --global-cluster-identifier %s", g.target.DBCluster, p.Target.Name, g.id),
 		}
 	}
 	if sync == "" {
@@ -180,10 +180,10 @@ func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, b
 	e := g.evidence()
 	switch {
 	case g.moving != nil && aws.ToString(g.moving.ToDbClusterArn) != g.target.DBClusterARN:
-		return engine.Outcome{Evidence: e}, false, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), g.target.DBCluster),
-			Hint:   "somebody else started a promotion: find out who, before anything else",
+		return engine.Outcome{Evidence: e}, false, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), g.target.DBCluster),
+			Hint:        "somebody else started a promotion: find out who, before anything else",
 		}
 	case g.moving != nil:
 		return engine.Outcome{Summary: fmt.Sprintf("%s: promotion is %s", g.target.DBCluster, g.moving.Status), Evidence: e}, false, nil
@@ -219,9 +219,9 @@ func (a *Aurora) cluster(ctx context.Context, region, id string) (*cluster, erro
 		return nil, fmt.Errorf("describe %s in %s: %w", id, region, awserr.SortRead(ctx, err))
 	}
 	if len(out.DBClusters) != 1 {
-		return nil, &incident.Fault{
-			Err:    fmt.Errorf("describe %s in %s: %d clusters of that name", id, region, len(out.DBClusters)),
-			Person: true, Hint: "compare db_cluster in the settings with the account",
+		return nil, &incident.CallError{
+			Err:         fmt.Errorf("describe %s in %s: %d clusters of that name", id, region, len(out.DBClusters)),
+			NeedsPerson: true, Hint: "compare db_cluster in the settings with the account",
 		}
 	}
 	c := &cluster{status: aws.ToString(out.DBClusters[0].Status)}

@@ -211,10 +211,10 @@ func above(lag float64, limit int) bool { return limit > 0 && lag > float64(limi
 // unknownLag is the answer when nobody can tell the lag. Asking again at once does
 // not help: CloudWatch has what it has.
 func unknownLag(format string, args ...any) error {
-	return &incident.Fault{
-		Err:    fmt.Errorf("replication lag is unknown: "+format, args...),
-		Person: true,
-		Hint:   fmt.Sprintf("a datapoint that is well comes within %s: look whether the standby still replicates, then check again", text.Age(fresh)),
+	return &incident.CallError{
+		Err:         fmt.Errorf("replication lag is unknown: "+format, args...),
+		NeedsPerson: true,
+		Hint:        fmt.Sprintf("a datapoint that is well comes within %s: look whether the standby still replicates, then check again", text.Age(fresh)),
 	}
 }
 

@@ -39,7 +39,7 @@ func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	}
 	o := engine.Outcome{Evidence: g.evidence(), Before: g.writer}
 	person := func(hint, format string, args ...any) error {
-		return &incident.Fault{Person: true, Err: fmt.Errorf(format, args...), Hint: hint}
+		return &incident.CallError{NeedsPerson: true, Err: fmt.Errorf(format, args...), Hint: hint}
 	}
 	if s := g.moving; s != nil {
 		to := aws.ToString(s.ToDbClusterArn)
@@ -193,7 +193,7 @@ func kind(lossy bool) string {
 }
 
 func unreadable(err error) string {
-	if f, ok := errors.AsType[*incident.Fault](err); ok {
+	if f, ok := errors.AsType[*incident.CallError](err); ok {
 		return "it could not be read (" + f.Err.Error() + ")"
 	}
 	return "it could not be read"

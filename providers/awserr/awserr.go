@@ -88,7 +88,7 @@ func Sort(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*incident.Fault](err); ok {
+	if _, ok := errors.AsType[*incident.CallError](err); ok {
 		return err
 	}
 	said := func(format string, args ...any) *answer {
@@ -102,83 +102,83 @@ func Sort(ctx context.Context, err error) error {
 		if message == "" {
 			message = "no further reason given"
 		}
-		f := &incident.Fault{Err: said("%s: %s", code, message)}
+		f := &incident.CallError{Err: said("%s: %s", code, message)}
 		switch status := status(err); {
 		case throttled(err):
 			// Refused before anything happened.
 			f.Err = said("throttled (%s: %s)", code, message)
 			f.Retry = true
 		case states[code]:
-			f.Person, f.Maybe = true, true
+			f.NeedsPerson, f.Unknown = true, true
 			f.Hint = "busy, or already done: look at it again before asking for it again"
 		case code == "HealthCheckVersionMismatch":
-			f.Person = true
+			f.NeedsPerson = true
 			f.Hint = "somebody changed this health check in between: look at what it says now, then retry"
 		case denied[code] || status == http.StatusForbidden && !unsigned[code]:
-			f.Person = true
+			f.NeedsPerson = true
 			f.Hint = "the bot's role may not do this: let somebody who may do it by hand, or widen the role and retry"
 		case unsigned[code] || status == http.StatusUnauthorized:
-			f.Person = true
+			f.NeedsPerson = true
 			f.Hint = "the bot's AWS credentials are not accepted: renew them and retry"
 		case passing[code] || status >= 500:
-			f.Maybe = true
+			f.Unknown = true
 		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || status == http.StatusNotFound:
-			f.Person = true
+			f.NeedsPerson = true
 			f.Hint = "no such thing under that name in that Region: compare the settings with the account"
 		default:
 			// A refusal with a reason: it did not happen, and will not by asking again.
-			f.Person = true
+			f.NeedsPerson = true
 		}
 		return f
 	}
 
 	if no, ok := errors.AsType[*Unsigned](err); ok {
-		return &incident.Fault{
+		return &incident.CallError{
 			Err: said("nothing to sign the call with: %v", innermost(no.Err)), Retry: true,
 			Hint: "give the bot's process AWS credentials (a role, a profile, AWS_ACCESS_KEY_ID): nothing was asked",
 		}
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return &incident.Fault{Err: said("no answer: %v", cause), Maybe: true}
+		return &incident.CallError{Err: said("no answer: %v", cause), Unknown: true}
 	}
 	if unsent(err) {
-		return &incident.Fault{
+		return &incident.CallError{
 			Err: said("not reachable: %v", innermost(err)), Retry: true,
 			Hint: "the endpoint could not be connected to, so nothing was asked",
 		}
 	}
 	if invalid, ok := errors.AsType[smithy.InvalidParamsError](err); ok {
-		return &incident.Fault{
-			Err: said("the request is incomplete: %v", invalid), Person: true,
+		return &incident.CallError{
+			Err: said("the request is incomplete: %v", invalid), NeedsPerson: true,
 			Hint: "a name is missing in the settings: compare them with the account",
 		}
 	}
 	if throttled(err) {
-		return &incident.Fault{Err: said("throttled (HTTP %d)", status(err)), Retry: true}
+		return &incident.CallError{Err: said("throttled (HTTP %d)", status(err)), Retry: true}
 	}
 	if status := status(err); status != 0 {
 		// Something answered, and not as that service does.
-		return &incident.Fault{
-			Err: said("the answer (HTTP %d) could not be read: %s", status, unread(err)), Maybe: true,
-			Person: status >= 300 && status < 500,
-			Hint:   "something else than AWS may have answered: look at AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> and the proxy of the bot's environment",
+		return &incident.CallError{
+			Err: said("the answer (HTTP %d) could not be read: %s", status, unread(err)), Unknown: true,
+			NeedsPerson: status >= 300 && status < 500,
+			Hint:        "something else than AWS may have answered: look at AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> and the proxy of the bot's environment",
 		}
 	}
-	return &incident.Fault{Err: said("%v", innermost(err)), Maybe: true}
+	return &incident.CallError{Err: said("%v", innermost(err)), Unknown: true}
 }
 
 // SortRead says what the error of a read means: as [Sort], but nothing can have
 // happened, and what passed by itself may be asked again.
 func SortRead(ctx context.Context, err error) error {
 	err = Sort(ctx, err)
-	var f *incident.Fault
+	var f *incident.CallError
 	if !errors.As(err, &f) {
 		return err
 	}
 	read := *f
-	if read.Maybe {
-		read.Maybe = false
-		read.Retry = !read.Person
+	if read.Unknown {
+		read.Unknown = false
+		read.Retry = !read.NeedsPerson
 	}
 	return &read
 }

@@ -160,12 +160,12 @@ func TestWhatAnErrorMeans(t *testing.T) {
 				GlobalClusterIdentifier: aws.String("g"), TargetDbClusterIdentifier: aws.String("arn:x"),
 			}, func(o *rds.Options) { o.Retryer = awserr.Once() })
 			sorted := awserr.Sort(t.Context(), err)
-			var f *incident.Fault
+			var f *incident.CallError
 			if !errors.As(sorted, &f) {
 				t.Fatalf("%v is not sorted", sorted)
 			}
-			if f.Retry != c.retry || f.Maybe != c.maybe || f.Person != c.person {
-				t.Errorf("%v: retry %t maybe %t person %t", f, f.Retry, f.Maybe, f.Person)
+			if f.Retry != c.retry || f.Unknown != c.maybe || f.NeedsPerson != c.person {
+				t.Errorf("%v: retry %t maybe %t person %t", f, f.Retry, f.Unknown, f.NeedsPerson)
 			}
 			if !strings.Contains(f.Error(), c.says) || !strings.Contains(f.Error(), "RDS FailoverGlobalCluster") {
 				t.Errorf("it says %q", f)
@@ -181,8 +181,8 @@ func TestWhatAnErrorMeans(t *testing.T) {
 			if !errors.Is(sorted, err) {
 				t.Error("the SDK's error is no longer inside")
 			}
-			var read *incident.Fault
-			if !errors.As(awserr.SortRead(t.Context(), err), &read) || read.Maybe {
+			var read *incident.CallError
+			if !errors.As(awserr.SortRead(t.Context(), err), &read) || read.Unknown {
 				t.Errorf("a read that may have happened: %v", read)
 			}
 		})
@@ -222,7 +222,7 @@ func TestAnAnswerThatCannotBeReadIsSaidToBe(t *testing.T) {
 			_, query := rds.NewFromConfig(config).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{})
 			_, cbor := cloudwatch.NewFromConfig(config).ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{})
 			for operation, err := range map[string]error{"RDS DescribeGlobalClusters": query, "CloudWatch ListMetrics": cbor} {
-				var change, read *incident.Fault
+				var change, read *incident.CallError
 				if !errors.As(awserr.Sort(t.Context(), err), &change) || !errors.As(awserr.SortRead(t.Context(), err), &read) {
 					t.Fatalf("%v is not sorted", err)
 				}
@@ -230,10 +230,10 @@ func TestAnAnswerThatCannotBeReadIsSaidToBe(t *testing.T) {
 				if !strings.HasPrefix(change.Error(), want) || len(change.Error()) == len(want) || !strings.Contains(change.Hint, "AWS_ENDPOINT_URL") {
 					t.Errorf("it says %q, hint %q", change, change.Hint)
 				}
-				if !change.Maybe || change.Retry || change.Person != c.person {
+				if !change.Unknown || change.Retry || change.NeedsPerson != c.person {
 					t.Errorf("a change: %+v", change)
 				}
-				if read.Maybe || read.Retry == c.person || read.Person != c.person {
+				if read.Unknown || read.Retry == c.person || read.NeedsPerson != c.person {
 					t.Errorf("a read: %+v", read)
 				}
 				if awserr.Missing(err) {
@@ -243,7 +243,7 @@ func TestAnAnswerThatCannotBeReadIsSaidToBe(t *testing.T) {
 		})
 	}
 	_, err := cloudwatch.NewFromConfig(aws.Config{Region: "us-west-2", HTTPClient: page{429, "slow down"}, Retryer: awserr.Once}).ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{})
-	if f := incident.FaultOf(awserr.SortRead(t.Context(), err)); f.Person || !f.Retry || !strings.Contains(f.Error(), "throttled") {
+	if f := incident.CallErrorOf(awserr.SortRead(t.Context(), err)); f.NeedsPerson || !f.Retry || !strings.Contains(f.Error(), "throttled") {
 		t.Errorf("a 429 is for waiting: %+v", f)
 	}
 }
@@ -264,8 +264,8 @@ func TestATimeOutSaysWhatTookTooLong(t *testing.T) {
 	_, err := client(w).FailoverGlobalCluster(ctx, &rds.FailoverGlobalClusterInput{
 		GlobalClusterIdentifier: aws.String("g"), TargetDbClusterIdentifier: aws.String("arn:x"),
 	}, func(o *rds.Options) { o.Retryer = awserr.Once() })
-	var f *incident.Fault
-	if !errors.As(awserr.Sort(ctx, err), &f) || !f.Maybe || f.Retry || !strings.Contains(f.Error(), "within 15 s") {
+	var f *incident.CallError
+	if !errors.As(awserr.Sort(ctx, err), &f) || !f.Unknown || f.Retry || !strings.Contains(f.Error(), "within 15 s") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -273,8 +273,8 @@ func TestATimeOutSaysWhatTookTooLong(t *testing.T) {
 func TestAnInputThatIsIncompleteNeverLeaves(t *testing.T) {
 	w := &wire{answers: []string{"200"}}
 	_, err := client(w).FailoverGlobalCluster(t.Context(), &rds.FailoverGlobalClusterInput{}, func(o *rds.Options) { o.Retryer = awserr.Once() })
-	var f *incident.Fault
-	if !errors.As(awserr.Sort(t.Context(), err), &f) || f.Maybe || !f.Person || w.sent.Load() != 0 {
+	var f *incident.CallError
+	if !errors.As(awserr.Sort(t.Context(), err), &f) || f.Unknown || !f.NeedsPerson || w.sent.Load() != 0 {
 		t.Errorf("%+v, sent %d times", f, w.sent.Load())
 	}
 }

@@ -110,10 +110,10 @@ func (c *Cache) described(ctx context.Context, region, id string, own side) (*gr
 		return nil, fmt.Errorf("describe %s in %s: %w", id, region, awserr.SortRead(ctx, err))
 	}
 	if len(out.GlobalReplicationGroups) != 1 {
-		return nil, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("describe %s in %s: %d global datastores of that name", id, region, len(out.GlobalReplicationGroups)),
-			Hint:   "compare cache.global_group in the settings with the account",
+		return nil, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("describe %s in %s: %d global datastores of that name", id, region, len(out.GlobalReplicationGroups)),
+			Hint:        "compare cache.global_group in the settings with the account",
 		}
 	}
 	found := out.GlobalReplicationGroups[0]
@@ -128,10 +128,10 @@ func (c *Cache) described(ctx context.Context, region, id string, own side) (*gr
 		}
 	}
 	if g.member == nil {
-		return nil, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("%s is no member of %s", own, id),
-			Hint:   "compare cache_group in the settings with the account",
+		return nil, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("%s is no member of %s", own, id),
+			Hint:        "compare cache_group in the settings with the account",
 		}
 	}
 	return g, nil
@@ -178,7 +178,7 @@ func (c *Cache) Look(ctx context.Context, call engine.Call) (engine.Outcome, boo
 	}
 	o.Summary = fmt.Sprintf("cache %s is %s; %s is the primary", g.own, aws.ToString(g.member.Role), orNobody(g.primary.Group))
 	if o.Prior, err = json.Marshal(recorded{Primary: g.primary}); err != nil {
-		return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("write down who leads %s: %w", g.id, err)}
+		return o, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down who leads %s: %w", g.id, err)}
 	}
 	return o, false, nil
 }
@@ -222,8 +222,8 @@ func (c *Cache) Effect(ctx context.Context, call engine.Call) (incident.Effect, 
 	g, err := c.group(ctx, p)
 	switch {
 	case err != nil:
-		var f *incident.Fault
-		if !errors.As(err, &f) || f.Person {
+		var f *incident.CallError
+		if !errors.As(err, &f) || f.NeedsPerson {
 			return e, err
 		}
 		e.What += " (its present state could not be read)"

@@ -80,8 +80,8 @@ func (c *Cache) Back(ctx context.Context, call engine.Call, prior json.RawMessag
 		return engine.Outcome{Evidence: g.evidence(), Summary: fmt.Sprintf("cache %s was the primary again already", g.own)}, nil
 	}
 	if wrong := g.cannotLead(); len(wrong) > 0 {
-		return engine.Outcome{Evidence: g.evidence()}, &incident.Fault{
-			Person: true, No: true,
+		return engine.Outcome{Evidence: g.evidence()}, &incident.CallError{
+			NeedsPerson: true, Definite: true,
 			Err:  fmt.Errorf("make cache %s the primary of %s again: %s", g.own, g.id, strings.Join(wrong, "; ")),
 			Hint: "retry when that side follows again as an associated secondary; until then " + g.primary.String() + " stays the primary",
 		}
@@ -102,7 +102,7 @@ func handle(s side) string { return s.Region + "/" + s.Group }
 func (c *Cache) BackJob(ctx context.Context, call engine.Call, job string) (engine.Progress, error) {
 	region, name, ok := strings.Cut(job, "/")
 	if !ok {
-		return engine.Progress{}, &incident.Fault{Person: true, Err: fmt.Errorf("%q names no side of a global datastore", job)}
+		return engine.Progress{}, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("%q names no side of a global datastore", job)}
 	}
 	g, err := c.back(ctx, call, side{region, name})
 	if err != nil {
@@ -116,8 +116,8 @@ func (c *Cache) BackJob(ctx context.Context, call engine.Call, job string) (engi
 		p.Done, p.Share = true, 1
 		p.Summary = fmt.Sprintf("cache %s is the primary again", g.own)
 	default:
-		return p, &incident.Fault{
-			Person: true, No: true, Err: fmt.Errorf("%s has settled and %s is its primary, not %s", g.id, g.primary, g.own),
+		return p, &incident.CallError{
+			NeedsPerson: true, Definite: true, Err: fmt.Errorf("%s has settled and %s is its primary, not %s", g.id, g.primary, g.own),
 			Hint: "retry: it is asked for once more",
 		}
 	}

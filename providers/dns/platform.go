@@ -119,10 +119,10 @@ func leaving(p *runbook.Plan) (names, error) {
 	}
 	own, ok := s.Regions[p.Source.Name]
 	if !ok {
-		return names{}, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("no health check moves users away from %s: the settings name those of %s", p.Source.Name, strings.Join(slices.Sorted(maps.Keys(s.Regions)), ", ")),
-			Hint:   "set dns.regions." + p.Source.Name + " in the settings, or move users by hand",
+		return names{}, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("no health check moves users away from %s: the settings name those of %s", p.Source.Name, strings.Join(slices.Sorted(maps.Keys(s.Regions)), ", ")),
+			Hint:        "set dns.regions." + p.Source.Name + " in the settings, or move users by hand",
 		}
 	}
 	return names{s, own, p.Topology.Record}, nil

@@ -36,8 +36,8 @@ func TestUsersAreMovedByTheChecksOfTheRegionBeingLeft(t *testing.T) {
 			t.Errorf("leaving %s: %+v, %v", c.plan.Source.Name, d, err)
 		}
 	}
-	var f *incident.Fault
-	if _, err := leaving(plan(west, east, "us-east-1")); !errors.As(err, &f) || !f.Person ||
+	var f *incident.CallError
+	if _, err := leaving(plan(west, east, "us-east-1")); !errors.As(err, &f) || !f.NeedsPerson ||
 		err.Error() != "no health check moves users away from us-west-2: the settings name those of us-east-1" || !strings.Contains(f.Hint, "dns.regions.us-west-2") {
 		t.Errorf("leaving a Region without checks: %v", err)
 	}

@@ -46,7 +46,7 @@ func (s *Shift) check(ctx context.Context, id string) (*types.HealthCheck, error
 		return nil, fmt.Errorf("read health check %s: %w", id, awserr.SortRead(ctx, err))
 	}
 	if out.HealthCheck == nil || out.HealthCheck.HealthCheckConfig == nil {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("read health check %s: the answer is empty", id)}
+		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("read health check %s: the answer is empty", id)}
 	}
 	return out.HealthCheck, nil
 }
@@ -93,7 +93,7 @@ func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		return o, true, nil
 	}
 	if o.Prior, err = json.Marshal(recorded{d.HealthCheck, was}); err != nil {
-		return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("write down what health check %s is: %w", d.HealthCheck, err)}
+		return o, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down what health check %s is: %w", d.HealthCheck, err)}
 	}
 	return o, false, nil
 }

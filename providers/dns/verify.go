@@ -50,8 +50,8 @@ func (v *Verify) addressesOf(ctx context.Context, t runbook.Topology, r runbook.
 		}
 	}
 	if len(names) == 0 {
-		return nil, &incident.Fault{
-			Person: true, Err: fmt.Errorf("%s has no address to compare with", r.Name),
+		return nil, &incident.CallError{
+			NeedsPerson: true, Err: fmt.Errorf("%s has no address to compare with", r.Name),
 			Hint: "set the Region's endpoint in the settings",
 		}
 	}
@@ -61,7 +61,7 @@ func (v *Verify) addressesOf(ctx context.Context, t runbook.Topology, r runbook.
 	}
 	addrs, err := v.client.resolved(ctx, s.Resolvers, v.inVPC, names...)
 	if err != nil {
-		return nil, &incident.Fault{Retry: true, Err: fmt.Errorf("find the addresses of %s: %w", r.Name, err)}
+		return nil, &incident.CallError{Retry: true, Err: fmt.Errorf("find the addresses of %s: %w", r.Name, err)}
 	}
 	return addrs, nil
 }
@@ -108,7 +108,7 @@ func (v *Verify) Outage(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	}
 	switch {
 	case answered == 0:
-		return o, false, &incident.Fault{
+		return o, false, &incident.CallError{
 			Retry: true,
 			Err:   fmt.Errorf("ask the zone's servers for %s: %w", t.Record, errors.Join(append(faults, errors.New("none of them gave an address"))...)),
 		}
@@ -139,7 +139,7 @@ func (v *Verify) Moved(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	}
 	o := engine.Outcome{Evidence: map[string]string{"record": t.Record, "target_addresses": list(target)}}
 	if len(s.Nameservers) == 0 {
-		return o, false, &incident.Fault{Person: true, Err: errors.New("no name servers are set"), Hint: "set dns.nameservers"}
+		return o, false, &incident.CallError{NeedsPerson: true, Err: errors.New("no name servers are set"), Hint: "set dns.nameservers"}
 	}
 	var wrong []string
 	for _, a := range v.client.everywhere(ctx, s.Nameservers, t.Record, false) {

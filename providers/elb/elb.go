@@ -55,10 +55,10 @@ func (e *ELB) balancer(ctx context.Context, t runbook.Topology, r runbook.Region
 		return nil, fmt.Errorf("describe the load balancer in %s: %w", r.Name, awserr.SortRead(ctx, err))
 	}
 	if len(out.LoadBalancers) != 1 {
-		return nil, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("describe the load balancer in %s: %d of that ARN", r.Name, len(out.LoadBalancers)),
-			Hint:   "compare load_balancer_arn in the settings with the account",
+		return nil, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("describe the load balancer in %s: %d of that ARN", r.Name, len(out.LoadBalancers)),
+			Hint:        "compare load_balancer_arn in the settings with the account",
 		}
 	}
 	return &out.LoadBalancers[0], nil

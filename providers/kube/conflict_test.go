@@ -70,7 +70,7 @@ func TestWhatSomebodyElseWroteIsNotOverwritten(t *testing.T) {
 			s.Seed(west, kubetest.Service{Name: "order-service", Replicas: 2, Max: 12}, kubetest.Service{Name: "user-service", Replicas: 2})
 			s.Wire(west).Before(c.operation, func() { c.meanwhile(s) })
 			_, err := s.do(t, c.step)
-			if f := fault(t, err); !f.Retry || f.Maybe || f.Person {
+			if f := fault(t, err); !f.Retry || f.Unknown || f.NeedsPerson {
 				t.Errorf("%v: %s", err, told(f))
 			} else {
 				says(t, "the hint", f.Hint, "somebody changed this object at the same moment")
@@ -103,7 +103,7 @@ func TestTheRealAutoscalerMayBeFirst(t *testing.T) {
 		s.Wait("the autoscaler scales by itself", func() bool { return *s.Deployment(west, "order-service").Spec.Replicas == 6 })
 	})
 	_, err := s.do(t, "scale/order-service")
-	if f := fault(t, err); !f.Retry || f.Maybe {
+	if f := fault(t, err); !f.Retry || f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	if o, there, err := s.look(t, "scale/order-service"); err != nil || !there {
@@ -123,7 +123,7 @@ func TestAFenceNamesTheWriterThatSomebodyElseChanged(t *testing.T) {
 		s.Update(east, "payment-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 5 })
 	})
 	o, err := s.do(t, "fence-writers")
-	if f := fault(t, err); !f.Retry || f.Maybe {
+	if f := fault(t, err); !f.Retry || f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	says(t, "the error", err.Error(), "scale payment-service in us-east-1 to 0")
@@ -171,7 +171,7 @@ func TestAChangeWhoseFateIsUnknownIsNotSentAgain(t *testing.T) {
 	s.Seed(west, kubetest.Service{Name: "product-service", Replicas: 2})
 	s.Wire(west).Break("patch deployments/scale", kubetest.Unavailable, 1)
 	_, err := s.do(t, "scale/product-service")
-	if f := fault(t, err); !f.Maybe || f.Retry {
+	if f := fault(t, err); !f.Unknown || f.Retry {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	if n := s.Wire(west).Seen("patch deployments/scale"); n != 1 {

@@ -175,7 +175,7 @@ func (s *shop) carryOut(t *testing.T, name string) engine.Outcome {
 		if err == nil {
 			return sent
 		}
-		if f := incident.FaultOf(err); !f.Retry || try == attempts {
+		if f := incident.CallErrorOf(err); !f.Retry || try == attempts {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
@@ -210,15 +210,15 @@ func says(t *testing.T, what, text string, parts ...string) {
 	}
 }
 
-func fault(t *testing.T, err error) *incident.Fault {
+func fault(t *testing.T, err error) *incident.CallError {
 	t.Helper()
-	var f *incident.Fault
+	var f *incident.CallError
 	if !errors.As(err, &f) {
 		t.Fatalf("an error that nobody sorted: %v", err)
 	}
 	return f
 }
 
-func told(f *incident.Fault) string {
-	return fmt.Sprintf("retry %t, maybe %t, person %t, hint %q", f.Retry, f.Maybe, f.Person, f.Hint)
+func told(f *incident.CallError) string {
+	return fmt.Sprintf("retry %t, maybe %t, person %t, hint %q", f.Retry, f.Unknown, f.NeedsPerson, f.Hint)
 }

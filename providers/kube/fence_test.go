@@ -76,7 +76,7 @@ func TestARealWriterThatIsMissingIsNamedAndNothingIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.do(t, "fence-writers")
-	if f := fault(t, err); !f.Person || f.Maybe {
+	if f := fault(t, err); !f.NeedsPerson || f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	says(t, "the refusal", err.Error(), "order-service", "not found")
@@ -106,7 +106,7 @@ func TestARealRegionThatHangsIsNotWaitedFor(t *testing.T) {
 				t.Errorf("it took %s, and 2 s were allowed", took)
 			}
 			f := fault(t, err)
-			if changing := operation != "get deployments"; f.Maybe != changing {
+			if changing := operation != "get deployments"; f.Unknown != changing {
 				t.Errorf("%v: %s", err, told(f))
 			}
 			says(t, "the error", err.Error(), "us-east-1 did not answer within 2s")

@@ -59,8 +59,8 @@ func (k *Kube) in(p *runbook.Plan, r runbook.Region) (dynamic.Interface, cluster
 	}
 	c, err := k.cluster(r.Name)
 	if err != nil {
-		return nil, own, &incident.Fault{
-			Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), Person: true,
+		return nil, own, &incident.CallError{
+			Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), NeedsPerson: true,
 			Hint: "check the Kubernetes settings of that Region",
 		}
 	}
@@ -82,7 +82,7 @@ func read[T any](ctx context.Context, clock incident.Clock, f func(ctx context.C
 			return v, nil
 		}
 		err = sorted(ctx, err, false)
-		var fault *incident.Fault
+		var fault *incident.CallError
 		if try == attempts || !errors.As(err, &fault) || !fault.Retry {
 			return v, err
 		}
@@ -149,8 +149,8 @@ func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.G
 func decode[T any](u *unstructured.Unstructured) (*T, error) {
 	v := new(T)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, v); err != nil {
-		return nil, &incident.Fault{
-			Err: fmt.Errorf("understand %s %s: %w", u.GetKind(), u.GetName(), err), Person: true,
+		return nil, &incident.CallError{
+			Err: fmt.Errorf("understand %s %s: %w", u.GetKind(), u.GetName(), err), NeedsPerson: true,
 			Hint: "the cluster speaks another version of this object than the bot",
 		}
 	}
@@ -165,17 +165,17 @@ func sorted(ctx context.Context, err error, change bool) error {
 	if err == nil {
 		return nil
 	}
-	f := &incident.Fault{Err: err}
+	f := &incident.CallError{Err: err}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		var dial *net.OpError
 		switch cause := context.Cause(ctx); {
 		case cause != nil:
-			f.Err, f.Maybe = fmt.Errorf("no answer: %w", cause), change
+			f.Err, f.Unknown = fmt.Errorf("no answer: %w", cause), change
 		case errors.As(err, &dial) && dial.Op == "dial":
 			f.Retry = true // no connection came about, so nothing was asked
 		default:
-			f.Maybe, f.Retry = change, !change
+			f.Unknown, f.Retry = change, !change
 		}
 		return f
 	}
@@ -191,15 +191,15 @@ func sorted(ctx context.Context, err error, change bool) error {
 		f.Retry = true
 		f.Hint = "somebody changed this object at the same moment"
 	case apierrors.IsUnauthorized(err):
-		f.Person, f.Hint = true, "the cluster does not accept the bot's token: check its access entry"
+		f.NeedsPerson, f.Hint = true, "the cluster does not accept the bot's token: check its access entry"
 	case apierrors.IsForbidden(err):
-		f.Person, f.Hint = true, "the bot's role in the cluster may not do this: widen it, or do it by hand and retry"
+		f.NeedsPerson, f.Hint = true, "the bot's role in the cluster may not do this: widen it, or do it by hand and retry"
 	case apierrors.IsNotFound(err):
-		f.Person, f.Hint = true, "compare the settings' namespace and services with the cluster"
+		f.NeedsPerson, f.Hint = true, "compare the settings' namespace and services with the cluster"
 	case code >= http.StatusInternalServerError || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err):
-		f.Maybe, f.Retry = change, !change
+		f.Unknown, f.Retry = change, !change
 	default:
-		f.Person = true
+		f.NeedsPerson = true
 	}
 	return f
 }

@@ -123,7 +123,7 @@ func TestACredentialPluginThatFailsIsQuoted(t *testing.T) {
 	s, _ := plugged(t, "refuse")
 	_, _, err := s.look(t, "scale/order-service")
 	says(t, "the error", err.Error(), "read Deployment order-service in us-west-2", "getting credentials", "exit code 255")
-	if f := fault(t, err); f.Maybe {
+	if f := fault(t, err); f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 }
@@ -134,7 +134,7 @@ func TestARefusedCredentialIsAskedForAnew(t *testing.T) {
 	s, calls := plugged(t, "expired first")
 	_, _, err := s.look(t, "scale/order-service")
 	f := fault(t, err)
-	if !f.Person || f.Maybe {
+	if !f.NeedsPerson || f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	says(t, "the hint", f.Hint, "the cluster does not accept the bot's token")
@@ -160,7 +160,7 @@ func TestACredentialPluginThatDawdlesIsWaitedForPastTheDeadline(t *testing.T) {
 	if err == nil || there {
 		t.Fatalf("%t %v", there, err)
 	}
-	if f := incident.FaultOf(err); f.Maybe {
+	if f := incident.CallErrorOf(err); f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	if took < 5*time.Second || took > 15*time.Second {

@@ -63,7 +63,7 @@ func TestARealRestartThatWasTakenBackIsSeen(t *testing.T) {
 	s.carryOut(t, "restart/user-service")
 	s.Update(west, "user-service", func(d *appsv1.Deployment) { d.Spec.Template.Annotations = nil })
 	_, ok, err := s.look(t, "restarted/user-service")
-	if f := fault(t, err); ok || !f.No || !f.Person {
+	if f := fault(t, err); ok || !f.Definite || !f.NeedsPerson {
 		t.Errorf("%t %v: %s", ok, err, told(f))
 	}
 	says(t, "the error", err.Error(), "no longer carries the mark of its restart")
@@ -181,7 +181,7 @@ func TestARealRolloutThatStoppedIsToldWithItsReason(t *testing.T) {
 		_, _, err = s.lookAt(t, a, c)
 		return err != nil
 	})
-	if f := fault(t, err); !f.Person || !f.No || f.Hint == "" {
+	if f := fault(t, err); !f.NeedsPerson || !f.Definite || f.Hint == "" {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	says(t, "the error", err.Error(), "order-service in us-west-2 stopped making progress: 0 of 6 available", "6 CrashLoopBackOff")

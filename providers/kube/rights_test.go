@@ -125,7 +125,7 @@ func (s *shop) denied(t *testing.T, step string, err error, parts []string) {
 		return
 	}
 	f := fault(t, err)
-	if !f.Person || f.Retry || f.Maybe {
+	if !f.NeedsPerson || f.Retry || f.Unknown {
 		t.Errorf("%s: %v: %s", step, err, told(f))
 	}
 	says(t, step, err.Error(), append(parts, `User "failoverbot"`)...)
@@ -141,7 +141,7 @@ func (s *shop) passes(t *testing.T, step string) {
 		s.carryOut(t, step)
 		return
 	}
-	if _, _, err := s.look(t, step); err != nil && !fault(t, err).No {
+	if _, _, err := s.look(t, step); err != nil && !fault(t, err).Definite {
 		t.Errorf("%s: %v", step, err)
 	}
 }
@@ -171,7 +171,7 @@ func TestANamespaceThatIsWrongInTheSettingsIsNamed(t *testing.T) {
 	s.namespace = "ecommerce-prdo"
 	for _, step := range []string{"deployments", "scale/order-service"} {
 		_, _, err := s.look(t, step)
-		if f := fault(t, err); !f.Person || f.Retry || f.Maybe {
+		if f := fault(t, err); !f.NeedsPerson || f.Retry || f.Unknown {
 			t.Errorf("%s: %v: %s", step, err, told(f))
 		}
 		says(t, step, err.Error(), `in the namespace "ecommerce-prdo"`)

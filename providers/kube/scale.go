@@ -46,8 +46,8 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 		return nil, err
 	}
 	if in.Service == "" || in.Replicas < 1 {
-		return nil, &incident.Fault{
-			Person: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, text.Count(in.Replicas, "replica")),
+		return nil, &incident.CallError{
+			NeedsPerson: true, Err: fmt.Errorf("scale %q to %s: that is no size", in.Service, text.Count(in.Replicas, "replica")),
 			Hint: "give a service, and at least 1 replica",
 		}
 	}
@@ -64,9 +64,9 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 	}
 	z.wanted = max(in.Replicas, replicas(z.deployment))
 	if h := z.autoscaler; h != nil && int(h.Spec.MaxReplicas) < in.Replicas {
-		return z, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, in.Replicas, h.Name, h.Spec.MaxReplicas),
+		return z, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, in.Replicas, h.Name, h.Spec.MaxReplicas),
 			Hint: fmt.Sprintf("raise maxReplicas of the HorizontalPodAutoscaler %s to at least %d, then retry: kubectl --context %s -n %s patch hpa %s --type merge -p '{\"spec\":{\"maxReplicas\":%d}}'",
 				h.Name, in.Replicas, target.Name, target.Namespace, h.Name, in.Replicas),
 		}
@@ -311,15 +311,15 @@ func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 
 // worst joins several faults into one that promises no more than each of them.
 func worst(failed map[string]error) error {
-	all := &incident.Fault{Retry: true}
+	all := &incident.CallError{Retry: true}
 	for _, name := range slices.Sorted(maps.Keys(failed)) {
-		f := incident.FaultOf(failed[name])
+		f := incident.CallErrorOf(failed[name])
 		if all.Err == nil {
 			all.Err, all.Hint = f.Err, f.Hint
 		}
 		all.Retry = all.Retry && f.Retry
-		all.Maybe = all.Maybe || f.Maybe
-		all.Person = all.Person || f.Person
+		all.Unknown = all.Unknown || f.Unknown
+		all.NeedsPerson = all.NeedsPerson || f.NeedsPerson
 		all.After = max(all.After, f.After)
 	}
 	return all
@@ -446,7 +446,7 @@ func patch(ctx context.Context, to dynamic.ResourceInterface, name, version stri
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
-		return &incident.Fault{Err: fmt.Errorf("write the patch of %s: %w", name, err), Person: true}
+		return &incident.CallError{Err: fmt.Errorf("write the patch of %s: %w", name, err), NeedsPerson: true}
 	}
 	_, err = to.Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{FieldManager: fieldManager}, sub...)
 	return sorted(ctx, err, true)

@@ -93,7 +93,7 @@ func TestARealAutoscalersMaximumBoundsWhatIsAskedFor(t *testing.T) {
 
 	_, err = s.do(t, "scale/order-service")
 	f := fault(t, err)
-	if !f.Person || f.Retry || f.Maybe {
+	if !f.NeedsPerson || f.Retry || f.Unknown {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	says(t, "the refusal", err.Error(), "its autoscaler order-service allows 5 at most")

@@ -41,7 +41,7 @@ func (z *size) recorded() (json.RawMessage, error) {
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("write down how large %s is: %w", r.Service, err)}
+		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down how large %s is: %w", r.Service, err)}
 	}
 	return raw, nil
 }
@@ -182,7 +182,7 @@ func recordedWriters(all []*appsv1.Deployment) (json.RawMessage, error) {
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("write down how large the writers are: %w", err)}
+		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down how large the writers are: %w", err)}
 	}
 	return raw, nil
 }

@@ -49,7 +49,7 @@ func (s *shop) isBack(t *testing.T, name string, prior json.RawMessage) {
 		if err == nil {
 			break
 		}
-		if f := incident.FaultOf(err); !f.Retry || try == 10 {
+		if f := incident.CallErrorOf(err); !f.Retry || try == 10 {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
@@ -100,7 +100,7 @@ func TestWhatSomebodyElseWroteIsNotTakenBackOverIt(t *testing.T) {
 		s.Update(west, "order-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 9 })
 	})
 	_, err := s.takeBack(t, "scale/order-service", prior)
-	if f := fault(t, err); !f.Retry || f.Maybe || f.Person {
+	if f := fault(t, err); !f.Retry || f.Unknown || f.NeedsPerson {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	for when, try := range map[string]func() error{
@@ -108,7 +108,7 @@ func TestWhatSomebodyElseWroteIsNotTakenBackOverIt(t *testing.T) {
 		"taking it back": func() error { _, err := s.takeBack(t, "scale/order-service", prior); return err },
 	} {
 		err := try()
-		if f := fault(t, err); !f.Person || !f.No {
+		if f := fault(t, err); !f.NeedsPerson || !f.Definite {
 			t.Errorf("%s: %v: %s", when, err, told(f))
 		}
 		says(t, when, err.Error(), "it is 9 replicas", "had set 6", "it was 2 before", "nothing was overwritten")
@@ -145,7 +145,7 @@ func TestWhatTheAutoscalerHasChangedIsItsOwn(t *testing.T) {
 	s.UpdateAutoscaler(west, "order-service", func(h *autoscalingv2.HorizontalPodAutoscaler) { *h.Spec.MinReplicas = 6 })
 	s.Update(west, "order-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 0 })
 	_, _, err := s.lookBack(t, "scale/order-service", size)
-	if f := fault(t, err); !f.Person || !f.No {
+	if f := fault(t, err); !f.NeedsPerson || !f.Definite {
 		t.Errorf("%v: %s", err, told(f))
 	}
 	says(t, "the fault", err.Error(), "it is 0 replicas", "had set 6", "it was 2 before")

@@ -165,11 +165,11 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		"updated": fmt.Sprint(st.UpdatedReplicas), "available": fmt.Sprint(st.AvailableReplicas),
 	}}
 	if in.Restarted && d.Spec.Template.Annotations[mark] != string(c.Incident) {
-		return o, false, &incident.Fault{
-			Person: true,
-			No:     true,
-			Err:    fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
-			Hint:   "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry",
+		return o, false, &incident.CallError{
+			NeedsPerson: true,
+			Definite:    true,
+			Err:         fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
+			Hint:        "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry",
 		}
 	}
 	if st.ObservedGeneration < d.Generation {
@@ -182,11 +182,11 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		if cond.Type == appsv1.DeploymentProgressing && cond.Reason == "ProgressDeadlineExceeded" &&
 			!cond.LastUpdateTime.Time.Before(c.Began) {
 			why := k.stuck(ctx, client, r, d, o.Evidence)
-			return o, false, &incident.Fault{
-				Person: true,
-				No:     true,
-				Err:    fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
-				Hint:   "add capacity or mend the pods, then retry",
+			return o, false, &incident.CallError{
+				NeedsPerson: true,
+				Definite:    true,
+				Err:         fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
+				Hint:        "add capacity or mend the pods, then retry",
 			}
 		}
 	}
@@ -230,7 +230,7 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {
-		return nil, &incident.Fault{Err: fmt.Errorf("read the selector of %s: %w", d.Name, err), Person: true}
+		return nil, &incident.CallError{Err: fmt.Errorf("read the selector of %s: %w", d.Name, err), NeedsPerson: true}
 	}
 	all, err := list[corev1.Pod](ctx, k, client, pods, r, metav1.ListOptions{LabelSelector: selector.String()})
 	if err != nil {

@@ -115,11 +115,11 @@ func (k *clusters) client(region string) (dynamic.Interface, error) {
 	}
 	cfg, err := k.rest(region)
 	if err != nil {
-		return nil, &incident.Fault{Person: true, Err: err, Hint: `correct "kubernetes" in the settings and start again`}
+		return nil, &incident.CallError{NeedsPerson: true, Err: err, Hint: `correct "kubernetes" in the settings and start again`}
 	}
 	c, err := dynamic.NewForConfig(cfg)
 	if err != nil {
-		return nil, &incident.Fault{Person: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
+		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
 	}
 	k.clients[region] = c
 	return c, nil

@@ -139,8 +139,8 @@ func TestACallThatNobodyCanSignWasNotSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = sts.NewFromConfig(of("us-west-2")).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-	f := incident.FaultOf(awserr.Sort(t.Context(), err))
-	if err == nil || !f.Retry || f.Maybe || !strings.Contains(f.Error(), "STS GetCallerIdentity: nothing to sign the call with") || !strings.Contains(f.Hint, "credentials") {
+	f := incident.CallErrorOf(awserr.Sort(t.Context(), err))
+	if err == nil || !f.Retry || f.Unknown || !strings.Contains(f.Error(), "STS GetCallerIdentity: nothing to sign the call with") || !strings.Contains(f.Hint, "credentials") {
 		t.Errorf("%+v: %v", f, f.Err)
 	}
 	if !strings.Contains(log.String(), `"level":"debug"`) {
@@ -484,7 +484,7 @@ func TestWhatTheSettingsLackIsSaidInASentence(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error is %v, want one with %q", err, c.want)
 			}
-			if !incident.FaultOf(err).Person || incident.FaultOf(err).Maybe {
+			if !incident.CallErrorOf(err).NeedsPerson || incident.CallErrorOf(err).Unknown {
 				t.Error("the error is not one for a person to mend")
 			}
 		})

@@ -99,10 +99,10 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 	key := string(c.Incident)
 	o := engine.Outcome{Evidence: map[string]string{"dedup_key": key, "event": action}}
 	if p.settings == nil || p.settings.RoutingKey == "" {
-		return o, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("%s the page of %s: no PagerDuty routing key is set", action, key),
-			Hint:   "set pagerduty's routing key in the settings, and page by hand now",
+		return o, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("%s the page of %s: no PagerDuty routing key is set", action, key),
+			Hint:        "set pagerduty's routing key in the settings, and page by hand now",
 		}
 	}
 	answer, err := p.client.ManageEventWithContext(ctx, &pd.V2Event{
@@ -126,14 +126,14 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 // https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic .
 func sort(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[pd.APIError](err); ok {
-		f := &incident.Fault{Err: fmt.Errorf("PagerDuty answered %d: %w", api.StatusCode, err), Retry: api.Temporary(), Person: !api.Temporary()}
-		if f.Person {
+		f := &incident.CallError{Err: fmt.Errorf("PagerDuty answered %d: %w", api.StatusCode, err), Retry: api.Temporary(), NeedsPerson: !api.Temporary()}
+		if f.NeedsPerson {
 			f.Hint = "check the routing key, and page by hand now"
 		}
 		return f
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return &incident.Fault{Err: fmt.Errorf("PagerDuty did not answer: %w", cause), Retry: true, Maybe: true}
+		return &incident.CallError{Err: fmt.Errorf("PagerDuty did not answer: %w", cause), Retry: true, Unknown: true}
 	}
-	return &incident.Fault{Err: fmt.Errorf("PagerDuty is not reachable: %w", err), Retry: true, Maybe: true}
+	return &incident.CallError{Err: fmt.Errorf("PagerDuty is not reachable: %w", err), Retry: true, Unknown: true}
 }

@@ -75,9 +75,9 @@ func TestWhatMayBeSentAgain(t *testing.T) {
 	for status, again := range map[int]bool{429: true, 500: true, 503: true, 400: false, 401: false} {
 		p, got := events(t, status)
 		_, err := p.Trigger(t.Context(), call())
-		f := incident.FaultOf(err)
-		if err == nil || f.Retry != again || f.Person == again || len(*got) != 1 {
-			t.Errorf("%d: %v: retry %t person %t, sent %d times", status, err, f.Retry, f.Person, len(*got))
+		f := incident.CallErrorOf(err)
+		if err == nil || f.Retry != again || f.NeedsPerson == again || len(*got) != 1 {
+			t.Errorf("%d: %v: retry %t person %t, sent %d times", status, err, f.Retry, f.NeedsPerson, len(*got))
 		}
 		if err != nil && strings.Contains(err.Error(), key) {
 			t.Errorf("the routing key is in %q", err)
@@ -87,14 +87,14 @@ func TestWhatMayBeSentAgain(t *testing.T) {
 
 func TestNobodyThere(t *testing.T) {
 	p := pagerduty.New(&pagerduty.Settings{RoutingKey: key, Endpoint: "http://127.0.0.1:1"}, nil)
-	if _, err := p.Trigger(t.Context(), call()); err == nil || !incident.FaultOf(err).Retry || strings.Contains(err.Error(), key) {
+	if _, err := p.Trigger(t.Context(), call()); err == nil || !incident.CallErrorOf(err).Retry || strings.Contains(err.Error(), key) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestWithoutSettingsItSaysWhatIsMissing(t *testing.T) {
 	_, err := pagerduty.New(nil, nil).Trigger(t.Context(), call())
-	if f := incident.FaultOf(err); err == nil || !f.Person || !strings.Contains(f.Hint, "routing key") {
+	if f := incident.CallErrorOf(err); err == nil || !f.NeedsPerson || !strings.Contains(f.Hint, "routing key") {
 		t.Errorf("%v", err)
 	}
 }

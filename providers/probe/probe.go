@@ -88,7 +88,7 @@ func (p *Probe) send(ctx context.Context, t site, r request, u string, at addres
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, r.method, u, bytes.NewReader(r.body))
 	if err != nil {
-		return reply{}, &incident.Fault{Err: fmt.Errorf("make a request to %s: %w", u, err), Person: true, Hint: "correct the probe addresses in the settings"}
+		return reply{}, &incident.CallError{Err: fmt.Errorf("make a request to %s: %w", u, err), NeedsPerson: true, Hint: "correct the probe addresses in the settings"}
 	}
 	req.Header.Set("User-Agent", incident.Bot)
 	if r.body != nil {
@@ -141,7 +141,7 @@ func because(ctx context.Context, err error) error {
 func (p *Probe) direct(ctx context.Context, t site, region runbook.Region, r request) (reply, error) {
 	own, err := url.Parse(region.Endpoint)
 	if err != nil || own.Hostname() == "" {
-		return reply{}, &incident.Fault{Err: fmt.Errorf("%s has no usable endpoint: %q", region.Name, region.Endpoint), Person: true, Hint: "set the Region's endpoint in the settings"}
+		return reply{}, &incident.CallError{Err: fmt.Errorf("%s has no usable endpoint: %q", region.Name, region.Endpoint), NeedsPerson: true, Hint: "set the Region's endpoint in the settings"}
 	}
 	public, err := url.Parse(t.Public)
 	if err != nil || public.Hostname() == "" {
@@ -182,13 +182,13 @@ func (p *Probe) public(ctx context.Context, t site, r request) (reply, netip.Add
 }
 
 func noPublic(t site) error {
-	return &incident.Fault{Err: fmt.Errorf("the public address %q is not usable", t.Public), Person: true, Hint: "set probe.public in the settings, scheme and host"}
+	return &incident.CallError{Err: fmt.Errorf("the public address %q is not usable", t.Public), NeedsPerson: true, Hint: "set probe.public in the settings, scheme and host"}
 }
 
 // hopeless errors are no finding about the platform but a mistake in the settings.
 func hopeless(err error) bool {
-	var f *incident.Fault
-	return errors.As(err, &f) && f.Person
+	var f *incident.CallError
+	return errors.As(err, &f) && f.NeedsPerson
 }
 
 // oneLine is an error as part of a sentence.
@@ -242,7 +242,7 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	source := c.Plan.Source
 	services := pages(t.Topology)
 	if len(services) == 0 {
-		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
+		return engine.Outcome{}, false, &incident.CallError{NeedsPerson: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
 	replies := make([]reply, in.Tries)
 	faults := make([]error, in.Tries)
@@ -271,7 +271,7 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		}
 	}
 	if ctx.Err() != nil {
-		return o, false, &incident.Fault{Err: fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx)), Retry: true}
+		return o, false, &incident.CallError{Err: fmt.Errorf("probe %s: %w", source.Name, context.Cause(ctx)), Retry: true}
 	}
 	if up > 0 {
 		o.Summary = fmt.Sprintf("%s answers from here: served %d of %s to its own address", source.Name, up, text.Count(in.Tries, "request"))
@@ -300,14 +300,14 @@ func (p *Probe) Health(ctx context.Context, c engine.Call) (engine.Outcome, bool
 			return p.page(ctx, c, s.Name, s.Health)
 		}
 	}
-	return engine.Outcome{}, false, &incident.Fault{Person: true, Err: fmt.Errorf("%s has no health page", in.Service), Hint: "set health for that service, or leave the step out for it"}
+	return engine.Outcome{}, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("%s has no health page", in.Service), Hint: "set health for that service, or leave the step out for it"}
 }
 
 // Region waits until the public name leads to the target.
 func (p *Probe) Region(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	services := pages(c.Plan.Topology)
 	if len(services) == 0 {
-		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
+		return engine.Outcome{}, false, &incident.CallError{NeedsPerson: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
 	return p.page(ctx, c, c.Plan.Topology.Record, services[0].Health)
 }
@@ -388,7 +388,7 @@ func (p *Probe) place(c engine.Call, n int, how string, send send) (engine.Outco
 	o := engine.Outcome{Evidence: map[string]string{"reference": reference, "send": fmt.Sprint(n)}}
 	body, err := json.Marshal(order{Test: true, Product: "test-product-001", Quantity: 1, Reference: reference})
 	if err != nil {
-		return o, false, &incident.Fault{Err: fmt.Errorf("write the synthetic order: %w", err), Person: true}
+		return o, false, &incident.CallError{Err: fmt.Errorf("write the synthetic order: %w", err), NeedsPerson: true}
 	}
 	no := func(format string, args ...any) (engine.Outcome, bool, error) {
 		o.Summary = fmt.Sprintf("a synthetic order %s ", how) + fmt.Sprintf(format, args...)
@@ -405,8 +405,8 @@ func (p *Probe) place(c engine.Call, n int, how string, send send) (engine.Outco
 	id := placed(r.body)
 	switch {
 	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden:
-		return o, false, &incident.Fault{
-			Person: true, Err: fmt.Errorf("a synthetic order %s was refused with status %d", how, r.status),
+		return o, false, &incident.CallError{
+			NeedsPerson: true, Err: fmt.Errorf("a synthetic order %s was refused with status %d", how, r.status),
 			Hint: "set the token for synthetic orders in the bot's settings",
 		}
 	case r.status/100 != 2:
@@ -495,7 +495,7 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	target := c.Plan.Target
 	services := pages(t.Topology)
 	if len(services) == 0 {
-		return engine.Outcome{}, false, &incident.Fault{Person: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
+		return engine.Outcome{}, false, &incident.CallError{NeedsPerson: true, Err: errors.New("no service has a health page to ask for"), Hint: "set health for at least one service"}
 	}
 	o := engine.Outcome{Evidence: map[string]string{}}
 	began := p.clock.Now()

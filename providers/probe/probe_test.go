@@ -144,14 +144,14 @@ func TestAnOrderThatIsNotWrittenAndReadBackIsNone(t *testing.T) {
 func TestATokenThatIsNotTakenIsAPersonsMatter(t *testing.T) {
 	s := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	_, ok, err := s.probe("s3cret").Write(t.Context(), call(t, struct{}{}), 1)
-	if f := incident.FaultOf(err); ok || err == nil || !f.Person || f.Hint == "" || strings.Contains(err.Error(), "s3cret") {
+	if f := incident.CallErrorOf(err); ok || err == nil || !f.NeedsPerson || f.Hint == "" || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%t %v", ok, err)
 	}
 }
 
 func TestAServiceWithoutAHealthPageCannotBeAsked(t *testing.T) {
 	s := open(t, func(http.ResponseWriter, *http.Request) {})
-	if _, ok, err := s.probe("").Health(t.Context(), call(t, HealthInput{Service: "worker"})); ok || err == nil || !incident.FaultOf(err).Person {
+	if _, ok, err := s.probe("").Health(t.Context(), call(t, HealthInput{Service: "worker"})); ok || err == nil || !incident.CallErrorOf(err).NeedsPerson {
 		t.Errorf("%t %v", ok, err)
 	}
 }
@@ -184,7 +184,7 @@ func TestANameThatNobodyKnowsIsAFindingAndASettingThatIsWrongIsNot(t *testing.T)
 		t.Errorf("%t %q %v", ok, o.Summary, err)
 	}
 	public(t, c, "api.example.com")
-	if _, ok, err := p.Region(t.Context(), c); ok || err == nil || incident.FaultOf(err).Hint == "" {
+	if _, ok, err := p.Region(t.Context(), c); ok || err == nil || incident.CallErrorOf(err).Hint == "" {
 		t.Errorf("%t %v", ok, err)
 	}
 }

@@ -31,22 +31,22 @@ func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
 		return engine.Outcome{}, false, err
 	}
 	if in.Least < 1 || in.Least > len(in.Steps) {
-		return engine.Outcome{}, false, &incident.Fault{
-			Person: true,
-			Err:    fmt.Errorf("%d of %d views can never be decided", in.Least, len(in.Steps)),
-			Hint:   "set least between 1 and the number of steps",
+		return engine.Outcome{}, false, &incident.CallError{
+			NeedsPerson: true,
+			Err:         fmt.Errorf("%d of %d views can never be decided", in.Least, len(in.Steps)),
+			Hint:        "set least between 1 and the number of steps",
 		}
 	}
 	if c.Result == nil {
-		return engine.Outcome{}, false, &incident.Fault{Err: errors.New("there is no run whose steps could agree"), Person: true}
+		return engine.Outcome{}, false, &incident.CallError{Err: errors.New("there is no run whose steps could agree"), NeedsPerson: true}
 	}
 	o := engine.Outcome{Evidence: map[string]string{}}
 	var yes, no []string
 	for _, step := range in.Steps {
 		if _, ok := c.Plan.Step(step); !ok {
-			return o, false, &incident.Fault{
-				Person: true,
-				Err:    fmt.Errorf("there is no step %q in this plan", step), Hint: "correct the list of steps in the runbook",
+			return o, false, &incident.CallError{
+				NeedsPerson: true,
+				Err:         fmt.Errorf("there is no step %q in this plan", step), Hint: "correct the list of steps in the runbook",
 			}
 		}
 		found, ok := c.Result(step)

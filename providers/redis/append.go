@@ -43,7 +43,7 @@ func (l *Log) Append(ctx context.Context, w incident.Write) (incident.Written, e
 			return incident.Written{}, fmt.Errorf("%s: %w", doing, err)
 		}
 		err = l.fault(ctx, doing, err)
-		if try == tries || !incident.FaultOf(err).Maybe || ctx.Err() != nil {
+		if try == tries || !incident.CallErrorOf(err).Unknown || ctx.Err() != nil {
 			return incident.Written{}, err
 		}
 		l.log.Debug().Err(err).Str("incident", string(w.Incident)).Str("request", w.Request).Int("try", try).

@@ -15,13 +15,13 @@ import (
 // happened. The prefixes are those of
 // https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
 func (l *Log) fault(ctx context.Context, doing string, err error) error {
-	f := &incident.Fault{Err: fmt.Errorf("redis at %s: %w", l.addr, err)}
+	f := &incident.CallError{Err: fmt.Errorf("redis at %s: %w", l.addr, err)}
 	switch {
 	case ctx.Err() != nil:
 		f.Err = fmt.Errorf("redis at %s: %w (%w)", l.addr, context.Cause(ctx), err)
-		f.Retry, f.Maybe = true, true
+		f.Retry, f.Unknown = true, true
 	case !isReply(err):
-		f.Retry, f.Maybe = true, true
+		f.Retry, f.Unknown = true, true
 		f.Hint = "check that Redis runs and can be reached"
 	case goredis.IsLoadingError(err), goredis.IsTryAgainError(err), goredis.IsMaxClientsError(err),
 		goredis.IsMasterDownError(err), goredis.IsClusterDownError(err), goredis.IsNoReplicasError(err),
@@ -29,16 +29,16 @@ func (l *Log) fault(ctx context.Context, doing string, err error) error {
 		f.Retry = true
 		f.Hint = "Redis is not ready to be written to; it usually is again after a failover or a restart"
 	case goredis.IsAuthError(err), goredis.IsPermissionError(err):
-		f.Person = true
+		f.NeedsPerson = true
 		f.Hint = "check the user, password and permissions in REDIS_URL"
 	case goredis.IsOOMError(err):
-		f.Person = true
+		f.NeedsPerson = true
 		f.Hint = "Redis is at maxmemory: raise it; never evict keys (maxmemory-policy noeviction)"
 	case goredis.HasErrorPrefix(err, "MISCONF"):
-		f.Person = true
+		f.NeedsPerson = true
 		f.Hint = "Redis cannot write to its disk: free space there"
 	default:
-		f.Person = true
+		f.NeedsPerson = true
 	}
 	return fmt.Errorf("%s: %w", doing, f)
 }

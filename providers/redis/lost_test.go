@@ -118,7 +118,7 @@ func TestLostAnswer(t *testing.T) {
 			c.lose("gone", 3)
 			w := write(4, "gone", "c")
 			_, err := l.Append(t.Context(), w)
-			if f := incident.FaultOf(err); !f.Maybe || !f.Retry || f.Person {
+			if f := incident.CallErrorOf(err); !f.Unknown || !f.Retry || f.NeedsPerson {
 				t.Errorf("three lost answers were sorted as %+v", f)
 			}
 			if n := c.count(); n != 3 {
@@ -156,22 +156,22 @@ func TestAppendStopsWithItsContext(t *testing.T) {
 	cancel(stop)
 	c.lose("r1", 1)
 	_, err := l.Append(ctx, write(0, "r1", "a"))
-	if !errors.Is(err, stop) || !incident.FaultOf(err).Retry {
+	if !errors.Is(err, stop) || !incident.CallErrorOf(err).Retry {
 		t.Errorf("append with an ended context returned %v", err)
 	}
 }
 
 func TestServerErrorsAreSorted(t *testing.T) {
-	for reply, want := range map[string]incident.Fault{
+	for reply, want := range map[string]incident.CallError{
 		"LOADING Redis is loading the dataset in memory":          {Retry: true},
 		"READONLY You can't write against a read only replica.":   {Retry: true},
 		"MASTERDOWN Link with MASTER is down":                     {Retry: true},
 		"CLUSTERDOWN The cluster is down":                         {Retry: true},
 		"NOREPLICAS Not enough good replicas to write.":           {Retry: true},
-		"OOM command not allowed when used memory > 'maxmemory'.": {Person: true},
-		"MISCONF Redis is configured to save RDB snapshots":       {Person: true},
-		"NOPERM this user has no permissions":                     {Person: true},
-		"ERR something new":                                       {Person: true},
+		"OOM command not allowed when used memory > 'maxmemory'.": {NeedsPerson: true},
+		"MISCONF Redis is configured to save RDB snapshots":       {NeedsPerson: true},
+		"NOPERM this user has no permissions":                     {NeedsPerson: true},
+		"ERR something new":                                       {NeedsPerson: true},
 	} {
 		mini := redistest.Mini(t)
 		l, err := redis.Open(t.Context(), redis.Options{URL: "redis://" + mini.Addr()}, zerolog.Nop())
@@ -180,8 +180,8 @@ func TestServerErrorsAreSorted(t *testing.T) {
 		}
 		mini.SetError(reply)
 		_, err = l.Append(t.Context(), write(1, "r1", "a"))
-		f := incident.FaultOf(err)
-		if f.Retry != want.Retry || f.Person != want.Person || f.Maybe {
+		f := incident.CallErrorOf(err)
+		if f.Retry != want.Retry || f.NeedsPerson != want.NeedsPerson || f.Unknown {
 			t.Errorf("%s was sorted as %+v", reply, f)
 		}
 		if err := l.Disconnect(); err != nil {

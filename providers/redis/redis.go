@@ -48,7 +48,7 @@
 //
 // # When Redis is down
 //
-// Every method but Wait returns an [incident.Fault] that may be retried. Wait
+// Every method but Wait returns an [incident.CallError] that may be retried. Wait
 // waits on, and wakes up when Redis is back. Nothing is kept here in the
 // meantime. How safe an appended event is depends on the server:
 // [Log.Durability] says it in a sentence, and Write.Secure asks for all that

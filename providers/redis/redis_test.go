@@ -220,14 +220,14 @@ func TestKilledServerKeepsWhatItConfirmed(t *testing.T) {
 	for seq := range confirmed {
 		last = seq
 	}
-	if f := incident.FaultOf(err); !f.Retry || !f.Maybe || f.Person {
+	if f := incident.CallErrorOf(err); !f.Retry || !f.Unknown || f.NeedsPerson {
 		t.Errorf("a dead server was sorted as %+v", f)
 	}
 
 	// Who waits meanwhile waits on, and wakes up when it is back.
 	waiting := make(chan error, 1)
 	go func() { waiting <- l.Wait(t.Context(), inc, last+1000) }()
-	if _, err := l.Read(t.Context(), inc, 0, 0); err == nil || !incident.FaultOf(err).Retry {
+	if _, err := l.Read(t.Context(), inc, 0, 0); err == nil || !incident.CallErrorOf(err).Retry {
 		t.Errorf("reading from a dead server returned %v", err)
 	}
 	p.Restart()

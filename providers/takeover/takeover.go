@@ -139,7 +139,7 @@ func (t *Takeover) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 	if there == nil {
 		o.Summary = at.String() + " is not there"
 		if o.Prior, err = json.Marshal(absent{p.Target.Name, at.bucket, at.key}); err != nil {
-			return o, false, &incident.Fault{Person: true, Err: fmt.Errorf("write down that there is no %s: %w", at, err)}
+			return o, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down that there is no %s: %w", at, err)}
 		}
 		return o, false, nil
 	}
@@ -236,7 +236,7 @@ func (t *Takeover) Back(ctx context.Context, c engine.Call, prior json.RawMessag
 	case err != nil && awserr.Missing(err):
 		return o, nil // somebody else was first
 	case awserr.Code(err) == "PreconditionFailed", awserr.Code(err) == "ConditionalRequestConflict":
-		return o, &incident.Fault{
+		return o, &incident.CallError{
 			Err: fmt.Errorf("delete %s: another one was put at the same moment", at), Retry: true,
 			Hint: "somebody put another object there at the same moment",
 		}

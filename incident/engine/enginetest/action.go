@@ -182,7 +182,7 @@ func (c Change) mend(t *testing.T, whole map[string]int) {
 }
 
 // wrong makes the next changing call go wrong and returns what the engine is told.
-func (c Change) wrong(t *testing.T, b Break) *incident.Fault {
+func (c Change) wrong(t *testing.T, b Break) *incident.CallError {
 	t.Helper()
 	c.Break(t, b)
 	_, err := c.do(t)
@@ -190,16 +190,16 @@ func (c Change) wrong(t *testing.T, b Break) *incident.Fault {
 }
 
 // sorted is the fault of a call that was broken.
-func sorted(t *testing.T, err error, b Break) *incident.Fault {
+func sorted(t *testing.T, err error, b Break) *incident.CallError {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("Do answered well although its call was broken (%s)", b)
 	}
-	var f *incident.Fault
+	var f *incident.CallError
 	if !errors.As(err, &f) {
 		t.Fatalf("Do returned an error that nobody sorted: %v", err)
 	}
-	if f.Retry && f.Maybe {
+	if f.Retry && f.Unknown {
 		t.Errorf("%v: a change that may have happened is offered to be sent again", err)
 	}
 	return f
@@ -269,7 +269,7 @@ func twice(t *testing.T, c Change, whole map[string]int) {
 		t.Fatal(err)
 	}
 	if _, err := c.do(t); err != nil {
-		var f *incident.Fault
+		var f *incident.CallError
 		if !errors.As(err, &f) || f.Retry {
 			t.Errorf("the second Do: %v: only a fault that is not sent again is right", err)
 		}
@@ -281,8 +281,8 @@ func twice(t *testing.T, c Change, whole map[string]int) {
 
 func lost(t *testing.T, c Change, whole map[string]int) {
 	f := c.wrong(t, LostAnswer)
-	if !f.Maybe || f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: it happened, and nobody knows", f, f.Maybe, f.Retry)
+	if !f.Unknown || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: it happened, and nobody knows", f, f.Unknown, f.Retry)
 	}
 	if len(c.Applied()) == 0 {
 		t.Fatal("the call whose answer was lost was not applied: the test is void")
@@ -291,8 +291,8 @@ func lost(t *testing.T, c Change, whole map[string]int) {
 }
 
 func throttled(t *testing.T, c Change, whole map[string]int) {
-	if f := c.wrong(t, Throttled); f.Maybe || !f.Retry || f.Person {
-		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen and may be sent again", f, f.Maybe, f.Retry, f.Person)
+	if f := c.wrong(t, Throttled); f.Unknown || !f.Retry || f.NeedsPerson {
+		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen and may be sent again", f, f.Unknown, f.Retry, f.NeedsPerson)
 	}
 	c.isNot(t, "after it was throttled")
 	c.mend(t, whole)
@@ -300,8 +300,8 @@ func throttled(t *testing.T, c Change, whole map[string]int) {
 
 func refused(t *testing.T, c Change, whole map[string]int) {
 	f := c.wrong(t, Denied)
-	if f.Maybe || f.Retry || !f.Person {
-		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen, and asking again is of no use", f, f.Maybe, f.Retry, f.Person)
+	if f.Unknown || f.Retry || !f.NeedsPerson {
+		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen, and asking again is of no use", f, f.Unknown, f.Retry, f.NeedsPerson)
 	}
 	if f.Hint == "" {
 		t.Errorf("%v: nothing tells the person what to do", f)
@@ -311,23 +311,23 @@ func refused(t *testing.T, c Change, whole map[string]int) {
 }
 
 func unreachable(t *testing.T, c Change, whole map[string]int) {
-	if f := c.wrong(t, Unreachable); f.Maybe || !f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: nothing was asked", f, f.Maybe, f.Retry)
+	if f := c.wrong(t, Unreachable); f.Unknown || !f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nothing was asked", f, f.Unknown, f.Retry)
 	}
 	c.isNot(t, "after it was not reached")
 	c.mend(t, whole)
 }
 
 func silent(t *testing.T, c Change, whole map[string]int) {
-	if f := c.wrong(t, Silent); !f.Maybe || f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Maybe, f.Retry)
+	if f := c.wrong(t, Silent); !f.Unknown || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Unknown, f.Retry)
 	}
 	c.mend(t, whole)
 }
 
 func serverFault(t *testing.T, c Change, whole map[string]int) {
-	if f := c.wrong(t, ServerFault); !f.Maybe || f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Maybe, f.Retry)
+	if f := c.wrong(t, ServerFault); !f.Unknown || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Unknown, f.Retry)
 	}
 	c.mend(t, whole)
 }

@@ -207,7 +207,7 @@ func (c *changed) mendBack(t *testing.T) {
 
 // wrongBack makes the change, breaks the next call that takes it back, and returns what
 // the engine is told.
-func (c *changed) wrongBack(t *testing.T, b Break) *incident.Fault {
+func (c *changed) wrongBack(t *testing.T, b Break) *incident.CallError {
 	t.Helper()
 	c.make(t)
 	c.BreakUndo(t, b)
@@ -274,7 +274,7 @@ func backTwice(t *testing.T, c changed) {
 		t.Fatal(err)
 	}
 	if _, err := c.back(t); err != nil {
-		var f *incident.Fault
+		var f *incident.CallError
 		if !errors.As(err, &f) || f.Retry {
 			t.Errorf("the second time: %v: only a fault that is not sent again is right", err)
 		}
@@ -286,8 +286,8 @@ func backTwice(t *testing.T, c changed) {
 
 func lostBack(t *testing.T, c changed) {
 	f := c.wrongBack(t, LostAnswer)
-	if !f.Maybe || f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: it happened, and nobody knows", f, f.Maybe, f.Retry)
+	if !f.Unknown || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: it happened, and nobody knows", f, f.Unknown, f.Retry)
 	}
 	if len(c.sinceMade()) == 0 {
 		t.Fatal("the call whose answer was lost was not applied: the test is void")
@@ -296,8 +296,8 @@ func lostBack(t *testing.T, c changed) {
 }
 
 func throttledBack(t *testing.T, c changed) {
-	if f := c.wrongBack(t, Throttled); f.Maybe || !f.Retry || f.Person {
-		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen and may be sent again", f, f.Maybe, f.Retry, f.Person)
+	if f := c.wrongBack(t, Throttled); f.Unknown || !f.Retry || f.NeedsPerson {
+		t.Errorf("%v: maybe %t, retry %t, person %t: it did not happen and may be sent again", f, f.Unknown, f.Retry, f.NeedsPerson)
 	}
 	c.isNotBack(t, "after it was throttled")
 	c.mendBack(t)
@@ -305,31 +305,31 @@ func throttledBack(t *testing.T, c changed) {
 
 func refusedBack(t *testing.T, c changed) {
 	f := c.wrongBack(t, Denied)
-	if f.Maybe || f.Retry || !f.Person || f.Hint == "" {
-		t.Errorf("%v: maybe %t, retry %t, person %t, hint %q: it did not happen, and somebody has to know what to do", f, f.Maybe, f.Retry, f.Person, f.Hint)
+	if f.Unknown || f.Retry || !f.NeedsPerson || f.Hint == "" {
+		t.Errorf("%v: maybe %t, retry %t, person %t, hint %q: it did not happen, and somebody has to know what to do", f, f.Unknown, f.Retry, f.NeedsPerson, f.Hint)
 	}
 	c.isNotBack(t, "after it was denied")
 	c.mendBack(t)
 }
 
 func unreachableBack(t *testing.T, c changed) {
-	if f := c.wrongBack(t, Unreachable); f.Maybe || !f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: nothing was asked", f, f.Maybe, f.Retry)
+	if f := c.wrongBack(t, Unreachable); f.Unknown || !f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nothing was asked", f, f.Unknown, f.Retry)
 	}
 	c.isNotBack(t, "after it was not reached")
 	c.mendBack(t)
 }
 
 func silentBack(t *testing.T, c changed) {
-	if f := c.wrongBack(t, Silent); !f.Maybe || f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Maybe, f.Retry)
+	if f := c.wrongBack(t, Silent); !f.Unknown || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Unknown, f.Retry)
 	}
 	c.mendBack(t)
 }
 
 func serverFaultBack(t *testing.T, c changed) {
-	if f := c.wrongBack(t, ServerFault); !f.Maybe || f.Retry {
-		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Maybe, f.Retry)
+	if f := c.wrongBack(t, ServerFault); !f.Unknown || f.Retry {
+		t.Errorf("%v: maybe %t, retry %t: nobody knows", f, f.Unknown, f.Retry)
 	}
 	c.mendBack(t)
 }
@@ -344,8 +344,8 @@ func meddled(t *testing.T, c changed) {
 	}
 	_, done := c.back(t)
 	for when, err := range map[string]error{"looking": looked, "taking it back": done} {
-		var f *incident.Fault
-		if !errors.As(err, &f) || !f.Person || !f.No || f.Retry || f.Maybe || f.Hint == "" {
+		var f *incident.CallError
+		if !errors.As(err, &f) || !f.NeedsPerson || !f.Definite || f.Retry || f.Unknown || f.Hint == "" {
 			t.Errorf("%s: %v: a fault for a person is asked for, that knows how things are, and a hint", when, err)
 			continue
 		}
@@ -368,7 +368,7 @@ func unrecorded(t *testing.T, c changed) {
 		_, back, looked := c.lookBack(t)
 		_, done := c.back(t)
 		for when, err := range map[string]error{"looking": looked, "taking it back": done} {
-			if f := incident.FaultOf(err); err == nil || back || !f.Person || f.Maybe || f.Retry {
+			if f := incident.CallErrorOf(err); err == nil || back || !f.NeedsPerson || f.Unknown || f.Retry {
 				t.Errorf("with %q recorded, %s: %t, %v", prior, when, back, err)
 			}
 		}
