@@ -26,8 +26,8 @@ MISSING := .bin/missing.txt
 
 # The whole program plays dozens of failovers, which the race detector makes several
 # times slower: its tests run without it, everything below with it.
-WHOLE := .
-BELOW = $(shell go list ./... | grep -v '^github.com/failoverbot/failoverbot$$') ./.ci/testreport
+WHOLE := . ./bot/rehearsal
+BELOW = $(shell go list ./... | grep -v -e '^github.com/failoverbot/failoverbot$$' -e '/bot/rehearsal$$') ./.ci/testreport
 
 # The race detector needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null && echo -race)
