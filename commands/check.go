@@ -18,7 +18,7 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	if word, _ := cut(strings.ToLower(said)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
 		return *c.answerTo(c.unknownRegion(word, "check"), false)
 	}
-	w, err := c.typedWish(said)
+	w, err := c.typedRequest(said)
 	if err == nil && w.reason != "" {
 		err = refuse("{check} takes a Region and planned or unplanned, not %v. For example {check %s unplanned}.",
 			typed(w.reason), nonempty(w.target, c.standby("")))
@@ -51,7 +51,7 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 // checkMax is how long the answer may be; the surface splits it.
 const checkMax = 7500
 
-func (c *Commands) readiness(w wish, now serving, found []engine.Finding, at time.Time) text.Text {
+func (c *Commands) readiness(w request, now serving, found []engine.Finding, at time.Time) text.Text {
 	var lines []text.Text
 	tally := map[string]int{}
 	advice := 0

@@ -34,9 +34,9 @@ const (
 	formWithin   = time.Second
 )
 
-// wish is what somebody said about the failover they want. Zero values were not
+// request is what somebody said about the failover they want. Zero values were not
 // said.
-type wish struct {
+type request struct {
 	target   string
 	mode     string
 	severity string
@@ -50,7 +50,7 @@ type wish struct {
 // start begins a failover: it asks for what is missing, refuses what cannot be,
 // and puts the incident and its frozen plan on the record in one piece.
 func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
-	w, errs, err := c.wished(ask)
+	w, errs, err := c.requested(ask)
 	if err != nil {
 		return *c.answerTo(err, false)
 	}
@@ -85,7 +85,7 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 }
 
 // lacks names what has to be known and is not.
-func (w wish) lacks() []string {
+func (w request) lacks() []string {
 	var out []string
 	if w.target == "" {
 		out = append(out, "the Region that takes over")
@@ -99,11 +99,11 @@ func (w wish) lacks() []string {
 	return out
 }
 
-func (w wish) missing() bool { return len(w.lacks()) > 0 }
+func (w request) missing() bool { return len(w.lacks()) > 0 }
 
 // words is the wish as it could have been typed. A form carries it along, so it
 // asks only for what is missing.
-func (w wish) words() string {
+func (w request) words() string {
 	words := []string{w.target, w.mode, w.severity}
 	if w.anyway {
 		words = append(words, anyway)
@@ -117,10 +117,10 @@ func (w wish) words() string {
 
 var severityLike = regexp.MustCompile(`(?i)^sev-?([0-9]+)$`)
 
-// wished reads what was typed and what a form was filled with. The map holds a
+// requested reads what was typed and what a form was filled with. The map holds a
 // form's faults by field.
-func (c *Commands) wished(ask Ask) (wish, map[string]text.Text, error) {
-	w, err := c.typedWish(strings.TrimSpace(ask.On + " " + ask.Text))
+func (c *Commands) requested(ask Ask) (request, map[string]text.Text, error) {
+	w, err := c.typedRequest(strings.TrimSpace(ask.On + " " + ask.Text))
 	if err != nil || ask.Values == nil {
 		return w, nil, err
 	}
@@ -161,11 +161,11 @@ func (c *Commands) wished(ask Ask) (wish, map[string]text.Text, error) {
 	return w, errs, nil
 }
 
-// typedWish reads REGION, the mode and the severity in any order; the first word
+// typedRequest reads REGION, the mode and the severity in any order; the first word
 // that is none of them begins the reason. The first word of all has to be one of
 // them: a Region with a typing error must not become a reason.
-func (c *Commands) typedWish(text string) (wish, error) {
-	var w wish
+func (c *Commands) typedRequest(text string) (request, error) {
+	var w request
 	for first := true; text != ""; first = false {
 		word, rest := cut(text)
 		low := strings.ToLower(strings.Trim(word, quotes+","))
@@ -222,7 +222,7 @@ func (c *Commands) tells(rest string) bool {
 	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && nearest(word, []string{planned, unplanned}) == ""
 }
 
-func (c *Commands) shortReason(w wish) error {
+func (c *Commands) shortReason(w request) error {
 	if len([]rune(w.reason)) > reasonMax {
 		return refuse("The reason has %d letters; at most %d fit. Put the rest in a note once the incident is open.", len([]rune(w.reason)), reasonMax)
 	}
@@ -356,7 +356,7 @@ func (s serving) says() text.Text {
 
 // alreadyActive refuses a target that serves already. When that cannot be found
 // out the record decides: after a takeover by that Region it takes a word to go on.
-func (c *Commands) alreadyActive(ctx context.Context, w wish, now serving) *Answer {
+func (c *Commands) alreadyActive(ctx context.Context, w request, now serving) *Answer {
 	if w.target == "" || now.not != "" || (now.err == nil && w.target != now.region) {
 		return nil
 	}
@@ -447,7 +447,7 @@ func (c *Commands) open(s *incident.State) error {
 		s.ID.Name(), s.Source, s.Target, s.Phase(), named(s.DeclaredBy), c.at(s.DeclaredAt), named(d.Commander), way)
 }
 
-func (c *Commands) startForm(w wish, now serving) *Form {
+func (c *Commands) startForm(w request, now serving) *Form {
 	f := &Form{
 		Verb: "start", On: w.words(), Title: "Start a failover", Submit: "Start",
 		Text: now.says().Add(" Nothing changes before somebody presses Go."),
@@ -492,7 +492,7 @@ func (c *Commands) startForm(w wish, now serving) *Form {
 }
 
 // declare puts the incident on the record.
-func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, active serving) Answer {
+func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, active serving) Answer {
 	facts, err := c.facts(w, active)
 	if err != nil {
 		return *c.answerTo(err, false)
@@ -532,7 +532,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w wish, act
 
 // begin takes an id and puts the incident and its first run on the record in one
 // piece. again says that somebody else's incident got the same number first.
-func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began time.Time, w wish, active serving) (id incident.ID, again bool, a *Answer) {
+func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began time.Time, w request, active serving) (id incident.ID, again bool, a *Answer) {
 	id, err := c.Book.Log().Reserve(ctx, c.Clock.Now(), ask.Request)
 	if err != nil {
 		return "", false, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
@@ -580,7 +580,7 @@ func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, bega
 }
 
 // facts of the incident that is wished for.
-func (c *Commands) facts(w wish, active serving) (runbook.Facts, error) {
+func (c *Commands) facts(w request, active serving) (runbook.Facts, error) {
 	source := active.region
 	if source == "" || source == w.target {
 		source = c.other(w.target)

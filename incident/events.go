@@ -202,7 +202,7 @@ type ExerciseIntended struct {
 type JobStarted struct {
 	Step   string `json:"step"`
 	Action string `json:"action"`
-	// Token names or tags what is created, the same in every life of the bot.
+	// Token names or tags what is created, the same in every process of the bot.
 	Token string `json:"token"`
 	// Handle is what the other side calls it: drsjob-..., the name of a Restore.
 	Handle string `json:"handle"`

@@ -186,13 +186,13 @@ func (w *proxy) serve() {
 			_, _ = near.Close(), far.Close()
 		}
 		w.mu.Unlock()
-		w.ends.Go(func() { w.carry(near, far) })
-		w.ends.Go(func() { w.carry(far, near) })
+		w.ends.Go(func() { w.copy(near, far) })
+		w.ends.Go(func() { w.copy(far, near) })
 	}
 }
 
-// carry takes to one end what comes from the other, until either is closed.
-func (w *proxy) carry(to, from net.Conn) {
+// copy takes to one end what comes from the other, until either is closed.
+func (w *proxy) copy(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	_ = to.Close()
 	w.mu.Lock()

@@ -75,7 +75,7 @@ type Options struct {
 	Templates fs.FS
 }
 
-// Face is a Face that Run brings to life.
+// Face shows the incidents in Slack and hears what people ask there. Run runs it.
 type Face struct {
 	opt      Options
 	client   *Client

@@ -87,7 +87,7 @@ type follower struct {
 	phases   int // the update that was last posted: update/<phases>.<again>
 	again    int
 	next     time.Time
-	updateAt time.Time       // when that was, in this life
+	updateAt time.Time       // when that was, in this process
 	updates  map[string]post // those that have buttons
 	newest   string          // of all, by timestamp: the only one that should
 	newestTS string
@@ -284,7 +284,7 @@ func (f *follower) saidByOthers(ctx context.Context) (said bool) {
 	return said
 }
 
-// begin finds out what was said in a former life, by this replica or another.
+// begin finds out what was said in an earlier process, by this replica or another.
 func (f *follower) begin(ctx context.Context) error {
 	f.posted, f.rendered, f.refused = map[string]string{}, map[string]string{}, map[string]bool{}
 	f.unlogged, f.files = map[string]post{}, map[string]bool{}
@@ -340,7 +340,7 @@ func (f *follower) said(j post) {
 }
 
 // search looks in the channel, and in the card's thread, for what was posted and
-// not written down. It is done once in a life, and again after a post whose
+// not written down. It is done once in a process, and again after a post whose
 // answer was lost.
 func (f *follower) search(ctx context.Context) error {
 	var since time.Time
@@ -536,7 +536,7 @@ func (f *follower) due(v incidentView) time.Time {
 		return due
 	}
 	for _, s := range v.plan.steps {
-		// A second later: the timestamps of a former life's messages have no fractions.
+		// A second later: the timestamps of an earlier process's messages have no fractions.
 		if at := v.SlowAt(*s); at.After(last) && at.Add(time.Second).Before(due) {
 			due = at.Add(time.Second)
 		}

@@ -30,7 +30,7 @@ const (
 )
 
 // homes keep the App Home of those people up to date who are asked something, and
-// of those who have opened it in this life. Like the marks they have a goroutine
+// of those who have opened it in this process. Like the marks they have a goroutine
 // of their own, and nothing waits for them.
 //
 // A view is published without the hash of the one before. The hash would keep one

@@ -26,7 +26,7 @@ func passing(err error) bool {
 	return false
 }
 
-// lacking says that a part of Slack will not work in this life, whatever the
+// lacking says that a part of Slack will not work in this process, whatever the
 // incident: a scope or a setting of the app is missing.
 func lacking(err error) bool {
 	switch code(err) {
@@ -39,7 +39,7 @@ func lacking(err error) bool {
 }
 
 // logOnce takes note that Slack refused a part that the bot works without. Each
-// reason is logged once in a life.
+// reason is logged once in a process.
 func (b *Face) logOnce(part string, err error, says string) {
 	b.mu.Lock()
 	seen := b.shrugged[part+"/"+code(err)]
@@ -58,7 +58,7 @@ func (b *Face) logOnce(part string, err error, says string) {
 	b.log.Warn().Err(err).Str("scope", scope).Strs("why", reasons(err)).Msg(says)
 }
 
-// off says that a part does not work in this life.
+// off says that a part does not work in this process.
 func (b *Face) off(part string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -33,7 +33,7 @@ const never = time.Hour
 //
 // Nothing has to be remembered for the pin: to pin twice is the same as once. The
 // topic that was there before is kept in the metadata of the card, and only once
-// the card carries it another one is set; so the next life finds it again.
+// the card carries it another one is set; so the next process finds it again.
 type pinAndTopic struct {
 	b      *Face
 	id     incident.ID
@@ -93,7 +93,7 @@ func (m *pinAndTopic) keeps() (topic string, known, carried bool) {
 	return *m.before, true, m.carried
 }
 
-// found says that the card carries a topic: of a former life, or a new one.
+// found says that the card carries a topic: of an earlier process, or a new one.
 func (m *pinAndTopic) found(topic string) {
 	m.mu.Lock()
 	m.before, m.carried = &topic, true
@@ -226,7 +226,7 @@ func (m *pinAndTopic) title(ctx context.Context, w desired) (wait time.Duration,
 	case !known:
 		switch former, of := m.former(now); {
 		case mine:
-			m.keep("") // set in a former life, and the card that knew more is gone
+			m.keep("") // set in an earlier process, and the card that knew more is gone
 		case of:
 			m.keep(former)
 		default:
@@ -277,7 +277,7 @@ func (m *pinAndTopic) set(ctx context.Context, topic string) error {
 	return nil
 }
 
-// mine says that this incident set the topic, in this life or in a former one.
+// mine says that this incident set the topic, in this process or in an earlier one.
 // Slack says who set it; where it does not, the topic has to be the very one that
 // was set, or at least look like it.
 func (m *pinAndTopic) mine(t slack.Topic, w desired) bool {
@@ -305,7 +305,7 @@ func (m *pinAndTopic) former(t slack.Topic) (before string, of bool) {
 	return m.b.topics[found[1]], true
 }
 
-// recall reads what the card of a former life carries.
+// recall reads what the card of an earlier process carries.
 func (m *pinAndTopic) recall(ctx context.Context, card string) (topic string, err error) {
 	if card == "" {
 		return "", nil

@@ -125,7 +125,7 @@ type Call struct {
 	Began time.Time
 	// Impact is when users began to be hurt, as declared.
 	Impact time.Time
-	// Token is the same in every life of the bot, and no other step's: what names or
+	// Token is the same in every process of the bot, and no other step's: what names or
 	// tags what the step creates, so that it is found again.
 	Token string
 	// Result is how another step of the run ended; ok is false if it has not

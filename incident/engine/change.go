@@ -142,7 +142,7 @@ func (w *work) intend(ctx context.Context, before Outcome) error {
 	return w.append(ctx, incident.DurabilityObtained{Step: w.step.ID, Secured: written.Secured})
 }
 
-// pickUp deals with a change that may have happened: an earlier life of the bot
+// pickUp deals with a change that may have happened: an earlier process of the bot
 // intended it, or its answer was lost. Nobody looks before the call has surely
 // ended.
 func (w *work) pickUp(ctx context.Context) error {

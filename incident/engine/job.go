@@ -19,7 +19,7 @@ const (
 	progressShare = 0.1
 )
 
-// token16 names what a step creates: the same in every life of the bot, and no
+// token16 names what a step creates: the same in every process of the bot, and no
 // other step's.
 func (r *run) token16(step string) string {
 	sum := sha256.Sum256([]byte(string(r.id) + "\x00" + string(r.name) + "\x00" + step))

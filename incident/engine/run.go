@@ -111,9 +111,9 @@ func (r *run) awaitNext(ctx context.Context) (bool, error) {
 	defer context.AfterFunc(r.retired, stop)()
 	for {
 		var next bool
-		var todo agenda
+		var todo nextWork
 		err := r.decide(ctx, func(s *incident.State) (incident.Write, error) {
-			todo, next = agenda{seen: s.Seq}, newest(s) != r.name
+			todo, next = nextWork{seen: s.Seq}, newest(s) != r.name
 			if s.Diverged == nil && s.Damage == "" {
 				todo.remind(r.Clock.Now(), s)
 			}
@@ -294,10 +294,10 @@ func (r *run) loop(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(outer) // of the steps: they end with an abort
 	defer stop(nil)
 	for {
-		var todo agenda
+		var todo nextWork
 		err := r.decide(outer, func(s *incident.State) (incident.Write, error) {
 			r.expand(s)
-			todo = r.agenda(s)
+			todo = r.nextSteps(s)
 			return r.write(todo.append...), nil
 		})
 		if errors.Is(err, errStop) {
@@ -314,9 +314,9 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		for _, s := range todo.start {
 			if s.Closing {
-				r.launch(outer, s) // it outlives the stop of the others
+				r.start(outer, s) // it outlives the stop of the others
 			} else {
-				r.launch(ctx, s)
+				r.start(ctx, s)
 			}
 		}
 		if err := r.await(outer, todo); err != nil {
@@ -332,7 +332,7 @@ var (
 
 // await returns when the timeline has gone on, a step has been let go, or the
 // next question runs out.
-func (r *run) await(ctx context.Context, todo agenda) error {
+func (r *run) await(ctx context.Context, todo nextWork) error {
 	if len(todo.append) > 0 {
 		return nil // our own append may call for more
 	}
@@ -368,7 +368,7 @@ func (r *run) listen(stop context.CancelFunc) (came bool) {
 	return came
 }
 
-// poke makes the loop look at its agenda again.
+// poke makes the loop look at its nextWork again.
 func (r *run) poke() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -378,9 +378,9 @@ func (r *run) poke() {
 	}
 }
 
-// agenda is what a State calls for. Making one changes nothing: it is made again
+// nextWork is what a State calls for. Making one changes nothing: it is made again
 // when somebody else appends first.
-type agenda struct {
+type nextWork struct {
 	seen   uint64
 	append []incident.Body
 	start  []runbook.Step
@@ -389,14 +389,14 @@ type agenda struct {
 	over   bool
 }
 
-func (r *run) agenda(s *incident.State) agenda {
-	a := agenda{seen: s.Seq}
+func (r *run) nextSteps(s *incident.State) nextWork {
+	a := nextWork{seen: s.Seq}
 	a.questions(r, s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case s.Diverged != nil || s.Damage != "":
-		return agenda{seen: s.Seq} // nothing, before a person has decided
+		return nextWork{seen: s.Seq} // nothing, before a person has decided
 	case s.Over():
 		a.stop = true
 		a.close(r, s)
@@ -465,7 +465,7 @@ func (r *run) listed(step runbook.Step) bool {
 // close carries out the closing steps of a run that has ended; when they are done
 // it is over. An aborted one is not over before somebody resolves the incident or
 // begins another run.
-func (a *agenda) close(r *run, s *incident.State) {
+func (a *nextWork) close(r *run, s *incident.State) {
 	a.over = len(a.append) == 0 && (!s.EndedAt.IsZero() || newest(s) != r.name)
 	for _, step := range r.plan().Steps {
 		if !step.Closing || s.EndedAt.IsZero() || s.Step(step.ID).Status.Settled() {
@@ -504,7 +504,7 @@ func ready(s *incident.State, step runbook.Step) bool {
 
 // questions lets open questions run out, and withdraws those that no longer ask
 // anything.
-func (a *agenda) questions(r *run, s *incident.State) {
+func (a *nextWork) questions(r *run, s *incident.State) {
 	now := r.Clock.Now()
 	for _, id := range s.Open {
 		q := s.Questions[id]
@@ -528,7 +528,7 @@ func (a *agenda) questions(r *run, s *incident.State) {
 
 // askFailed puts a step that stopped to the commander; before Go, failed checks
 // are weighed together by whoever presses Go.
-func (a *agenda) askFailed(r *run, s *incident.State, step runbook.Step) {
+func (a *nextWork) askFailed(r *run, s *incident.State, step runbook.Step) {
 	if s.OpenQuestion(step.ID) != nil || (s.GoBy == "" && r.beforeGo[step.ID]) {
 		return
 	}
@@ -546,7 +546,7 @@ func (a *agenda) askFailed(r *run, s *incident.State, step runbook.Step) {
 
 // askGo asks for Go as soon as every check has an answer, and finishes the step
 // when Go was pressed.
-func (a *agenda) askGo(r *run, s *incident.State, step runbook.Step) {
+func (a *nextWork) askGo(r *run, s *incident.State, step runbook.Step) {
 	if s.GoBy != "" && ready(s, step) {
 		a.append = append(a.append, incident.StepFinished{
 			Step: step.ID, Action: step.Uses, Attempt: 1, Summary: "Go",
@@ -634,7 +634,7 @@ func (r *run) record(ctx context.Context, d func(*incident.State) (incident.Writ
 
 // askPerson puts an ask step to people, and finishes it when enough of them have
 // answered.
-func (a *agenda) askPerson(r *run, s *incident.State, step runbook.Step) {
+func (a *nextWork) askPerson(r *run, s *incident.State, step runbook.Step) {
 	if !ready(s, step) || s.OpenQuestion(step.ID) != nil {
 		return
 	}
@@ -671,7 +671,7 @@ func answered(s *incident.State, step string) *incident.Question {
 
 // expand fixes the list of what a group of steps is carried out for, as soon as the
 // step that was to find it has ended.
-func (a *agenda) expand(s *incident.State, step runbook.Step) {
+func (a *nextWork) expand(s *incident.State, step runbook.Step) {
 	if found := s.Step(step.EachOf); found.Status.Settled() {
 		a.append = append(a.append, incident.StepsExpanded{Step: step.ID, From: step.EachOf, Items: found.Finished.Items})
 	}
@@ -681,7 +681,7 @@ func (a *agenda) expand(s *incident.State, step runbook.Step) {
 const remindEvery = 24 * time.Hour
 
 // remind reminds of the tasks that are due.
-func (a *agenda) remind(now time.Time, s *incident.State) {
+func (a *nextWork) remind(now time.Time, s *incident.State) {
 	for _, id := range s.TaskOrder {
 		t := s.Tasks[id]
 		switch {

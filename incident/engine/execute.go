@@ -15,14 +15,14 @@ import (
 // more: somebody skipped it, the run was aborted, a person is asked first.
 var errStop = errors.New("the step is not to be carried out now")
 
-func (r *run) launch(ctx context.Context, step runbook.Step) {
+func (r *run) start(ctx context.Context, step runbook.Step) {
 	r.mu.Lock()
 	r.active[step.ID] = true
 	r.mu.Unlock()
 	done := r.Clock.Busy()
 	r.steps.Go(func() {
 		defer done()
-		err := r.carry(ctx, step)
+		err := r.execute(ctx, step)
 		if err != nil && !errors.Is(err, errStop) && ctx.Err() == nil {
 			r.log.Warn().Err(err).Str("step", step.ID).Str("action", step.Uses).Msg("step left as it is; taken up again")
 			err = r.Clock.Sleep(ctx, again)
@@ -42,10 +42,10 @@ type work struct {
 	step   runbook.Step
 	action Action
 	call   Call
-	// former is set when an earlier life of the bot, or an earlier attempt, left
+	// former is set when an earlier process of the bot, or an earlier attempt, left
 	// a change that may have happened.
 	former *incident.ChangeIntended
-	// sent counts the calls of this life; answer is what came of the last one
+	// sent counts the calls of this process; answer is what came of the last one
 	// that may have happened, nil if nobody is left who knows.
 	sent   int
 	answer error
@@ -53,7 +53,7 @@ type work struct {
 	again string
 }
 
-func (r *run) carry(ctx context.Context, step runbook.Step) error {
+func (r *run) execute(ctx context.Context, step runbook.Step) error {
 	action, ok := r.Catalog[step.Uses]
 	w := &work{run: r, step: step, action: action}
 	var st incident.StepState
