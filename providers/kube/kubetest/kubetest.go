@@ -214,6 +214,7 @@ func (p *Platform) prepare(region string, missing []Right) {
 	for _, o := range rights {
 		p.Create(region, o)
 	}
+	p.seen(region, missing)
 	p.t.Cleanup(func() {
 		// The namespace goes by and by, with all that is in it; nothing waits for it.
 		ctx, cancel := brief()

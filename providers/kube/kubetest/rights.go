@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
@@ -187,4 +189,54 @@ func readRights() ([]*unstructured.Unstructured, error) {
 			all = append(all, o)
 		}
 	}
+}
+
+// seen waits until a cluster's API server judges by the rights that were written. It
+// does so from a copy, which on a busy machine may be late.
+func (p *Platform) seen(region string, missing []Right) {
+	p.t.Helper()
+	given, err := Rights()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	waited := map[string]bool{} // once for what is in the namespace, and for what is in none
+	for _, r := range given {
+		namespace := p.Namespace
+		if r.Resource == Nodes.Resource {
+			namespace = ""
+		}
+		// Rights of named objects would need a name.
+		if waited[namespace] || r.Verb != "list" || slices.Contains(missing, r) {
+			continue
+		}
+		waited[namespace] = true
+		p.Wait(fmt.Sprintf("%s is allowed in %s", r, region), func() bool { return p.allows(region, namespace, r) })
+	}
+}
+
+var reviews = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "subjectaccessreviews"}
+
+// allows asks a cluster whether the bot has a right.
+func (p *Platform) allows(region, namespace string, r Right) bool {
+	p.t.Helper()
+	asked, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&authorizationv1.SubjectAccessReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SubjectAccessReview"},
+		Spec: authorizationv1.SubjectAccessReviewSpec{User: "failoverbot", Groups: []string{p.group}, ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: namespace, Verb: r.Verb, Group: r.Group, Resource: r.Resource,
+		}},
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, cancel := brief()
+	defer cancel()
+	answer, err := p.planes[region].client.Resource(reviews).Create(ctx, &unstructured.Unstructured{Object: asked}, metav1.CreateOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	allowed, _, err := unstructured.NestedBool(answer.Object, "status", "allowed")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return allowed
 }
