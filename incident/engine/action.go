@@ -34,7 +34,7 @@ type Action struct {
 
 	// Do asks for the change, each call to the outside leaving once with no retry
 	// below it. It does not wait for the effect; a wait step does. It returns
-	// what it did and the error sorted into an incident.Fault.
+	// what it did and the error sorted into an incident.CallError.
 	Do func(ctx context.Context, c Call) (Outcome, error)
 
 	// Undo takes back what Do did, to the value that it replaced. Nil where there is

@@ -81,7 +81,7 @@ var passing = map[string]bool{
 	"RequestTimeoutException": true, "InternalServiceFault": true,
 }
 
-// Sort says what the error of a change means. The result is an *incident.Fault,
+// Sort says what the error of a change means. The result is an *incident.CallError,
 // or nil for nil. ctx is the context the call was made with: its cause tells a
 // time-out from a call that somebody called off.
 func Sort(ctx context.Context, err error) error {
