@@ -1,0 +1,221 @@
+package commands
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident/text"
+)
+
+// request is what somebody said about the failover they want. Zero values were not
+// said.
+type request struct {
+	target   string
+	mode     string
+	severity string
+	reason   string
+	began    time.Time
+	// anyway: begin although the record says that the target took over and nobody
+	// can tell which Region serves.
+	anyway bool
+}
+
+// lacks names what has to be known and is not.
+func (w request) lacks() []string {
+	var out []string
+	if w.target == "" {
+		out = append(out, "the Region that takes over")
+	}
+	if w.mode == "" {
+		out = append(out, "planned or unplanned")
+	}
+	if w.reason == "" {
+		out = append(out, "the reason")
+	}
+	return out
+}
+
+func (w request) missing() bool { return len(w.lacks()) > 0 }
+
+// words is the wish as it could have been typed. A form carries it along, so it
+// asks only for what is missing.
+func (w request) words() string {
+	words := []string{w.target, w.mode, w.severity}
+	if w.anyway {
+		words = append(words, anyway)
+	}
+	if !w.began.IsZero() {
+		words = append(words, "since", w.began.UTC().Format("15:04"))
+	}
+	words = append(words, w.reason)
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
+}
+
+// requested reads what was typed and what a form was filled with. The map holds a
+// form's faults by field.
+func (c *Commands) requested(ask Ask) (request, map[string]text.Text, error) {
+	w, err := c.typedRequest(strings.TrimSpace(ask.On + " " + ask.Text))
+	if err != nil || ask.Values == nil {
+		return w, nil, err
+	}
+	errs := map[string]text.Text{}
+	value := func(field string) string { return strings.TrimSpace(ask.Values[field]) }
+	if v := value("target"); v != "" {
+		if w.target = c.region(v); w.target == "" {
+			errs["target"] = text.Format("Not a Region of this platform. Its Regions are %s.", text.List(c.regions(), "and"))
+		}
+	}
+	if v := strings.ToLower(value("mode")); v != "" {
+		if w.mode = v; v != planned && v != unplanned {
+			errs["mode"] = text.Format("planned or unplanned.")
+		}
+	}
+	if v := value("severity"); v != "" {
+		if w.severity = severity(v); w.severity == "" {
+			errs["severity"] = text.Format("SEV-1 to SEV-4.")
+		}
+	}
+	if v := value("reason"); v != "" {
+		w.reason = v
+	}
+	if v := value("began"); v != "" {
+		var fault text.Text
+		if w.began, fault = began(v, c.Clock.Now()); !fault.Empty() {
+			errs["began"] = fault
+		}
+	}
+	for field, given := range map[string]string{"target": w.target, "mode": w.mode, "reason": w.reason} {
+		if given == "" && errs[field].Empty() {
+			errs[field] = text.Format("This is needed.")
+		}
+	}
+	if len([]rune(w.reason)) > reasonMax {
+		errs["reason"] = text.Format("At most %d letters; put the rest in a note.", reasonMax)
+	}
+	return w, errs, nil
+}
+
+// typedRequest reads REGION, the mode and the severity in any order; the first word
+// that is none of them begins the reason. The first word of all has to be one of
+// them: a Region with a typing error must not become a reason.
+func (c *Commands) typedRequest(text string) (request, error) {
+	var w request
+	for first := true; text != ""; first = false {
+		word, rest := cut(text)
+		low := strings.ToLower(strings.Trim(word, quotes+","))
+		region := c.region(low)
+		switch {
+		case region != "" && w.target != "" && region != w.target && (w.mode != "" || c.tells(rest)):
+			w.reason = text // "us-west-2 us-east-1 does not answer"
+			return w, c.shortReason(w)
+		case region != "" && w.target != "" && region != w.target:
+			return w, refuse("Both %s and %s were named. Name the one that takes over: {start %s}.", w.target, region, w.target)
+		case region != "":
+			w.target = region
+		case low == planned || low == unplanned:
+			if w.mode != "" && w.mode != low {
+				return w, refuse("It cannot be both planned and unplanned. Unplanned if %s is lost or losing data; planned if it still answers.",
+					nonempty(c.other(w.target), "the Region being left"))
+			}
+			w.mode = low
+		case severityLike.MatchString(low):
+			if w.severity = severity(low); w.severity == "" {
+				return w, refuse("%v is not a severity. They are SEV-1 to SEV-4.", typed(word))
+			}
+		case low == anyway && !first:
+			w.anyway = true
+		case low == "since":
+			at, after, ok := since(rest, c.Clock.Now())
+			if !ok {
+				w.reason = text
+				return w, c.shortReason(w)
+			}
+			w.began, rest = at, after
+		case first || (w.target == "" && regionLike.MatchString(low)):
+			if meant := nearest(low, []string{planned, unplanned}); meant != "" {
+				return w, refuse("%v is not a mode. Did you mean {start %s %s}?", typed(word), c.standby(""), meant)
+			}
+			return w, c.unknownRegion(word, "start")
+		default:
+			if meant := nearest(low, []string{planned, unplanned}); meant != "" && w.mode == "" {
+				return w, refuse("%v is not a mode. Did you mean {start %s %s %s}?", typed(word), nonempty(w.target, c.standby("")), meant, repeated(rest))
+			}
+			w.reason = text
+			return w, c.shortReason(w)
+		}
+		text = rest
+	}
+	return w, nil
+}
+
+// tells says that what follows a Region goes on like a sentence, and is no mode, no
+// severity and no further Region.
+func (c *Commands) tells(rest string) bool {
+	word, _ := cut(rest)
+	word = strings.ToLower(strings.Trim(word, quotes+","))
+	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && nearest(word, []string{planned, unplanned}) == ""
+}
+
+func (c *Commands) shortReason(w request) error {
+	if len([]rune(w.reason)) > reasonMax {
+		return refuse("The reason has %d letters; at most %d fit. Put the rest in a note once the incident is open.", len([]rune(w.reason)), reasonMax)
+	}
+	return nil
+}
+
+func severity(text string) string {
+	m := severityLike.FindStringSubmatch(text)
+	if m == nil || len(m[1]) != 1 || m[1] < "1" || m[1] > "4" {
+		return ""
+	}
+	return "SEV-" + m[1]
+}
+
+// since reads "14:02", "14:02 UTC" or "10m" behind that word.
+func since(text string, now time.Time) (at time.Time, rest string, ok bool) {
+	word, rest := cut(text)
+	at, fault := began(strings.TrimRight(word, ","), now)
+	if !fault.Empty() {
+		return time.Time{}, text, false
+	}
+	if zone, after := cut(rest); strings.EqualFold(strings.TrimRight(zone, ","), "utc") {
+		rest = after
+	}
+	return at, rest, true
+}
+
+// began reads when users began to be hurt: minutes ago, or a time of day. What
+// is at fault comes as a sentence for the form; it is empty if nothing is.
+func began(said string, now time.Time) (at time.Time, fault text.Text) {
+	said = strings.TrimSpace(said)
+	if m := agoLike.FindStringSubmatch(said); m != nil {
+		n, err := strconv.Atoi(m[1])
+		if err != nil || n > 24*60 {
+			return time.Time{}, text.Format("That is more than a day ago. %v", beganHint)
+		}
+		return now.UTC().Add(-time.Duration(n) * time.Minute), text.Text{}
+	}
+	word, zone := cut(said)
+	t, err := time.Parse("15:04", word)
+	if err != nil || (zone != "" && !strings.EqualFold(zone, "utc") && !strings.EqualFold(zone, "z")) {
+		return time.Time{}, text.Format("%v", beganHint)
+	}
+	day := now.UTC().Truncate(24 * time.Hour)
+	at = day.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute)
+	if at.After(now.Add(time.Minute)) {
+		at = at.Add(-24 * time.Hour)
+		if now.Sub(at) > 12*time.Hour {
+			return time.Time{}, text.Format("%s UTC is still to come; it is %v now.", word, text.At(now, text.ToMinute))
+		}
+	}
+	return at, text.Text{}
+}
+
+func nonempty(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,136 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
+)
+
+// other is the only other Region than that, "" if there are more.
+func (c *Commands) other(region string) string {
+	left := slices.DeleteFunc(c.regions(), func(r string) bool { return r == region })
+	if len(left) != 1 {
+		return ""
+	}
+	return left[0]
+}
+
+// serving is which Region serves users.
+type serving struct {
+	region   string
+	evidence string
+	err      error
+	// not is a Region that does not serve; which one does was not asked then.
+	not string
+}
+
+func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
+	ctx, stop := c.bounded(ctx, within, "finding out which Region serves")
+	defer stop()
+	region, evidence, err := c.Active(ctx)
+	if err == nil && c.region(region) == "" {
+		err = fmt.Errorf("the answers name %q, which is not a Region of this platform", region)
+	}
+	if err != nil {
+		return serving{err: err}
+	}
+	return serving{region: c.region(region), evidence: evidence}
+}
+
+// towards is what has to be known of who serves before a start towards target: only
+// whether it serves already, if that can be asked alone.
+func (c *Commands) towards(ctx context.Context, target string, within time.Duration) serving {
+	if c.Serves == nil || target == "" {
+		return c.serving(ctx, within)
+	}
+	asked, stop := c.bounded(ctx, within, "finding out whether "+target+" serves")
+	yes, evidence, err := c.Serves(asked, target)
+	stop()
+	now := serving{evidence: evidence, err: err}
+	switch {
+	case err != nil:
+	case yes:
+		now.region = target
+	default:
+		now.not = target
+	}
+	return now
+}
+
+// says is the sentence about it.
+func (s serving) says() text.Text {
+	switch {
+	case s.not != "" && s.evidence != "":
+		return text.Format("%s does not serve users now (%s).", s.not, s.evidence)
+	case s.not != "":
+		return text.Format("%s does not serve users now.", s.not)
+	case s.err != nil:
+		return text.Format("Which Region serves users now could not be found out: %s.", s.err)
+	case s.evidence != "":
+		return text.Format("%s serves users now (%s).", s.region, s.evidence)
+	}
+	return text.Format("%s serves users now.", s.region)
+}
+
+// alreadyActive refuses a target that serves already. When that cannot be found
+// out the record decides: after a takeover by that Region it takes a word to go on.
+func (c *Commands) alreadyActive(ctx context.Context, w request, now serving) *Answer {
+	if w.target == "" || now.not != "" || (now.err == nil && w.target != now.region) {
+		return nil
+	}
+	past, err := c.tookOver(ctx, w.target)
+	switch {
+	case err != nil:
+		return c.answerTo(err, false)
+	case now.err != nil && (past.at.IsZero() || w.anyway):
+		return nil
+	case now.err != nil:
+		return refused("%s has taken over since %s by %s; which Region serves now cannot be read: %s. If users are not served from %s any more, say so: {start %s %s %s REASON}.",
+			w.target, c.at(past.at), past.id.Name(), now.err, w.target, w.target, nonempty(w.mode, unplanned), anyway)
+	case past.at.IsZero():
+		return refused("%s is the active Region already: %s To leave it: {start %s}.", w.target, now.says(), c.standby(w.target))
+	}
+	return refused("%s has been the active Region since %s. To go back: {failback %s}", w.target, c.at(past.at), past.source)
+}
+
+// takeover is how a former incident made a Region the active one.
+type takeover struct {
+	id     incident.ID
+	source string
+	at     time.Time
+}
+
+// tookOver finds the last incident that changed where users are served, if it
+// was to that Region.
+func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error) {
+	ids, err := c.Book.Log().Incidents(ctx, 0)
+	if err != nil {
+		return takeover{}, fmt.Errorf("list former incidents: %w", err)
+	}
+	for _, id := range slices.Backward(ids) {
+		var last takeover
+		var target string
+		err := c.Book.View(ctx, id, func(s *incident.State) {
+			for _, r := range slices.Backward(s.Runs) {
+				if served := r.ServedAt(); !served.IsZero() {
+					last, target = takeover{s.ID, r.Source, served}, r.Target
+					return
+				}
+			}
+		})
+		switch {
+		case err != nil:
+			return takeover{}, err
+		case last.at.IsZero():
+			continue
+		case target == region:
+			return last, nil
+		}
+		return takeover{}, nil
+	}
+	return takeover{}, nil
+}
