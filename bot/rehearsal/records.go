@@ -1,0 +1,218 @@
+package rehearsal
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/bot"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
+
+// chooseFolder finds a folder for the records. One that holds a rehearsal already is
+// left as it is: this one gets a folder of its own within.
+func (r *rehearsal) chooseFolder() error {
+	if r.Out == "" {
+		return nil
+	}
+	r.results = cmp.Or(r.results, r.Out)
+	if err := os.MkdirAll(r.results, 0o755); err != nil {
+		return bot.UsageError{Err: fmt.Errorf("make the folder for the records: %w", err)}
+	}
+	held, err := claimed(r.results)
+	if err != nil || !held {
+		return err
+	}
+	there, err := os.ReadDir(r.results)
+	if err != nil {
+		return bot.UsageError{Err: fmt.Errorf("look for a folder for the records: %w", err)}
+	}
+	for n := 2; ; n++ {
+		number := strconv.Itoa(n) + "-"
+		if slices.ContainsFunc(there, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), number) }) {
+			continue
+		}
+		r.Out = filepath.Join(r.results, number+filepath.Base(r.scn.Name))
+		switch err := os.Mkdir(r.Out, 0o755); { // another process may be as quick
+		case err == nil:
+			return nil
+		case !errors.Is(err, fs.ErrExist):
+			return bot.UsageError{Err: fmt.Errorf("make the folder for the records: %w", err)}
+		}
+	}
+}
+
+// claimed says that a folder holds the records of a rehearsal. If it holds none, its
+// first record is begun, so that of two rehearsals that look at once one has it.
+func claimed(folder string) (held bool, err error) {
+	if _, err := os.Stat(filepath.Join(folder, "timeline.jsonl")); err == nil {
+		return true, nil
+	}
+	f, err := os.OpenFile(filepath.Join(folder, "wire.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return true, nil
+	case err != nil:
+		return false, bot.UsageError{Err: fmt.Errorf("begin the records: %w", err)}
+	}
+	return false, f.Close()
+}
+
+// file opens one of the records of the rehearsal; without --out it is thrown away.
+func (r *rehearsal) file(name string) (io.Writer, error) {
+	if r.Out == "" {
+		return io.Discard, nil
+	}
+	f, err := os.Create(filepath.Join(r.Out, name))
+	if err != nil {
+		return nil, bot.UsageError{Err: err}
+	}
+	r.files = append(r.files, f)
+	return f, nil
+}
+
+// verify says whether the rehearsal ended as it should.
+func (r *rehearsal) verify() error {
+	ctx := context.Background()
+	id, err := r.current(ctx)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		return errors.New("no incident was declared")
+	}
+	if r.seen, err = r.record.Read(ctx, id, 0, 0); err != nil {
+		return err
+	}
+	var faults []string
+	if s := incident.Fold(r.seen); s.ResolvedAt.IsZero() {
+		faults = append(faults, fmt.Sprintf("%s is not resolved but %s", id.Name(), s.Phase()))
+	}
+	faults = append(faults, r.world.Check()...)
+	timelines, err := r.timelines(ctx)
+	if err != nil {
+		return err
+	}
+	said, err := r.saidAt(ctx, id)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, r.world.CheckRecord(timelines, said)...)
+	r.measures()
+	if len(faults) > 0 {
+		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
+	}
+	_, _ = fmt.Fprintln(r.Stdout, "The incident is resolved and the world is as the scenario expects it.")
+	return nil
+}
+
+// saidAt is when things were said in Slack about an incident, as far as is
+// remembered.
+func (r *rehearsal) saidAt(ctx context.Context, id incident.ID) (said []time.Time, err error) {
+	places, err := r.record.Remembered(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		if sec, err := strconv.ParseFloat(p.TS, 64); err == nil {
+			said = append(said, time.UnixMicro(int64(sec*1e6)).UTC())
+		}
+	}
+	slices.SortFunc(said, time.Time.Compare)
+	return said, nil
+}
+
+// timelines are those of all incidents, in the order in which they were declared.
+func (r *rehearsal) timelines(ctx context.Context) (all [][]incident.Event, err error) {
+	ids, err := r.record.Incidents(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		events, err := r.record.Read(ctx, id, 0, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, events)
+	}
+	return all, nil
+}
+
+// measures prints where the time went.
+func (r *rehearsal) measures() {
+	plan, err := review.Plan(r.seen)
+	if err != nil {
+		plan = nil
+	}
+	t := review.Measure(r.seen, plan)
+	_, _ = fmt.Fprintf(r.Stdout, "pretend time %s (machine %s, waiting for people %s), critical path %s, machine / critical path %.3f, one after another %s, overlap %.2f\n",
+		review.Span(t.Elapsed), review.Span(t.Machine), review.Span(t.Human), review.Span(t.Critical), t.Ratio(), review.Span(t.Sum), t.Overlap())
+	_, _ = fmt.Fprintln(r.Stdout, toldOrders(r.ordered()))
+}
+
+// ordered is what the newest incident cost those who order.
+func (r *rehearsal) ordered() sim.OrderFigures {
+	s := incident.Fold(r.seen)
+	return r.world.OrderFigures(s.Target, s.GoAt, time.Time{})
+}
+
+// writeRecords writes what is only known at the end.
+func (r *rehearsal) writeRecords() error {
+	if r.Out == "" {
+		return nil
+	}
+	ctx := context.Background()
+	ids, err := r.record.Incidents(ctx, 0)
+	if err != nil {
+		return err
+	}
+	world, err := json.MarshalIndent(r.world.Snapshot(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("write world.json: %w", err)
+	}
+	if err := r.keepResults(ctx); err != nil {
+		return err
+	}
+	files := map[string][]byte{"world.json": append(world, '\n'), "timeline.jsonl": nil, "review.md": nil}
+	for n, id := range ids {
+		events, err := r.record.Read(ctx, id, 0, 0)
+		if err != nil {
+			return err
+		}
+		var lines bytes.Buffer
+		enc := json.NewEncoder(&lines)
+		for _, e := range events {
+			if err := enc.Encode(e); err != nil {
+				return err
+			}
+		}
+		// An event does not say whose it is: a further incident has files of its own.
+		which := ""
+		if n > 0 {
+			which = fmt.Sprintf("-%d", n+1)
+		}
+		files["timeline"+which+".jsonl"] = lines.Bytes()
+		if files["review"+which+".md"], _, err = r.replica().Draft(events); err != nil {
+			return err
+		}
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
