@@ -224,4 +224,3 @@ func (r *rehearsal) banner() {
 	say("Then choose to be an approver, who is asked before the point of no return. Ctrl-C ends it.")
 	say("")
 }
-
