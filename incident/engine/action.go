@@ -147,7 +147,7 @@ func (c Call) With(v any) error {
 	return nil
 }
 
-// Catalog is every action by its id: "aurora.switchover".
+// Catalog is every action by its id: a system and what is done there, with a dot between.
 type Catalog map[string]Action
 
 // Showing are the actions that show that, by their ids in order.

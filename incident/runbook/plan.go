@@ -67,7 +67,7 @@ type Action struct {
 	Part *Part
 }
 
-// Catalog is every action that a runbook may name, by its id "aurora.failover".
+// Catalog is every action that a runbook may name, by its id: a system and what is done there.
 type Catalog map[string]Action
 
 // Gate says what a failed check means.
