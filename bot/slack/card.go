@@ -174,7 +174,7 @@ func (v incidentView) controls() []commands.Button {
 	}
 	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
 	goes := slices.ContainsFunc(v.OpenQuestions(), func(q *incident.Question) bool { return q.Kind == incident.AskGo }) // it is called off there
-	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && !goes {
+	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && v.Diverged == nil && !goes {
 		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
 	}
 	return run

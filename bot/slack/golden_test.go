@@ -105,9 +105,20 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 		{"question-approval-again", expired(), question("q9")},
 		{"question-approval-answered", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), question(approveID)},
 		{"question-approval-expired", expired(), question(approveID)},
-		{"question-approval-glass", broken(), question("q9")},
+		{"question-approval-break-glass", broken(), question("q9")},
 		{"question-failed", newStory("unplanned").readiness().gone().scaleFails(), question(failedID)},
 		{"question-failed-answered", newStory("unplanned").readiness().gone().scaleFails().retried(), question(failedID)},
+		{"question-ask", asksPeople(), question("q7")},
+		{"question-ask-answered", asksPeople().add(time.Second, "UALICE", incident.ApprovalGiven{Question: "q7", Kind: incident.AskPerson, Step: "dns", Choice: "listed"}).
+			add(time.Second, "UBOB", incident.ApprovalGiven{Question: "q7", Kind: incident.AskPerson, Step: "dns", Choice: "listed"}), question("q7")},
+		{"question-ask-halted", lost(asksPeople()), question("q7")},
+		{"card-halted", setBack(), card},
+		{"update-halted", setBack(), up},
+		{"diverged", setBack(), func(b *Face, v incidentView) message {
+			var o outlook
+			newFollower(b, inc).notices(v, &o)
+			return o.jobs[0].m
+		}},
 		{"update-declared", newStory("unplanned"), up},
 		{"update-promoted", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), up},
 		{"update-aborted", aborted(), up},
@@ -700,4 +711,21 @@ func BenchmarkCard(b *testing.B) {
 			}
 		})
 	}
+}
+
+// asksPeople is a run in which two people are asked to do something.
+func asksPeople() *story {
+	return newStory("unplanned").readiness().gone().add(time.Second, incident.Bot, incident.ApprovalAsked{
+		Question: "q7", Kind: incident.AskPerson, Step: "dns", Title: "Which orders are lost", Role: incident.RoleCommander, Count: 2, Choices: []string{"none", "listed"},
+	})
+}
+
+// setBack is a run whose record lost its last two events.
+func setBack() *story { return lost(newStory("unplanned").readiness().gone()) }
+
+func lost(s *story) *story {
+	last := s.events[len(s.events)-1].Seq
+	return s.add(time.Second, incident.Bot, incident.HistoryDiverged{Common: last, Held: last + 2, Found: last, Lost: []json.RawMessage{
+		json.RawMessage(`{"seq":1}`), json.RawMessage(`{"seq":2}`),
+	}})
 }

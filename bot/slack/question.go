@@ -193,6 +193,9 @@ func waits(n int) string {
 
 // outcome says how a question ended.
 func (v incidentView) outcome(q *incident.Question) string {
+	if q.Open && v.Diverged != nil {
+		return "Not answered before somebody has decided how to go on with the record"
+	}
 	at := clockTime(q.At)
 	reason := ""
 	if q.Reason != "" {

@@ -42,7 +42,7 @@ func Roles(q *incident.Question) []string {
 // Everything that names who is waited for, and the check of a click, asks this.
 func (v View) MayAnswer(p incident.Person, q *incident.Question) Refusal {
 	switch {
-	case !q.Open || v.Over():
+	case !v.Asks(q):
 		return NotOpen
 	case !q.Expires.IsZero() && !v.Now.Before(q.Expires):
 		return RanOut
@@ -66,7 +66,7 @@ func (v View) may(p incident.Person, q *incident.Question) Refusal {
 // MayBreakGlass says whether that person may approve alone.
 func (v View) MayBreakGlass(p incident.Person, q *incident.Question) Refusal {
 	switch {
-	case !q.Open || v.Over():
+	case !v.Asks(q):
 		return NotOpen
 	case !q.Expires.IsZero() && !v.Now.Before(q.Expires):
 		return RanOut
@@ -89,10 +89,14 @@ func (v View) Answerers(q *incident.Question) []incident.Person {
 	return out
 }
 
+// answers says that questions are answered now: the run is not over, and its record
+// has not lost events about which nobody has decided yet.
+func (v View) answers() bool { return !v.Over() && v.Diverged == nil }
+
 // OpenQuestions are those that can be answered, oldest first. Once the run is over
 // nobody is asked any more.
 func (v View) OpenQuestions() []*incident.Question {
-	if v.Over() {
+	if !v.answers() {
 		return nil
 	}
 	var out []*incident.Question
@@ -105,7 +109,7 @@ func (v View) OpenQuestions() []*incident.Question {
 }
 
 // Asks says whether a question can still be answered.
-func (v View) Asks(q *incident.Question) bool { return q.Open && !v.Over() }
+func (v View) Asks(q *incident.Question) bool { return q.Open && v.answers() }
 
 // OfKind are the open questions of a kind, oldest first.
 func (v View) OfKind(kind incident.QuestionKind) []*incident.Question {

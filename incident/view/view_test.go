@@ -159,10 +159,14 @@ func TestWhoMayAnswer(t *testing.T) {
 			given := incident.ApprovalGiven{Question: "q", Kind: incident.AskApprove, Step: "promote", Choice: "approve"}
 			return s.by("bob", given).by("carol", given)
 		}}, "; alice: not open, bob: not open, carol: not open, dave: not open"},
-		"something to do": {[]func(*story) *story{ask(incident.ApprovalAsked{Kind: incident.AskPerson, Step: "tell", Role: incident.RoleResponder})}, "dave; alice: not the role, bob: not the role, carol: not the role"},
-		"a step stopped":  {[]func(*story) *story{failed, ask(incident.ApprovalAsked{Kind: incident.AskFailed, Step: "promote", Role: incident.RoleCommander})}, "alice bob carol; dave: not the role"},
-		"it ran out":      {[]func(*story) *story{ask(promotion), func(s *story) *story { s.now = s.now.Add(24 * time.Hour); return s }}, "; alice: ran out, bob: ran out, carol: ran out, dave: ran out"},
-		"it was stopped":  {[]func(*story) *story{ask(promotion), func(s *story) *story { return s.by("alice", incident.RunAborted{Reason: "x"}) }}, "; alice: not open, bob: not open, carol: not open, dave: not open"},
+		"something to do":        {[]func(*story) *story{ask(incident.ApprovalAsked{Kind: incident.AskPerson, Step: "tell", Role: incident.RoleResponder})}, "dave; alice: not the role, bob: not the role, carol: not the role"},
+		"a step stopped":         {[]func(*story) *story{failed, ask(incident.ApprovalAsked{Kind: incident.AskFailed, Step: "promote", Role: incident.RoleCommander})}, "alice bob carol; dave: not the role"},
+		"it ran out":             {[]func(*story) *story{ask(promotion), func(s *story) *story { s.now = s.now.Add(24 * time.Hour); return s }}, "; alice: ran out, bob: ran out, carol: ran out, dave: ran out"},
+		"the record lost events": {[]func(*story) *story{ask(promotion), func(s *story) *story { return s.bot(incident.HistoryDiverged{Common: 3, Held: 5}) }}, "; alice: not open, bob: not open, carol: not open, dave: not open"},
+		"it is repaired": {[]func(*story) *story{ask(promotion), func(s *story) *story {
+			return s.bot(incident.HistoryDiverged{Common: 3, Held: 5}).by("alice", incident.HistoryRepaired{Choice: incident.GoOn, Reason: "compared"})
+		}}, "bob carol; alice: asked for it, dave: not the role"},
+		"it was stopped": {[]func(*story) *story{ask(promotion), func(s *story) *story { return s.by("alice", incident.RunAborted{Reason: "x"}) }}, "; alice: not open, bob: not open, carol: not open, dave: not open"},
 	} {
 		s := tell(t).gone().done("scale")
 		for _, f := range c.happens {
