@@ -84,6 +84,8 @@ func (v incidentView) question(q *incident.Question) questionView {
 	switch {
 	case !q.Open:
 		w.Outcome = v.outcome(q)
+	case v.Diverged != nil:
+		w.Outcome = "The record lost events; this is asked again once somebody has decided how to go on."
 	case !v.Asks(q):
 		w.Outcome = "The run is over; this is not asked any more."
 	}
@@ -151,6 +153,8 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 // that changes.
 func (v incidentView) looks(q *incident.Question) string {
 	switch {
+	case q.Open && v.Diverged != nil:
+		return "halted"
 	case !v.Asks(q):
 		return "closed"
 	case q.Kind == incident.AskGo:
@@ -193,9 +197,6 @@ func waits(n int) string {
 
 // outcome says how a question ended.
 func (v incidentView) outcome(q *incident.Question) string {
-	if q.Open && v.Diverged != nil {
-		return "Not answered before somebody has decided how to go on with the record"
-	}
 	at := clockTime(q.At)
 	reason := ""
 	if q.Reason != "" {
