@@ -80,7 +80,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		if ask.On == "" {
 			// The first word of what is left may be a step with a typing error.
-			if word, _ := cut(rest); nearest(word, ids(p.Steps)) != "" {
+			if word, _ := cut(rest); text.Nearest(word, ids(p.Steps)) != "" {
 				return "", "", c.noSuchStep(s, p, word, "skip")
 			}
 		}
@@ -188,7 +188,7 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 	case 1:
 		return failed[0], ask.Text, nil
 	}
-	if word, _ := cut(ask.Text); word != "" && nearest(word, ids(p.Steps)) != "" {
+	if word, _ := cut(ask.Text); word != "" && text.Nearest(word, ids(p.Steps)) != "" {
 		return "", "", c.noSuchStep(s, p, word, verb)
 	}
 	var ways []text.Text
@@ -224,7 +224,7 @@ func (c *Commands) hasStopped(s *incident.State, p *runbook.Plan, step string) e
 
 func (c *Commands) noSuchStep(s *incident.State, p *runbook.Plan, word, verb string) error {
 	say := text.Format("This plan has no step %v.", typed(word))
-	if meant := nearest(word, ids(p.Steps)); meant != "" {
+	if meant := text.Nearest(word, ids(p.Steps)); meant != "" {
 		return refuse("%s Did you mean {%s %s}?", say, verb, meant)
 	}
 	return refuse("%s %s {timeline} has the steps so far.", say, c.waits(s))

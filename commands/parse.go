@@ -54,7 +54,7 @@ func (c *Commands) unknownVerb(name, rest string) Answer {
 	if region := c.region(name); region != "" {
 		return *refused("{%s} is not a command. Did you mean {start %s}?", shown, region)
 	}
-	meant := nearest(name, known)
+	meant := text.Nearest(name, known)
 	if meant == "" {
 		return *refused("{%s} is not a command. These are: %s. {help} says what each does.", shown, strings.Join(known, ", "))
 	}
@@ -63,7 +63,7 @@ func (c *Commands) unknownVerb(name, rest string) Answer {
 	case first == "" && meant == "start":
 		first = c.standby("")
 	case meant == "start" || meant == "check" || meant == "approve":
-		if region := nearest(strings.ToLower(first), c.regions()); region != "" {
+		if region := text.Nearest(strings.ToLower(first), c.regions()); region != "" {
 			first = region
 		}
 	}
@@ -112,49 +112,10 @@ func (c *Commands) standby(active string) string {
 func (c *Commands) unknownRegion(word, command string) error {
 	known := c.regions()
 	say := text.Format("%v is not a Region of this platform. Its Regions are %s.", typed(word), text.List(known, "and"))
-	if meant := nearest(strings.ToLower(word), known); meant != "" {
+	if meant := text.Nearest(strings.ToLower(word), known); meant != "" {
 		say = say.Add(" Did you mean {%s %s}?", command, meant)
 	}
 	return refuse("%v", say)
 }
 
 var regionLike = regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,3}-[0-9]$`)
-
-// nearest is the known word that was probably meant, or "".
-func nearest(word string, known []string) string {
-	best, least := "", 0
-	for _, k := range known {
-		d := edits(word, k)
-		if d > max(1, min(len(word), len(k))/3) {
-			continue
-		}
-		if best == "" || d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// edits counts the letters to add, drop, change or swap with their neighbour to
-// make b of a.
-func edits(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row[0] = i + 1
-		for j := range len(b) {
-			change := last[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
-}

@@ -3,10 +3,10 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
@@ -127,117 +127,5 @@ func (c *Commands) review(ctx context.Context, ask Ask, _ Person) Answer {
 
 // line is one event of the record, in UTC.
 func (c *Commands) line(e incident.Event) string {
-	told := strings.Join(strings.Fields(c.tell(e.Body)), " ")
-	line := fmt.Sprintf("%s  %-4d %s", e.Time.UTC().Format("2006-01-02 15:04:05 UTC"), e.Seq, e.Body.Type())
-	if told != "" {
-		line += ": " + told
-	}
-	if e.Actor != "" && e.Actor != incident.Bot {
-		line += " (" + c.name(e.Actor) + ")"
-	}
-	return line
-}
-
-// tell is what an event has to say beyond its name.
-func (c *Commands) tell(b incident.Body) string {
-	switch b := b.(type) {
-	case incident.IncidentDeclared:
-		return fmt.Sprintf("%s, %s: %s; began %s", b.Incident.Name(), b.Severity, b.Reason, b.Began.UTC().Format("15:04 UTC"))
-	case incident.RunBegun:
-		return fmt.Sprintf("%s, %s -> %s, %s, plan %s", b.Kind, b.Source, b.Target, b.Mode, b.Digest)
-	case incident.DurabilityFound:
-		return b.Says
-	case incident.RunTaken:
-		say := b.Holder
-		if b.Return {
-			say += ", taking over a run that had begun"
-		}
-		if len(b.Looking) > 0 {
-			say += ", looking at " + text.List(b.Looking, "and")
-		}
-		return say
-	case incident.StepStarted:
-		return attempt(b.Step, b.Attempt)
-	case incident.ChangeIntended:
-		return fmt.Sprintf("%s, %s, before: %s", attempt(b.Step, b.Attempt), b.Action, nonempty(b.Before, "not recorded"))
-	case incident.StepFinished:
-		say := b.Step + ": " + b.Summary
-		if b.Already {
-			say += " (it was so already)"
-		}
-		return say
-	case incident.StepFailed:
-		say := attempt(b.Step, b.Attempt) + ": " + b.Error
-		for _, more := range []struct {
-			is   bool
-			word string
-		}{{b.Unknown, "unknown"}, {b.Advice, "advice"}, {b.MayHaveHappened, "may have happened"}} {
-			if more.is {
-				say += ", " + more.word
-			}
-		}
-		return say
-	case incident.StepSkipped:
-		return b.Step + ": " + b.Reason
-	case incident.StepRetried:
-		return b.Step
-	case incident.ApprovalAsked:
-		say := fmt.Sprintf("%s %s, %s, for %s", b.Question, b.Kind, b.Title, text.Article(nonempty(b.Role, "person")))
-		for _, e := range b.Effects {
-			say += "; " + e.What
-			if e.Lost != "" {
-				say += ", may lose " + e.Lost
-			}
-		}
-		if b.Again != "" {
-			say += "; asked anew: " + b.Again
-		}
-		return say
-	case incident.ApprovalGiven:
-		say := fmt.Sprintf("%s %s %s", b.Question, b.Choice, b.Step)
-		if len(b.Overridden) > 0 {
-			say += ", overriding " + text.List(b.Overridden, "and")
-		}
-		if b.BrokeGlass {
-			say += ", alone, breaking glass"
-		}
-		return withReason(say, b.Reason)
-	case incident.ApprovalDeclined:
-		return withReason(b.Question+" "+b.Step, b.Reason)
-	case incident.ApprovalExpired:
-		return b.Question + " " + b.Step
-	case incident.ApprovalWithdrawn:
-		return withReason(b.Question+" "+b.Step, b.Why)
-	case incident.RunPaused:
-		return b.Reason
-	case incident.RunResumed:
-		return ""
-	case incident.RunAborted:
-		say := b.Reason
-		if len(b.Changed) > 0 {
-			say += "; stays changed: " + text.List(slices.Clone(b.Changed), "and")
-		}
-		return say
-	case incident.IncidentMitigated:
-		return b.Summary
-	case incident.IncidentResolved:
-		return b.Reason
-	case incident.NoteAdded:
-		return b.Text
-	}
-	return ""
-}
-
-func attempt(step string, n int) string {
-	if n > 1 {
-		return fmt.Sprintf("%s (attempt %d)", step, n)
-	}
-	return step
-}
-
-func withReason(say, why string) string {
-	if why == "" {
-		return say
-	}
-	return say + ": " + why
+	return fmt.Sprintf("%s  %-4d %s", e.Time.UTC().Format("2006-01-02 15:04:05 UTC"), e.Seq, review.Sentence(e, c.name))
 }

@@ -100,15 +100,15 @@ func (c *Commands) requested(ask Ask) (request, map[string]text.Text, error) {
 // typedRequest reads REGION, the mode and the severity in any order; the first word
 // that is none of them begins the reason. The first word of all has to be one of
 // them: a Region with a typing error must not become a reason.
-func (c *Commands) typedRequest(text string) (request, error) {
+func (c *Commands) typedRequest(words string) (request, error) {
 	var w request
-	for first := true; text != ""; first = false {
-		word, rest := cut(text)
+	for first := true; words != ""; first = false {
+		word, rest := cut(words)
 		low := strings.ToLower(strings.Trim(word, quotes+","))
 		region := c.region(low)
 		switch {
 		case region != "" && w.target != "" && region != w.target && (w.mode != "" || c.tells(rest)):
-			w.reason = text // "us-west-2 us-east-1 does not answer"
+			w.reason = words // "us-west-2 us-east-1 does not answer"
 			return w, c.shortReason(w)
 		case region != "" && w.target != "" && region != w.target:
 			return w, refuse("Both %s and %s were named. Name the one that takes over: {start %s}.", w.target, region, w.target)
@@ -129,23 +129,23 @@ func (c *Commands) typedRequest(text string) (request, error) {
 		case low == "since":
 			at, after, ok := since(rest, c.Clock.Now())
 			if !ok {
-				w.reason = text
+				w.reason = words
 				return w, c.shortReason(w)
 			}
 			w.began, rest = at, after
 		case first || (w.target == "" && regionLike.MatchString(low)):
-			if meant := nearest(low, []string{planned, unplanned}); meant != "" {
+			if meant := text.Nearest(low, []string{planned, unplanned}); meant != "" {
 				return w, refuse("%v is not a mode. Did you mean {start %s %s}?", typed(word), c.standby(""), meant)
 			}
 			return w, c.unknownRegion(word, "start")
 		default:
-			if meant := nearest(low, []string{planned, unplanned}); meant != "" && w.mode == "" {
+			if meant := text.Nearest(low, []string{planned, unplanned}); meant != "" && w.mode == "" {
 				return w, refuse("%v is not a mode. Did you mean {start %s %s %s}?", typed(word), nonempty(w.target, c.standby("")), meant, repeated(rest))
 			}
-			w.reason = text
+			w.reason = words
 			return w, c.shortReason(w)
 		}
-		text = rest
+		words = rest
 	}
 	return w, nil
 }
@@ -155,7 +155,7 @@ func (c *Commands) typedRequest(text string) (request, error) {
 func (c *Commands) tells(rest string) bool {
 	word, _ := cut(rest)
 	word = strings.ToLower(strings.Trim(word, quotes+","))
-	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && nearest(word, []string{planned, unplanned}) == ""
+	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && text.Nearest(word, []string{planned, unplanned}) == ""
 }
 
 func (c *Commands) shortReason(w request) error {

@@ -427,8 +427,8 @@ func TestTheTimelineHasALineForEachEvent(t *testing.T) {
 	if len(lines) != len(r.events()) {
 		t.Errorf("%d lines for %d events", len(lines), len(r.events()))
 	}
-	contains(t, lines[0], "2026-03-04 14:00:00 UTC  1", "IncidentDeclared: INC-2026-0001, SEV-1", "(Alice)")
-	contains(t, lines[1], "RunBegun: failover, us-east-1 -> us-west-2", "(Alice)")
+	contains(t, lines[0], "2026-03-04 14:00:00 UTC  1", "INC-2026-0001 declared by Alice: SEV-1")
+	contains(t, lines[1], "failover-1 begun by Alice", "us-east-1 -> us-west-2")
 	if n := strings.Count(shown(a.Text), "\n2026-"); n != shownLines {
 		t.Errorf("%d lines shown", n)
 	}

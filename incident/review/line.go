@@ -25,7 +25,13 @@ func Timeline(events []incident.Event, name func(id string) string) []byte {
 
 // Line is one event as a readable line, without a line break.
 func Line(e incident.Event, name func(id string) string) string {
-	return e.Time.UTC().Format("2006-01-02 15:04:05 UTC") + "  " + oneLine(says(e, named(name)))
+	return e.Time.UTC().Format("2006-01-02 15:04:05 UTC") + "  " + Sentence(e, name)
+}
+
+// Sentence is what an event says, without a line break. Whoever writes events as
+// characters takes it from here.
+func Sentence(e incident.Event, name func(id string) string) string {
+	return oneLine(says(e, named(name)))
 }
 
 // named answers for ids that name does not know, and knows the bot.

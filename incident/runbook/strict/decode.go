@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Want is what a key takes.
@@ -244,7 +246,7 @@ func (d *Decoder) structure(path, whose string, n *yaml.Node, out reflect.Value)
 		if !ok {
 			d.say(k, Unknown, k.Value, d.Words.Unknown(path, k.Value, order))
 			if d.OneSlip {
-				given[Nearest(k.Value, order)] = true
+				given[text.Nearest(k.Value, order)] = true
 			}
 			return
 		}
