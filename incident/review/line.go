@@ -122,6 +122,12 @@ func says(e incident.Event, who func(string) string) string {
 		return fmt.Sprintf("%s asked to try %s again", actor, b.Step)
 	case incident.ApprovalAsked:
 		s := fmt.Sprintf("Asked (%s, %s): %s, from any %s", b.Question, kinds[b.Kind], b.Title, b.Role)
+		for _, e := range b.Effects {
+			s += "; on yes: " + e.What
+			if e.Lost != "" {
+				s += ", may lose " + e.Lost
+			}
+		}
 		if b.Again != "" {
 			s += "; asked anew: " + b.Again
 		}
