@@ -85,7 +85,7 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 		r.reach.World = options.Dir
 	}
 	if r.world, err = sim.New(r.scn, r.clock, options); err != nil {
-		return fmt.Errorf("raise the pretend world: %w", err)
+		return fmt.Errorf("start the pretend world: %w", err)
 	}
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
 	r.world.OnCall(r.called)
