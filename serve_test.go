@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"encoding/xml"
 	"errors"
@@ -48,6 +47,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/providers/redis/redistest"
 )
@@ -545,28 +545,6 @@ func timeline(t *testing.T, address string) (incident.ID, []incident.Event) {
 	return id, events
 }
 
-// kept says whether all of before is at the beginning of after.
-func kept(before, after []incident.Event) error {
-	if len(after) < len(before) {
-		return fmt.Errorf("%d events were there, %d are left", len(before), len(after))
-	}
-	for i := range before {
-		a, b := asJSON(before[i]), asJSON(after[i])
-		if a != b {
-			return fmt.Errorf("event %d was\n%s\nand is\n%s", i+1, a, b)
-		}
-	}
-	return nil
-}
-
-func asJSON(e incident.Event) string {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
-}
-
 func secretless(t *testing.T, text string) {
 	t.Helper()
 	for _, s := range []string{"-secret", ":secret", "kube-secret", "hunter2"} {
@@ -694,7 +672,7 @@ func TestServeOnRealEnds(t *testing.T) {
 		if id, after = timeline(t, redisURL); id.Name() != m || string(id) == m {
 			t.Errorf("the record has %s, Slack was told of %s", id, m)
 		}
-		if err := kept(before, after); err != nil {
+		if err := enginetest.Kept(before, after); err != nil {
 			t.Error(err)
 		}
 		before = after
@@ -723,7 +701,7 @@ func TestServeOnRealEnds(t *testing.T) {
 				t.Errorf("exit code %d, want %d; it said:\n%s", code, want, text)
 			}
 			_, after := timeline(t, redisURL)
-			if err := kept(before, after); err != nil {
+			if err := enginetest.Kept(before, after); err != nil {
 				t.Error(err)
 			}
 			before = after

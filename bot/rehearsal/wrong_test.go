@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -19,6 +18,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim/slacktest"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
 )
@@ -118,11 +118,11 @@ func (d *drill) refused(t *testing.T, who string, do func() string, want ...stri
 		}
 	}
 	after := d.events()
-	if err := kept(before, after); err != nil {
+	if err := enginetest.Kept(before, after); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range after[len(before):] {
-		t.Errorf("this was put on the record: %s", asJSON(e))
+		t.Errorf("this was put on the record: %s", string(e.Raw()))
 	}
 }
 
@@ -305,7 +305,7 @@ func TestWhatIsWrongInSlack(t *testing.T) {
 		if n := d.given(bob); n != 1 {
 			t.Errorf("Bob's approval is on the record %d times", n)
 		}
-		if err := kept(before, d.events()); err != nil {
+		if err := enginetest.Kept(before, d.events()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -317,29 +317,7 @@ func TestWhatIsWrongInSlack(t *testing.T) {
 	}
 	var written []incident.Event
 	lines(t, filepath.Join(d.out, "timeline.jsonl"), &written)
-	if err := kept(before, written); err != nil {
+	if err := enginetest.Kept(before, written); err != nil {
 		t.Errorf("timeline.jsonl: %v", err)
 	}
-}
-
-// kept says whether all of before is at the beginning of after.
-func kept(before, after []incident.Event) error {
-	if len(after) < len(before) {
-		return fmt.Errorf("%d events were there, %d are left", len(before), len(after))
-	}
-	for i := range before {
-		a, b := asJSON(before[i]), asJSON(after[i])
-		if a != b {
-			return fmt.Errorf("event %d was\n%s\nand is\n%s", i+1, a, b)
-		}
-	}
-	return nil
-}
-
-func asJSON(e incident.Event) string {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
 }

@@ -187,7 +187,7 @@ func TestTwoReplicasOnARedisThatIsSetBack(t *testing.T) {
 			}
 			// A third replica has nothing to compare with, and has to be told by the record.
 			begin("c")
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(1500 * time.Millisecond) // nothing tells of a change that does not leave
 			if n := world.count(); n != left {
 				t.Errorf("changed before anybody decided: %v", world.order[left:])
 			}
