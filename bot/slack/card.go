@@ -244,14 +244,14 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 			out = append(out, b("break_glass", "Break glass …", "danger"))
 		}
 		return out
-	case incident.AskPerson:
+	case incident.AskPerson: // what stops the whole run stands on the card, not among the answers
 		var out []commands.Button
 		for _, c := range commands.Choices(q) {
 			answer := b("answer", cut(c, 60), "")
 			answer.On = q.Question + " " + c
 			out = append(out, answer)
 		}
-		return append(out, b("abort", "Abort …", "danger"))
+		return out
 	case incident.AskFailed:
 		out := []commands.Button{b("retry", "Retry", "primary")}
 		if !q.Locked {
