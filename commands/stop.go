@@ -231,7 +231,7 @@ func resolution(s *incident.State, why string) []incident.Body {
 func missing(s *incident.State, p *runbook.Plan) string {
 	var left []string
 	for _, st := range p.Steps {
-		if !s.Step(st.ID).Status.Settled() {
+		if st.Kind.Ends() && !s.Step(st.ID).Status.Settled() {
 			left = append(left, "“"+st.Title+"”")
 		}
 	}

@@ -39,6 +39,7 @@ var bodies = map[string]func([]byte) (Body, error){
 	"StepFailed":         body[StepFailed],
 	"StepSkipped":        body[StepSkipped],
 	"StepRetried":        body[StepRetried],
+	"WatchObserved":      body[WatchObserved],
 	// Its questions.
 	"ApprovalAsked":     body[ApprovalAsked],
 	"ApprovalGiven":     body[ApprovalGiven],
@@ -295,6 +296,19 @@ type StepSkipped struct {
 // StepRetried: a person asked to carry the step out again.
 type StepRetried struct {
 	Step string `json:"step"`
+}
+
+// WatchObserved: what a step that goes on watching sees is not what it saw before.
+type WatchObserved struct {
+	Step    string `json:"step"`
+	Action  string `json:"action"`
+	Summary string `json:"summary"`
+	Hint    string `json:"hint,omitempty"`
+	// State is what was compared with the observation before; a new one is written
+	// when it or the verdict differs.
+	State string `json:"state,omitempty"`
+	Measured
+	Evidence map[string]string `json:"evidence,omitempty"`
 }
 
 // QuestionKind says what a question is about.
@@ -648,6 +662,9 @@ func (StepSkipped) Type() string { return "StepSkipped" }
 
 // Type names the event.
 func (StepRetried) Type() string { return "StepRetried" }
+
+// Type names the event.
+func (WatchObserved) Type() string { return "WatchObserved" }
 
 // Type names the event.
 func (ApprovalAsked) Type() string { return "ApprovalAsked" }

@@ -118,6 +118,9 @@ type StepState struct {
 	JobBegun   time.Time
 	Progress   *JobProgressed
 	ProgressAt time.Time
+	// Observed is what a watch saw last that was new, ObservedAt since when it has been so.
+	Observed   *WatchObserved
+	ObservedAt time.Time
 
 	nonBlocking bool
 }
@@ -420,6 +423,9 @@ func (r *Run) applyStep(e Event) {
 		st.VoidSeq = e.Seq
 		st.Retriers = append(st.Retriers, e.Actor)
 		delete(r.Sent, b.Step)
+	case WatchObserved:
+		st := r.step(b.Step, b.Action)
+		st.Observed, st.ObservedAt = &b, e.Time
 	}
 }
 

@@ -31,7 +31,8 @@ anew, and a test compares it. How one is added is told in [adding-an-action.md](
 which, in [RUNBOOK.md](RUNBOOK.md).
 
 - **Kind**: a *check* looks once, a *wait* looks until it is so, a *change* looks, writes the intention down and does,
-  an *exercise* tries the platform as a user would, so many times at the most, a *tell* informs somebody and holds
+  an *exercise* tries the platform as a user would, so many times at the most, a *watch* tells what changes while
+  the incident is open, a *tell* informs somebody and holds
   nothing up, an *ask* is a question to people.
 - **Input** is what the step gives under ` + "`with`" + `; what is not marked *optional* has to be given.
 - **API in** is the Region in which what is called really lives: the *target* or the *source* of the run, one Region for

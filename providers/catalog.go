@@ -94,7 +94,7 @@ func Parts() []runbook.Part {
 
 // patience is how long one call of an action may take that does not say.
 var patience = map[runbook.Kind]time.Duration{
-	runbook.Check: 30 * time.Second, runbook.Wait: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
+	runbook.Check: 30 * time.Second, runbook.Wait: 30 * time.Second, runbook.Watch: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
 }
 
 // Catalog is every action that a runbook may name.

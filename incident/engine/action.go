@@ -21,6 +21,7 @@ import (
 //	change  Look: is the change there already, or on its way? and Do
 //	tell    Do, which may be called twice
 //	exercise Try
+//	watch    Look, as long as the run and its incident are open
 //	go, ask nothing: the engine asks people
 type Action struct {
 	runbook.Action
@@ -59,7 +60,7 @@ type Action struct {
 	// under an approval have it.
 	Effect func(ctx context.Context, c Call) (incident.Effect, error)
 
-	// Every is how long a wait sleeps between two looks; 0 means 5 s.
+	// Every is how long a wait or a watch sleeps between two looks; 0 means 5 s.
 	Every time.Duration
 	// CallTimeout bounds one Look or one Do; 0 means 15 s.
 	CallTimeout time.Duration
@@ -69,7 +70,7 @@ type Action struct {
 // plan of a run may have been frozen by a version in which it was of another kind.
 func (a Action) carries(k runbook.Kind) bool {
 	switch k {
-	case runbook.Check, runbook.Wait:
+	case runbook.Check, runbook.Wait, runbook.Watch:
 		return a.Look != nil
 	case runbook.Change:
 		return a.Look != nil && a.Do != nil
@@ -113,6 +114,9 @@ type Outcome struct {
 	Items []string
 	// Measured is what the sentence rests on.
 	Measured incident.Measured
+	// State is what a watch compares: it tells what it sees again when this or the
+	// verdict differs from what it told last. Figures that always move are not in it.
+	State string
 }
 
 // Call is what an action is handed: the step and the frozen plan around it.
@@ -128,6 +132,8 @@ type Call struct {
 	// Token is the same in every process of the bot, and no other step's: what names or
 	// tags what the step creates, so that it is found again.
 	Token string
+	// Observed is what a watch told last; nil before that.
+	Observed *incident.WatchObserved
 	// Result is how another step of the run ended; ok is false if it has not
 	// finished well. Summary and Evidence are those of its StepFinished.
 	Result func(step string) (o Outcome, ok bool)

@@ -116,6 +116,8 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		return w.wait(ctx)
 	case runbook.Exercise:
 		return w.exercise(ctx)
+	case runbook.Watch:
+		return w.watch(ctx)
 	default:
 		return w.tell(ctx)
 	}
@@ -148,7 +150,11 @@ func (w *work) started(ctx context.Context) error {
 	w.call.Began = w.Clock.Now()
 	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
 		st := s.Step(w.step.ID)
-		if s.Over() != w.step.Closing || st.Status.Settled() || (s.Paused && st.Intended == nil && !w.step.Closing) {
+		if !w.step.Kind.Ends() {
+			if st.Status != incident.Pending || !watched(s) {
+				return incident.Write{}, errStop
+			}
+		} else if s.Over() != w.step.Closing || st.Status.Settled() || (s.Paused && st.Intended == nil && !w.step.Closing) {
 			return incident.Write{}, errStop
 		}
 		return w.write(incident.StepStarted{
@@ -159,6 +165,9 @@ func (w *work) started(ctx context.Context) error {
 
 // nonBlocking says that nothing waits for the step and that its failure is only shown.
 func (w *work) nonBlocking() bool {
+	if !w.step.Kind.Ends() {
+		return true
+	}
 	if w.step.Gate != runbook.Advice && w.step.Kind != runbook.Tell {
 		return false
 	}
@@ -189,7 +198,7 @@ func (w *work) fail(ctx context.Context, err error, o Outcome, unknown bool) err
 		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
 		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence, Measured: o.Measured, WillNotCome: w.gone(o),
 		MayHaveHappened: unknown && w.step.Kind == runbook.Change && w.former != nil,
-		Advice:          w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell,
+		Advice:          w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell || !w.step.Kind.Ends(),
 	})
 }
 

@@ -27,6 +27,8 @@ func (w *work) foresee(ctx context.Context) error {
 		return w.append(ctx, done("would ask a commander"))
 	case runbook.Ask:
 		return w.append(ctx, done("would ask %s", w.step.Asks.Role))
+	case runbook.Watch:
+		return w.append(ctx, done("would watch it"))
 	case runbook.Tell:
 		return w.append(ctx, done("would tell it"))
 	case runbook.Exercise:

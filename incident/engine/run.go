@@ -293,6 +293,8 @@ func (r *run) loop(ctx context.Context) error {
 	outer := ctx
 	ctx, stop := context.WithCancelCause(outer) // of the steps: they end with an abort
 	defer stop(nil)
+	watching, unwatch := context.WithCancelCause(outer)
+	defer unwatch(errUnwatched)
 	for {
 		var todo nextWork
 		err := r.decide(outer, func(s *incident.State) (incident.Write, error) {
@@ -311,6 +313,9 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if todo.stop {
 			stop(errOver)
+		}
+		for _, s := range todo.watch {
+			r.start(watching, s)
 		}
 		for _, s := range todo.start {
 			if s.Closing {
@@ -384,6 +389,7 @@ type nextWork struct {
 	seen   uint64
 	append []incident.Body
 	start  []runbook.Step
+	watch  []runbook.Step
 	due    time.Time // when the next open question runs out
 	stop   bool      // what is under way
 	over   bool
@@ -399,13 +405,14 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 		return nextWork{seen: s.Seq} // nothing, before a person has decided
 	case s.Over():
 		a.stop = true
+		a.watches(r, s)
 		a.close(r, s)
 		return a
 	}
 	settled := true
 	for _, step := range r.plan().Steps {
 		st := s.Step(step.ID)
-		if st.Status.Settled() || step.Closing {
+		if st.Status.Settled() || step.Closing || !step.Kind.Ends() {
 			continue
 		}
 		settled = false
@@ -434,6 +441,7 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 	if settled && len(a.append) == 0 {
 		a.append = r.reached(s)
 	}
+	a.watches(r, s)
 	a.remind(r.Clock.Now(), s)
 	return a
 }

@@ -180,6 +180,8 @@ func says(e incident.Event, who func(string) string) string {
 		return fmt.Sprintf("%s: send %d of the exercise (%s), token %s", b.Step, b.Send, b.Action, b.Token)
 	case incident.JobStarted:
 		return fmt.Sprintf("%s: the job %s works on it (token %s)", b.Step, b.Handle, b.Token)
+	case incident.WatchObserved:
+		return fmt.Sprintf("%s: %s", b.Step, b.Summary)
 	case incident.JobProgressed:
 		return fmt.Sprintf("%s: %s", b.Step, b.Summary)
 	case incident.TaskOpened:

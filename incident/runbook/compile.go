@@ -27,6 +27,7 @@ var timeouts = map[Kind]time.Duration{
 	Go:       24 * time.Hour,
 	Ask:      24 * time.Hour,
 	Tell:     30 * time.Second,
+	Watch:    30 * time.Second, // of one look
 }
 
 // Compile makes the plan of one incident: the steps that apply, every text and
@@ -110,6 +111,7 @@ func (c *compiler) check() {
 		c.checkAwaits(s)
 		c.checkEachOf(s)
 		c.checkRerun(s)
+		c.checkWatch(s)
 	}
 }
 
@@ -312,6 +314,19 @@ func (c *compiler) checkRerun(s *step) {
 		case known && a.Kind != Check && a.Kind != Wait:
 			c.fault(t.at.Fault("a retry may only carry out again what reads, and step %q does not (%s is a %s)", t.value, other.uses.value, a.Kind))
 		}
+	}
+}
+
+// checkWatch finds what makes no sense of a step that never ends, and never fails.
+func (c *compiler) checkWatch(s *step) {
+	if a, known := c.cat[s.uses.value]; !known || a.Kind.Ends() {
+		return
+	}
+	if s.gate.given() {
+		c.fault(s.gate.at.Fault("%s is a watch: it stops nothing, so it has no gate", s.uses.value))
+	}
+	if s.approval != nil {
+		c.fault(s.approval.at.Fault("%s is a watch: it changes nothing, so nobody has to approve it", s.uses.value))
 	}
 }
 

@@ -247,6 +247,18 @@ func TestAPointOfNoReturnThatNobodyIsAskedAboutIsRefused(t *testing.T) {
 	}
 }
 
+func TestAWatchIsNotNeededAndStopsNothing(t *testing.T) {
+	_, err := load(t, steps(`
+{id: users, title: U, runbook: "7", uses: probe.users, gate: advice, approval: {by: approver, expires: 5m}},
+{id: page, title: P, runbook: "7", uses: pagerduty.trigger, needs: [users]},
+`), "r.yaml").Compile(catalogue, facts("planned"))
+	for _, want := range []string{"so it has no gate", "so nobody has to approve it", `needs "users", which is a watch and never ends`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %q", err, want)
+		}
+	}
+}
+
 func TestARunbookWithFaultsIsNotCompiled(t *testing.T) {
 	s, err := Load(fstest.MapFS{"r.yaml": {Data: []byte("runbook: r\n")}}, "r.yaml")
 	if err == nil || s == nil {

@@ -107,6 +107,7 @@ var catalogue = Catalog{
 	"pagerduty.trigger": {Kind: Tell, About: "Pages.", Home: "us-east-1"},
 	"people.confirm":    {Kind: Go, About: "A person says yes."},
 	"people.do":         {Kind: Ask, About: "People do something."},
+	"probe.users":       {Kind: Watch, About: "Sees whom users reach."},
 	"probe.http":        {Kind: Check, About: "Asks a page.", With: probeWith{}, Part: probes},
 }
 

@@ -34,6 +34,9 @@ func (c *compiler) link(all []*instance, f Facts) {
 				c.unknownNeed(t, id, byGroup)
 				continue
 			}
+			if a, known := c.cat[l.to[0].uses.value]; known && !a.Kind.Ends() {
+				c.fault(t.at.Fault("needs %q, which is a watch and never ends", id))
+			}
 			i.links = append(i.links, l)
 		}
 	}

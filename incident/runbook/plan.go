@@ -29,6 +29,7 @@ const (
 	Go       Kind = "go"       // a person begins what changes things
 	Ask      Kind = "ask"      // a person does or confirms something
 	Tell     Kind = "tell"     // informs an outside system; never holds anything up
+	Watch    Kind = "watch"    // reads as long as the run and its incident are open; tells what changes
 )
 
 // Finds says that a step of that kind is there to find out whether something is so: its
@@ -37,6 +38,10 @@ func (k Kind) Finds() bool { return k == Check || k.Repeats() }
 
 // Repeats says that a step of that kind goes on until it is so, or its time is up.
 func (k Kind) Repeats() bool { return k == Wait || k == Exercise }
+
+// Ends says that a step of that kind comes to an end by itself: a watch does not, so
+// nothing waits for it and it counts as no work that is left.
+func (k Kind) Ends() bool { return k != Watch }
 
 // Action is what the compiler has to know of an action of the catalogue.
 type Action struct {

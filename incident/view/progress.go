@@ -55,7 +55,7 @@ func (v View) Sections() []Section {
 		waiting[q.Step] = q
 	}
 	for _, s := range v.Plan.Steps {
-		if c := at[s.Section]; c != nil {
+		if c := at[s.Section]; c != nil && s.Kind.Ends() {
 			v.count(c, s, waiting[s.ID])
 		}
 	}
@@ -120,6 +120,7 @@ func (v View) Next() Next {
 	for _, s := range v.Plan.Steps {
 		st := v.Step(s.ID)
 		switch {
+		case !s.Kind.Ends():
 		case st.Status == incident.Running:
 			n.Running = append(n.Running, s)
 		case st.Status == incident.Failed:

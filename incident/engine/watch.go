@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/failoverbot/failoverbot/incident"
+)
+
+// watch looks as long as the run is the incident's newest and the incident is open,
+// and writes down what it sees when that changes. It never ends by itself, and what it
+// cannot find out stops nothing: it is told as unknown.
+func (w *work) watch(ctx context.Context) error {
+	every := w.action.Every
+	if every == 0 {
+		every = defaultEvery
+	}
+	for {
+		if err := w.view(ctx, func(s *incident.State) { w.call.Observed = s.Step(w.step.ID).Observed }); err != nil {
+			return err
+		}
+		o, ok, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.observe(ctx, observed(w, o, ok, err)); err != nil {
+			return err
+		}
+		if err := w.Clock.Sleep(ctx, every); err != nil {
+			return err
+		}
+	}
+}
+
+// observed is a look of a watch as an event.
+func observed(w *work, o Outcome, ok bool, err error) incident.WatchObserved {
+	e := incident.WatchObserved{
+		Step: w.step.ID, Action: w.step.Uses, Summary: o.Summary, State: o.State, Evidence: o.Evidence, Measured: o.Measured,
+	}
+	switch {
+	case err != nil:
+		e.Verdict, e.Summary, e.Hint = incident.Unsure, err.Error(), incident.CallErrorOf(err).Hint
+	case e.Verdict != "":
+	case ok:
+		e.Verdict = incident.Pass
+	default:
+		e.Verdict = incident.Fail
+	}
+	return e
+}
+
+// observe writes down what a watch sees, unless it is what it told last. One that
+// cannot find out any more leaves what it told last, with its age, and says so once.
+func (w *work) observe(ctx context.Context, e incident.WatchObserved) error {
+	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
+		if !watched(s) || s.Step(w.step.ID).Status != incident.Running {
+			return incident.Write{}, errStop
+		}
+		if was := s.Step(w.step.ID).Observed; was != nil && was.Verdict == e.Verdict && (was.State == e.State || e.Verdict == incident.Unsure) {
+			return incident.Write{}, nil
+		}
+		return w.write(e), nil
+	})
+}
+
+// watched says that the watches of a run go on: also when it was aborted, for users are
+// where they are, until the incident is resolved or its next run begins.
+func watched(s *incident.State) bool { return s.ResolvedAt.IsZero() && s.EndedAt.IsZero() }
+
+// watches starts the watches of the run that are not under way.
+func (a *nextWork) watches(r *run, s *incident.State) {
+	if !watched(s) || newest(s) != r.name || s.Dry {
+		return
+	}
+	for _, step := range r.plan().Steps {
+		if !step.Kind.Ends() && !r.active[step.ID] && !s.Step(step.ID).Status.Settled() && ready(s, step) {
+			a.watch = append(a.watch, step)
+		}
+	}
+}
+
+var errUnwatched = errors.New("the incident is closed, or its next run began")
