@@ -49,7 +49,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 			return err
 		}
 		for word := range strings.FieldsSeq(rest) {
-			if word != q.Confirm && len(strings.Fields(rest)) > 1 {
+			if text.Fold(word) != text.Fold(q.Confirm) && len(strings.Fields(rest)) > 1 {
 				return c.noSuchStep(s, p, word, strings.TrimSpace("approve "+q.Confirm))
 			}
 		}
@@ -68,7 +68,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	} else if q.Confirm == "" {
 		said, rest = "", words
 	}
-	if said = strings.TrimSpace(said); said != q.Confirm {
+	if said = strings.TrimSpace(said); text.Fold(said) != text.Fold(q.Confirm) {
 		return wrongRegion(ask, &q, said, name)
 	}
 	var why string
@@ -267,6 +267,9 @@ func wrongRegion(ask Ask, q *incident.Question, said, verb string) Answer {
 	say := text.Format("Type %s, exactly.", q.Confirm)
 	if said != "" {
 		say = text.Format("“%v” is not %s. Type %s, exactly.", text.Quote(repeated(said)), q.Confirm, q.Confirm)
+		if odd := text.Strange(said); !odd.Empty() {
+			say = say.Add(" In what was typed, %v.", odd)
+		}
 	}
 	if ask.Values != nil {
 		return Answer{Refused: true, Errors: map[string]text.Text{"confirm": say}}

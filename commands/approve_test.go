@@ -72,7 +72,7 @@ func TestApprovalIsRefused(t *testing.T) {
 		"for a step not asked":  {Ask{Via: by(bob), Verb: "approve", Text: "us-west-2 move-dns"}, []string{"“Move DNS” does not wait for that"}},
 		"with nothing typed":    {Ask{Via: by(bob), Verb: "approve"}, []string{"Type us-west-2, exactly", "Nothing was approved"}},
 		"with the wrong Region": {Ask{Via: by(bob), Verb: "approve", Text: "us-east-1"}, []string{"“us-east-1” is not us-west-2"}},
-		"with another case":     {Ask{Via: by(bob), Verb: "approve", Text: "US-WEST-2"}, []string{"“US-WEST-2” is not us-west-2"}},
+		"with another letter":   {Ask{Via: by(bob), Verb: "approve", Text: "us-w\u0435st-2"}, []string{"is not us-west-2", "its 5th character is U+0435, a Cyrillic letter that looks like e"}},
 		"glass, not on list":    {Ask{Via: by(bob), Verb: "break_glass", Text: "us-west-2 alone"}, []string{"You are not on the break-glass list; Carol and Erin are"}},
 		"glass, before expiry":  {Ask{Via: by(carol), Verb: "break_glass", Text: "us-west-2 alone"}, []string{"this one runs until 14:15:00 UTC"}},
 		"no, by a responder":    {Ask{Via: by(dave), Verb: "decline", Text: "no"}, []string{"takes a commander or an approver"}},

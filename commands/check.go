@@ -15,7 +15,7 @@ import (
 // check carries out the readiness checks towards a Region, without an incident.
 func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	said := strings.TrimSpace(ask.On + " " + ask.Text)
-	if word, _ := cut(strings.ToLower(said)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
+	if word, _ := cut(text.Fold(said)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
 		return *c.answerTo(c.unknownRegion(word, "check"), false)
 	}
 	w, err := c.typedRequest(said)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -168,8 +167,8 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 		return step, rest, c.hasStopped(s, p, step)
 	}
 	if word, after := cut(ask.Text); word != "" {
-		if _, known := p.Step(strings.Trim(word, quotes)); known {
-			step = strings.Trim(word, quotes)
+		if _, known := p.Step(text.Fold(word)); known {
+			step = text.Fold(word)
 			return step, after, c.hasStopped(s, p, step)
 		}
 	}

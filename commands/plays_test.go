@@ -90,6 +90,9 @@ func playStart(t *testing.T, tr *transcript) {
 	for _, line := range []string{
 		"start us-west-3 unplanned x", "start oregon unplanned x", "start us-west-2 us-east-1", "start us-west-2 planned unplanned x",
 		"start us-west-2 unplaned x", "start unplaned", "start us-west-2 sev9 planned x", "start us-west-2 planned " + long(600), "start us-east-1 planned back to home",
+		"start us-west-2 planned since 13:50 IST x", "start us-west-2 planned since 13:50 Europe/Berlin x", "start us-west-2 planned since 13:50 +25:00 x",
+		"start us-west-2 planned since 2026-02-30 10:00 x", "start us-west-2 planned since 10 days ago x", "start us-west-2 planned since 13:50 o'clock x",
+		"start u\u0455-west-2 planned x",
 	} {
 		tr.says(alice, line)
 	}
@@ -116,6 +119,8 @@ func playStart(t *testing.T, tr *transcript) {
 	}
 	tr.says(alice, "start us-west-2 planned x")
 
+	tr.in("a start with its time", newRoom(t))
+	tr.says(alice, "start us-west-2 unplanned since 1:50\u202fp.m. users see errors")
 	tr.in("a start", newRoom(t))
 	tr.says(alice, "start us-west-2 unplanned elevated *5xx* <!here>\nand more")
 	tr.says(bob, "start us-west-2 planned x")

@@ -70,10 +70,6 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 
 var severityLike = regexp.MustCompile(`(?i)^sev-?([0-9]+)$`)
 
-var agoLike = regexp.MustCompile(`(?i)^([0-9]{1,4})\s*(m|min|minutes?|minutes? ago|min ago|m ago)?$`)
-
-const beganHint text.Literal = "Minutes ago, such as 10, or a time, such as 14:02 UTC."
-
 // nothingOpen refuses while a run is open that may change things.
 func (c *Commands) nothingOpen(ctx context.Context) *Answer {
 	ids, err := c.Book.Log().Open(ctx)
@@ -146,7 +142,7 @@ func (c *Commands) startForm(w request, now serving) *Form {
 	if w.began.IsZero() {
 		f.Fields = append(f.Fields, Field{
 			Name: "began", Label: "When it began", Optional: true,
-			Hint: text.Format("Minutes ago (10) or a time (14:02 UTC). Empty: now."),
+			Hint: text.Format("Minutes ago (10) or a time (14:02 UTC, 2:02 PM CET). Empty: now."),
 		})
 	}
 	return f
@@ -182,6 +178,9 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
 	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
 		id.Name(), facts.Source.Name, facts.Target.Name, facts.Mode, facts.Severity)
+	if !w.began.IsZero() {
+		say = say.Add(" Users are hurt since %v.", c.at(w.began))
+	}
 	if active.err != nil {
 		say = say.Add(" %v %s is taken to be the Region that is left.", active.says(), facts.Source.Name)
 	}
