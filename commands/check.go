@@ -33,6 +33,9 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	if w.target == now.region {
 		return *refused("%s What can be checked is a Region that would take over: {check %s}.", now.says(), c.standby(now.region))
 	}
+	if a := c.wrongWay(w, now); a != nil {
+		return *a
+	}
 	w.mode, w.reason = nonempty(w.mode, planned), "readiness check"
 	facts, err := c.facts(w, now)
 	if err != nil {

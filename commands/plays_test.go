@@ -102,6 +102,9 @@ func playStart(t *testing.T, tr *transcript) {
 	r.faults = errors.New("sections/04.yaml:3: unknown action `x.y`")
 	tr.says(alice, "start us-west-2 planned x")
 
+	r = tr.in("a direction that nothing leads", newRoom(t))
+	r.leadsNowhere("us-west-2")
+	tr.says(alice, "start us-east-1 planned back home")
 	r = tr.in("one Region is asked alone", newRoom(t))
 	r.serves(false, nil)
 	tr.presses(alice, "start", "us-west-2")

@@ -49,6 +49,9 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		if a := c.alreadyActive(ctx, w, now); a != nil {
 			return *a
 		}
+		if a := c.wrongWay(w, now); a != nil {
+			return *a
+		}
 		return Answer{Form: c.startForm(w, now)}
 	}
 	if w.missing() {
@@ -64,6 +67,9 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		if which := c.serving(ctx, servesWithin); which.err == nil && which.region != w.target {
 			now.region = which.region
 		}
+	}
+	if a := c.wrongWay(w, now); a != nil {
+		return *a
 	}
 	return c.declare(ctx, ask, who, w, now)
 }
@@ -311,6 +317,6 @@ func (c *Commands) failback(ctx context.Context, ask Ask, _ Person) Answer {
 	if now.region == target {
 		return *refused("%s Nothing has to go back there.", now.says())
 	}
-	return *refused("The way back to %s is not carried out by this version, so nothing was done. Its order: let %s rejoin as a standby with its replication caught up, stop writes, switch the database and the cache over, move DNS back, remove the takeover object. %s",
-		target, target, now.says())
+	return *refused("The way back to %s is not carried out by this version, so nothing was done. %v %s",
+		target, backByHand(target), now.says())
 }

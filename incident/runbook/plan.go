@@ -65,6 +65,9 @@ type Action struct {
 	// Part is what it has to know of the platform beyond what all know; nil for
 	// nothing.
 	Part *Part
+	// Leads says why it cannot do its part of a move from source to target, by the
+	// settings alone; nil where it can. Nil for one that works in either direction.
+	Leads func(t Topology, source, target string) error
 }
 
 // Catalog is every action that a runbook may name, by its id: a system and what is done there.
