@@ -72,6 +72,14 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		return wrongRegion(ask, &q, said, name)
 	}
 	var why string
+	if glass && ask.Values == nil {
+		var sure bool
+		if rest, sure = certain(rest); !sure && rest != "" {
+			f := consentForm(id, &q, name, glass)
+			f.Fields[len(f.Fields)-1].Value = rest
+			return askBack(ask, f, text.Format("{break-glass %s %s %s}", q.Confirm, anyway, repeated(rest)))
+		}
+	}
 	if glass {
 		if why, a = reason(ask, rest, strings.TrimSpace("break-glass "+q.Confirm)+" REASON"); a != nil {
 			return *a
@@ -189,7 +197,7 @@ func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Per
 	}
 	if who.BreakGlass && s.Expiries[q.Step] > 0 {
 		r.Text = r.Text.Add(" Nobody answered in time before. You are on the break-glass list: you may approve alone, with a reason that everyone will see.")
-		r.Buttons = append(r.Buttons, Button{Verb: "break_glass", Label: "Break glass ...", On: q.Question, Incident: s.ID, Style: "danger"})
+		r.Buttons = append(r.Buttons, Button{Verb: "break_glass", Label: "Break glass ...", On: q.Question, Incident: s.ID})
 	}
 	return r
 }

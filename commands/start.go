@@ -20,7 +20,8 @@ const (
 )
 
 // anyway is what has to be said to start towards a Region that took over before
-// while nobody can tell which one serves now.
+// while nobody can tell which one serves now, and to do by a typed command alone what
+// is otherwise asked back.
 const anyway = "anyway"
 
 // servesWithin is how long a start looks for which Region serves, formWithin how

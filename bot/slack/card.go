@@ -218,8 +218,7 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		var out []commands.Button
 		switch {
 		case len(r.Locked) > 0 || len(r.Again) > 0: // Go would be refused
-		case len(r.Stopped) > 0:
-			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.Stopped), "gate")+" …", "danger"))
+		case len(r.Stopped) > 0: // it stands behind what mends
 		default:
 			out = append(out, b("go", "Go", "primary"))
 		}
@@ -232,16 +231,19 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 			if len(r.Stopped)+len(r.Again) > 1 {
 				again.Label = "Retry “" + cut(s.Title, 50) + "”"
 			}
-			if i == 0 && len(r.Locked) > 0 {
+			if i == 0 {
 				again.Style = "primary"
 			}
 			out = append(out, again)
+		}
+		if len(r.Stopped) > 0 && len(r.Locked) == 0 && len(r.Again) == 0 {
+			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.Stopped), "gate")+" …", ""))
 		}
 		return append(out, b("abort", "Call it off …", ""))
 	case incident.AskApprove:
 		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
 		if v.Expiries[q.Step] >= 1 {
-			out = append(out, b("break_glass", "Break glass …", "danger"))
+			out = append(out, b("break_glass", "Break glass …", ""))
 		}
 		return out
 	case incident.AskPerson: // what stops the whole run stands on the card, not among the answers

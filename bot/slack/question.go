@@ -39,6 +39,8 @@ type questionView struct {
 	// Override are the failed gates that Go would pass, or passed; Stuck those that
 	// nobody may go past; Checking those that are under way.
 	Override, Stuck, Checking []string
+	// Without are what was gone past before, by whom, why, and what it comes to.
+	Without []string
 	// failed
 	Error, Hint, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
@@ -94,7 +96,9 @@ func (v incidentView) question(q *incident.Question) questionView {
 		v.gate(q, &w)
 	case incident.AskFailed:
 		v.failure(q, &w)
-	case incident.AskApprove, incident.AskPerson:
+	case incident.AskApprove:
+		w.Without = v.overridden()
+	case incident.AskPerson:
 	}
 	return w
 }
@@ -137,7 +141,7 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 	case !v.Asks(q):
 		for _, id := range q.Failed {
 			if v.Step(id).Status == incident.Skipped {
-				w.Override = append(w.Override, v.plan.title(id))
+				w.Override = append(w.Override, v.beside(id))
 			}
 		}
 	case len(r.Locked) > 0:
@@ -145,8 +149,43 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 	case len(r.Again) > 0:
 		w.Checking = v.titles(r.Again)
 	default:
-		w.Override = v.titles(r.Stopped)
+		for _, s := range r.Stopped {
+			w.Override = append(w.Override, v.beside(s.ID))
+		}
 	}
+}
+
+// beside is a step with what it comes to when it is gone past.
+func (v incidentView) beside(step string) string {
+	out := v.plan.title(step)
+	if s := v.plan.steps[step]; s != nil && s.Without != "" {
+		out += ": " + lineOf(s.Without, 200)
+	}
+	return out
+}
+
+// overridden is what people went on without so far, which whoever decides next reads
+// first.
+func (v incidentView) overridden() []string {
+	var out []string
+	for _, o := range v.Overrides() {
+		say := lineOf(o.Step.Title, 120)
+		if o.Failure.Error != "" {
+			say += " (" + lineOf(o.Failure.Error, 200) + ")"
+		}
+		say += ", by " + v.who(o.By)
+		if o.Why != "" {
+			say += ": " + theirs(o.Why, 300)
+		}
+		if o.Step.Without != "" {
+			say += ". " + lineOf(o.Step.Without, 200)
+		}
+		out = append(out, say)
+	}
+	if n := len(out) - badMax; n > 0 {
+		out = append(out[:badMax:badMax], fmt.Sprintf("%d steps more", n))
+	}
+	return out
 }
 
 // looks is a word for how a question has to be shown: it is shown again when

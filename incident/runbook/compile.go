@@ -527,6 +527,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 			out.Asks.Choices = append(out.Asks.Choices, c.say(choice, f, i.each.given()))
 		}
 	}
+	out.Without = c.say(i.without, f, i.each.given())
 	out.Awaits, out.EachOf = i.awaits.value, i.eachOf.value
 	out.With = c.with(i, action, f)
 	return out

@@ -145,6 +145,9 @@ type Step struct {
 	Home     string        `json:"home,omitempty"`
 	// Locked steps are never skipped: a person may only retry or abort.
 	Locked bool `json:"locked,omitempty"`
+	// Without is what it comes to when somebody goes on without the step, a sentence
+	// for whoever overrides it and for whoever approves after.
+	Without string `json:"without,omitempty"`
 	// Awaits is, of a wait, the step whose change it waits for: if that will not
 	// come about any more, it can be asked for again.
 	Awaits string `json:"awaits,omitempty"`

@@ -69,6 +69,7 @@ func showStep(b *strings.Builder, s Step) {
 	}
 	row("does", strings.Join(facts, " · "))
 	row("source", s.Source)
+	row("without", s.Without)
 	row("needs", strings.Join(s.Needs, ", "))
 	if len(s.Rerun) > 0 {
 		row("retried", "with "+strings.Join(s.Rerun, ", "))

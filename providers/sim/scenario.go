@@ -231,6 +231,8 @@ type Expect struct {
 	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
 	// Broken are calls that have to have failed by a fault of the scenario.
 	Broken []ExpectBroken `yaml:"broken,omitempty" json:"broken,omitempty"`
+	// Told is what was said to one person alone, such as a refusal.
+	Told []ExpectTold `yaml:"told,omitempty" json:"told,omitempty"`
 	// Silent is for how long, from Go on, nothing was said in Slack at one stretch, at
 	// least.
 	Silent time.Duration `yaml:"silent,omitempty" json:"silent,omitempty"`
@@ -280,6 +282,14 @@ type ExpectEvent struct {
 	// Says is text that stands in it. Empty is any.
 	Says string `yaml:"says,omitempty" json:"says,omitempty"`
 	// Times it is there at least; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// ExpectTold is what the bot has to have said to one person alone.
+type ExpectTold struct {
+	// Says is text that stands in it.
+	Says string `yaml:"says" json:"says"`
+	// Times it was said at least; 0 is once.
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
@@ -647,6 +657,12 @@ func (l linter) expect(e Expect) {
 		}
 		l.oneOf("fault kind", b.Kind, faultKinds, "expect", "broken", i, "kind")
 		l.notNegative(b.Times, "expect", "broken", i, "times")
+	}
+	for i, told := range e.Told {
+		if told.Says == "" {
+			l.fault([]any{"expect", "told", i}, "it says nothing that was to be told")
+		}
+		l.notNegative(told.Times, "expect", "told", i, "times")
 	}
 	if e.Silent < 0 {
 		l.fault([]any{"expect", "silent"}, "%s is below zero", e.Silent)
