@@ -77,7 +77,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 		if rest, sure = certain(rest); !sure && rest != "" {
 			f := consentForm(id, &q, name, glass)
 			f.Fields[len(f.Fields)-1].Value = rest
-			return askBack(ask, f, text.Format("{break-glass %s %s %s}", q.Confirm, anyway, repeated(rest)))
+			return askBack(ask, f, text.Format("{break-glass %s %s %s}", q.Confirm, anyway, text.Shorten(rest, reasonMax)))
 		}
 	}
 	if glass {

@@ -256,7 +256,7 @@ func TestTheRequesterMayBreakGlass(t *testing.T) {
 	if n := len(a.Buttons); n != 2 || a.Buttons[1].Verb != "break_glass" {
 		t.Errorf("buttons %+v", a.Buttons)
 	}
-	if a := r.say(alice, "break-glass us-west-2 nobody else is awake"); a.Refused {
+	if a := r.say(alice, "break-glass us-west-2 anyway nobody else is awake"); a.Refused {
 		t.Fatal(a.Text)
 	}
 	if st := r.state().Step("promote-database"); st.ApprovedBy != alice {
@@ -331,12 +331,12 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 		ask  Ask
 	}{
 		"go":          {weighing, Ask{Via: by(alice), Verb: "go"}},
-		"go_override": {overriding, Ask{Via: by(alice), Verb: "go_override", Text: "it burns"}},
+		"go_override": {overriding, Ask{Via: by(alice), Verb: "go_override", Text: "anyway it burns"}},
 		"approve":     {promoting, yes(bob, "q1")},
-		"break_glass": {expired, Ask{Via: by(erin), Verb: "break_glass", Text: "us-west-2 nobody is awake"}},
+		"break_glass": {expired, Ask{Via: by(erin), Verb: "break_glass", Text: "us-west-2 anyway nobody is awake"}},
 		"decline":     {promoting, Ask{Via: by(bob), Verb: "decline", Text: "not now"}},
 		"retry":       {stopped, Ask{Via: by(alice), Verb: "retry", On: "q7"}},
-		"go_on":       {stopped, Ask{Via: by(alice), Verb: "go_on", On: "q7", Text: "it warms"}},
+		"go_on":       {stopped, Ask{Via: by(alice), Verb: "go_on", On: "q7", Text: "anyway it warms"}},
 		"abort":       {stopped, Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "enough"}},
 	} {
 		t.Run(name, func(t *testing.T) {

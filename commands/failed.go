@@ -118,7 +118,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		return *a
 	}
 	if ask.Values == nil && !sure && (ask.CanForm || why != "") {
-		return askBack(ask, f, text.Format("{skip %s %s %s}", step, anyway, repeated(why)))
+		return askBack(ask, f, text.Format("{skip %s %s %s}", step, anyway, text.Shorten(why, reasonMax)))
 	}
 	why, a = reason(ask, why, "skip "+step+" REASON")
 	if a != nil {

@@ -76,7 +76,7 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 		if a != nil {
 			return *a
 		}
-		return askBack(ask, f, text.Format("{go-override %s %s}", anyway, repeated(why)))
+		return askBack(ask, f, text.Format("{go-override %s %s}", anyway, text.Shorten(why, reasonMax)))
 	}
 	why, a = reason(ask, why, "go-override REASON")
 	if a != nil {

@@ -163,6 +163,7 @@ func playReadiness(t *testing.T, tr *transcript) {
 	tr.presses(dave, "remind", "")
 	tr.presses(alice, "go", "qgo")
 	tr.says(alice, "go-override")
+	tr.says(alice, "go-override users are down")
 	tr.fills(alice, "go_override", "qgo", map[string]string{"reason": long(600)})
 	form := tr.presses(alice, "go_override", "qgo")
 	r.bot(incident.StepStarted{Step: "backup-fresh", Attempt: 2}, incident.StepFailed{Step: "backup-fresh", Attempt: 2, Error: "it is old"})
@@ -266,6 +267,7 @@ func playApproval(t *testing.T, tr *transcript) {
 	tr.presses(carol, "break_glass", "q2")
 	tr.says(carol, "break-glass us-west-2")
 	tr.says(carol, "break-glass us-west-2 nobody answers the *phone*")
+	tr.says(carol, "break-glass us-west-2 anyway nobody answers the *phone*")
 
 	r = tr.in("nobody may break glass, or answer", promoting(t))
 	for i := range r.Roster {
@@ -319,6 +321,7 @@ func playStopped(t *testing.T, tr *transcript) {
 	tr.says(alice, "skip warm-cahce it warms")
 	tr.says(dave, "skip warm-cache x")
 	tr.says(alice, "skip warm-cache")
+	tr.says(alice, "skip warm-cache it warms by itself")
 	tr.presses(alice, "skip", "warm-cache")
 	tr.presses(alice, "go_on", "q7")
 	tr.presses(alice, "abort", "q7")
