@@ -10,6 +10,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
@@ -42,7 +43,7 @@ type questionView struct {
 	// Without are what was gone past before, by whom, why, and what it comes to.
 	Without []string
 	// failed
-	Error, Hint, Evidence, SoFar string
+	Error, Mend, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
 }
 
@@ -51,7 +52,7 @@ func (v incidentView) question(q *incident.Question) questionView {
 		Title: v.about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
 		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Target, 40), Locked: q.Locked,
-		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
+		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
 	}
 	if v.GoBy != "" {
 		w.By = v.who(v.GoBy)
@@ -112,7 +113,7 @@ func (v incidentView) about(q *incident.Question) string {
 	}
 	t = strings.TrimSuffix(t, " stopped")
 	if last := v.lastApproval(q.Step); last != nil && last.Answer == "declined" {
-		return "Declined: " + t
+		return "Declined by " + v.who(last.By) + ": " + t
 	}
 	if s := v.plan.steps[q.Step]; s != nil && s.Kind.Finds() {
 		return "Not confirmed: " + t
@@ -208,7 +209,7 @@ func (v incidentView) looks(q *incident.Question) string {
 func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
-	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
+	w.Error, w.Mend = lineOf(f.Error, 800), v.mend(q.Step, lineOf(f.Hint, 400))
 	w.Maybe, w.Missing = f.MayHaveHappened, f.Unknown
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
@@ -222,6 +223,22 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 		}
 	}
 	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, text.Count(len(v.plan.Steps), "step"), waits(len(v.WaitFor(q.Step))))
+}
+
+// mend is what can be done so that the step comes about. A hint that says to retry
+// already says enough.
+func (v incidentView) mend(step, hint string) string {
+	again := "retry"
+	if s := v.plan.steps[step]; s != nil && s.Kind == runbook.Wait {
+		again = "keep waiting"
+	}
+	switch {
+	case hint == "":
+		return again
+	case strings.HasSuffix(strings.TrimRight(hint, "."), "retry"), strings.HasSuffix(hint, again):
+		return hint
+	}
+	return hint + ", and " + again
 }
 
 func waits(n int) string {

@@ -193,6 +193,17 @@ type Approval struct {
 	Covers []string `json:"covers,omitempty" yaml:"covers,omitempty"`
 }
 
+// Decisions is how many times the plan asks people, Go left out.
+func (p *Plan) Decisions() int {
+	n := 0
+	for _, s := range p.Steps {
+		if s.Approval != nil || s.Kind == Ask {
+			n++
+		}
+	}
+	return n
+}
+
 // DecodePlan reads a plan that was frozen on a timeline.
 func DecodePlan(raw json.RawMessage) (*Plan, error) {
 	p := new(Plan)

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // This file is long because what a scenario can say, and what can be wrong with it,
@@ -336,6 +337,9 @@ func Load(nameOrPath string) (*Scenario, error) {
 	}
 	data, err := strict.ReadFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {
+		if meant := text.Nearest(text.Fold(nameOrPath), Scenarios()); meant != "" {
+			return nil, fmt.Errorf("there is no scenario %q: did you mean %s? Built in are %s; or give the path of a scenario file", nameOrPath, meant, strings.Join(Scenarios(), ", "))
+		}
 		return nil, fmt.Errorf("there is no scenario %q: give one of %s, or the path of a scenario file", nameOrPath, strings.Join(Scenarios(), ", "))
 	}
 	if err != nil {
