@@ -359,3 +359,22 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 		})
 	}
 }
+
+// Who is named as waited for can act: after a question ran out, whoever may break glass too.
+func TestWhoIsWaitedForCanActNow(t *testing.T) {
+	r := promoting(t)
+	r.Roster[3].BreakGlass = true // Dave's, who is no approver
+	before := shown(r.waits(r.state()))
+	r.expire("q1")
+	r.askPromotion("q2")
+	after := shown(r.waits(r.state()))
+	if strings.Contains(before, "Dave") || !strings.Contains(after, "Dave") {
+		t.Errorf("before %q, after %q", before, after)
+	}
+	for _, p := range r.look(r.state()).Answerers(r.state().Questions["q2"]) {
+		v := r.look(r.state())
+		if v.MayAnswer(p, r.state().Questions["q2"]) != "" && v.MayBreakGlass(p, r.state().Questions["q2"]) != "" {
+			t.Errorf("%s is waited for and can do nothing", p.Name)
+		}
+	}
+}

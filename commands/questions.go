@@ -27,7 +27,7 @@ func asks(q *incident.Question) string {
 	case incident.AskGo:
 		return "Go"
 	case incident.AskFailed:
-		return "“" + strings.TrimSuffix(q.Title, " stopped") + "”, which did not come about: retry, go on or abort"
+		return "“" + q.Title + "” stopped: retry, go on or abort"
 	case incident.AskPerson:
 		return "“" + q.Title + "” is to be done or confirmed"
 	case incident.AskApprove:

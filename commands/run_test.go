@@ -332,7 +332,7 @@ func TestResolveComesLast(t *testing.T) {
 	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
 	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "not yet on the record that us-west-2 serves")
 	r.bot(incident.IncidentMitigated{Summary: "served"})
-	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander: Alice")
+	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander; Alice (commander)")
 	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "Users are served from us-west-2 since 14:00 UTC")
 	r.refusedWith(func() Answer { return r.say(alice, "abort x") }, "Users are served from us-west-2")
 	id := r.current()
