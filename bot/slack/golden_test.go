@@ -268,7 +268,7 @@ func TestGoIsOfferedAsThingsStandNow(t *testing.T) {
 		}, []string{"retry backup", "abort q1"}, "Still being checked: At least two views"},
 		{"it passed, another one did not", func() {
 			s.add(time.Second, incident.Bot, incident.StepFinished{Step: "agreed", Attempt: 2, Summary: "2 of 3"})
-		}, []string{"go_override q1", "retry backup", "abort q1"}, "Go overrides: Velero backup"},
+		}, []string{"retry backup", "go_override q1", "abort q1"}, "Go overrides:\\n• Velero backup"},
 		{"all passed", func() {
 			s.add(time.Second, "UALICE", incident.StepRetried{Step: "backup"})
 			s.add(time.Second, incident.Bot, incident.StepStarted{Step: "backup", Attempt: 2}, incident.StepFinished{Step: "backup", Attempt: 2, Summary: "4 min old"})

@@ -324,3 +324,10 @@ expect: {writer: us-west-2}
 		t.Errorf("in a second life: %v", got)
 	}
 }
+
+func TestAScenarioWithATypingErrorIsGuessed(t *testing.T) {
+	_, err := Load("regoin-loss")
+	if err == nil || !strings.Contains(err.Error(), "did you mean region-loss?") {
+		t.Errorf("%v", err)
+	}
+}
