@@ -652,7 +652,7 @@ func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
 	failed := newStory("unplanned").readiness().gone().add(time.Second, incident.Bot, incident.StepFailed{Step: "scale/order-service", Error: "no room"},
 		ask("scale/order-service", "Scale up order-service"))
 	for want, s := range map[string]*story{
-		"Declined: Promote the database in us-west-2": declined,
+		"Declined by <@UBOB>: Promote the database in us-west-2": declined,
 		"Not confirmed: The database takes writes":    waited,
 		"Scale up order-service stopped":              failed,
 	} {
