@@ -653,8 +653,8 @@ func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
 		ask("scale/order-service", "Scale up order-service"))
 	for want, s := range map[string]*story{
 		"Declined by <@UBOB>: Promote the database in us-west-2": declined,
-		"Not confirmed: The database takes writes":    waited,
-		"Scale up order-service stopped":              failed,
+		"Not confirmed: The database takes writes":               waited,
+		"Scale up order-service stopped":                         failed,
 	} {
 		v := sober(t, s.at).viewOf(incident.Fold(s.events))
 		if got := v.about(v.Questions["q9"]); got != want {
