@@ -44,7 +44,7 @@ func (c *Commands) answer(ctx context.Context, ask Ask, who Person) Answer {
 		if choice == "" && len(Choices(q)) == 1 {
 			choice = Choices(q)[0]
 		}
-		if i := slices.IndexFunc(Choices(q), func(o string) bool { return strings.EqualFold(o, choice) }); i >= 0 {
+		if i := slices.IndexFunc(Choices(q), func(o string) bool { return text.Fold(o) == text.Fold(choice) }); i >= 0 {
 			choice = Choices(q)[i]
 		} else {
 			return nil, refuse("“%s” can be answered with %s: {answer %s %s}.", q.Title, text.List(Choices(q), "or"), q.Step, Choices(q)[0])

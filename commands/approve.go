@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,17 +40,18 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	}
 	var q incident.Question
 	var words string
+	var past text.Text
 	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
 		found, rest, err := c.pick(s, p, ask, incident.AskApprove, name)
 		if err != nil {
 			return err
 		}
-		q, words = *found, rest
+		q, words, past = *found, rest, goneWithout(c.look(s))
 		if err := c.mayConsent(s, found, who, glass); err != nil || glass || ask.Values != nil {
 			return err
 		}
 		for word := range strings.FieldsSeq(rest) {
-			if word != q.Confirm && len(strings.Fields(rest)) > 1 {
+			if text.Fold(word) != text.Fold(q.Confirm) && len(strings.Fields(rest)) > 1 {
 				return c.noSuchStep(s, p, word, strings.TrimSpace("approve "+q.Confirm))
 			}
 		}
@@ -60,7 +62,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	}
 	asked := ask.Values == nil && words == ""
 	if asked && ask.CanForm && (q.Confirm != "" || glass) {
-		return Answer{Form: consentForm(id, &q, name, glass)}
+		return Answer{Form: consentForm(id, &q, name, glass, past)}
 	}
 	said, rest := cut(words)
 	if ask.Values != nil {
@@ -68,10 +70,18 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	} else if q.Confirm == "" {
 		said, rest = "", words
 	}
-	if said = strings.TrimSpace(said); said != q.Confirm {
+	if said = strings.TrimSpace(said); text.Fold(said) != text.Fold(q.Confirm) {
 		return wrongRegion(ask, &q, said, name)
 	}
 	var why string
+	if glass && ask.Values == nil {
+		var sure bool
+		if rest, sure = certain(rest); !sure && rest != "" {
+			f := consentForm(id, &q, name, glass, past)
+			f.Fields[len(f.Fields)-1].Value = rest
+			return askBack(ask, f, text.Format("{break-glass %s %s %s}", q.Confirm, anyway, text.Shorten(rest, reasonMax)))
+		}
+	}
 	if glass {
 		if why, a = reason(ask, rest, strings.TrimSpace("break-glass "+q.Confirm)+" REASON"); a != nil {
 			return *a
@@ -174,13 +184,24 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 
 func (c *Commands) whoCan(s *incident.State, q *incident.Question) text.Text {
 	v := c.look(s)
-	return c.can(view.Roles(q), func(p Person) bool { return v.MayAnswer(p, q) == "" || q.Kind != incident.AskApprove })
+	say := c.can(view.Roles(q), func(p Person) bool { return v.MayAnswer(p, q) == "" || q.Kind != incident.AskApprove })
+	var glass []text.Text
+	for _, p := range c.Roster {
+		if v.GlassOnly(p, q) {
+			glass = append(glass, named(p.ID))
+		}
+	}
+	if len(glass) > 0 {
+		say = say.Add(" %v may break glass.", text.Join(glass, "or"))
+	}
+	return say
 }
 
 // withReminder adds the buttons that would help.
 func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Person, say text.Text) error {
 	r := &refusal{Answer{Refused: true, Text: say}}
-	if others := c.look(s).Answerers(q); len(others) > 0 {
+	others := slices.DeleteFunc(c.look(s).Answerers(q), func(p Person) bool { return p.ID == who.ID })
+	if len(others) > 0 {
 		label := "Remind them"
 		if len(others) == 1 && others[0].Name != "" {
 			label = text.Shorten("Remind "+others[0].Name, 24)
@@ -189,7 +210,7 @@ func (c *Commands) withReminder(s *incident.State, q *incident.Question, who Per
 	}
 	if who.BreakGlass && s.Expiries[q.Step] > 0 {
 		r.Text = r.Text.Add(" Nobody answered in time before. You are on the break-glass list: you may approve alone, with a reason that everyone will see.")
-		r.Buttons = append(r.Buttons, Button{Verb: "break_glass", Label: "Break glass ...", On: q.Question, Incident: s.ID, Style: "danger"})
+		r.Buttons = append(r.Buttons, Button{Verb: "break_glass", Label: "Break glass ...", On: q.Question, Incident: s.ID})
 	}
 	return r
 }
@@ -219,10 +240,10 @@ func (c *Commands) noBreakGlass(s *incident.State, q *incident.Question, why vie
 	}
 }
 
-func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) *Form {
+func consentForm(id incident.ID, q *incident.Question, verb string, glass bool, past text.Text) *Form {
 	f := &Form{
 		Verb: verb, On: q.Question, Incident: id, Title: "Approve", Submit: "Approve",
-		Text: text.Format("%v\n%v", text.Heading("%s", q.Title), effectList(q)),
+		Text: text.Format("%v\n%v%v", text.Heading("%s", q.Title), past, effectList(q)),
 	}
 	if glass {
 		f.Title, f.Submit = "Break glass", "Approve alone"
@@ -234,6 +255,20 @@ func consentForm(id incident.ID, q *incident.Question, verb string, glass bool) 
 		f.Fields = append(f.Fields, Field{Name: "reason", Label: "Why alone", Hint: everybodyReads, Lines: true})
 	}
 	return f
+}
+
+// goneWithout is what people went past so far, a line each, which whoever approves
+// reads first.
+func goneWithout(v view.View) text.Text {
+	var all text.Text
+	for _, o := range v.Overrides() {
+		all = all.Add("%v went on without %s: %v.", named(o.By), o.Step.Title, text.Quote(text.Shorten(nonempty(o.Why, "no reason given"), 200)))
+		if o.Step.Without != "" {
+			all = all.Add(" %v", text.Passage(o.Step.Without))
+		}
+		all = all.Add("\n")
+	}
+	return all.Short(1200)
 }
 
 // WhatHappens heads effect i, counted from 0, of n that one yes covers: numbered
@@ -267,6 +302,9 @@ func wrongRegion(ask Ask, q *incident.Question, said, verb string) Answer {
 	say := text.Format("Type %s, exactly.", q.Confirm)
 	if said != "" {
 		say = text.Format("“%v” is not %s. Type %s, exactly.", text.Quote(repeated(said)), q.Confirm, q.Confirm)
+		if odd := text.Strange(said); !odd.Empty() {
+			say = say.Add(" In what was typed, %v.", odd)
+		}
 	}
 	if ask.Values != nil {
 		return Answer{Refused: true, Errors: map[string]text.Text{"confirm": say}}

@@ -72,7 +72,7 @@ func TestApprovalIsRefused(t *testing.T) {
 		"for a step not asked":  {Ask{Via: by(bob), Verb: "approve", Text: "us-west-2 move-dns"}, []string{"“Move DNS” does not wait for that"}},
 		"with nothing typed":    {Ask{Via: by(bob), Verb: "approve"}, []string{"Type us-west-2, exactly", "Nothing was approved"}},
 		"with the wrong Region": {Ask{Via: by(bob), Verb: "approve", Text: "us-east-1"}, []string{"“us-east-1” is not us-west-2"}},
-		"with another case":     {Ask{Via: by(bob), Verb: "approve", Text: "US-WEST-2"}, []string{"“US-WEST-2” is not us-west-2"}},
+		"with another letter":   {Ask{Via: by(bob), Verb: "approve", Text: "us-w\u0435st-2"}, []string{"is not us-west-2", "its 5th character is U+0435, a Cyrillic letter that looks like e"}},
 		"glass, not on list":    {Ask{Via: by(bob), Verb: "break_glass", Text: "us-west-2 alone"}, []string{"You are not on the break-glass list; Carol and Erin are"}},
 		"glass, before expiry":  {Ask{Via: by(carol), Verb: "break_glass", Text: "us-west-2 alone"}, []string{"this one runs until 14:15:00 UTC"}},
 		"no, by a responder":    {Ask{Via: by(dave), Verb: "decline", Text: "no"}, []string{"takes a commander or an approver"}},
@@ -256,7 +256,7 @@ func TestTheRequesterMayBreakGlass(t *testing.T) {
 	if n := len(a.Buttons); n != 2 || a.Buttons[1].Verb != "break_glass" {
 		t.Errorf("buttons %+v", a.Buttons)
 	}
-	if a := r.say(alice, "break-glass us-west-2 nobody else is awake"); a.Refused {
+	if a := r.say(alice, "break-glass us-west-2 anyway nobody else is awake"); a.Refused {
 		t.Fatal(a.Text)
 	}
 	if st := r.state().Step("promote-database"); st.ApprovedBy != alice {
@@ -331,12 +331,12 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 		ask  Ask
 	}{
 		"go":          {weighing, Ask{Via: by(alice), Verb: "go"}},
-		"go_override": {overriding, Ask{Via: by(alice), Verb: "go_override", Text: "it burns"}},
+		"go_override": {overriding, Ask{Via: by(alice), Verb: "go_override", Text: "anyway it burns"}},
 		"approve":     {promoting, yes(bob, "q1")},
-		"break_glass": {expired, Ask{Via: by(erin), Verb: "break_glass", Text: "us-west-2 nobody is awake"}},
+		"break_glass": {expired, Ask{Via: by(erin), Verb: "break_glass", Text: "us-west-2 anyway nobody is awake"}},
 		"decline":     {promoting, Ask{Via: by(bob), Verb: "decline", Text: "not now"}},
 		"retry":       {stopped, Ask{Via: by(alice), Verb: "retry", On: "q7"}},
-		"go_on":       {stopped, Ask{Via: by(alice), Verb: "go_on", On: "q7", Text: "it warms"}},
+		"go_on":       {stopped, Ask{Via: by(alice), Verb: "go_on", On: "q7", Text: "anyway it warms"}},
 		"abort":       {stopped, Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "enough"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,5 +357,24 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 				t.Errorf("it came by %q", via)
 			}
 		})
+	}
+}
+
+// Who is named as waited for can act: after a question ran out, whoever may break glass too.
+func TestWhoIsWaitedForCanActNow(t *testing.T) {
+	r := promoting(t)
+	r.Roster[3].BreakGlass = true // Dave's, who is no approver
+	before := shown(r.waits(r.state()))
+	r.expire("q1")
+	r.askPromotion("q2")
+	after := shown(r.waits(r.state()))
+	if strings.Contains(before, "Dave") || !strings.Contains(after, "Dave") {
+		t.Errorf("before %q, after %q", before, after)
+	}
+	for _, p := range r.look(r.state()).Answerers(r.state().Questions["q2"]) {
+		v := r.look(r.state())
+		if v.MayAnswer(p, r.state().Questions["q2"]) != "" && v.MayBreakGlass(p, r.state().Questions["q2"]) != "" {
+			t.Errorf("%s is waited for and can do nothing", p.Name)
+		}
 	}
 }

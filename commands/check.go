@@ -15,7 +15,7 @@ import (
 // check carries out the readiness checks towards a Region, without an incident.
 func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	said := strings.TrimSpace(ask.On + " " + ask.Text)
-	if word, _ := cut(strings.ToLower(said)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
+	if word, _ := cut(text.Fold(said)); word != "" && c.region(word) == "" && word != planned && word != unplanned {
 		return *c.answerTo(c.unknownRegion(word, "check"), false)
 	}
 	w, err := c.typedRequest(said)
@@ -32,6 +32,9 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	if w.target == now.region {
 		return *refused("%s What can be checked is a Region that would take over: {check %s}.", now.says(), c.standby(now.region))
+	}
+	if a := c.wrongWay(w, now); a != nil {
+		return *a
 	}
 	w.mode, w.reason = nonempty(w.mode, planned), "readiness check"
 	facts, err := c.facts(w, now)

@@ -322,6 +322,7 @@ var incidentLike = regexp.MustCompile(`^(?i)INC-[0-9]{4}-[0-9]{4,}(-[a-z0-9]+)?$
 // named takes the name of an incident off the front of what was typed.
 func (c *Commands) named(ctx context.Context, ask *Ask) *Answer {
 	word, rest := cut(ask.Text)
+	word = text.Fold(word)
 	if ask.Incident != "" || ask.Verb == "start" || !incidentLike.MatchString(word) {
 		return nil
 	}

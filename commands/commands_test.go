@@ -188,7 +188,7 @@ func testPlan(f runbook.Facts) (*runbook.Plan, error) {
 		Sections: []runbook.Section{{ID: "ready", Title: "Readiness"}, {ID: "move", Title: "Move"}},
 		Steps: []runbook.Step{
 			{ID: "outage-seen", Section: "ready", Title: "See the outage from two views", Kind: runbook.Check, Gate: runbook.Required, Locked: true},
-			{ID: "lag-low", Section: "ready", Title: "Lag is low", Kind: runbook.Check, Gate: runbook.Required},
+			{ID: "lag-low", Section: "ready", Title: "Lag is low", Kind: runbook.Check, Gate: runbook.Required, Without: "Writes may be lost."},
 			{ID: "backup-fresh", Section: "ready", Title: "Backup is fresh", Kind: runbook.Check, Gate: runbook.Required},
 			{ID: "begin", Section: "ready", Title: "Begin", Kind: runbook.Go, Needs: []string{"outage-seen", "lag-low", "backup-fresh"}},
 			{ID: "scale-up", Section: "move", Title: "Scale up", Kind: runbook.Change, Needs: []string{"begin"}, Undo: "scale down again"},

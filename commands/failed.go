@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -89,13 +88,15 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		return step, rest, nil
 	}
-	var step, rest string
+	var step, rest, why string
+	var sure bool
 	var f *Form
 	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
 		var err error
 		if step, rest, err = may(s, p); err != nil {
 			return err
 		}
+		why, sure = certain(rest)
 		on := step
 		if q := s.OpenQuestion(step); q != nil {
 			on = q.Question
@@ -105,20 +106,21 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		if st.Intended != nil || st.Failure.MayHaveHappened {
 			about = about.Add("\nIt may have happened all the same.")
 		}
+		about = about.Add("\n%s.%v", sayWaiting(p, s, step), without(p, step))
 		f = &Form{
 			Verb: "go_on", On: on, Incident: s.ID, Title: "Go on without it", Submit: "Go on",
-			Text:   about.Add("\n%s.", sayWaiting(p, s, step)),
-			Fields: []Field{{Name: "reason", Label: "Why go on without it", Hint: everybodyReads, Lines: true}},
+			Text:   about,
+			Fields: []Field{{Name: "reason", Label: "Why go on without it", Hint: everybodyReads, Lines: true, Value: why}},
 		}
 		return nil
 	})
 	if a != nil {
 		return *a
 	}
-	if rest == "" && ask.Values == nil && ask.CanForm {
-		return Answer{Form: f}
+	if ask.Values == nil && !sure && (ask.CanForm || why != "") {
+		return askBack(ask, f, text.Format("{skip %s %s %s}", step, anyway, text.Shorten(why, reasonMax)))
 	}
-	why, a := reason(ask, rest, "skip "+step+" REASON")
+	why, a = reason(ask, why, "skip "+step+" REASON")
 	if a != nil {
 		return *a
 	}
@@ -168,8 +170,8 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 		return step, rest, c.hasStopped(s, p, step)
 	}
 	if word, after := cut(ask.Text); word != "" {
-		if _, known := p.Step(strings.Trim(word, quotes)); known {
-			step = strings.Trim(word, quotes)
+		if _, known := p.Step(text.Fold(word)); known {
+			step = text.Fold(word)
 			return step, after, c.hasStopped(s, p, step)
 		}
 	}

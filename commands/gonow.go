@@ -48,7 +48,8 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	question, shown, carried := strings.Cut(ask.On, " ")
 	ask.On = question
-	if ask.Values == nil && ask.Text == "" && ask.CanForm {
+	why, sure := certain(ask.Text)
+	if ask.Values == nil && !sure && (ask.CanForm || why != "") {
 		var f *Form
 		a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
 			q, gates, err := c.weigh(s, p, ask)
@@ -68,16 +69,16 @@ func (c *Commands) goOverride(ctx context.Context, ask Ask, _ Person) Answer {
 				Verb: "go_override", On: strings.Join(append([]string{q.Question}, gates.failed...), " "), Incident: s.ID,
 				Title: "Go all the same", Submit: "Go",
 				Text:   text.Format("These required checks are not well:\n%v\nThe run goes on without them.", c.gateList(s, p, gates)),
-				Fields: []Field{{Name: "reason", Label: "Why go on without them", Hint: everybodyReads, Lines: true}},
+				Fields: []Field{{Name: "reason", Label: "Why go on without them", Hint: everybodyReads, Lines: true, Value: why}},
 			}
 			return nil
 		})
 		if a != nil {
 			return *a
 		}
-		return Answer{Form: f}
+		return askBack(ask, f, text.Format("{go-override %s %s}", anyway, text.Shorten(why, reasonMax)))
 	}
-	why, a := reason(ask, ask.Text, "go-override REASON")
+	why, a = reason(ask, why, "go-override REASON")
 	if a != nil {
 		return *a
 	}
@@ -183,9 +184,19 @@ func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) text.Te
 		if f.Hint != "" {
 			line = line.Add(" %v", text.Passage(text.Shorten(f.Hint, 200)))
 		}
+		line = line.Add("%v", without(p, id))
 		lines = append(lines, line)
 	}
 	return text.Lines(lines...).Short(2500)
+}
+
+// without says what it comes to when somebody goes on without that step.
+func without(p *runbook.Plan, step string) text.Text {
+	st, _ := p.Step(step)
+	if st.Without == "" {
+		return text.Text{}
+	}
+	return text.Format(" Without it: %v", text.Passage(st.Without))
 }
 
 // gatesFailed refuses a plain Go.
@@ -199,10 +210,10 @@ func (c *Commands) gatesFailed(s *incident.State, p *runbook.Plan, q *incident.Q
 	}
 	r.Text = r.Text.Add("{retry} checks again, {go-override REASON} goes on all the same.")
 	if q != nil {
-		r.Buttons = []Button{{
-			Verb: "go_override", Label: fmt.Sprintf("Go, overriding %d ...", len(g.failed)),
-			On: q.Question, Incident: s.ID, Style: "danger",
-		}}
+		r.Buttons = []Button{
+			{Verb: "retry", Label: text.Shorten("Retry “"+title(p, g.failed[0])+"”", 60), On: g.failed[0], Incident: s.ID, Style: "primary"},
+			{Verb: "go_override", Label: fmt.Sprintf("Go, overriding %d ...", len(g.failed)), On: q.Question, Incident: s.ID},
+		}
 	}
 	return r
 }

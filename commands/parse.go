@@ -12,17 +12,17 @@ import (
 // Parse takes what was typed behind the slash command apart: the verb and what
 // stands behind it, as it was typed. Nothing typed is help. Between the words of a
 // verb a hyphen is as good as a line below.
-func Parse(text string) (name, rest string) {
-	name, rest = cut(text)
-	if strings.EqualFold(strings.TrimPrefix(name, "/"), "failover") {
+func Parse(words string) (name, rest string) {
+	name, rest = cut(words)
+	if text.Fold(strings.TrimPrefix(name, "/")) == "failover" {
 		name, rest = cut(rest)
 	}
 	if name == "" {
 		return "help", ""
 	}
-	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	name = strings.ReplaceAll(text.Fold(name), "-", "_")
 	if name == "go" {
-		if second, after := cut(rest); strings.EqualFold(second, "override") {
+		if second, after := cut(rest); text.Fold(second) == "override" {
 			return "go_override", after
 		}
 	}
@@ -63,17 +63,13 @@ func (c *Commands) unknownVerb(name, rest string) Answer {
 	case first == "" && meant == "start":
 		first = c.standby("")
 	case meant == "start" || meant == "check" || meant == "approve":
-		if region := text.Nearest(strings.ToLower(first), c.regions()); region != "" {
+		if region := text.Nearest(text.Fold(first), c.regions()); region != "" {
 			first = region
 		}
 	}
 	say := strings.TrimSpace(meant + " " + first + " " + after)
 	return *refused("{%s} is not a command. Did you mean {%s}?", shown, say)
 }
-
-// quotes are what people copy along with a word that a surface has shown as one to
-// type.
-const quotes = "`'\""
 
 // regions are the names of the platform's Regions.
 func (c *Commands) regions() []string {
@@ -87,7 +83,7 @@ func (c *Commands) regions() []string {
 
 // region is the Region of that name, "" if there is none.
 func (c *Commands) region(word string) string {
-	word = strings.ToLower(strings.Trim(word, quotes+"*_"))
+	word = text.Fold(word)
 	if _, ok := c.Topology.Regions[word]; ok {
 		return word
 	}
@@ -112,7 +108,10 @@ func (c *Commands) standby(active string) string {
 func (c *Commands) unknownRegion(word, command string) error {
 	known := c.regions()
 	say := text.Format("%v is not a Region of this platform. Its Regions are %s.", typed(word), text.List(known, "and"))
-	if meant := text.Nearest(strings.ToLower(word), known); meant != "" {
+	if odd := text.Strange(word); !odd.Empty() {
+		say = say.Add(" In what was typed, %v.", odd)
+	}
+	if meant := text.Nearest(text.Fold(word), known); meant != "" {
 		say = say.Add(" Did you mean {%s %s}?", command, meant)
 	}
 	return refuse("%v", say)

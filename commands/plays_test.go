@@ -90,6 +90,9 @@ func playStart(t *testing.T, tr *transcript) {
 	for _, line := range []string{
 		"start us-west-3 unplanned x", "start oregon unplanned x", "start us-west-2 us-east-1", "start us-west-2 planned unplanned x",
 		"start us-west-2 unplaned x", "start unplaned", "start us-west-2 sev9 planned x", "start us-west-2 planned " + long(600), "start us-east-1 planned back to home",
+		"start us-west-2 planned since 13:50 IST x", "start us-west-2 planned since 13:50 Europe/Berlin x", "start us-west-2 planned since 13:50 +25:00 x",
+		"start us-west-2 planned since 2026-02-30 10:00 x", "start us-west-2 planned since 10 days ago x", "start us-west-2 planned since 13:50 o'clock x",
+		"start u\u0455-west-2 planned x",
 	} {
 		tr.says(alice, line)
 	}
@@ -99,6 +102,9 @@ func playStart(t *testing.T, tr *transcript) {
 	r.faults = errors.New("sections/04.yaml:3: unknown action `x.y`")
 	tr.says(alice, "start us-west-2 planned x")
 
+	r = tr.in("a direction that nothing leads", newRoom(t))
+	r.leadsNowhere("us-west-2")
+	tr.says(alice, "start us-east-1 planned back home")
 	r = tr.in("one Region is asked alone", newRoom(t))
 	r.serves(false, nil)
 	tr.presses(alice, "start", "us-west-2")
@@ -116,6 +122,8 @@ func playStart(t *testing.T, tr *transcript) {
 	}
 	tr.says(alice, "start us-west-2 planned x")
 
+	tr.in("a start with its time", newRoom(t))
+	tr.says(alice, "start us-west-2 unplanned since 1:50\u202fp.m. users see errors")
 	tr.in("a start", newRoom(t))
 	tr.says(alice, "start us-west-2 unplanned elevated *5xx* <!here>\nand more")
 	tr.says(bob, "start us-west-2 planned x")
@@ -155,6 +163,7 @@ func playReadiness(t *testing.T, tr *transcript) {
 	tr.presses(dave, "remind", "")
 	tr.presses(alice, "go", "qgo")
 	tr.says(alice, "go-override")
+	tr.says(alice, "go-override users are down")
 	tr.fills(alice, "go_override", "qgo", map[string]string{"reason": long(600)})
 	form := tr.presses(alice, "go_override", "qgo")
 	r.bot(incident.StepStarted{Step: "backup-fresh", Attempt: 2}, incident.StepFailed{Step: "backup-fresh", Attempt: 2, Error: "it is old"})
@@ -258,6 +267,7 @@ func playApproval(t *testing.T, tr *transcript) {
 	tr.presses(carol, "break_glass", "q2")
 	tr.says(carol, "break-glass us-west-2")
 	tr.says(carol, "break-glass us-west-2 nobody answers the *phone*")
+	tr.says(carol, "break-glass us-west-2 anyway nobody answers the *phone*")
 
 	r = tr.in("nobody may break glass, or answer", promoting(t))
 	for i := range r.Roster {
@@ -311,6 +321,7 @@ func playStopped(t *testing.T, tr *transcript) {
 	tr.says(alice, "skip warm-cahce it warms")
 	tr.says(dave, "skip warm-cache x")
 	tr.says(alice, "skip warm-cache")
+	tr.says(alice, "skip warm-cache it warms by itself")
 	tr.presses(alice, "skip", "warm-cache")
 	tr.presses(alice, "go_on", "q7")
 	tr.presses(alice, "abort", "q7")

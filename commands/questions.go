@@ -114,7 +114,7 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 	open := c.look(s).OfKind(kind)
 	words := strings.Fields(ask.Text)
 	for i, w := range words {
-		w = strings.Trim(w, quotes)
+		w = text.Fold(w)
 		at := slices.IndexFunc(open, func(q *incident.Question) bool { return q.Step == w || q.Question == w })
 		if at >= 0 {
 			return open[at], strings.Join(slices.Delete(words, i, i+1), " "), nil

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (w request) words() string {
 		words = append(words, anyway)
 	}
 	if !w.began.IsZero() {
-		words = append(words, "since", w.began.UTC().Format("15:04"))
+		words = append(words, "since", w.began.UTC().Format("2006-01-02 15:04"), "UTC")
 	}
 	words = append(words, w.reason)
 	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
@@ -67,13 +66,13 @@ func (c *Commands) requested(ask Ask) (request, map[string]text.Text, error) {
 			errs["target"] = text.Format("Not a Region of this platform. Its Regions are %s.", text.List(c.regions(), "and"))
 		}
 	}
-	if v := strings.ToLower(value("mode")); v != "" {
+	if v := text.Fold(value("mode")); v != "" {
 		if w.mode = v; v != planned && v != unplanned {
 			errs["mode"] = text.Format("planned or unplanned.")
 		}
 	}
 	if v := value("severity"); v != "" {
-		if w.severity = severity(v); w.severity == "" {
+		if w.severity = severity(text.Fold(v)); w.severity == "" {
 			errs["severity"] = text.Format("SEV-1 to SEV-4.")
 		}
 	}
@@ -104,7 +103,7 @@ func (c *Commands) typedRequest(words string) (request, error) {
 	var w request
 	for first := true; words != ""; first = false {
 		word, rest := cut(words)
-		low := strings.ToLower(strings.Trim(word, quotes+","))
+		low := text.Fold(strings.Trim(word, ","))
 		region := c.region(low)
 		switch {
 		case region != "" && w.target != "" && region != w.target && (w.mode != "" || c.tells(rest)):
@@ -126,11 +125,14 @@ func (c *Commands) typedRequest(words string) (request, error) {
 			}
 		case low == anyway && !first:
 			w.anyway = true
-		case low == "since":
-			at, after, ok := since(rest, c.Clock.Now())
-			if !ok {
+		case low == "since" && rest != "":
+			at, after, some, fault := moment(rest, c.Clock.Now())
+			switch {
+			case !some: // "since the deploy nobody can pay"
 				w.reason = words
 				return w, c.shortReason(w)
+			case !fault.Empty():
+				return w, refuse("When it began is not understood: %v Nothing was begun.", fault)
 			}
 			w.began, rest = at, after
 		case first || (w.target == "" && regionLike.MatchString(low)):
@@ -154,7 +156,7 @@ func (c *Commands) typedRequest(words string) (request, error) {
 // severity and no further Region.
 func (c *Commands) tells(rest string) bool {
 	word, _ := cut(rest)
-	word = strings.ToLower(strings.Trim(word, quotes+","))
+	word = text.Fold(strings.Trim(word, ","))
 	return word != "" && c.region(word) == "" && !severityLike.MatchString(word) && text.Nearest(word, []string{planned, unplanned}) == ""
 }
 
@@ -171,46 +173,6 @@ func severity(text string) string {
 		return ""
 	}
 	return "SEV-" + m[1]
-}
-
-// since reads "14:02", "14:02 UTC" or "10m" behind that word.
-func since(text string, now time.Time) (at time.Time, rest string, ok bool) {
-	word, rest := cut(text)
-	at, fault := began(strings.TrimRight(word, ","), now)
-	if !fault.Empty() {
-		return time.Time{}, text, false
-	}
-	if zone, after := cut(rest); strings.EqualFold(strings.TrimRight(zone, ","), "utc") {
-		rest = after
-	}
-	return at, rest, true
-}
-
-// began reads when users began to be hurt: minutes ago, or a time of day. What
-// is at fault comes as a sentence for the form; it is empty if nothing is.
-func began(said string, now time.Time) (at time.Time, fault text.Text) {
-	said = strings.TrimSpace(said)
-	if m := agoLike.FindStringSubmatch(said); m != nil {
-		n, err := strconv.Atoi(m[1])
-		if err != nil || n > 24*60 {
-			return time.Time{}, text.Format("That is more than a day ago. %v", beganHint)
-		}
-		return now.UTC().Add(-time.Duration(n) * time.Minute), text.Text{}
-	}
-	word, zone := cut(said)
-	t, err := time.Parse("15:04", word)
-	if err != nil || (zone != "" && !strings.EqualFold(zone, "utc") && !strings.EqualFold(zone, "z")) {
-		return time.Time{}, text.Format("%v", beganHint)
-	}
-	day := now.UTC().Truncate(24 * time.Hour)
-	at = day.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute)
-	if at.After(now.Add(time.Minute)) {
-		at = at.Add(-24 * time.Hour)
-		if now.Sub(at) > 12*time.Hour {
-			return time.Time{}, text.Format("%s UTC is still to come; it is %v now.", word, text.At(now, text.ToMinute))
-		}
-	}
-	return at, text.Text{}
 }
 
 func nonempty(s, otherwise string) string {

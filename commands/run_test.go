@@ -54,7 +54,7 @@ func TestReadinessShowsEachCheckAsItStands(t *testing.T) {
 	// It is said anew each time, and what was gone past is still told.
 	r.bot(incident.StepFailed{Step: "backup-fresh", Error: "22 min old"})
 	r.askGo()
-	if a := r.say(alice, "go-override users are down"); a.Refused {
+	if a := r.say(alice, "go-override anyway users are down"); a.Refused {
 		t.Fatal(a.Text)
 	}
 	contains(t, r.say(dave, "readiness").Text, "– skipped Lag is low: gone past: users are down", "(Go by Alice at ")
@@ -71,7 +71,7 @@ func TestAFailedGateTakesAnOverrideWithAReason(t *testing.T) {
 	r.bot(incident.StepStarted{Step: "lag-low", Attempt: 1}, incident.StepFailed{Step: "lag-low", Error: "no data point", Unknown: true})
 	r.askGo()
 	a := r.refusedWith(func() Answer { return r.say(alice, "go") }, "1 required check is not well", "? unknown: Lag is low (lag-low): no data point")
-	if len(a.Buttons) != 1 || a.Buttons[0].Verb != "go_override" || a.Buttons[0].Label != "Go, overriding 1 ..." {
+	if len(a.Buttons) != 2 || a.Buttons[0].Verb != "retry" || a.Buttons[1].Verb != "go_override" || a.Buttons[1].Label != "Go, overriding 1 ..." {
 		t.Errorf("buttons %+v", a.Buttons)
 	}
 	a = r.ask(Ask{Via: by(alice), Verb: "go_override", On: "qgo", CanForm: true})
@@ -210,7 +210,7 @@ func TestSeveralStoppedStepsAreListed(t *testing.T) {
 	r.bot(failed("scale-up")...)
 	r.refusedWith(func() Answer { return r.say(alice, "retry") }, "'/failover retry scale-up' or '/failover retry warm-cache'")
 	r.refusedWith(func() Answer { return r.say(alice, "skip it is fine") }, "'/failover skip scale-up'")
-	if a := r.say(alice, "skip warm-cache it warms by itself"); a.Refused {
+	if a := r.say(alice, "skip warm-cache anyway it warms by itself"); a.Refused {
 		t.Error(a.Text)
 	}
 	if a := r.say(alice, "retry"); a.Refused {
@@ -332,7 +332,7 @@ func TestResolveComesLast(t *testing.T) {
 	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
 	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "not yet on the record that us-west-2 serves")
 	r.bot(incident.IncidentMitigated{Summary: "served"})
-	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander: Alice")
+	r.refusedWith(func() Answer { return r.say(bob, "resolve") }, "takes the commander; Alice (commander)")
 	r.refusedWith(func() Answer { return r.say(alice, "pause") }, "Users are served from us-west-2 since 14:00 UTC")
 	r.refusedWith(func() Answer { return r.say(alice, "abort x") }, "Users are served from us-west-2")
 	id := r.current()
@@ -494,4 +494,49 @@ func TestAbortWithNothingChangedIsOneSentenceAfterAnother(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	contains(t, r.say(mallory, "status").Text, "Nothing was changed. Next: '/failover resolve'.")
+}
+
+// What does harm if it was meant otherwise is asked back when it is typed, as the button
+// does, with what it comes to; the command that is offered then acts.
+func TestDangerousTypedCommandsAskBack(t *testing.T) {
+	overriding := func(t *testing.T) *room {
+		r := started(t)
+		r.bot(finished("outage-seen", "backup-fresh")...)
+		r.bot(failed("lag-low")...)
+		r.askGo()
+		return r
+	}
+	stopped := func(t *testing.T) *room {
+		r := gone(t)
+		r.bot(failed("warm-cache")...)
+		return r
+	}
+	expired := func(t *testing.T) *room {
+		r := promoting(t)
+		r.expire("q1")
+		r.askPromotion("q2")
+		return r
+	}
+	for _, one := range []struct {
+		room               func(*testing.T) *room
+		who, typed, offers string
+		says               []string
+	}{
+		{overriding, alice, "go-override users are down", "go-override anyway users are down", []string{"Lag is low", "Without it: Writes may be lost.", "Nothing was done"}},
+		{stopped, alice, "skip warm-cache it warms", "skip warm-cache anyway it warms", []string{"“Move DNS” waits for it", "Nothing was done"}},
+		{expired, carol, "break-glass us-west-2 nobody answers", "break-glass us-west-2 anyway nobody answers", []string{"What may be lost", "Nothing was done"}},
+	} {
+		r := one.room(t)
+		r.refusedWith(func() Answer { return r.say(one.who, one.typed) }, append(one.says, "'/failover "+one.offers+"'")...)
+		verb, rest := Parse(one.typed)
+		var a Answer
+		if added := r.added(func() { a = r.ask(Ask{Via: by(one.who), Verb: verb, Text: rest, CanForm: true}) }); added != "" || a.Form == nil {
+			t.Errorf("%s: appended %q, form %v", one.typed, added, a.Form)
+		} else if f := a.Form.Fields[len(a.Form.Fields)-1]; f.Name != "reason" || f.Value == "" {
+			t.Errorf("%s: the form has forgotten the reason: %+v", one.typed, f)
+		}
+		if a := r.say(one.who, one.offers); a.Refused {
+			t.Errorf("%s is offered and refused: %s", one.offers, shown(a.Text))
+		}
+	}
 }

@@ -83,6 +83,23 @@ var everybodyReads = text.Format("Everybody will read it.")
 // reasonMax is how long a reason may be: as long as the cards can show it.
 const reasonMax = 500
 
+// certain takes the word off a reason that says: I have read what it comes to.
+func certain(said string) (reason string, sure bool) {
+	if word, rest := cut(said); text.Fold(word) == anyway {
+		return rest, true
+	}
+	return said, false
+}
+
+// askBack answers a typed command that does harm if it was meant otherwise: by its
+// form, as the button does, or with what the form says and the command that acts.
+func askBack(ask Ask, f *Form, again text.Text) Answer {
+	if ask.CanForm {
+		return Answer{Form: f}
+	}
+	return *refused("%v\nNothing was done. If that is meant: %v", f.Text, again)
+}
+
 // reason of an Ask, from its form or from what was typed; the form's fault if it
 // is missing or too long.
 func reason(ask Ask, said, what string) (string, *Answer) {

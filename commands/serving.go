@@ -2,11 +2,13 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
@@ -133,4 +135,40 @@ func (c *Commands) tookOver(ctx context.Context, region string) (takeover, error
 		return takeover{}, nil
 	}
 	return takeover{}, nil
+}
+
+// wrongWay refuses a start in a direction in which users, database and cache could
+// not follow together. While the mode or the target is not said it does so only if no
+// mode would do.
+func (c *Commands) wrongWay(w request, now serving) *Answer {
+	if w.target == "" {
+		return nil
+	}
+	modes := []string{planned, unplanned}
+	if w.mode != "" {
+		modes = []string{w.mode}
+	}
+	var wrong *runbook.WrongWayError
+	for _, mode := range modes {
+		w.mode = mode
+		facts, err := c.facts(w, now)
+		if err != nil {
+			return nil // it is refused, with its reason, when all is said
+		}
+		facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0, ""))
+		_, err = c.Compile(facts)
+		found, ok := errors.AsType[*runbook.WrongWayError](err)
+		if !ok {
+			return nil
+		}
+		wrong = found
+	}
+	return refused("%s cannot take over from %s, planned or not, so nothing was begun: %s. The database would move, and users would stay with %s. What works: mend %s where it is; {status} says which Region serves. %v",
+		wrong.Target, wrong.Source, wrong.Why, wrong.Source, wrong.Source, backByHand(wrong.Target))
+}
+
+// backByHand is the order in which people bring a Region back to which the bot does
+// not move anything.
+func backByHand(target string) text.Text {
+	return text.Format("By hand, in this order: let %s rejoin as a standby with its replication caught up, stop writes, switch the database and the cache over, move DNS back, remove the takeover object.", target)
 }

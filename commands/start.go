@@ -20,7 +20,8 @@ const (
 )
 
 // anyway is what has to be said to start towards a Region that took over before
-// while nobody can tell which one serves now.
+// while nobody can tell which one serves now, and to do by a typed command alone what
+// is otherwise asked back.
 const anyway = "anyway"
 
 // servesWithin is how long a start looks for which Region serves, formWithin how
@@ -49,6 +50,9 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		if a := c.alreadyActive(ctx, w, now); a != nil {
 			return *a
 		}
+		if a := c.wrongWay(w, now); a != nil {
+			return *a
+		}
 		return Answer{Form: c.startForm(w, now)}
 	}
 	if w.missing() {
@@ -65,14 +69,13 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 			now.region = which.region
 		}
 	}
+	if a := c.wrongWay(w, now); a != nil {
+		return *a
+	}
 	return c.declare(ctx, ask, who, w, now)
 }
 
 var severityLike = regexp.MustCompile(`(?i)^sev-?([0-9]+)$`)
-
-var agoLike = regexp.MustCompile(`(?i)^([0-9]{1,4})\s*(m|min|minutes?|minutes? ago|min ago|m ago)?$`)
-
-const beganHint text.Literal = "Minutes ago, such as 10, or a time, such as 14:02 UTC."
 
 // nothingOpen refuses while a run is open that may change things.
 func (c *Commands) nothingOpen(ctx context.Context) *Answer {
@@ -146,7 +149,7 @@ func (c *Commands) startForm(w request, now serving) *Form {
 	if w.began.IsZero() {
 		f.Fields = append(f.Fields, Field{
 			Name: "began", Label: "When it began", Optional: true,
-			Hint: text.Format("Minutes ago (10) or a time (14:02 UTC). Empty: now."),
+			Hint: text.Format("Minutes ago (10) or a time (14:02 UTC, 2:02 PM CET). Empty: now."),
 		})
 	}
 	return f
@@ -182,6 +185,9 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
 	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
 		id.Name(), facts.Source.Name, facts.Target.Name, facts.Mode, facts.Severity)
+	if !w.began.IsZero() {
+		say = say.Add(" Users are hurt since %v.", c.at(w.began))
+	}
 	if active.err != nil {
 		say = say.Add(" %v %s is taken to be the Region that is left.", active.says(), facts.Source.Name)
 	}
@@ -312,6 +318,6 @@ func (c *Commands) failback(ctx context.Context, ask Ask, _ Person) Answer {
 	if now.region == target {
 		return *refused("%s Nothing has to go back there.", now.says())
 	}
-	return *refused("The way back to %s is not carried out by this version, so nothing was done. Its order: let %s rejoin as a standby with its replication caught up, stop writes, switch the database and the cache over, move DNS back, remove the takeover object. %s",
-		target, target, now.says())
+	return *refused("The way back to %s is not carried out by this version, so nothing was done. %v %s",
+		target, backByHand(target), now.says())
 }

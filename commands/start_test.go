@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
 func TestStartDeclaresAndFreezesThePlanInOnePiece(t *testing.T) {
@@ -385,4 +386,43 @@ func TestWithoutAnAnswerTheRecordOfATakeoverDecides(t *testing.T) {
 	r := newRoom(t)
 	r.serves(false, errors.New("RDS: timeout"))
 	contains(t, r.say(alice, "start us-west-2 unplanned lost").Text, "could not be found out: RDS: timeout", "us-east-1 is taken to be the Region that is left")
+}
+
+// A start in a direction in which users cannot follow is refused before anything is on
+// the record, whatever is said and before a form is opened.
+func TestAStartInADirectionThatNothingLeadsIsRefused(t *testing.T) {
+	r := newRoom(t)
+	r.leadsNowhere("us-west-2")
+	says := []string{"us-east-1 cannot take over from us-west-2", "no health check moves users away from us-west-2", "nothing was begun", "By hand, in this order"}
+	for _, mode := range []string{planned, unplanned} {
+		r.refusedWith(func() Answer { return r.say(alice, "start us-east-1 "+mode+" back home") }, says...)
+	}
+	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-east-1", CanForm: true}) }, says...)
+	r.refusedWith(func() Answer {
+		return r.ask(Ask{Via: by(alice), Verb: "start", Values: map[string]string{"target": "us-east-1", "mode": planned, "reason": "x"}})
+	}, says...)
+	r.refusedWith(func() Answer { return r.say(alice, "check us-east-1") }, says...)
+	// In one mode alone it is the mode that is refused.
+	whole := r.Compile
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		if f.Mode == unplanned {
+			return testPlan(f)
+		}
+		return whole(f)
+	}
+	if a := r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-east-1", CanForm: true}); a.Form == nil {
+		t.Errorf("no form: %s", shown(a.Text))
+	}
+}
+
+// leadsNowhere is a room in which that Region serves and nothing moves users away.
+func (r *room) leadsNowhere(active string) {
+	r.active = active
+	compile := r.Compile
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		if f.Source.Name == active {
+			return nil, &runbook.WrongWayError{Source: active, Target: f.Target.Name, Why: errors.New("no health check moves users away from " + active)}
+		}
+		return compile(f)
+	}
 }

@@ -194,7 +194,7 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		already = false
 		if who.ID != s.Declared.Commander && !who.Has(Commander) {
-			return nil, refuse("To resolve takes the commander: %s. %s", named(s.Declared.Commander), c.can([]string{Commander}, nil))
+			return nil, refuse("To resolve takes the commander; %v", c.can([]string{Commander}, nil))
 		}
 		switch {
 		case !s.ResolvedAt.IsZero() && s.ResolvedBy != who.ID:

@@ -111,6 +111,7 @@ func (r *rehearsal) verify() error {
 		return err
 	}
 	faults = append(faults, r.world.CheckRecord(timelines, said)...)
+	faults = append(faults, r.world.CheckTold(r.told())...)
 	r.measures()
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
@@ -133,6 +134,16 @@ func (r *rehearsal) saidAt(ctx context.Context, id incident.ID) (said []time.Tim
 	}
 	slices.SortFunc(said, time.Time.Compare)
 	return said, nil
+}
+
+// told is what was said to single people, all of it.
+func (r *rehearsal) told() (all []string) {
+	for _, p := range r.scn.People {
+		for _, m := range r.slack.Ephemerals(p.ID) {
+			all = append(all, m.Text)
+		}
+	}
+	return all
 }
 
 // timelines are those of all incidents, in the order in which they were declared.

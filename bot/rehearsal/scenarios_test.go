@@ -29,6 +29,7 @@ var claims = map[string]func(*testing.T, played){
 	"aurora-stuck":       waitedForAgain,
 	"switchover-dropped": notToldThatItWillNotCome,
 	"takeover-astray":    notToldThatUsersWentBack,
+	"start-towards-home": refusedTheWrongWay,
 	"pods-pending":       retriedWithCapacity,
 	"dns-stale":          resolverNamed,
 	"throttled":          throttledAndOnce,
@@ -379,8 +380,12 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"throttled":          {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
 	"dns-stale":          {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
 	"takeover-astray":    {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
-	"bot-killed":         {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
-	"slack-away":         {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
+	"start-towards-home": {
+		"      - {on: start, after: 25m, say: /failover start us-east-1 planned us-east-1 is well again}\n", "",
+		`somebody was told "us-east-1 cannot take over from us-west-2" 1 times, expected 2`,
+	},
+	"bot-killed": {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
+	"slack-away": {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing.
@@ -412,6 +417,20 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refusedTheWrongWay: after the first move nothing was begun and nothing was changed.
+func refusedTheWrongWay(t *testing.T, p played) {
+	s := p.state()
+	for _, c := range p.calls {
+		if c.Applied && c.System != "http" && c.Time.After(s.ResolvedAt) {
+			t.Errorf("%s %s was applied at %s, after the incident was resolved", c.Operation, c.Target, c.Time)
+		}
+	}
+	if s.Target != "us-west-2" {
+		t.Errorf("another incident was declared, towards %s", s.Target)
+	}
+	p.once(t, "SwitchoverGlobalCluster", "UpdateHealthCheck")
 }
 
 func retriedWithCapacity(t *testing.T, p played) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
@@ -55,7 +56,7 @@ func (v incidentView) card() cardView {
 		Mode: lineOf(v.Mode, 20), Reason: theirs(d.Reason, 500), By: v.who(v.DeclaredBy), Commander: v.who(d.Commander),
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
 		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
-		Steps: len(v.plan.Steps), Decisions: v.plan.approval, NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
+		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
 		Impact: text.Duration(v.Impact()), Unprotected: v.Unprotected(),
 		Sections: v.sections(),
 	}
@@ -128,7 +129,7 @@ func (v incidentView) usually() string {
 
 // approvers says who may agree to a point of no return: never whoever asked.
 func (v incidentView) approvers() string {
-	if v.plan.approval == 0 {
+	if v.plan.Decisions() == 0 {
 		return ""
 	}
 	asked := v.who(v.DeclaredBy)
@@ -173,7 +174,10 @@ func (v incidentView) controls() []commands.Button {
 		run = append(run, commands.Button{Verb: "readiness", Label: "Show readiness", Incident: id})
 	}
 	run = append(run, commands.Button{Verb: "timeline", Label: "Timeline", Incident: id})
-	goes := slices.ContainsFunc(v.OpenQuestions(), func(q *incident.Question) bool { return q.Kind == incident.AskGo }) // it is called off there
+	open := v.OpenQuestions() // it is called off there
+	goes := slices.ContainsFunc(open, func(q *incident.Question) bool {
+		return q.Kind == incident.AskGo || q.Kind == incident.AskFailed && len(open) == 1
+	})
 	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && v.Diverged == nil && !goes {
 		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
 	}
@@ -218,8 +222,7 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		var out []commands.Button
 		switch {
 		case len(r.Locked) > 0 || len(r.Again) > 0: // Go would be refused
-		case len(r.Stopped) > 0:
-			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.Stopped), "gate")+" …", "danger"))
+		case len(r.Stopped) > 0: // it stands behind what mends
 		default:
 			out = append(out, b("go", "Go", "primary"))
 		}
@@ -232,16 +235,19 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 			if len(r.Stopped)+len(r.Again) > 1 {
 				again.Label = "Retry “" + cut(s.Title, 50) + "”"
 			}
-			if i == 0 && len(r.Locked) > 0 {
+			if i == 0 {
 				again.Style = "primary"
 			}
 			out = append(out, again)
+		}
+		if len(r.Stopped) > 0 && len(r.Locked) == 0 && len(r.Again) == 0 {
+			out = append(out, b("go_override", "Go, overriding "+text.Count(len(r.Stopped), "gate")+" …", ""))
 		}
 		return append(out, b("abort", "Call it off …", ""))
 	case incident.AskApprove:
 		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
 		if v.Expiries[q.Step] >= 1 {
-			out = append(out, b("break_glass", "Break glass …", "danger"))
+			out = append(out, b("break_glass", "Break glass …", ""))
 		}
 		return out
 	case incident.AskPerson: // what stops the whole run stands on the card, not among the answers
@@ -254,6 +260,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		return out
 	case incident.AskFailed:
 		out := []commands.Button{b("retry", "Retry", "primary")}
+		if s := v.plan.steps[q.Step]; s != nil && s.Kind == runbook.Wait {
+			out[0].Label = "Keep waiting"
+		}
 		if !q.Locked {
 			out = append(out, b("go_on", "Go on …", ""))
 		}

@@ -268,7 +268,7 @@ func TestGoIsOfferedAsThingsStandNow(t *testing.T) {
 		}, []string{"retry backup", "abort q1"}, "Still being checked: At least two views"},
 		{"it passed, another one did not", func() {
 			s.add(time.Second, incident.Bot, incident.StepFinished{Step: "agreed", Attempt: 2, Summary: "2 of 3"})
-		}, []string{"go_override q1", "retry backup", "abort q1"}, "Go overrides: Velero backup"},
+		}, []string{"retry backup", "go_override q1", "abort q1"}, "Go overrides:\\n• Velero backup"},
 		{"all passed", func() {
 			s.add(time.Second, "UALICE", incident.StepRetried{Step: "backup"})
 			s.add(time.Second, incident.Bot, incident.StepStarted{Step: "backup", Attempt: 2}, incident.StepFinished{Step: "backup", Attempt: 2, Summary: "4 min old"})
@@ -652,9 +652,9 @@ func TestAQuestionIsNeverHeadedByWhatIsNotSo(t *testing.T) {
 	failed := newStory("unplanned").readiness().gone().add(time.Second, incident.Bot, incident.StepFailed{Step: "scale/order-service", Error: "no room"},
 		ask("scale/order-service", "Scale up order-service"))
 	for want, s := range map[string]*story{
-		"Declined: Promote the database in us-west-2": declined,
-		"Not confirmed: The database takes writes":    waited,
-		"Scale up order-service stopped":              failed,
+		"Declined by <@UBOB>: Promote the database in us-west-2": declined,
+		"Not confirmed: The database takes writes":               waited,
+		"Scale up order-service stopped":                         failed,
 	} {
 		v := sober(t, s.at).viewOf(incident.Fold(s.events))
 		if got := v.about(v.Questions["q9"]); got != want {

@@ -377,11 +377,8 @@ type homePart struct {
 // waitsFor says whether a question waits, or waited, for that person, and whether
 // only by break-glass.
 func (v incidentView) waitsFor(p incident.Person, q *incident.Question) (waits, glass bool) {
-	if slices.ContainsFunc(v.Answerers(q), func(one incident.Person) bool { return one.ID == p.ID }) {
-		return true, false
-	}
-	glass = q.Kind == incident.AskApprove && p.BreakGlass && v.Expiries[q.Step] >= 1
-	return glass, glass
+	waits = slices.ContainsFunc(v.Answerers(q), func(one incident.Person) bool { return one.ID == p.ID })
+	return waits, v.GlassOnly(p, q)
 }
 
 // awaits are the Slack ids of those for whom a question waits.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
@@ -39,8 +40,10 @@ type questionView struct {
 	// Override are the failed gates that Go would pass, or passed; Stuck those that
 	// nobody may go past; Checking those that are under way.
 	Override, Stuck, Checking []string
+	// Without are what was gone past before, by whom, why, and what it comes to.
+	Without []string
 	// failed
-	Error, Hint, Evidence, SoFar string
+	Error, Mend, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
 }
 
@@ -49,7 +52,7 @@ func (v incidentView) question(q *incident.Question) questionView {
 		Title: v.about(q), Who: either(v.may(q)), Role: lineOf(q.Role, 40), AskedAt: clockTime(q.AskedAt),
 		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Target, 40), Locked: q.Locked,
-		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
+		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
 	}
 	if v.GoBy != "" {
 		w.By = v.who(v.GoBy)
@@ -94,7 +97,9 @@ func (v incidentView) question(q *incident.Question) questionView {
 		v.gate(q, &w)
 	case incident.AskFailed:
 		v.failure(q, &w)
-	case incident.AskApprove, incident.AskPerson:
+	case incident.AskApprove:
+		w.Without = v.overridden()
+	case incident.AskPerson:
 	}
 	return w
 }
@@ -108,7 +113,7 @@ func (v incidentView) about(q *incident.Question) string {
 	}
 	t = strings.TrimSuffix(t, " stopped")
 	if last := v.lastApproval(q.Step); last != nil && last.Answer == "declined" {
-		return "Declined: " + t
+		return "Declined by " + v.who(last.By) + ": " + t
 	}
 	if s := v.plan.steps[q.Step]; s != nil && s.Kind.Finds() {
 		return "Not confirmed: " + t
@@ -137,7 +142,7 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 	case !v.Asks(q):
 		for _, id := range q.Failed {
 			if v.Step(id).Status == incident.Skipped {
-				w.Override = append(w.Override, v.plan.title(id))
+				w.Override = append(w.Override, v.beside(id))
 			}
 		}
 	case len(r.Locked) > 0:
@@ -145,8 +150,43 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 	case len(r.Again) > 0:
 		w.Checking = v.titles(r.Again)
 	default:
-		w.Override = v.titles(r.Stopped)
+		for _, s := range r.Stopped {
+			w.Override = append(w.Override, v.beside(s.ID))
+		}
 	}
+}
+
+// beside is a step with what it comes to when it is gone past.
+func (v incidentView) beside(step string) string {
+	out := v.plan.title(step)
+	if s := v.plan.steps[step]; s != nil && s.Without != "" {
+		out += ": " + lineOf(s.Without, 200)
+	}
+	return out
+}
+
+// overridden is what people went on without so far, which whoever decides next reads
+// first.
+func (v incidentView) overridden() []string {
+	var out []string
+	for _, o := range v.Overrides() {
+		say := lineOf(o.Step.Title, 120)
+		if o.Failure.Error != "" {
+			say += " (" + lineOf(o.Failure.Error, 200) + ")"
+		}
+		say += ", by " + v.who(o.By)
+		if o.Why != "" {
+			say += ": " + theirs(o.Why, 300)
+		}
+		if o.Step.Without != "" {
+			say += ". " + lineOf(o.Step.Without, 200)
+		}
+		out = append(out, say)
+	}
+	if n := len(out) - badMax; n > 0 {
+		out = append(out[:badMax:badMax], fmt.Sprintf("%d steps more", n))
+	}
+	return out
 }
 
 // looks is a word for how a question has to be shown: it is shown again when
@@ -169,7 +209,7 @@ func (v incidentView) looks(q *incident.Question) string {
 func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
-	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
+	w.Error, w.Mend = lineOf(f.Error, 800), v.mend(q.Step, lineOf(f.Hint, 400))
 	w.Maybe, w.Missing = f.MayHaveHappened, f.Unknown
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
@@ -183,6 +223,22 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 		}
 	}
 	w.SoFar = fmt.Sprintf("%d of %s done; %s this one", done, text.Count(len(v.plan.Steps), "step"), waits(len(v.WaitFor(q.Step))))
+}
+
+// mend is what can be done so that the step comes about. A hint that says to retry
+// already says enough.
+func (v incidentView) mend(step, hint string) string {
+	again := "retry"
+	if s := v.plan.steps[step]; s != nil && s.Kind == runbook.Wait {
+		again = "keep waiting"
+	}
+	switch {
+	case hint == "":
+		return again
+	case strings.HasSuffix(strings.TrimRight(hint, "."), "retry"), strings.HasSuffix(hint, again):
+		return hint
+	}
+	return hint + ", and " + again
 }
 
 func waits(n int) string {

@@ -18,7 +18,6 @@ type planView struct {
 	*runbook.Plan
 	steps    map[string]*runbook.Step
 	noReturn string // title of the first point of no return
-	approval int
 }
 
 func arrange(p *runbook.Plan) *planView {
@@ -26,9 +25,6 @@ func arrange(p *runbook.Plan) *planView {
 	for i := range f.Steps {
 		s := &f.Steps[i]
 		f.steps[s.ID] = s
-		if s.Approval != nil {
-			f.approval++
-		}
 		if s.NoReturn && f.noReturn == "" {
 			f.noReturn = s.Title
 		}

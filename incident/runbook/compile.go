@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -50,7 +51,46 @@ func (s *Source) Compile(cat Catalog, f Facts) (*Plan, error) {
 	if faults := append(c.faults, c.uncovered(p)...).Sorted(); len(faults) > 0 {
 		return nil, faults
 	}
+	if err := p.leads(cat); err != nil {
+		return nil, err
+	}
 	return p, nil
+}
+
+// WrongWayError says that what moves the platform cannot move it in the direction of
+// these facts. Nothing in the runbook is at fault, and nothing that waits helps.
+type WrongWayError struct {
+	Source, Target string
+	// Why are the reasons of the actions, each once.
+	Why error
+}
+
+// Error says it with its reasons.
+func (e *WrongWayError) Error() string {
+	return fmt.Sprintf("%s cannot take over from %s: %v", e.Target, e.Source, e.Why)
+}
+
+// Unwrap is the reasons.
+func (e *WrongWayError) Unwrap() error { return e.Why }
+
+// leads says whether every action of the plan can do its part in its direction.
+func (p *Plan) leads(cat Catalog) error {
+	said := map[string]bool{}
+	var why []error
+	for _, s := range p.Steps {
+		leads := cat[s.Uses].Leads
+		if leads == nil {
+			continue
+		}
+		if err := leads(p.Topology, p.Source.Name, p.Target.Name); err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			why = append(why, err)
+		}
+	}
+	if len(why) == 0 {
+		return nil
+	}
+	return &WrongWayError{p.Source.Name, p.Target.Name, errors.Join(why...)}
 }
 
 // Sum is the digest that the plan ought to carry.
@@ -502,6 +542,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 			out.Asks.Choices = append(out.Asks.Choices, c.say(choice, f, i.each.given()))
 		}
 	}
+	out.Without = c.say(i.without, f, i.each.given())
 	out.Awaits, out.EachOf = i.awaits.value, i.eachOf.value
 	out.With = c.with(i, action, f)
 	return out

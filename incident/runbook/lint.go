@@ -36,6 +36,7 @@ func (s *Source) Lint(cat Catalog) Faults {
 			c.faults = append(c.faults, c.uncovered(p)...)
 			c.moved(p)
 			c.left(p, f)
+			c.unsaid(p)
 		}
 	}
 	c.unused()
@@ -78,6 +79,16 @@ func (c *compiler) noWayBack() {
 			c.fault(s.uses.at.Fault("%s changes something, says no way back, and is not marked as a point of no return", s.uses.value))
 		case !a.Undoable && a.Leaves == "" && !a.NoReturn:
 			c.fault(s.uses.at.Fault("%s changes something that cannot be taken back by itself, and does not say that there is nothing to take back", s.uses.value))
+		}
+	}
+}
+
+// unsaid finds gates that a person may go past without being told what it comes to.
+func (c *compiler) unsaid(p *Plan) {
+	gates := p.BeforeGo()
+	for _, s := range p.Steps {
+		if gates[s.ID] && s.Kind != Go && s.Kind != Ask && s.Kind != Tell && s.Gate == Required && !s.Locked && !s.NoReturn && s.Without == "" {
+			c.fault(c.groups[s.Group].at.Fault("Go can be said without step %q, and nothing says what that comes to: give it \"without\", a sentence", s.Group))
 		}
 	}
 }

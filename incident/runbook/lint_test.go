@@ -160,3 +160,26 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// A gate that a person may go past says what that comes to.
+func TestAGateThatGoMayPassSaysWhatItComesTo(t *testing.T) {
+	for with, fault := range map[string]bool{"nothing": true, "without": false, "locked": false, "advice": false} {
+		p := &Plan{Steps: []Step{
+			{ID: "seen", Group: "seen", Kind: Check, Gate: Required},
+			{ID: "go", Group: "go", Kind: Go, Gate: Required, Needs: []string{"seen"}},
+		}}
+		switch with {
+		case "without":
+			p.Steps[0].Without = "Users may meet errors."
+		case "locked":
+			p.Steps[0].Locked = true
+		case "advice":
+			p.Steps[0].Gate = Advice
+		}
+		c := &compiler{groups: map[string]*step{"seen": {}, "go": {}}}
+		c.unsaid(p)
+		if (len(c.faults) > 0) != fault {
+			t.Errorf("%q: %v", with, c.faults)
+		}
+	}
+}

@@ -49,7 +49,7 @@ type step struct {
 	with                     *yaml.Node
 	approval                 *approval
 	asks                     *asks
-	awaits, eachOf           text
+	awaits, eachOf, without  text
 	locked, closing          bool
 	file                     *strict.Document
 }
@@ -146,6 +146,7 @@ type (
 		Asks     *asksFile     `yaml:"asks,omitempty"`
 		Awaits   strict.Text   `yaml:"awaits,omitempty"`
 		EachOf   strict.Text   `yaml:"each_of,omitempty"`
+		Without  strict.Text   `yaml:"without,omitempty"`
 	}
 	asksFile struct {
 		Role    strict.Text  `yaml:"role"`
@@ -367,7 +368,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
 		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
 		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
-		awaits: textOf(f.Awaits), eachOf: textOf(f.EachOf),
+		awaits: textOf(f.Awaits), eachOf: textOf(f.EachOf), without: textOf(f.Without),
 	}
 	if a := f.Asks; a != nil {
 		s.asks = &asks{role: textOf(a.Role), count: textOf(a.Count), choices: textsOf(a.Choices)}

@@ -70,6 +70,9 @@ type Action struct {
 	// Part is what it has to know of the platform beyond what all know; nil for
 	// nothing.
 	Part *Part
+	// Leads says why it cannot do its part of a move from source to target, by the
+	// settings alone; nil where it can. Nil for one that works in either direction.
+	Leads func(t Topology, source, target string) error
 }
 
 // Catalog is every action that a runbook may name, by its id: a system and what is done there.
@@ -147,6 +150,9 @@ type Step struct {
 	Home     string        `json:"home,omitempty"`
 	// Locked steps are never skipped: a person may only retry or abort.
 	Locked bool `json:"locked,omitempty"`
+	// Without is what it comes to when somebody goes on without the step, a sentence
+	// for whoever overrides it and for whoever approves after.
+	Without string `json:"without,omitempty"`
 	// Awaits is, of a wait, the step whose change it waits for: if that will not
 	// come about any more, it can be asked for again.
 	Awaits string `json:"awaits,omitempty"`
@@ -190,6 +196,17 @@ type Approval struct {
 	Expires time.Duration `json:"expires" yaml:"expires"`
 	// Covers are ids of other steps that need no approval of their own.
 	Covers []string `json:"covers,omitempty" yaml:"covers,omitempty"`
+}
+
+// Decisions is how many times the plan asks people, Go left out.
+func (p *Plan) Decisions() int {
+	n := 0
+	for _, s := range p.Steps {
+		if s.Approval != nil || s.Kind == Ask {
+			n++
+		}
+	}
+	return n
 }
 
 // DecodePlan reads a plan that was frozen on a timeline.

@@ -40,6 +40,7 @@ func Schema(cat Catalog) ([]byte, error) {
 		"timeout": durationText("How long the step may take."),
 		"usually": durationText("How long the step takes when all goes well; the plan's estimate is made from these."),
 		"rerun":   oneOrMany("Ids of steps that are carried out again when a person retries this one; they only read."),
+		"without": sentence("What it comes to when somebody goes on without the step: read by whoever overrides it, and by whoever approves after. May be filled in."),
 		"locked":  {Type: "boolean", Description: "The step can be retried, never skipped."},
 		"closing": {Type: "boolean", Description: "The step is carried out when the incident is resolved."},
 		"awaits":  named("Of a wait: the step whose change it waits for. If that will not come about, it can be asked for again."),

@@ -15,11 +15,8 @@ const showWidth = 100
 // Show is a plan as text for a terminal.
 func Show(p *Plan) string {
 	var b strings.Builder
-	decisions, last := 0, ""
+	last := ""
 	for _, s := range p.Steps {
-		if s.Approval != nil || s.Kind == Ask {
-			decisions++
-		}
 		if s.NoReturn {
 			last = s.Title
 		}
@@ -27,7 +24,7 @@ func Show(p *Plan) string {
 	wrap(&b, "", "", fmt.Sprintf("%s · %s", p.Runbook, p.Title))
 	head := fmt.Sprintf("%s, %s -> %s · plan %s · %s, %s",
 		p.Mode, p.Source.Name, p.Target.Name, p.Digest[:min(6, len(p.Digest))],
-		spoken.Count(len(p.Steps), "step"), spoken.Count(decisions, "decision"))
+		spoken.Count(len(p.Steps), "step"), spoken.Count(p.Decisions(), "decision"))
 	if d := p.Usually(); d > 0 {
 		head += fmt.Sprintf(" · about %s of machine time", span(d))
 	}
@@ -69,6 +66,7 @@ func showStep(b *strings.Builder, s Step) {
 	}
 	row("does", strings.Join(facts, " · "))
 	row("source", s.Source)
+	row("without", s.Without)
 	row("needs", strings.Join(s.Needs, ", "))
 	if len(s.Rerun) > 0 {
 		row("retried", "with "+strings.Join(s.Rerun, ", "))

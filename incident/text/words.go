@@ -88,7 +88,7 @@ func Count(n int, one string) string {
 
 // Article is a word with its article: "an approver".
 func Article(word string) string {
-	if word != "" && strings.ContainsRune("aeiou", rune(word[0])) {
+	if word != "" && strings.ContainsRune("aeiouAEIOU", rune(word[0])) {
 		return "an " + word
 	}
 	return "a " + word

@@ -78,15 +78,21 @@ func (v View) MayBreakGlass(p incident.Person, q *incident.Question) Refusal {
 	return ""
 }
 
-// Answerers are those who may answer a question, in the order of the roster.
+// Answerers are those who can answer a question now, in the order of the roster: once
+// nobody answered in time, whoever may break glass too.
 func (v View) Answerers(q *incident.Question) []incident.Person {
 	var out []incident.Person
 	for _, p := range v.Roster {
-		if v.may(p, q) == "" {
+		if v.may(p, q) == "" || v.GlassOnly(p, q) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// GlassOnly says that the person may answer a question by breaking glass alone.
+func (v View) GlassOnly(p incident.Person, q *incident.Question) bool {
+	return q.Kind == incident.AskApprove && p.BreakGlass && v.Expiries[q.Step] > 0 && v.may(p, q) != ""
 }
 
 // answers says that questions are answered now: the run is not over, and its record

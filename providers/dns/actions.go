@@ -28,6 +28,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 			Action: runbook.Action{
 				Kind:  runbook.Check,
 				About: "checks that the failover records will do what is expected of them",
+				Leads: leads,
 				Home:  Home,
 			},
 			Look: shift.Guard,
@@ -37,6 +38,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 				Kind:   runbook.Change,
 				Proves: []incident.Trait{incident.MovesUsers},
 				About:  "makes the primary's health check unhealthy for good, by version",
+				Leads:  leads,
 				Home:   Home,
 				Undo:   shiftUndo,
 			},
@@ -50,6 +52,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 				Kind:   runbook.Wait,
 				Proves: []incident.Trait{incident.NamesMoved},
 				About:  "waits until the zone's own servers give only the target",
+				Leads:  leads,
 			},
 			Look:  verify.Moved,
 			Every: 5 * time.Second,

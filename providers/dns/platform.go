@@ -127,3 +127,10 @@ func leaving(p *runbook.Plan) (names, error) {
 	}
 	return names{s, own, p.Topology.Record}, nil
 }
+
+// leads says that no lever moves users away from source: its record hangs on no
+// health check. It is so of the Region that the records hold for the standby.
+func leads(t runbook.Topology, source, _ string) error {
+	_, err := leaving(&runbook.Plan{Topology: t, Source: runbook.Region{Name: source}})
+	return err
+}

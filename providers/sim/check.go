@@ -28,6 +28,23 @@ func (w *World) Check() (differs []string) {
 	return differs
 }
 
+// CheckTold compares what was said to single people with what the scenario expects of
+// it.
+func (w *World) CheckTold(said []string) (differs []string) {
+	for _, want := range w.scn.Expect.Told {
+		n := 0
+		for _, have := range said {
+			if strings.Contains(have, want.Says) {
+				n++
+			}
+		}
+		if least := max(want.Times, 1); n < least {
+			differs = append(differs, fmt.Sprintf("somebody was told %q %d times, expected %d at least", want.Says, n, least))
+		}
+	}
+	return differs
+}
+
 // CheckRecord compares what happened with what the scenario expects of it: the
 // timelines of all incidents, in the order in which they were declared, when something
 // was said in Slack about the newest, the faults that calls met with, and the orders.

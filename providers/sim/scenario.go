@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // This file is long because what a scenario can say, and what can be wrong with it,
@@ -231,6 +232,8 @@ type Expect struct {
 	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
 	// Broken are calls that have to have failed by a fault of the scenario.
 	Broken []ExpectBroken `yaml:"broken,omitempty" json:"broken,omitempty"`
+	// Told is what was said to one person alone, such as a refusal.
+	Told []ExpectTold `yaml:"told,omitempty" json:"told,omitempty"`
 	// Silent is for how long, from Go on, nothing was said in Slack at one stretch, at
 	// least.
 	Silent time.Duration `yaml:"silent,omitempty" json:"silent,omitempty"`
@@ -283,6 +286,14 @@ type ExpectEvent struct {
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
 }
 
+// ExpectTold is what the bot has to have said to one person alone.
+type ExpectTold struct {
+	// Says is text that stands in it.
+	Says string `yaml:"says" json:"says"`
+	// Times it was said at least; 0 is once.
+	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
 // ExpectBroken is a call that has to have failed by a fault.
 type ExpectBroken struct {
 	// Operation is the name in calls.jsonl.
@@ -326,6 +337,9 @@ func Load(nameOrPath string) (*Scenario, error) {
 	}
 	data, err := strict.ReadFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {
+		if meant := text.Nearest(text.Fold(nameOrPath), Scenarios()); meant != "" {
+			return nil, fmt.Errorf("there is no scenario %q: did you mean %s? Built in are %s; or give the path of a scenario file", nameOrPath, meant, strings.Join(Scenarios(), ", "))
+		}
 		return nil, fmt.Errorf("there is no scenario %q: give one of %s, or the path of a scenario file", nameOrPath, strings.Join(Scenarios(), ", "))
 	}
 	if err != nil {
@@ -647,6 +661,12 @@ func (l linter) expect(e Expect) {
 		}
 		l.oneOf("fault kind", b.Kind, faultKinds, "expect", "broken", i, "kind")
 		l.notNegative(b.Times, "expect", "broken", i, "times")
+	}
+	for i, told := range e.Told {
+		if told.Says == "" {
+			l.fault([]any{"expect", "told", i}, "it says nothing that was to be told")
+		}
+		l.notNegative(told.Times, "expect", "told", i, "times")
 	}
 	if e.Silent < 0 {
 		l.fault([]any{"expect", "silent"}, "%s is below zero", e.Silent)

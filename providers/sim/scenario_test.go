@@ -72,12 +72,20 @@ func TestEveryBuiltInScenarioExpectsWhatItIsThereFor(t *testing.T) {
 		for what, there := range map[string]bool{
 			"how it ended": len(e.Ended) > 0, "the writer": e.Writer != "", "the cache": e.Cache != "", "the zone's answer": e.DNS != "",
 			"which writers are stopped": e.Fenced != "" || e.Unfenced != "",
-			"what it is there for":      len(e.Timeline) > 0 || len(e.Broken) > 0 || e.Silent > 0 || e.Hurt != "",
+			"what it is there for":      len(e.Timeline) > 0 || len(e.Broken) > 0 || e.Silent > 0 || e.Hurt != "" || len(e.Told) > 0,
 		} {
 			if !there {
 				t.Errorf("%s does not expect %s", name, what)
 			}
 		}
+	}
+}
+
+func TestWhatSomebodyWasToldIsComparedWithWhatIsExpected(t *testing.T) {
+	s := quiet(t)
+	s.scn.Expect = Expect{Told: []ExpectTold{{Says: "cannot take over"}, {Says: "nobody", Times: 2}}}
+	if got := s.CheckTold([]string{"b cannot take over from a", "nobody is here"}); len(got) != 1 || got[0] != `somebody was told "nobody" 1 times, expected 2 at least` {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -314,5 +322,12 @@ expect: {writer: us-west-2}
 	defer func() { _ = w.Close() }()
 	if got := cues(w); got != nil {
 		t.Errorf("in a second life: %v", got)
+	}
+}
+
+func TestAScenarioWithATypingErrorIsGuessed(t *testing.T) {
+	_, err := Load("regoin-loss")
+	if err == nil || !strings.Contains(err.Error(), "did you mean region-loss?") {
+		t.Errorf("%v", err)
 	}
 }
