@@ -19,6 +19,8 @@ type asking struct {
 }
 
 type cardView struct {
+	Lost                                             string // since when the source does not answer
+	Switch                                           bool   // what can be done about that
 	Incident, Severity, Source, Target, Mode, Reason string
 	By, Commander, Approvers                         string
 	Phase, State                                     string
@@ -59,6 +61,7 @@ func (v incidentView) card() cardView {
 		Impact: text.Duration(v.Impact()), Unprotected: v.Unprotected(),
 		Sections: v.sections(),
 	}
+	c.Lost, c.Switch = v.lost(), v.OffersSwitch()
 	c.Usually = v.usually()
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
@@ -114,6 +117,22 @@ func (v incidentView) card() cardView {
 	return c
 }
 
+// lost says since when the Region that is left has not answered; empty while it does.
+func (v incidentView) lost() string {
+	if at := v.SourceLost(); !at.IsZero() {
+		return clockTime(at)
+	}
+	return ""
+}
+
+// switches is the way on without a Region that is lost.
+func (v incidentView) switches() []commands.Button {
+	if !v.OffersSwitch() {
+		return nil
+	}
+	return []commands.Button{{Verb: "switch", Label: "Switch to unplanned …", Incident: v.ID, Style: "primary"}}
+}
+
 // usually is about how long the machine will take; empty if the plan does not say.
 func (v incidentView) usually() string {
 	d := v.plan.Usually()
@@ -159,7 +178,7 @@ func (b *Face) cardMessage(v incidentView) message {
 // controls are the buttons for the run as a whole.
 func (v incidentView) controls() []commands.Button {
 	id := v.ID
-	var run []commands.Button
+	run := v.switches()
 	switch v.Phase() {
 	case "resolved", "halted": // what is decided next has a message of its own
 	case "mitigated", "aborted", "ended":
@@ -240,6 +259,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		return append(out, b("abort", "Call it off …", ""))
 	case incident.AskApprove:
 		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
+		if s := v.switches(); len(s) > 0 {
+			out = append(s, out[1]) // a yes would be refused
+		}
 		if v.Expiries[q.Step] >= 1 {
 			out = append(out, b("break_glass", "Break glass …", "danger"))
 		}
@@ -254,6 +276,10 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		return out
 	case incident.AskFailed:
 		out := []commands.Button{b("retry", "Retry", "primary")}
+		if s := v.switches(); len(s) > 0 {
+			out[0].Style = "" // what it needs is not there
+			out = append(s, out...)
+		}
 		if !q.Locked {
 			out = append(out, b("go_on", "Go on …", ""))
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -40,6 +41,7 @@ type questionView struct {
 	// nobody may go past; Checking those that are under way.
 	Override, Stuck, Checking []string
 	// failed
+	Lost                         string // since when the source does not answer
 	Error, Hint, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
 }
@@ -50,6 +52,9 @@ func (v incidentView) question(q *incident.Question) questionView {
 		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Target, 40), Locked: q.Locked,
 		Steps: len(v.plan.Steps), Decisions: v.plan.approval, Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
+	}
+	if v.Asks(q) {
+		w.Lost = v.lost()
 	}
 	if v.GoBy != "" {
 		w.By = v.who(v.GoBy)
@@ -155,6 +160,8 @@ func (v incidentView) looks(q *incident.Question) string {
 	switch {
 	case q.Open && v.Diverged != nil:
 		return "halted"
+	case v.Asks(q) && v.OffersSwitch():
+		return "lost " + string(q.Kind) + strconv.Itoa(len(q.Given))
 	case !v.Asks(q):
 		return "closed"
 	case q.Kind == incident.AskGo:
