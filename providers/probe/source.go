@@ -64,7 +64,7 @@ func (p *Probe) Source(api Answers) func(context.Context, engine.Call) (engine.O
 		case errors.As(there, new(*awserr.Unsigned)):
 			return o, false, fmt.Errorf("%s does not answer at its own address (%s), and its API could not be asked: %w", source.Name, oneLine(own), there)
 		}
-		o.Summary = fmt.Sprintf("%s does not answer: its own address %s, RDS there %s", source.Name, oneLine(own), oneLine(there))
+		o.Summary = source.Name + " answers neither at its own address nor by its RDS API"
 		if was := c.Observed; was == nil || was.State != failing && was.State != lost {
 			o.State, o.Measured.Verdict = failing, incident.Warn
 			return o, false, nil
