@@ -167,7 +167,8 @@ func (b *Face) cardMessage(v incidentView) message {
 	var rows []slack.Block
 	open := v.OpenQuestions()
 	for _, q := range open[:min(len(open), questionsOnCard)] {
-		rows = append(rows, row("question/"+q.Question, v.among(q, open)...)...)
+		answers := slices.DeleteFunc(v.among(q, open), func(b commands.Button) bool { return b.Verb == "switch" }) // it is of the run
+		rows = append(rows, row("question/"+q.Question, answers...)...)
 	}
 	rows = append(rows, row("run", v.controls()...)...)
 	m := compose(b.words.say("card", v.card()), v.practice, rows...)
