@@ -94,7 +94,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	var anew incident.Question
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		changed = ""
-		still := s.Questions[q.Question]
+		still := s.Question(q.Question)
 		if still == nil || !still.Open {
 			if still == nil {
 				still = &q
@@ -151,6 +151,9 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 		return err
 	}
 	v := c.look(s)
+	if v.OffersSwitch() && v.Asks(q) {
+		return c.sourceGone(v)
+	}
 	may := v.MayAnswer(who, q)
 	if glass {
 		may = v.MayBreakGlass(who, q)
@@ -180,6 +183,17 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 		did = "retried this step"
 	}
 	return c.withReminder(s, q, who, text.Format("You %v, so someone else has to approve “%s”. %s", did, q.Title, allowed))
+}
+
+// sourceGone refuses a yes to a planned move away from a Region that is lost since it
+// was asked for: it could not be carried out.
+func (c *Commands) sourceGone(v view.View) error {
+	return &refusal{Answer{
+		Refused: true,
+		Text: text.Format("This changed while you were reading: %s has not answered since %v. A planned move needs it. {switch unplanned REASON} fails over without it; when it answers again, this can be approved.",
+			v.Source, clock(v.SourceLost())),
+		Buttons: []Button{{Verb: "switch", Label: "Switch to unplanned ...", Incident: v.ID, Style: "primary"}},
+	}}
 }
 
 func (c *Commands) whoCan(s *incident.State, q *incident.Question) text.Text {

@@ -125,6 +125,7 @@ func verbs() []verb {
 		{"go_on", "", "go on without a step that stopped", leaders, (*Commands).skip},
 		{"pause", "pause [REASON]", "let nothing new start", roster, (*Commands).pause},
 		{"resume", "resume", "end a pause", leaders, (*Commands).resume},
+		{"switch", "switch unplanned REASON", "leave a planned run whose Region is lost for an unplanned one", leaders, (*Commands).switchRun},
 		{"abort", "abort REASON", "stop the run; what was changed stays changed", leaders, (*Commands).abort},
 		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
 		{"repair", "repair go-on|restore REASON", "decide how to go on after the record lost events", leaders, (*Commands).repair},

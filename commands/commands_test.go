@@ -201,6 +201,9 @@ func testPlan(f runbook.Facts) (*runbook.Plan, error) {
 			{ID: "move-dns", Section: "move", Title: "Move DNS", Kind: runbook.Change, Needs: []string{"promote-database", "targets-healthy", "warm-cache"}, Undo: "move it back"},
 		},
 	}
+	if f.Mode == planned {
+		p.Steps = append(p.Steps, runbook.Step{ID: "source-answers", Section: "ready", Title: "It answers", Kind: runbook.Watch, Proves: []incident.Trait{incident.SourceAnswers}})
+	}
 	var err error
 	p.Digest, err = p.Sum()
 	return p, err
@@ -389,7 +392,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 	}
 	allow(mallory, "status", "help")
 	allow(dave, "answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind")
-	leading := []string{"answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "repair"}
+	leading := []string{"answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "switch", "repair"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {

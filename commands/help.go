@@ -83,5 +83,8 @@ func worksNow(s view.View) []string {
 			break
 		}
 	}
+	if s.OffersSwitch() {
+		out = append(out, "switch")
+	}
 	return append(out, "abort", "note")
 }

@@ -71,9 +71,16 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 		return text.Format("%v · %s · no run has begun\nReason: %s (%s). Commander: %s.", text.Heading("%s", s.ID.Name()), d.Severity, text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander))
 	}
 	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID.Name()), d.Severity, s.Source, s.Target, s.Mode, c.phase(s, now))
+	v := view.New(s, p, c.Roster, now)
+	if lost := v.SourceLost(); !lost.IsZero() {
+		gone := text.Format("%s has not answered since %v.", s.Source, clock(lost))
+		if v.OffersSwitch() {
+			gone = gone.Add(" {switch unplanned REASON} fails over without it.")
+		}
+		head = text.Lines(gone, head)
+	}
 	head = head.Add("\nReason: %s (%s). Commander: %s. Plan %s.", text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander), short6(s.Plan.Digest))
 	var sections []string
-	v := view.New(s, p, c.Roster, now)
 	for _, sec := range v.Sections() {
 		sections = append(sections, sectionLine(sec))
 	}

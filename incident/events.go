@@ -101,9 +101,12 @@ type RunBegun struct {
 	Plan   json.RawMessage `json:"plan"`
 }
 
+// Superseded is how a run ends whose place another one takes.
+const Superseded = "superseded"
+
 // RunEnded: the run is over and was not aborted. Actor ended it.
 type RunEnded struct {
-	// How is "done", or "superseded" by the run that follows it.
+	// How is "done", or Superseded by the run that follows it.
 	How     string `json:"how"`
 	Summary string `json:"summary,omitempty"`
 	// Closes says that with it nothing of the incident is open any more: it had

@@ -25,6 +25,8 @@ const (
 	AsUsers Trait = "as-users"
 	// Quorum: enough independent views agree that the source is down.
 	Quorum Trait = "quorum"
+	// SourceAnswers: the Region that is left answers, in more than one way.
+	SourceAnswers Trait = "source-answers"
 	// WritersStopped: nothing writes in the source any more.
 	WritersStopped Trait = "writers-stopped"
 )

@@ -60,14 +60,14 @@ var systems = []struct {
 	{nil, func(wires) engine.Catalog { return people() }},
 	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.Dial) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
-	{&aurora.Platform, func(w wires) engine.Catalog { return aurora.Actions(w.aws, w.reads, w.Clock) }},
+	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
 	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.aws, w.reads, w.servers, w.balancers.Name, w.InVPC) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
-		return probe.Actions(w.Dial, w.servers.Authoritative, w.Clock, w.OrderToken)
+		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, w.Clock, w.OrderToken)
 	}},
 	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads) }},
 }
@@ -79,6 +79,7 @@ type wires struct {
 	reads     *awserr.Reads
 	servers   *dns.Client
 	balancers *elb.ELB
+	databases *aurora.Aurora
 }
 
 // Parts are what the systems have to know of the platform, for the settings.
@@ -101,6 +102,7 @@ var patience = map[runbook.Kind]time.Duration{
 func Catalog(e Connections) engine.Catalog {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads)
+	w.databases = aurora.New(w.aws, w.reads, w.Clock)
 	out := engine.Catalog{}
 	for _, s := range systems {
 		for id, a := range s.actions(w) {

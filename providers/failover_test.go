@@ -155,7 +155,7 @@ func (d *drill) length() (critical, sum time.Duration) {
 	for _, s := range d.plan.Steps {
 		st := d.state.Step(s.ID)
 		took := st.Ended.Sub(st.First)
-		if s.Kind == runbook.Go {
+		if s.Kind == runbook.Go || !s.Kind.Ends() {
 			took = 0
 		}
 		var from time.Duration

@@ -108,6 +108,9 @@ func (r *rehearsal) playPeople(ctx context.Context) error {
 	for _, p := range r.scn.People {
 		one := player.Person{ID: p.ID, Name: p.Name, Roles: p.Roles, Absent: p.Absent}
 		for _, d := range p.Does {
+			if d.On == "notice" { // a kind of message
+				d.On, d.Kind = player.OnMessage, d.On
+			}
 			one.Does = append(one.Does, player.Act{
 				On: d.On, Kind: d.Kind, Step: d.Step, After: d.After, Say: d.Say, Press: d.Press, Form: d.Form, Times: d.Times,
 			})

@@ -28,6 +28,7 @@ var claims = map[string]func(*testing.T, played){
 	"approver-absent":    glassBroken,
 	"aurora-stuck":       waitedForAgain,
 	"switchover-dropped": notToldThatItWillNotCome,
+	"lost-while-planned": switchedToUnplanned,
 	"takeover-astray":    notToldThatUsersWentBack,
 	"start-towards-home": refusedTheWrongWay,
 	"pods-pending":       retriedWithCapacity,
@@ -152,6 +153,47 @@ func (p played) given(t *testing.T, kind incident.QuestionKind, choice string) (
 		t.Fatalf("%d answers %q to questions of kind %s, want 1", len(found), choice, kind)
 	}
 	return found[0].Body.(incident.ApprovalGiven), found[0]
+}
+
+// The source is lost after its switchover was accepted: that is said in the first line
+// of everything, the run is switched, and each change of both runs is made once.
+func switchedToUnplanned(t *testing.T, p played) {
+	s := p.state()
+	if len(s.Runs) != 2 {
+		t.Fatalf("%d runs", len(s.Runs))
+	}
+	first, next := s.Runs[0], s.Runs[1]
+	lost := p.world.Marks["promoting"].Add(3 * time.Second)
+	seen := first.Step("source-answers")
+	if seen.Observed == nil || seen.Observed.State != "lost" || seen.ObservedAt.Before(lost) || seen.ObservedAt.After(lost.Add(time.Minute)) {
+		t.Errorf("lost at %s, and %+v was seen at %s", lost, seen.Observed, seen.ObservedAt)
+	}
+	if first.Ended.How != incident.Superseded || next.Follows != first.Name || next.Mode != "unplanned" || next.BegunBy != "alice" || len(first.Open) > 0 {
+		t.Errorf("the first ended as %+v, the next is %s after %q, %s", first.Ended, next.Name, next.Follows, next.Mode)
+	}
+	if st := next.Step("promote-database"); st.ApprovedBy != "bob" || first.Step("fence-writers").ApprovedBy != "bob" {
+		t.Errorf("the promotion was approved by %q", st.ApprovedBy)
+	}
+	for _, st := range next.Steps {
+		if strings.HasPrefix(st.ID, "scale/") && !st.Finished.Already {
+			t.Errorf("%s was not found to be done: %+v", st.ID, st.Finished)
+		}
+	}
+	p.once(t, "SwitchoverGlobalCluster", "FailoverGlobalCluster", "FailoverGlobalReplicationGroup", "PutObject")
+	first4 := []string{"us-east-1 has not answered since", "switch"}
+	said := 0
+	for _, m := range p.messages {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), first4[0]) && strings.Contains(string(text), first4[1]) {
+			said++
+		}
+	}
+	if said < 2 {
+		t.Errorf("it was said in %d messages, want the card and one of its own", said)
+	}
 }
 
 func gateOverridden(t *testing.T, p played) {

@@ -20,6 +20,8 @@ type asking struct {
 }
 
 type cardView struct {
+	Lost                                             string // since when the source does not answer
+	Switch                                           bool   // what can be done about that
 	Incident, Severity, Source, Target, Mode, Reason string
 	By, Commander, Approvers                         string
 	Phase, State                                     string
@@ -60,6 +62,7 @@ func (v incidentView) card() cardView {
 		Impact: text.Duration(v.Impact()), Unprotected: v.Unprotected(),
 		Sections: v.sections(),
 	}
+	c.Lost, c.Switch = v.lost(), v.OffersSwitch()
 	c.Usually = v.usually()
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
@@ -115,6 +118,22 @@ func (v incidentView) card() cardView {
 	return c
 }
 
+// lost says since when the Region that is left has not answered; empty while it does.
+func (v incidentView) lost() string {
+	if at := v.SourceLost(); !at.IsZero() {
+		return clockTime(at)
+	}
+	return ""
+}
+
+// switches is the way on without a Region that is lost.
+func (v incidentView) switches() []commands.Button {
+	if !v.OffersSwitch() {
+		return nil
+	}
+	return []commands.Button{{Verb: "switch", Label: "Switch to unplanned …", Incident: v.ID, Style: "primary"}}
+}
+
 // usually is about how long the machine will take; empty if the plan does not say.
 func (v incidentView) usually() string {
 	d := v.plan.Usually()
@@ -149,7 +168,8 @@ func (b *Face) cardMessage(v incidentView) message {
 	var rows []slack.Block
 	open := v.OpenQuestions()
 	for _, q := range open[:min(len(open), questionsOnCard)] {
-		rows = append(rows, row("question/"+q.Question, v.among(q, open)...)...)
+		answers := slices.DeleteFunc(v.among(q, open), func(b commands.Button) bool { return b.Verb == "switch" }) // it is of the run
+		rows = append(rows, row("question/"+q.Question, answers...)...)
 	}
 	rows = append(rows, row("run", v.controls()...)...)
 	m := compose(b.words.say("card", v.card()), v.practice, rows...)
@@ -160,7 +180,7 @@ func (b *Face) cardMessage(v incidentView) message {
 // controls are the buttons for the run as a whole.
 func (v incidentView) controls() []commands.Button {
 	id := v.ID
-	var run []commands.Button
+	run := v.switches()
 	switch v.Phase() {
 	case "resolved", "halted": // what is decided next has a message of its own
 	case "mitigated", "aborted", "ended":
@@ -246,6 +266,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		return append(out, b("abort", "Call it off …", ""))
 	case incident.AskApprove:
 		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
+		if s := v.switches(); len(s) > 0 {
+			out = append(s, out[1]) // a yes would be refused
+		}
 		if v.Expiries[q.Step] >= 1 {
 			out = append(out, b("break_glass", "Break glass …", ""))
 		}
@@ -262,6 +285,10 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		out := []commands.Button{b("retry", "Retry", "primary")}
 		if s := v.plan.steps[q.Step]; s != nil && s.Kind == runbook.Wait {
 			out[0].Label = "Keep waiting"
+		}
+		if s := v.switches(); len(s) > 0 {
+			out[0].Style = "" // what it needs is not there
+			out = append(s, out...)
 		}
 		if !q.Locked {
 			out = append(out, b("go_on", "Go on …", ""))

@@ -20,6 +20,7 @@ const (
 	keyBreakGlass = "break-glass/"
 	keyVolatile   = "volatile"
 	keyDiverged   = "diverged/"
+	keyLost       = "lost/"
 	keyReview     = "review"
 	keyFile       = "review-file"
 )

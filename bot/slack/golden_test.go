@@ -119,6 +119,15 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 			newFollower(b, inc).notices(v, &o)
 			return o.jobs[0].m
 		}},
+		{"card-source-lost", sourceLost(), card},
+		{"question-approval-source-lost", sourceLost(), question(approveID)},
+		{"question-failed-source-lost", sourceLost().scaleFails(), question(failedID)},
+		{"update-source-lost", sourceLost(), up},
+		{"source-lost", sourceLost(), func(b *Face, v incidentView) message {
+			var o outlook
+			newFollower(b, inc).notices(v, &o)
+			return o.jobs[0].m
+		}},
 		{"update-declared", newStory("unplanned"), up},
 		{"update-promoted", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted(), up},
 		{"update-aborted", aborted(), up},

@@ -363,6 +363,9 @@ func (v incidentView) topic() string {
 				}
 			}
 		}
+		if !v.SourceLost().IsZero() {
+			parts = slices.Insert(parts, 0, cut(bald(v.Source), 40)+" does not answer")
+		}
 		if len(names) > 0 { // first: a narrow window shows no more
 			parts = slices.Insert(parts, 0, "waiting for "+cut(either(names), 80))
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -43,6 +44,7 @@ type questionView struct {
 	// Without are what was gone past before, by whom, why, and what it comes to.
 	Without []string
 	// failed
+	Lost                         string // since when the source does not answer
 	Error, Mend, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
 }
@@ -53,6 +55,9 @@ func (v incidentView) question(q *incident.Question) questionView {
 		By: v.who(v.DeclaredBy), Again: lineOf(q.Again, 300), Times: max(q.Expired, 0),
 		Confirm: lineOf(q.Confirm, 60), Target: lineOf(v.Target, 40), Locked: q.Locked,
 		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), Usually: v.usually(), NoReturn: lineOf(v.plan.noReturn, 120),
+	}
+	if v.Asks(q) {
+		w.Lost = v.lost()
 	}
 	if v.GoBy != "" {
 		w.By = v.who(v.GoBy)
@@ -195,6 +200,8 @@ func (v incidentView) looks(q *incident.Question) string {
 	switch {
 	case q.Open && v.Diverged != nil:
 		return "halted"
+	case v.Asks(q) && v.OffersSwitch():
+		return "lost " + string(q.Kind) + strconv.Itoa(len(q.Given))
 	case !v.Asks(q):
 		return "closed"
 	case q.Kind == incident.AskGo:

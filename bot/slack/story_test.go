@@ -43,6 +43,9 @@ func smallPlan(mode string) *runbook.Plan {
 		}
 	}
 	before := []string{"nodes", "backup", "s3"}
+	if mode == "planned" {
+		add("00", "Declare", runbook.Step{ID: "source", Title: "us-east-1 answers", Uses: "probe.source", Kind: runbook.Watch, Proves: []incident.Trait{incident.SourceAnswers}})
+	}
 	if mode == "unplanned" {
 		before = append(before, "agreed")
 		with, _ := json.Marshal(map[string]any{"steps": []string{"view-here", "view-dns", "view-standby"}, "least": 2})
@@ -120,6 +123,16 @@ const goID, approveID, failedID = "q1", "q2", "q3"
 func newStory(mode string) *story {
 	s := &story{at: began.Add(9 * time.Minute), views: mode == "unplanned"}
 	return s.add(0, "UALICE", declared(mode, smallPlan(mode))...)
+}
+
+// sourceLost is a planned run whose promotion is to be approved when the Region that it
+// leaves is lost.
+func sourceLost() *story {
+	s := newStory("planned").readiness().gone().asked(approveID, 0)
+	s.add(time.Second, incident.Bot, incident.StepStarted{Step: "source", Attempt: 1, NonBlocking: true})
+	return s.add(10*time.Second, incident.Bot, incident.WatchObserved{
+		Step: "source", State: "lost", Summary: "us-east-1 answers neither at its own address nor by its RDS API", Measured: incident.Measured{Verdict: incident.Fail},
+	})
 }
 
 func (s *story) readiness() *story {

@@ -71,6 +71,9 @@ func (v incidentView) update(next time.Time) updateView {
 // sourceIs says how the Region is that is left: down only once enough views have
 // found it so, for until then nobody has measured it. In a planned move nobody does.
 func (v incidentView) sourceIs() string {
+	if lost := v.SourceLost(); !lost.IsZero() {
+		return "DOES NOT ANSWER since " + utc(lost)
+	}
 	if v.Mode != "unplanned" {
 		return "planned move"
 	}

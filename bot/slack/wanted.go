@@ -214,6 +214,7 @@ func (f *follower) notices(v incidentView, o *outlook) {
 			"Incident": line(v.ID.Name()), "Looking": looking, "Waiting": waiting,
 		})})
 	}
+	f.sourceLost(v, add)
 	if d := v.Diverged; d != nil {
 		key := keyDiverged + strconv.FormatUint(d.Held, 10)
 		decide := func(choice, label string) commands.Button {
@@ -230,10 +231,37 @@ func (f *follower) notices(v incidentView, o *outlook) {
 	}
 }
 
+// sourceLost says once of each loss that the Region that is left does not answer, while
+// there is a run that it matters to.
+func (f *follower) sourceLost(v incidentView, add func(post)) {
+	at := v.SourceLost()
+	if at.IsZero() || v.Over() || !v.MitigatedAt.IsZero() {
+		return
+	}
+	what := ""
+	for _, s := range v.Showing(incident.SourceAnswers) {
+		if o := v.Step(s.ID).Observed; o != nil {
+			what = lineOf(o.Summary, 400)
+		}
+	}
+	key := keyLost + strconv.FormatInt(at.UnixMilli(), 10)
+	add(post{key: key, m: f.b.noticeMessage(v, key, "notice", "lost", map[string]any{
+		"Source": lineOf(v.Source, 40), "Since": clockTime(at), "What": what, "Switch": v.OffersSwitch(), "Who": either(v.named(commands.Commander)),
+	}, v.switches()...)})
+}
+
 func (f *follower) questions(v incidentView, o *outlook) {
-	asked := make([]*incident.Question, 0, len(v.Questions))
-	for _, q := range v.Questions {
-		asked = append(asked, q)
+	var asked []*incident.Question
+	of := map[incident.RunID]incidentView{v.Run.Name: v}
+	for _, r := range v.Runs {
+		if _, current := of[r.Name]; !current {
+			former := *v.State
+			former.Run = r
+			of[r.Name] = f.b.viewOf(&former)
+		}
+		for _, q := range r.Questions {
+			asked = append(asked, q)
+		}
 	}
 	slices.SortFunc(asked, func(a, b *incident.Question) int {
 		if c := a.AskedAt.Compare(b.AskedAt); c != 0 {
@@ -243,7 +271,7 @@ func (f *follower) questions(v incidentView, o *outlook) {
 	})
 	var last []post
 	for _, q := range asked {
-		key := keyQuestion + q.Question
+		v, key := of[q.Run], keyQuestion+q.Question
 		if q.BrokeGlass {
 			if glass := keyBreakGlass + q.Question; f.posted[glass] == "" && !f.refused[glass] {
 				o.jobs = append(o.jobs, post{key: glass, m: f.b.noticeMessage(v, glass, "notice", "break-glass", map[string]any{

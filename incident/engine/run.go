@@ -476,6 +476,9 @@ func (r *run) listed(step runbook.Step) bool {
 func (a *nextWork) close(r *run, s *incident.State) {
 	a.over = len(a.append) == 0 && (!s.EndedAt.IsZero() || newest(s) != r.name)
 	for _, step := range r.plan().Steps {
+		if s.Ended.How == incident.Superseded {
+			break // who follows closes what this one had opened
+		}
 		if !step.Closing || s.EndedAt.IsZero() || s.Step(step.ID).Status.Settled() {
 			continue
 		}

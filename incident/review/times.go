@@ -75,10 +75,10 @@ func (t Times) String() string {
 func Measure(events []incident.Event, plan *runbook.Plan) Times {
 	t := Times{Own: map[string]time.Duration{}}
 	t.window(events)
-	asks := map[string]bool{}
+	untimed := map[string]bool{} // people's, and what goes on beside
 	if plan != nil {
 		for _, s := range plan.Steps {
-			asks[s.ID] = s.Kind == runbook.Ask || s.Kind == runbook.Go
+			untimed[s.ID] = s.Kind == runbook.Ask || s.Kind == runbook.Go || !s.Kind.Ends()
 		}
 	}
 
@@ -96,7 +96,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 		last = now
 		busy := false
 		for step := range started {
-			if asks[step] || asked[step] > 0 {
+			if untimed[step] || asked[step] > 0 {
 				continue
 			}
 			busy = busy || !nonBlocking[step]
@@ -117,7 +117,7 @@ func Measure(events []incident.Event, plan *runbook.Plan) Times {
 		switch b := e.Body.(type) {
 		case incident.StepStarted:
 			started[b.Step], nonBlocking[b.Step] = true, b.NonBlocking
-			if _, ok := t.Own[b.Step]; !ok && !asks[b.Step] {
+			if _, ok := t.Own[b.Step]; !ok && !untimed[b.Step] {
 				t.Own[b.Step] = 0
 			}
 		case incident.StepFinished:

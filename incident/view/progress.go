@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -59,7 +60,8 @@ func (v View) Sections() []Section {
 			v.count(c, s, waiting[s.ID])
 		}
 	}
-	return out
+	// One that only watches has nothing to come to an end.
+	return slices.DeleteFunc(out, func(s Section) bool { return s.Total == 0 })
 }
 
 func (v View) count(c *Section, s runbook.Step, q *incident.Question) {

@@ -3,17 +3,13 @@ package aurora
 import (
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
-	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
 // Actions is what a runbook can have Aurora do.
-func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock incident.Clock) engine.Catalog {
-	a := New(config, reads, clock)
+func (a *Aurora) Actions() engine.Catalog {
 	switchover, failover := a.Switchover(), a.Failover()
 	return engine.Catalog{
 		"aurora.outage": {

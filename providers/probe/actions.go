@@ -9,8 +9,8 @@ import (
 )
 
 // Actions is what a runbook can have asked of the platform itself. The arguments
-// are those of [New].
-func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) engine.Catalog {
+// are those of [New]; api says whether a Region's API answers.
+func Actions(dial Dial, resolve Resolve, api Answers, clock incident.Clock, token string) engine.Catalog {
 	p := New(dial, resolve, clock, token)
 	return engine.Catalog{
 		"probe.outage": {
@@ -22,6 +22,16 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 			Look:        p.Outage,
 			Every:       5 * time.Second,
 			CallTimeout: time.Minute, // its tries are spread over a while
+		},
+		"probe.source": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.SourceAnswers},
+				About:  "watches whether the source still answers, at its own address and by an AWS API there",
+				Home:   "source",
+			},
+			Look:  p.Source(api),
+			Every: sourceEvery,
 		},
 		"probe.write": {
 			Action: runbook.Action{

@@ -95,13 +95,17 @@ func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
 	}
 	var ended []string
 	for _, events := range timelines {
-		switch s := incident.Fold(events); {
-		case !s.MitigatedAt.IsZero():
-			ended = append(ended, "mitigated")
-		case !s.AbortedAt.IsZero():
-			ended = append(ended, "aborted")
-		default:
-			ended = append(ended, "open")
+		for _, r := range incident.Fold(events).Runs {
+			switch {
+			case !r.MitigatedAt.IsZero():
+				ended = append(ended, "mitigated")
+			case !r.AbortedAt.IsZero():
+				ended = append(ended, "aborted")
+			case r.Ended.How != "":
+				ended = append(ended, r.Ended.How)
+			default:
+				ended = append(ended, "open")
+			}
 		}
 	}
 	if !slices.Equal(ended, e.Ended) {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
@@ -203,8 +204,9 @@ type Person struct {
 // Deed is one thing a person does, and upon what.
 type Deed struct {
 	// On is what makes them do it: "start" (the rehearsal begins), "question" (the
-	// bot asks something) or "mitigated" (service is restored).
-	On string `yaml:"on" json:"on" jsonschema:"start, question or mitigated"`
+	// bot asks something), "notice" (the bot tells something that needs somebody) or
+	// "mitigated" (service is restored).
+	On string `yaml:"on" json:"on" jsonschema:"start, question, notice or mitigated"`
 	// Kind of the question: go, approval, failed. Empty is any.
 	Kind string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"go, approval or failed"`
 	// Step that the question is about, by its id. Empty is any.
@@ -214,7 +216,7 @@ type Deed struct {
 	// Say is a slash command or a message: "/failover start us-west-2".
 	Say string `yaml:"say,omitempty" json:"say,omitempty"`
 	// Press is the button: approve, decline, break-glass, go,
-	// go-override, retry, go-on, abort.
+	// go-override, retry, go-on, abort, switch.
 	Press string `yaml:"press,omitempty" json:"press,omitempty"`
 	// Form is what they fill into the modal that opens, field by field.
 	Form map[string]string `yaml:"form,omitempty" json:"form,omitempty"`
@@ -226,8 +228,8 @@ type Deed struct {
 // not given is not looked at.
 type Expect struct {
 	// Ended is how each run ended, in order: "mitigated" (users are served, verified),
-	// "aborted" or "open".
-	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted or open, for each run"`
+	// "aborted", "superseded" by the one that follows it, "done" or "open".
+	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted, superseded, done or open, for each run"`
 	// Timeline are events that the newest timeline has to hold.
 	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
 	// Broken are calls that have to have failed by a fault of the scenario.
@@ -471,10 +473,10 @@ func (l linter) notNegative(n int, at ...any) {
 var (
 	marks     = []string{markStart, markPromoting, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
-	moments   = []string{"start", "question", "mitigated"}
+	moments   = []string{"start", "question", "notice", "mitigated"}
 	questions = []string{"go", "approval", "failed"}
-	runEnds   = []string{"mitigated", "aborted", "open"}
-	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort"}
+	runEnds   = []string{"mitigated", "aborted", incident.Superseded, "done", "open"}
+	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort", "switch"}
 )
 
 func (l linter) scenario(s *Scenario) {
@@ -636,8 +638,8 @@ func (l linter) deed(d Deed, at ...any) {
 	if (d.Say == "") == (d.Press == "") {
 		l.fault(in(), "give either what they say or which button they press")
 	}
-	if d.On != "question" && (d.Kind != "" || d.Step != "" || d.Press != "") {
-		l.fault(in(), "kind, step and press belong to `on: question`")
+	if d.On != "question" && (d.Kind != "" || d.Step != "" || d.Press != "" && d.On != "notice") {
+		l.fault(in(), "kind, step and press belong to `on: question`, and press to `on: notice`")
 	}
 }
 

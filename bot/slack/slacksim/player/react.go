@@ -266,6 +266,9 @@ func (p *Player) match(a *actor, n *note) (*Act, *ask) {
 			}
 			return act, n.calm(a.ID, act)
 		case OnMessage:
+			if act.Press != "" && p.asked(a, act, n) == nil {
+				continue
+			}
 			if n.kind == "" || act.Kind != "" && act.Kind != n.kind || taken("!message|"+a.ID+"|"+n.channel+"|"+n.ts+"|"+act.Say+"|"+act.Press) {
 				continue
 			}
