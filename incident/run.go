@@ -93,8 +93,15 @@ type StepState struct {
 	// newest intended change. One approval carries one intention.
 	ApprovedSeq uint64
 	IntendedSeq uint64
-	ApprovedBy  string
-	ApprovedAt  time.Time
+	// Asked is when the call of the newest intended change left: what is under way is
+	// this run's. Zero when none has, when it surely came to nothing, and once it is
+	// to be asked for again.
+	Asked time.Time
+	// Dropped says why a change that had been accepted will not come about, as the
+	// step that waited for it has seen it; empty once it is intended again.
+	Dropped    string
+	ApprovedBy string
+	ApprovedAt time.Time
 	// Again is why it was last asked about once more, while a change may be under
 	// way.
 	Again string
@@ -195,6 +202,25 @@ func (r *Run) Step(id string) StepState {
 // Cleared says that the step has an approval to go on with: a newer one than its
 // last intention, and than whatever made approvals void.
 func (st StepState) Cleared() bool { return st.ApprovedSeq > max(st.IntendedSeq, st.VoidSeq) }
+
+// Agreed says of a step that stopped that a retry needs no new approval: its call was
+// surely refused, so what was agreed to has not happened. Whether it still means the
+// same is looked at before it is carried out.
+func (st StepState) Agreed() bool {
+	return st.Status == Failed && st.Failure.Refused && st.Cleared()
+}
+
+// Awaiting is the step that stands still because the change of that one was accepted
+// and will not come about; empty if there is none. A retry of either asks for the
+// change again.
+func (r *Run) Awaiting(change string) string {
+	for _, st := range r.Steps {
+		if st.Status == Failed && st.Failure.WillNotCome == change {
+			return st.ID
+		}
+	}
+	return ""
+}
 
 // Traits of a step of the plan, by its id or by the group it was expanded from.
 func (r *Run) Traits(step string) []Trait {
@@ -369,6 +395,7 @@ func (r *Run) applyStep(e Event) {
 	case ChangeIntended:
 		st := r.step(b.Step, b.Action)
 		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
+		st.Asked, st.Dropped = e.Time, ""
 		if st.Prior == nil {
 			st.Prior = b.Prior
 		}
@@ -377,7 +404,7 @@ func (r *Run) applyStep(e Event) {
 		}
 	case ChangeMissed:
 		st := r.step(b.Step, b.Action)
-		st.Intended, st.IntendedSeq = nil, 0
+		st.Intended, st.IntendedSeq, st.Asked = nil, 0, time.Time{}
 	case ExerciseIntended:
 		r.step(b.Step, b.Action)
 		r.Sent[b.Step] = b.Send
@@ -405,7 +432,13 @@ func (r *Run) applyStep(e Event) {
 		}
 		st.Ended, st.Failure = e.Time, b
 		if !b.MayHaveHappened {
-			st.Intended = nil
+			st.Intended, st.Asked = nil, time.Time{}
+		}
+		if b.Refused {
+			st.IntendedSeq = 0 // what was agreed to has not been used up
+		}
+		if b.WillNotCome != "" {
+			r.step(b.WillNotCome, "").Dropped = b.Error
 		}
 	case StepSkipped:
 		st := r.step(b.Step, "")
@@ -416,8 +449,13 @@ func (r *Run) applyStep(e Event) {
 		}
 	case StepRetried:
 		st := r.step(b.Step, "")
+		if !st.Agreed() {
+			st.VoidSeq = e.Seq
+		}
 		r.status(st, Pending)
-		st.VoidSeq = e.Seq
+		if st.Intended == nil {
+			st.Asked = time.Time{}
+		}
 		st.Retriers = append(st.Retriers, e.Actor)
 		delete(r.Sent, b.Step)
 	}

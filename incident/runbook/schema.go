@@ -42,7 +42,7 @@ func Schema(cat Catalog) ([]byte, error) {
 		"rerun":   oneOrMany("Ids of steps that are carried out again when a person retries this one; they only read."),
 		"locked":  {Type: "boolean", Description: "The step can be retried, never skipped."},
 		"closing": {Type: "boolean", Description: "The step is carried out when the incident is resolved."},
-		"awaits":  named("Of a wait: the step whose change it waits for. If that will not come about, it can be asked for again."),
+		"awaits":  oneOrMany("Of a wait: the step whose change it waits for, of several the one that takes part. If that will not come about, it can be asked for again."),
 		"each_of": named("The check that finds, while the run is under way, the list of what this step is carried out for."),
 		"asks": object([]string{"role"}, map[string]*jsonschema.Schema{
 			"role":    {Description: "Who may answer.", Enum: anys(roles)},
