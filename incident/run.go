@@ -210,16 +210,17 @@ func (st StepState) Agreed() bool {
 	return st.Status == Failed && st.Failure.Refused && st.Cleared()
 }
 
-// Awaiting is the step that stands still because the change of that one was accepted
-// and will not come about; empty if there is none. A retry of either asks for the
-// change again.
-func (r *Run) Awaiting(change string) string {
+// Awaiting are the steps that stand still because the change of that one was accepted
+// and will not come about, in order. A retry of any of them asks for it again.
+func (r *Run) Awaiting(change string) []string {
+	var ids []string
 	for _, st := range r.Steps {
 		if st.Status == Failed && st.Failure.WillNotCome == change {
-			return st.ID
+			ids = append(ids, st.ID)
 		}
 	}
-	return ""
+	slices.Sort(ids)
+	return ids
 }
 
 // Traits of a step of the plan, by its id or by the group it was expanded from.

@@ -82,7 +82,7 @@ type Story struct {
 // way first, then what to decide, then what goes wrong with the platform, with
 // people, and with the bot itself.
 var curriculum = []string{
-	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "throttled", "dns-stale",
+	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "failover-dropped", "cache-modified", "throttled", "dns-stale",
 	"takeover-astray", "approver-absent", "bot-killed", "slack-away",
 }
 
