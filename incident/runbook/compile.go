@@ -73,7 +73,9 @@ type compiler struct {
 	groups map[string]*step
 	when   map[*step]cel.Program
 	where  map[*step]cel.Program
-	faults Faults
+	// needsOf chooses, of repeated steps that a step needs, those that it waits for.
+	needsOf map[*step]cel.Program
+	faults  Faults
 	// unresolvable says that the graph of steps is not what its author meant, so
 	// nothing can be said about what comes before what.
 	unresolvable bool
@@ -91,7 +93,7 @@ type complaint struct {
 func newCompiler(s *Source, cat Catalog) *compiler {
 	return &compiler{
 		src: s, cat: cat, groups: map[string]*step{}, unresolvable: s.incomplete, used: map[*step]bool{}, said: map[complaint]string{},
-		when: map[*step]cel.Program{}, where: map[*step]cel.Program{},
+		when: map[*step]cel.Program{}, where: map[*step]cel.Program{}, needsOf: map[*step]cel.Program{},
 	}
 }
 
@@ -150,6 +152,7 @@ func (c *compiler) checkStep(s *step) {
 	}
 	c.condition(s, s.when, c.when, false)
 	c.condition(s, s.where, c.where, true)
+	c.condition(s, s.needsOf, c.needsOf, true)
 }
 
 func (c *compiler) condition(s *step, t text, into map[*step]cel.Program, services bool) {

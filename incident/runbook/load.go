@@ -49,7 +49,7 @@ type step struct {
 	with                     *yaml.Node
 	approval                 *approval
 	asks                     *asks
-	eachOf                   text
+	eachOf, needsOf          text
 	locked, closing          bool
 	file                     *strict.Document
 }
@@ -138,6 +138,7 @@ type (
 		Timeout  strict.Text   `yaml:"timeout,omitempty"`
 		Usually  strict.Text   `yaml:"usually,omitempty"`
 		Needs    strict.Texts  `yaml:"needs,omitempty"`
+		NeedsOf  strict.Text   `yaml:"needs_of,omitempty"`
 		Rerun    strict.Texts  `yaml:"rerun,omitempty"`
 		Locked   bool          `yaml:"locked,omitempty"`
 		Closing  bool          `yaml:"closing,omitempty"`
@@ -367,7 +368,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
 		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
 		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
-		awaits: textsOf(f.Awaits), eachOf: textOf(f.EachOf),
+		awaits: textsOf(f.Awaits), eachOf: textOf(f.EachOf), needsOf: textOf(f.NeedsOf),
 	}
 	if a := f.Asks; a != nil {
 		s.asks = &asks{role: textOf(a.Role), count: textOf(a.Count), choices: textsOf(a.Choices)}

@@ -76,7 +76,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock i
 				Home:   "target",
 			},
 			Look:  a.Writable,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 	}
 }

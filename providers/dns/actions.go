@@ -52,7 +52,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 				About:  "waits until the zone's own servers give only the target",
 			},
 			Look:  verify.Moved,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 		"dns.resolvers": {
 			Action: runbook.Action{

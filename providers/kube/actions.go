@@ -63,7 +63,7 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 				With:  RolledOutInput{},
 			},
 			Look:  k.RolledOut,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 		"kube.fence": {
 			Action: runbook.Action{

@@ -41,7 +41,7 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 				About:  "waits until the public name is served by the target",
 			},
 			Look:  p.Region,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 		"probe.health": {
 			Action: runbook.Action{
