@@ -76,7 +76,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock i
 				Home:   "target",
 			},
 			Look:  a.Writable,
-			Every: 2 * time.Second,
+			Every: time.Second, // users wait for it, and one reading a second is within every limit
 		},
 	}
 }
