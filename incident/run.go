@@ -256,6 +256,29 @@ func (r *Run) ServedAt() time.Time {
 	return seen
 }
 
+// OrdersStopped is since when nobody can order because this run stopped what writes,
+// and until when: until users were seen to be served by the target. A zero since: it
+// stopped nothing. A zero until: it lasts.
+func (r *Run) OrdersStopped() (since, until time.Time) {
+	for _, st := range r.Steps {
+		// From the call on, not from its answer: a pod that is told to stop takes no more.
+		stopped := r.Shows(st.ID, WritersStopped) && (st.Changed || st.Intended != nil) && !st.Asked.IsZero()
+		if stopped && (since.IsZero() || st.Asked.Before(since)) {
+			since = st.Asked
+		}
+	}
+	if since.IsZero() {
+		return since, until
+	}
+	for _, st := range r.Steps {
+		served := r.Shows(st.ID, UsersServed) && st.Status == Done && st.Ended.After(since)
+		if served && (until.IsZero() || st.Ended.Before(until)) {
+			until = st.Ended
+		}
+	}
+	return since, until
+}
+
 // Over says that the run is at its end, whichever.
 func (r *Run) Over() bool { return !r.AbortedAt.IsZero() || !r.EndedAt.IsZero() }
 

@@ -529,6 +529,47 @@ func TestAGlobalDatabaseThatIsNotAvailableIsNotReady(t *testing.T) {
 	}
 }
 
+// A reason that stands in the Deployment is told at once, and what brings it on.
+func TestAPausedRolloutSaysSo(t *testing.T) {
+	w := newWorld(t)
+	restart, c := w.call(t, "restart/user-service")
+	w.change(t, func(s *sim.State) { s.Regions[west].Deployments["user-service"].Spec.Paused = true })
+	if _, err := restart.Do(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.change(t, func(s *sim.State) { // as a real controller leaves it
+		d := s.Regions[west].Deployments["user-service"]
+		d.Status.ObservedGeneration, d.Status.UpdatedReplicas = d.Generation, 0
+	})
+	_, ok, err := w.looked(t, "restarted/user-service")
+	if f := incident.CallErrorOf(err); err == nil || ok || !f.Definite || !f.NeedsPerson || !strings.Contains(err.Error(), "user-service in us-west-2 is paused") || !strings.Contains(f.Hint, "rollout resume deployment/user-service") {
+		t.Errorf("%t %v", ok, err)
+	}
+}
+
+// What was scaled and is taken back does not come by itself, unless an autoscaler
+// brings it.
+func TestASizeThatWasTakenBackIsAskedForAgain(t *testing.T) {
+	for name, held := range map[string]bool{"an autoscaler brings it": true, "nothing does": false} {
+		w := newWorld(t)
+		scale, c := w.call(t, "scale/order-service")
+		if _, err := scale.Do(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		w.change(t, func(s *sim.State) {
+			two := int32(2)
+			s.Regions[west].Deployments["order-service"].Spec.Replicas = &two
+			s.Regions[west].Deployments["order-service"].Status.ObservedGeneration = s.Regions[west].Deployments["order-service"].Generation
+			if !held {
+				s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &two
+			}
+		})
+		if o, ok, err := w.looked(t, "rolled-out/order-service"); err != nil || ok || o.Gone == held {
+			t.Errorf("%s: %t, gone %t, %q %v", name, ok, o.Gone, o.Summary, err)
+		}
+	}
+}
+
 func TestAFenceGivesUpInTime(t *testing.T) {
 	w := newWorld(t)
 	if err := w.Fault(sim.Fault{System: "kubernetes", Region: east, Kind: sim.Hang}); err != nil {

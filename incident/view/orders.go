@@ -7,29 +7,6 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-// OrdersStopped is since when nobody can order because this run stopped what writes,
-// and until when: until users were seen to be served by the target. A zero since: it
-// stopped nothing. A zero until: it lasts.
-func (v View) OrdersStopped() (since, until time.Time) {
-	for _, s := range v.Showing(incident.WritersStopped) {
-		st := v.Step(s.ID)
-		// From the call on, not from its answer: a pod that is told to stop takes no more.
-		if (st.Changed || st.Intended != nil) && !st.Asked.IsZero() && (since.IsZero() || st.Asked.Before(since)) {
-			since = st.Asked
-		}
-	}
-	if since.IsZero() {
-		return since, until
-	}
-	for _, s := range v.Showing(incident.UsersServed) {
-		st := v.Step(s.ID)
-		if st.Status == incident.Done && st.Ended.After(since) && (until.IsZero() || st.Ended.Before(until)) {
-			until = st.Ended
-		}
-	}
-	return since, until
-}
-
 // StopsOrders says that a yes to the question stops what writes.
 func (v View) StopsOrders(q *incident.Question) bool {
 	for _, s := range v.Showing(incident.WritersStopped) {
