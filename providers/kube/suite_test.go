@@ -25,6 +25,9 @@ var changes = map[string]struct {
 	// are told of that.
 	meddle func(s *shop)
 	says   []string
+	// drop lets it come to nothing although it was accepted, where that is not by
+	// somebody taking it back.
+	drop func(s *shop)
 }{
 	"kube.scale": {
 		step: "scale/order-service", region: west,
