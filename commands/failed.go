@@ -42,7 +42,7 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 			say = text.Format("“%s” is carried out again", title(p, step))
 			if st.Agreed() {
 				var by []text.Text
-				for _, person := range strings.Fields(st.ApprovedBy) {
+				for person := range strings.FieldsSeq(st.ApprovedBy) {
 					by = append(by, named(person))
 				}
 				say = say.Add(", under the approval that %v gave", text.Join(by, "and"))

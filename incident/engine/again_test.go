@@ -104,7 +104,7 @@ func TestACallThatWasSurelyRefusedIsRetriedUnderTheApprovalGiven(t *testing.T) {
 					t.Errorf("sent %d times under %d approvals, want 2 under %d", g.sent, g.approvals, c.approvals)
 				}
 				for _, f := range of[incident.StepFailed](events) {
-					if f.Refused != (c.answer == error(denied)) {
+					if f.Refused != errors.Is(c.answer, denied) {
 						t.Errorf("written down as %+v", f)
 					}
 				}
