@@ -104,6 +104,7 @@ $(KUBEBOX): $(wildcard .ci/kubebox/*.go) .ci/kubebox/go.mod .ci/kubebox/go.sum
 bench: ## how long the parts take that people wait for
 	go test -run '^$$' -bench . -benchtime 200ms -benchmem \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+	go run ./.ci/baseline
 
 .PHONY: golden
 golden: ## write the golden files anew; look at the difference before you commit it

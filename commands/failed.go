@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -27,20 +28,34 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, c.noSuchStep(s, p, rest, "retry")
 		}
 		again := append([]string{step}, rerun(s, p, step)...)
-		st, _ := p.Step(step)
-		asked := st.Approval != nil || st.CoveredBy != "" // what was said before is void
-		say = text.Format("“%s” is carried out again", st.Title)
-		if asked {
-			say = text.Format("“%s” is looked at again", st.Title)
+		gone := s.Step(step).Failure.WillNotCome
+		asked := func(id string) bool { // what was said before is void
+			st, _ := p.Step(id)
+			return (st.Approval != nil || st.CoveredBy != "") && !s.Step(id).Agreed()
 		}
-		if with := again[1:]; len(with) > 0 {
+		switch st := s.Step(step); {
+		case gone != "":
+			say = text.Format("“%s” is asked for again", title(p, gone))
+		case asked(step):
+			say = text.Format("“%s” is looked at again", title(p, step))
+		default:
+			say = text.Format("“%s” is carried out again", title(p, step))
+			if st.Agreed() {
+				var by []text.Text
+				for person := range strings.FieldsSeq(st.ApprovedBy) {
+					by = append(by, named(person))
+				}
+				say = say.Add(", under the approval that %v gave", text.Join(by, "and"))
+			}
+		}
+		if with := slices.DeleteFunc(slices.Clone(again[1:]), func(id string) bool { return id == gone }); len(with) > 0 {
 			say = say.Add(", and with it %v", titles(p, with))
 		}
 		if s.Paused {
 			say = say.Add(" as soon as the pause ends: {resume}")
 		}
 		say = say.Add(".")
-		if asked {
+		if slices.ContainsFunc(again, asked) {
 			say = say.Add(" Unless it is done already, an approver is asked once more before it is carried out.")
 		}
 		bodies := chosen(s, ask, step, "retry", "")
@@ -55,10 +70,15 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 	return Answer{Text: say}
 }
 
-// rerun are the steps that are carried out again with a retry of step. One that is
+// rerun are the steps that are carried out again with a retry of step: the change that
+// it waited for and that will not come, and what found what it judges. One that is
 // under way, or has not begun, finds out anyway.
 func rerun(s *incident.State, p *runbook.Plan, step string) []string {
 	st, _ := p.Step(step)
+	if gone := s.Step(step).Failure.WillNotCome; gone != "" {
+		others := slices.DeleteFunc(s.Awaiting(gone), func(id string) bool { return id == step })
+		return append([]string{gone}, others...)
+	}
 	return slices.DeleteFunc(slices.Clone(st.Rerun), func(id string) bool {
 		status := s.Step(id).Status
 		return status != incident.Failed && !status.Settled()
@@ -164,6 +184,7 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 		if q := s.Question(ask.On); q != nil {
 			step = q.Step
 		}
+		step = stoodStill(s, step, verb)
 		if _, known := p.Step(step); !known {
 			return "", "", refuse("This button belongs to a question or a step that %s does not have. Nothing was done with your click. %s", s.ID.Name(), c.waits(s))
 		}
@@ -171,7 +192,7 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 	}
 	if word, after := cut(ask.Text); word != "" {
 		if _, known := p.Step(text.Fold(word)); known {
-			step = text.Fold(word)
+			step = stoodStill(s, text.Fold(word), verb)
 			return step, after, c.hasStopped(s, p, step)
 		}
 	}
@@ -198,6 +219,15 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 		ways = append(ways, text.Format("{%s %s}", verb, f))
 	}
 	return "", "", refuse("%s stopped. Say which: %s.", text.Count(len(failed), "step"), text.Join(ways, "or"))
+}
+
+// stoodStill is the step that is meant by retrying step: of a change that was accepted
+// and will not come about, the one that waited for it.
+func stoodStill(s *incident.State, step, verb string) string {
+	if waits := s.Awaiting(step); len(waits) > 0 && verb == "retry" && s.Step(step).Status == incident.Done {
+		return waits[0]
+	}
+	return step
 }
 
 // hasStopped refuses for a step that did not stop.

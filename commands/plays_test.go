@@ -548,3 +548,15 @@ func playRecordAway(t *testing.T, tr *transcript) {
 	}
 	tr.says(alice, "repair go-on it holds")
 }
+
+func playAskedAgain(t *testing.T, tr *transcript) {
+	tr.in("a change does not come about", dropped(t))
+	tr.says(alice, "retry promote-database")
+	tr.says(alice, "retry promote-database")
+
+	r := tr.in("a call was surely refused", promoting(t))
+	r.ask(yes(bob, "q1"))
+	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1}, incident.ChangeIntended{Step: "promote-database", Attempt: 1})
+	r.bot(incident.StepFailed{Step: "promote-database", Attempt: 1, Error: "denied", Refused: true})
+	tr.says(alice, "retry promote-database")
+}

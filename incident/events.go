@@ -283,6 +283,9 @@ type StepFailed struct {
 	// Unknown: it could not be found out, as opposed to found wanting.
 	Unknown bool `json:"unknown,omitempty"`
 	Advice  bool `json:"advice,omitempty"`
+	// Refused: the call of the change left and surely came to nothing, so an approval
+	// that it was made under still stands.
+	Refused bool `json:"refused,omitempty"`
 	// WillNotCome is the step whose change this one waited for and which will not come
 	// about any more: it can be asked for again.
 	WillNotCome string            `json:"will_not_come,omitempty"`

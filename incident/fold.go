@@ -246,7 +246,7 @@ func (s *State) mayHaveHappened(lost []json.RawMessage) {
 			continue
 		}
 		if st := run.step(b.Step, b.Action); st.Status != Done {
-			st.Intended, st.IntendedSeq, st.Attempt = &b, s.Seq, b.Attempt
+			st.Intended, st.IntendedSeq, st.Attempt, st.Asked = &b, s.Seq, b.Attempt, e.Time
 			if st.Prior == nil {
 				st.Prior = b.Prior
 			}

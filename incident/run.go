@@ -93,8 +93,15 @@ type StepState struct {
 	// newest intended change. One approval carries one intention.
 	ApprovedSeq uint64
 	IntendedSeq uint64
-	ApprovedBy  string
-	ApprovedAt  time.Time
+	// Asked is when the call of the newest intended change left: what is under way is
+	// this run's. Zero when none has, when it surely came to nothing, and once it is
+	// to be asked for again.
+	Asked time.Time
+	// Dropped says why a change that had been accepted will not come about, as the
+	// step that waited for it has seen it; empty once it is intended again.
+	Dropped    string
+	ApprovedBy string
+	ApprovedAt time.Time
 	// Again is why it was last asked about once more, while a change may be under
 	// way.
 	Again string
@@ -199,6 +206,26 @@ func (r *Run) Step(id string) StepState {
 // last intention, and than whatever made approvals void.
 func (st StepState) Cleared() bool { return st.ApprovedSeq > max(st.IntendedSeq, st.VoidSeq) }
 
+// Agreed says of a step that stopped that a retry needs no new approval: its call was
+// surely refused, so what was agreed to has not happened. Whether it still means the
+// same is looked at before it is carried out.
+func (st StepState) Agreed() bool {
+	return st.Status == Failed && st.Failure.Refused && st.Cleared()
+}
+
+// Awaiting are the steps that stand still because the change of that one was accepted
+// and will not come about, in order. A retry of any of them asks for it again.
+func (r *Run) Awaiting(change string) []string {
+	var ids []string
+	for _, st := range r.Steps {
+		if st.Status == Failed && st.Failure.WillNotCome == change {
+			ids = append(ids, st.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // Traits of a step of the plan, by its id or by the group it was expanded from.
 func (r *Run) Traits(step string) []Trait {
 	if t, ok := r.traits[step]; ok {
@@ -230,6 +257,29 @@ func (r *Run) ServedAt() time.Time {
 		return r.MitigatedAt
 	}
 	return seen
+}
+
+// OrdersStopped is since when nobody can order because this run stopped what writes,
+// and until when: until users were seen to be served by the target. A zero since: it
+// stopped nothing. A zero until: it lasts.
+func (r *Run) OrdersStopped() (since, until time.Time) {
+	for _, st := range r.Steps {
+		// From the call on, not from its answer: a pod that is told to stop takes no more.
+		stopped := r.Shows(st.ID, WritersStopped) && (st.Changed || st.Intended != nil) && !st.Asked.IsZero()
+		if stopped && (since.IsZero() || st.Asked.Before(since)) {
+			since = st.Asked
+		}
+	}
+	if since.IsZero() {
+		return since, until
+	}
+	for _, st := range r.Steps {
+		served := r.Shows(st.ID, UsersServed) && st.Status == Done && st.Ended.After(since)
+		if served && (until.IsZero() || st.Ended.Before(until)) {
+			until = st.Ended
+		}
+	}
+	return since, until
 }
 
 // Over says that the run is at its end, whichever.
@@ -372,6 +422,7 @@ func (r *Run) applyStep(e Event) {
 	case ChangeIntended:
 		st := r.step(b.Step, b.Action)
 		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
+		st.Asked, st.Dropped = e.Time, ""
 		if st.Prior == nil {
 			st.Prior = b.Prior
 		}
@@ -380,7 +431,7 @@ func (r *Run) applyStep(e Event) {
 		}
 	case ChangeMissed:
 		st := r.step(b.Step, b.Action)
-		st.Intended, st.IntendedSeq = nil, 0
+		st.Intended, st.IntendedSeq, st.Asked = nil, 0, time.Time{}
 	case ExerciseIntended:
 		r.step(b.Step, b.Action)
 		r.Sent[b.Step] = b.Send
@@ -408,7 +459,13 @@ func (r *Run) applyStep(e Event) {
 		}
 		st.Ended, st.Failure = e.Time, b
 		if !b.MayHaveHappened {
-			st.Intended = nil
+			st.Intended, st.Asked = nil, time.Time{}
+		}
+		if b.Refused {
+			st.IntendedSeq = 0 // what was agreed to has not been used up
+		}
+		if b.WillNotCome != "" {
+			r.step(b.WillNotCome, "").Dropped = b.Error
 		}
 	case StepSkipped:
 		st := r.step(b.Step, "")
@@ -419,8 +476,13 @@ func (r *Run) applyStep(e Event) {
 		}
 	case StepRetried:
 		st := r.step(b.Step, "")
+		if !st.Agreed() {
+			st.VoidSeq = e.Seq
+		}
 		r.status(st, Pending)
-		st.VoidSeq = e.Seq
+		if st.Intended == nil {
+			st.Asked = time.Time{}
+		}
 		st.Retriers = append(st.Retriers, e.Actor)
 		delete(r.Sent, b.Step)
 	case WatchObserved:

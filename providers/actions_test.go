@@ -145,6 +145,9 @@ type changeCase struct {
 	// are told of that: how it is, what was set, what was there before.
 	meddle func(s *sim.State)
 	says   []string
+	// drop lets it come to nothing although it was accepted, where that is not by
+	// somebody taking it back.
+	drop func(t *testing.T, w *world)
 }
 
 // changes has a case for each change of the catalogue.
@@ -182,12 +185,26 @@ var changes = map[string]changeCase{
 			d := s.Regions[west].Deployments["user-service"]
 			d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": "INC-2026-0042"}
 		},
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				d := s.Regions[west].Deployments["user-service"]
+				d.Spec.Template.Annotations = nil
+				d.Generation++
+			})
+			w.wait(t, 3*time.Minute)
+		},
 	},
-	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand},
-	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand},
+	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
+	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"cache.promote": {
 		step: "promote-cache", system: "aws.elasticache", operations: []string{"FailoverGlobalReplicationGroup"},
 		byHand: func(s *sim.State) { lead(s, west) },
+		drop: func(t *testing.T, w *world) {
+			if err := w.Happen(sim.Event{ModifyCache: &sim.ModifyCache{}}); err != nil {
+				t.Fatal(err)
+			}
+			w.wait(t, time.Minute)
+		},
 		meddle: func(s *sim.State) {
 			s.Cache.Members = append(s.Cache.Members, sim.CacheMember{Region: "eu-west-1", Group: "ecommerce-cache-eu", Status: "associated"})
 			lead(s, "eu-west-1")
@@ -232,6 +249,14 @@ func putByHand(s *sim.State) {
 	}
 }
 
+// dropPromotion lets Aurora take back the promotion that it has accepted.
+func dropPromotion(t *testing.T, w *world) {
+	if err := w.Happen(sim.Event{DropPromotion: &sim.DropPromotion{After: time.Second, Times: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(t, time.Minute)
+}
+
 func promoteByHand(s *sim.State) {
 	for i := range s.Database.Members {
 		s.Database.Members[i].Writer = s.Database.Members[i].Region == west
@@ -270,7 +295,7 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					return enginetest.Change{
+					change := enginetest.Change{
 						Action: action, Call: call, Applied: w.applied,
 						ByHand: func(t *testing.T) { w.change(t, c.byHand) },
 						Break: func(t *testing.T, b enginetest.Break) {
@@ -285,6 +310,17 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 						},
 						Meddle: func(t *testing.T) []string { w.change(t, c.meddle); return c.says },
 					}
+					if c.drop != nil {
+						change.Drop = func(t *testing.T) { c.drop(t, w) }
+					}
+					for _, s := range call.Plan.Steps {
+						if s.Awaits == call.Step.ID {
+							a := w.catalog[s.Uses]
+							change.Wait, change.WaitCall = &a, call
+							change.WaitCall.Step = s
+						}
+					}
+					return change
 				})
 			})
 		}

@@ -468,7 +468,6 @@ func TestAPromotionOfTheOtherKindOrToAnotherPlaceIsNotOurs(t *testing.T) {
 	for name, f := range map[string]*sim.Failover{
 		"other kind":  {Status: "failing-over", From: east, To: west, DataLoss: true},
 		"other place": {Status: "switching-over", From: west, To: east},
-		"cancelled":   {Status: "cancelling", From: east, To: west},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -478,6 +477,96 @@ func TestAPromotionOfTheOtherKindOrToAnotherPlaceIsNotOurs(t *testing.T) {
 				t.Errorf("%t %q %v", there, o.Summary, err)
 			}
 		})
+	}
+}
+
+// What this run did not ask for is neither its own nor to be added to: it is waited for.
+func TestWhatThisRunDidNotAskForIsWaitedFor(t *testing.T) {
+	promoting := func(status string) func(s *sim.State) {
+		return func(s *sim.State) {
+			s.Database.Failover = &sim.Failover{Status: status, From: east, To: west, Due: s.At.Add(time.Hour)}
+		}
+	}
+	for name, c := range map[string]struct {
+		step  string
+		begun func(s *sim.State)
+		says  string
+		ours  bool // once this run has asked for it
+	}{
+		"a switchover":              {"switch-database", promoting("switching-over"), "this run did not ask for it", true},
+		"one that is taken back":    {"switch-database", promoting("cancelling"), "taken back (cancelling)", false},
+		"a change of the datastore": {"promote-cache", func(s *sim.State) { s.Cache.Status = "modifying" }, "modifying, and not by this run", true},
+		"an upgrade":                {"switch-database", func(s *sim.State) { s.Database.Status = "upgrading" }, "ecommerce-global is upgrading", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.change(t, c.begun)
+			a, call := w.call(t, c.step)
+			o, there, err := a.Look(t.Context(), call)
+			if err != nil || there || !o.Busy || !strings.Contains(o.Summary, c.says) {
+				t.Errorf("%t, busy %t, %q %v", there, o.Busy, o.Summary, err)
+			}
+			call.Asked = w.clock.Now()
+			if o, there, err = a.Look(t.Context(), call); err != nil || there != c.ours || o.Busy == c.ours {
+				t.Errorf("asked for by this run: %t, busy %t, %q %v", there, o.Busy, o.Summary, err)
+			}
+		})
+	}
+}
+
+// What the global database is, apart from being available, is a reason to wait, and shown.
+func TestAGlobalDatabaseThatIsNotAvailableIsNotReady(t *testing.T) {
+	for _, word := range []string{"upgrading", "modifying", "deleting"} {
+		w := newWorld(t)
+		w.change(t, func(s *sim.State) { s.Database.Status = word })
+		if o, ok, err := w.looked(t, "standby-database"); err != nil || ok || !strings.Contains(o.Summary, "ecommerce-global is "+word) {
+			t.Errorf("%s: %t %q %v", word, ok, o.Summary, err)
+		}
+		a, c := w.call(t, "switch-database")
+		if e, err := a.Effect(t.Context(), c); err != nil || !strings.Contains(e.What, word) {
+			t.Errorf("%s: the effect says %q, %v", word, e.What, err)
+		}
+	}
+}
+
+// A reason that stands in the Deployment is told at once, and what brings it on.
+func TestAPausedRolloutSaysSo(t *testing.T) {
+	w := newWorld(t)
+	restart, c := w.call(t, "restart/user-service")
+	w.change(t, func(s *sim.State) { s.Regions[west].Deployments["user-service"].Spec.Paused = true })
+	if _, err := restart.Do(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.change(t, func(s *sim.State) { // as a real controller leaves it
+		d := s.Regions[west].Deployments["user-service"]
+		d.Status.ObservedGeneration, d.Status.UpdatedReplicas = d.Generation, 0
+	})
+	_, ok, err := w.looked(t, "restarted/user-service")
+	if f := incident.CallErrorOf(err); err == nil || ok || !f.Definite || !f.NeedsPerson || !strings.Contains(err.Error(), "user-service in us-west-2 is paused") || !strings.Contains(f.Hint, "rollout resume deployment/user-service") {
+		t.Errorf("%t %v", ok, err)
+	}
+}
+
+// What was scaled and is taken back does not come by itself, unless an autoscaler
+// brings it.
+func TestASizeThatWasTakenBackIsAskedForAgain(t *testing.T) {
+	for name, held := range map[string]bool{"an autoscaler brings it": true, "nothing does": false} {
+		w := newWorld(t)
+		scale, c := w.call(t, "scale/order-service")
+		if _, err := scale.Do(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		w.change(t, func(s *sim.State) {
+			two := int32(2)
+			s.Regions[west].Deployments["order-service"].Spec.Replicas = &two
+			s.Regions[west].Deployments["order-service"].Status.ObservedGeneration = s.Regions[west].Deployments["order-service"].Generation
+			if !held {
+				s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &two
+			}
+		})
+		if o, ok, err := w.looked(t, "rolled-out/order-service"); err != nil || ok || o.Gone == held {
+			t.Errorf("%s: %t, gone %t, %q %v", name, ok, o.Gone, o.Summary, err)
+		}
 	}
 }
 

@@ -201,8 +201,9 @@ func (d *drill) mitigated(t *testing.T) {
 func TestAPlannedFailover(t *testing.T) {
 	d := play(t, "region-degraded")
 	d.mitigated(t)
-	d.order(t, "targets-healthy", "fence-writers", "switch-database", "database-writable", "promote-cache", "cache-primary",
+	d.order(t, "targets-healthy", "fence-writers", "switch-database", "database-writable",
 		"restart/user-service", "restarted/user-service", "smoke-test", "shift-dns", "dns-authoritative", "traffic", "watch")
+	d.order(t, "switch-database", "promote-cache", "cache-primary", "restart/user-service")
 	for _, op := range []string{"SwitchoverGlobalCluster", "UpdateHealthCheck", "FailoverGlobalReplicationGroup"} {
 		if n := d.Applied(op); n != 1 {
 			t.Errorf("%s was applied %d times", op, n)
@@ -221,7 +222,8 @@ func TestAnUnplannedFailover(t *testing.T) {
 	d := play(t, "region-loss")
 	d.mitigated(t)
 	d.order(t, "outage-agreed", "go", "scale/user-service", "rolled-out/user-service", "targets-healthy", "promote-database",
-		"database-writable", "promote-cache", "cache-primary", "restart/user-service", "restarted/user-service", "smoke-test", "take-over", "dns-authoritative", "watch")
+		"database-writable", "restart/user-service", "restarted/user-service", "smoke-test", "take-over", "dns-authoritative", "watch")
+	d.order(t, "promote-database", "promote-cache", "cache-primary", "restart/user-service")
 	for _, op := range []string{"FailoverGlobalCluster", "PutObject", "FailoverGlobalReplicationGroup"} {
 		if n := d.Applied(op); n != 1 {
 			t.Errorf("%s was applied %d times", op, n)

@@ -82,8 +82,8 @@ type Story struct {
 // way first, then what to decide, then what goes wrong with the platform, with
 // people, and with the bot itself.
 var curriculum = []string{
-	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "lost-while-planned", "throttled", "dns-stale",
-	"takeover-astray", "start-towards-home", "approver-absent", "bot-killed", "slack-away",
+	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "failover-dropped", "cache-modified",
+	"lost-while-planned", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "approver-absent", "bot-killed", "slack-away",
 }
 
 // stories are the built-in scenarios but this one.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -27,7 +28,9 @@ var claims = map[string]func(*testing.T, played){
 	"lag-too-high":       gateOverridden,
 	"approver-absent":    glassBroken,
 	"aurora-stuck":       waitedForAgain,
-	"switchover-dropped": notToldThatItWillNotCome,
+	"switchover-dropped": droppedAndAskedAgain("switch-database", "SwitchoverGlobalCluster", "RDS-EVENT-0187"),
+	"failover-dropped":   droppedAndAskedAgain("promote-database", "FailoverGlobalCluster", "RDS-EVENT-0239"),
+	"cache-modified":     cacheAskedAgain,
 	"lost-while-planned": switchedToUnplanned,
 	"takeover-astray":    notToldThatUsersWentBack,
 	"start-towards-home": refusedTheWrongWay,
@@ -269,74 +272,92 @@ func waitedForAgain(t *testing.T, p played) {
 	}
 }
 
-// What this asserts is what happens today, and it is wrong. Right would be: that the
-// switchover will not come is known within two polls of the moment at which Aurora is
-// available with the former roles, and is said in the first line together with what
-// users get; asking again (with a new approval) or undoing it (the writers started
-// again, and that measured) is offered at once, and one of the two is done.
-func notToldThatItWillNotCome(t *testing.T, p played) {
-	switched := p.at(t, "switch-database", "StepFinished")
-	back := slices.IndexFunc(p.world.Database.Events, func(e sim.DBEvent) bool { return e.ID == "RDS-EVENT-0186" })
-	if back < 0 {
-		t.Fatalf("Aurora did not take the switchover back: %+v", p.world.Database.Events)
-	}
-	available := p.world.Database.Events[back].At
-	if took := available.Sub(switched); took < time.Minute || took > 2*time.Minute {
-		t.Errorf("Aurora was available again after %s", took)
-	}
-	// Its wait says "not yet" until its time is up.
-	st := p.state().Step("database-writable")
-	if st.Status != incident.Failed || st.Attempt != 1 || st.Ended.Sub(available) < 13*time.Minute {
-		t.Errorf("the wait gave up %s after Aurora was available again: %+v", st.Ended.Sub(available), st)
-	}
-	failed := bodies[incident.StepFailed](p)
-	if len(failed) != 1 || !strings.Contains(failed[0].Error, "no promotion is under way; ecommerce-primary writes") {
-		t.Errorf("what stopped: %+v", failed)
-	}
-	for _, m := range p.messages {
-		at, err := time.Parse(time.RFC3339, m.Time)
-		if err != nil {
-			t.Fatal(err)
+// droppedAndAskedAgain says that Aurora took a promotion back, that this was known within
+// two polls and said with what users get, and that it was asked for again under an
+// approval of its own.
+func droppedAndAskedAgain(change, operation, gone string) func(*testing.T, played) {
+	return func(t *testing.T, p played) {
+		back := slices.IndexFunc(p.world.Database.Events, func(e sim.DBEvent) bool { return e.ID == gone })
+		if back < 0 {
+			t.Fatalf("Aurora did not take it back: %+v", p.world.Database.Events)
 		}
-		text, err := json.Marshal(m.Blocks)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at.After(available) && at.Before(st.Ended.Truncate(time.Second)) && strings.Contains(string(text), "no promotion") {
-			t.Errorf("%s: somebody was told: %s", m.Time, text)
-		}
-	}
-	// Asking again is refused: the step counts as done.
-	p.told(t, "U0ALICE", "“Switch the database over to us-west-2” was done at "+switched.Format("15:04:05")+" UTC", "Nothing was done.")
-	asked := 0
-	for _, c := range p.calls {
-		if c.Operation == "SwitchoverGlobalCluster" {
-			asked++
-		}
-	}
-	if asked != 1 {
-		t.Errorf("the switchover was asked for %d times", asked)
-	}
-	// No order gets through anywhere: the writers are stopped where the writer is.
-	for _, region := range []string{"us-east-1", "us-west-2"} {
-		if p.world.CannotOrder(region) == "" {
-			t.Errorf("an order can be written in %s", region)
-		}
-	}
-	if s := p.state(); s.AbortedAt.IsZero() || !s.MitigatedAt.IsZero() {
-		t.Errorf("aborted at %v, mitigated at %v", s.AbortedAt, s.MitigatedAt)
+		p.askedAgain(t, change, "database-writable", operation, p.world.Database.Events[back].At)
 	}
 }
 
-// told says that the bot showed one person a text with all of these in it.
-func (p played) told(t *testing.T, person string, parts ...string) {
+func cacheAskedAgain(t *testing.T, p played) {
+	p.askedAgain(t, "promote-cache", "cache-primary", "FailoverGlobalReplicationGroup", time.Time{})
+}
+
+// askedAgain says that a change was accepted and did not come about, that its wait knew
+// it within two polls of since, and that it was asked for again and came.
+func (p played) askedAgain(t *testing.T, change, wait, operation string, since time.Time) {
 	t.Helper()
-	for _, m := range p.messages {
-		if m.For == person && !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(m.Text, part) }) {
-			return
+	failed := slices.DeleteFunc(bodies[incident.StepFailed](p), func(f incident.StepFailed) bool { return f.Advice })
+	if len(failed) != 1 || failed[0].Step != wait || failed[0].WillNotCome != change {
+		t.Fatalf("what stopped: %+v", failed)
+	}
+	at := p.at(t, wait, "StepFailed")
+	if took := at.Sub(since); !since.IsZero() && (took < 0 || took > 11*time.Second) {
+		t.Errorf("known %s after it was so", took)
+	}
+	var approvals []string
+	for _, e := range p.timeline {
+		if q, ok := e.Body.(incident.ApprovalAsked); ok && q.Kind == incident.AskApprove {
+			approvals = append(approvals, q.Step)
+			if q.Step == change && e.Time.After(at) && !strings.Contains(q.Again, failed[0].Error) {
+				t.Errorf("asked again without saying why: %q", q.Again)
+			}
 		}
 	}
-	t.Errorf("%s was not told %q", person, parts)
+	if len(approvals) != 2 || approvals[1] != change {
+		t.Errorf("approvals were asked for of %v", approvals)
+	}
+	if n := len(p.applied(operation)); n != 2 {
+		t.Errorf("%s was applied %d times, want 2", operation, n)
+	}
+	if st := p.state().Step(change); st.Status != incident.Done || st.Attempt != 2 {
+		t.Errorf("the change: %+v", st)
+	}
+	// It was said in the card's first line, with what users get where orders were stopped.
+	title := p.titleOf(t, change)
+	says := []string{"*“" + title + "” was accepted and does not come about.", "Taken back: " + title, "Ask again …"}
+	if p.state().Mode == "planned" { // an unplanned one finds them stopped
+		says = append(says, "Nobody can order: what writes in us-east-1 is stopped since", "*Orders*  stop with your yes; possible again about ", "*Orders*  stopped since ")
+		if !strings.Contains(p.review, "Orders stopped by us") {
+			t.Error("the review does not say how long orders were stopped")
+		}
+	}
+	if change == "switch-database" { // the cache has gone ahead of it
+		says = append(says, "*Beside it*  “Make ecommerce-cache-us-west-2 the primary cache” is made; its way back: the same promotion in the other direction")
+	}
+	for _, part := range says {
+		if !slices.ContainsFunc(p.messages, func(m slacksim.MessageLine) bool {
+			var text strings.Builder
+			enc := json.NewEncoder(&text)
+			enc.SetEscapeHTML(false)
+			return enc.Encode(m.Blocks) == nil && strings.Contains(text.String(), part)
+		}) {
+			t.Errorf("nobody was told %q", part)
+		}
+	}
+	if !strings.Contains(p.review, failed[0].Error) {
+		t.Error("the review does not say that it did not come about")
+	}
+}
+
+// titleOf is what people call a step of the plan.
+func (p played) titleOf(t *testing.T, step string) string {
+	t.Helper()
+	plan, err := runbook.DecodePlan(p.state().Plan.Plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, ok := plan.Step(step)
+	if !ok {
+		t.Fatalf("the plan has no step %s", step)
+	}
+	return st.Title
 }
 
 // What this asserts is what happens today, and it is wrong. Right would be: the
@@ -417,7 +438,9 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"0 times ApprovalExpired of promote-database",
 	},
 	"aurora-stuck":       {"  - at: 0s\n    promotion: {takes: 22m}\n", "", "0 times StepFailed of database-writable"},
-	"switchover-dropped": {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted]"},
+	"switchover-dropped": {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "0 times StepFailed of database-writable"},
+	"failover-dropped":   {"  - {at: 0s, drop_promotion: {after: 20s, times: 1}}\n", "", "0 times StepFailed of database-writable"},
+	"cache-modified":     {"  - {at: 20s, since: promoting, modify_cache: {takes: 30s}}\n", "", "0 times StepFailed of cache-primary"},
 	"pods-pending":       {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
 	"throttled":          {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
 	"dns-stale":          {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},

@@ -22,6 +22,8 @@ type asking struct {
 type cardView struct {
 	Lost                                             string // since when the source does not answer
 	Switch                                           bool   // what can be done about that
+	Alarm                                            string // what is to be read before all else
+	Orders                                           string // since when they are stopped, and by whom
 	Incident, Severity, Source, Target, Mode, Reason string
 	By, Commander, Approvers                         string
 	Phase, State                                     string
@@ -63,7 +65,13 @@ func (v incidentView) card() cardView {
 		Sections: v.sections(),
 	}
 	c.Lost, c.Switch = v.lost(), v.OffersSwitch()
-	c.Usually = v.usually()
+	c.Usually, c.Orders = v.usually(), v.orders()
+	if gone := v.Dropped(); len(gone) > 0 {
+		c.Alarm = v.gone(gone[0].ID)
+		if c.Orders != "" {
+			c.Alarm, c.Orders = c.Alarm+" "+c.Orders, ""
+		}
+	}
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}
@@ -135,8 +143,45 @@ func (v incidentView) switches() []commands.Button {
 }
 
 // usually is about how long the machine will take; empty if the plan does not say.
-func (v incidentView) usually() string {
-	d := v.plan.Usually()
+func (v incidentView) usually() string { return about(v.plan.Usually()) }
+
+// gone says that a change was accepted and will not come about.
+func (v incidentView) gone(step string) string {
+	return "“" + v.plan.title(step) + "” was accepted and does not come about."
+}
+
+// orders says how long nobody could order because this run stopped what writes; empty
+// if it did not.
+func (v incidentView) orders() string {
+	since, until := v.OrdersStopped()
+	switch {
+	case since.IsZero():
+		return ""
+	case until.IsZero() && v.ResolvedAt.IsZero():
+		return "Nobody can order: what writes in " + lineOf(v.Source, 40) + " is stopped since " + clockTime(since) + "."
+	case until.IsZero():
+		return "Orders stopped at " + clockTime(since) + ", and were not seen to be possible again."
+	}
+	return "Orders were stopped for " + text.Duration(until.Sub(since)) + ", from " + clockTime(since) + " to " + clockTime(until) + "."
+}
+
+// ordersAfter says what a yes to the question means for those who order.
+func (v incidentView) ordersAfter(q *incident.Question) string {
+	again := ""
+	if d := about(v.OrdersAgain(q.Step)); d != "" {
+		again = "possible again about " + d + " after your yes"
+	}
+	switch since, until := v.OrdersStopped(); {
+	case !since.IsZero() && until.IsZero():
+		return strings.TrimSuffix("stopped since "+clockTime(since)+"; "+again, "; ")
+	case v.StopsOrders(q):
+		return strings.TrimSuffix("stop with your yes; "+again, "; ")
+	}
+	return ""
+}
+
+// about is a duration in few words; empty where there is none.
+func about(d time.Duration) string {
 	switch {
 	case d <= 0:
 		return ""
@@ -285,6 +330,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		out := []commands.Button{b("retry", "Retry", "primary")}
 		if s := v.plan.steps[q.Step]; s != nil && s.Kind == runbook.Wait {
 			out[0].Label = "Keep waiting"
+		}
+		if v.Step(q.Step).Failure.WillNotCome != "" {
+			out[0].Label = "Ask again …"
 		}
 		if s := v.switches(); len(s) > 0 {
 			out[0].Style = "" // what it needs is not there

@@ -47,6 +47,12 @@ type questionView struct {
 	Lost                         string // since when the source does not answer
 	Error, Mend, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
+	// Gone says which change was accepted and will not come about; Beside are other
+	// changes of this run, and how they are taken back.
+	Gone   string
+	Beside []string
+	// Orders says what users get meanwhile, and of an approval what a yes does to it.
+	Orders string
 }
 
 func (v incidentView) question(q *incident.Question) questionView {
@@ -104,6 +110,9 @@ func (v incidentView) question(q *incident.Question) questionView {
 		v.failure(q, &w)
 	case incident.AskApprove:
 		w.Without = v.overridden()
+		if v.Asks(q) {
+			w.Orders = v.ordersAfter(q)
+		}
 	case incident.AskPerson:
 	}
 	return w
@@ -117,6 +126,9 @@ func (v incidentView) about(q *incident.Question) string {
 		return t
 	}
 	t = strings.TrimSuffix(t, " stopped")
+	if gone := v.Step(q.Step).Failure.WillNotCome; gone != "" && v.Step(q.Step).Status == incident.Failed {
+		return "Taken back: " + v.plan.title(gone)
+	}
 	if last := v.lastApproval(q.Step); last != nil && last.Answer == "declined" {
 		return "Declined by " + v.who(last.By) + ": " + t
 	}
@@ -218,6 +230,13 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 	f := st.Failure
 	w.Error, w.Mend = lineOf(f.Error, 800), v.mend(q.Step, lineOf(f.Hint, 400))
 	w.Maybe, w.Missing = f.MayHaveHappened, f.Unknown
+	if f.WillNotCome != "" {
+		w.Gone = v.gone(f.WillNotCome)
+		w.Beside = v.withGone(f.WillNotCome)
+	}
+	if v.Asks(q) {
+		w.Orders = v.orders()
+	}
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
 		facts = append(facts, lineOf(k, 40)+" "+lineOf(f.Evidence[k], 100))
@@ -240,12 +259,35 @@ func (v incidentView) mend(step, hint string) string {
 		again = "keep waiting"
 	}
 	switch {
+	case v.Step(step).Failure.WillNotCome != "":
+		return "ask for it again, with a new approval where it needs one"
 	case hint == "":
 		return again
 	case strings.HasSuffix(strings.TrimRight(hint, "."), "retry"), strings.HasSuffix(hint, again):
 		return hint
 	}
 	return hint + ", and " + again
+}
+
+// withGone are the changes that were agreed to together with that one and are made, each
+// with its way back: who does not ask again takes them back.
+func (v incidentView) withGone(gone string) (out []string) {
+	of := v.plan.steps[gone]
+	if of == nil {
+		return nil
+	}
+	for _, s := range v.plan.Steps {
+		with := s.ID == of.CoveredBy || s.CoveredBy == gone || (s.CoveredBy != "" && s.CoveredBy == of.CoveredBy)
+		if s.ID == gone || !with || !v.Step(s.ID).Changed {
+			continue
+		}
+		line := "“" + v.plan.title(s.ID) + "” is made"
+		if s.Undo != "" {
+			line += "; its way back: " + lineOf(s.Undo, 200)
+		}
+		out = append(out, line)
+	}
+	return out
 }
 
 func waits(n int) string {

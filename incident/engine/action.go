@@ -105,8 +105,14 @@ type Outcome struct {
 	Before string
 	Prior  json.RawMessage
 	// Gone says, of a wait whose answer is no, that what it waits for will not come
-	// about any more: waiting on is of no use.
+	// about any more: waiting on is of no use. Two looks in a row have to say so, for
+	// what one of them saw may have been behind; with a fault that is known for sure
+	// one is enough.
 	Gone bool
+	// Busy says, of a change whose answer is no, that something is under way there
+	// that is not this run's, so it cannot be asked for now: it is looked at again
+	// until that is over.
+	Busy bool
 	// Job is what the other side calls the work that Do started, or that Look found
 	// under this step's token.
 	Job string
@@ -127,6 +133,10 @@ type Call struct {
 	Attempt  int
 	// Began is when this attempt of the step began.
 	Began time.Time
+	// Asked is when this run's call of the change left, be it the step's own or, of a
+	// wait, that of the step it awaits. Zero: this run has not asked for it, so what is
+	// under way is somebody else's.
+	Asked time.Time
 	// Impact is when users began to be hurt, as declared.
 	Impact time.Time
 	// Token is the same in every process of the bot, and no other step's: what names or

@@ -47,6 +47,9 @@ func (w *work) approved(ctx context.Context) error {
 		}
 		return errStop
 	}
+	if w.dropped != "" {
+		return w.ask(ctx, "It was accepted and did not come about: "+w.dropped)
+	}
 	return w.ask(ctx, "")
 }
 
@@ -127,7 +130,7 @@ func (w *work) stillMeans(ctx context.Context) error {
 	if approved == nil {
 		return w.ask(ctx, "")
 	}
-	if age := w.Clock.Now().Sub(approved.At); approved.Step == w.step.ID && age > w.terms().Expires {
+	if age := w.Clock.Now().Sub(approved.At); (approved.Step == w.step.ID || w.refused) && age > w.terms().Expires {
 		return w.ask(ctx, fmt.Sprintf("It was approved at %s and not begun since.", approved.At.UTC().Format("15:04:05 UTC")))
 	}
 	if approved.Digest != w.plan().Digest {

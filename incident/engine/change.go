@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -29,8 +30,10 @@ func (w *work) change(ctx context.Context) error {
 // attempt looks and does, as often as the faults allow.
 func (w *work) attempt(ctx context.Context) error {
 	for try := 1; ; try++ {
-		before, there, err := w.look(ctx)
+		before, there, err := w.lookWhenFree(ctx)
 		switch {
+		case errors.Is(err, errStop):
+			return err
 		case err != nil:
 			return w.fail(ctx, err, before, !known(err))
 		case there && before.Job != "":
@@ -59,9 +62,11 @@ func (w *work) attempt(ctx context.Context) error {
 			w.answer = err
 			return w.pickUp(ctx)
 		}
-		w.former = nil
+		w.former, w.call.Asked = nil, time.Time{}
 		if !f.Retry || w.Clock.Now().Sub(w.call.Began) > w.step.Timeout {
-			return w.keep(ctx, func(ctx context.Context) error { return w.fail(ctx, err, o, false) })
+			return w.keep(ctx, func(ctx context.Context) error {
+				return w.failed(ctx, err, o, incident.StepFailed{Refused: true})
+			})
 		}
 		if err := w.missed(ctx, err); err != nil {
 			return err
@@ -72,12 +77,35 @@ func (w *work) attempt(ctx context.Context) error {
 	}
 }
 
+// lookWhenFree looks, and as long as something of somebody else's is under way there,
+// looks again: what is not this run's is waited for, never taken for its change.
+func (w *work) lookWhenFree(ctx context.Context) (Outcome, bool, error) {
+	for {
+		o, there, err := w.look(ctx)
+		if err != nil || there || !o.Busy {
+			return o, there, err
+		}
+		if !w.Clock.Now().Add(w.every()).Before(w.call.Began.Add(w.step.Timeout)) {
+			return o, false, &incident.CallError{
+				Err: fmt.Errorf("not to be asked for within %s: %s", w.step.Timeout, o.Summary), Definite: true, NeedsPerson: true,
+				Hint: "find out who began that, and retry when it is over",
+			}
+		}
+		if err := w.Clock.Sleep(ctx, w.every()); err != nil {
+			return o, false, err
+		}
+		if err := w.wanted(ctx); err != nil {
+			return o, false, err
+		}
+	}
+}
+
 // known says of the error of a look that it is known how things are.
 func known(err error) bool { return isFault(err) && incident.CallErrorOf(err).Definite }
 
 // missed writes down that nothing is under way any more.
 func (w *work) missed(ctx context.Context, why error) error {
-	w.former = nil
+	w.former, w.call.Asked = nil, time.Time{}
 	return w.keep(ctx, func(ctx context.Context) error {
 		return w.append(ctx, incident.ChangeMissed{
 			Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt, Error: why.Error(),
@@ -135,7 +163,7 @@ func (w *work) intend(ctx context.Context, before Outcome) error {
 	if err != nil {
 		return err
 	}
-	w.former = &intended
+	w.former, w.call.Asked = &intended, intended.Until.Add(-w.callTime())
 	if !w.step.NoReturn {
 		return nil
 	}

@@ -49,8 +49,12 @@ type work struct {
 	// that may have happened, nil if nobody is left who knows.
 	sent   int
 	answer error
-	// again is why people were last asked about this change once more.
-	again string
+	// again is why people were last asked about this change once more; dropped why it
+	// was accepted and did not come about.
+	again, dropped string
+	// refused: the last attempt's call was surely refused, and this one may go on
+	// under the same approval.
+	refused bool
 }
 
 func (r *run) execute(ctx context.Context, step runbook.Step) error {
@@ -67,12 +71,16 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		w.call = Call{
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
 			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
+			Asked: st.Asked,
+		}
+		if step.Awaits != "" {
+			w.call.Asked = s.Step(step.Awaits).Asked
 		}
 	})
 	if err != nil {
 		return err
 	}
-	w.former, w.again = st.Intended, st.Again
+	w.former, w.again, w.dropped, w.refused = st.Intended, st.Again, st.Dropped, st.Failure.Refused
 	if !ok && step.Kind != runbook.Go && step.Kind != runbook.Ask { // those are people's
 		return w.fail(ctx, &incident.CallError{
 			Err:         fmt.Errorf("this version has no action %q", step.Uses),
@@ -190,16 +198,20 @@ func (w *work) finish(ctx context.Context, o Outcome, changed, already bool) err
 // fail records that the step stopped. unknown says that it could not be found
 // out how things are, as opposed to found wanting.
 func (w *work) fail(ctx context.Context, err error, o Outcome, unknown bool) error {
+	return w.failed(ctx, err, o, incident.StepFailed{Unknown: unknown})
+}
+
+// failed is fail for what more there is to be said of how it stopped.
+func (w *work) failed(ctx context.Context, err error, o Outcome, how incident.StepFailed) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // we are leaving; whoever comes next finds out
 	}
-	f := incident.CallErrorOf(err)
-	return w.append(ctx, incident.StepFailed{
-		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
-		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence, Measured: o.Measured, WillNotCome: w.gone(o),
-		MayHaveHappened: unknown && w.step.Kind == runbook.Change && w.former != nil,
-		Advice:          w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell || !w.step.Kind.Ends(),
-	})
+	how.Step, how.Action, how.Attempt = w.step.ID, w.step.Uses, w.call.Attempt
+	how.Error, how.Hint = err.Error(), incident.CallErrorOf(err).Hint
+	how.Evidence, how.Measured, how.WillNotCome = o.Evidence, o.Measured, w.gone(o)
+	how.MayHaveHappened = how.Unknown && w.step.Kind == runbook.Change && w.former != nil
+	how.Advice = w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell || !w.step.Kind.Ends()
+	return w.append(ctx, how)
 }
 
 // gone is the step whose change will not come about any more, as far as this one
@@ -255,19 +267,22 @@ func (w *work) check(ctx context.Context) error {
 // wait looks until it is so. An error in between is no answer: the next look may
 // have one.
 func (w *work) wait(ctx context.Context) error {
-	every := w.action.Every
-	if every == 0 {
-		every = defaultEvery
-	}
+	every := w.every()
 	end := w.call.Began.Add(w.step.Timeout) // whichever process of the bot began it
+	gone := 0                               // looks in a row that say it will not come
 	for {
 		o, ok, err := w.look(ctx)
+		if err == nil && !ok && o.Gone {
+			gone++
+		} else {
+			gone = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err == nil && ok:
 			return w.finish(ctx, o, false, false)
-		case err == nil && o.Gone:
+		case gone == goneLooks:
 			return w.fail(ctx, errors.New(o.Summary), o, false)
 		case err != nil && incident.CallErrorOf(err).NeedsPerson && isFault(err):
 			return w.fail(ctx, err, o, !incident.CallErrorOf(err).Definite)
@@ -284,6 +299,18 @@ func (w *work) wait(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// goneLooks is how many looks in a row have to say that a change will not come: what
+// a system has just accepted may not be visible yet where the look is answered.
+const goneLooks = 2
+
+// every is how long lies between two looks.
+func (w *work) every() time.Duration {
+	if w.action.Every == 0 {
+		return defaultEvery
+	}
+	return w.action.Every
 }
 
 func isFault(err error) bool {

@@ -112,6 +112,12 @@ func says(e incident.Event, who func(string) string) string {
 		if b.MayHaveHappened {
 			s += ". The change may have happened all the same"
 		}
+		if b.Refused {
+			s += ". The call was refused, and what was agreed to stands"
+		}
+		if b.WillNotCome != "" {
+			s += ". " + b.WillNotCome + " was accepted and does not come about"
+		}
 		if b.Hint != "" {
 			s += ". " + b.Hint
 		}

@@ -114,7 +114,9 @@ type compiler struct {
 	groups map[string]*step
 	when   map[*step]cel.Program
 	where  map[*step]cel.Program
-	faults Faults
+	// needsOf chooses, of repeated steps that a step needs, those that it waits for.
+	needsOf map[*step]cel.Program
+	faults  Faults
 	// unresolvable says that the graph of steps is not what its author meant, so
 	// nothing can be said about what comes before what.
 	unresolvable bool
@@ -132,7 +134,7 @@ type complaint struct {
 func newCompiler(s *Source, cat Catalog) *compiler {
 	return &compiler{
 		src: s, cat: cat, groups: map[string]*step{}, unresolvable: s.incomplete, used: map[*step]bool{}, said: map[complaint]string{},
-		when: map[*step]cel.Program{}, where: map[*step]cel.Program{},
+		when: map[*step]cel.Program{}, where: map[*step]cel.Program{}, needsOf: map[*step]cel.Program{},
 	}
 }
 
@@ -192,6 +194,7 @@ func (c *compiler) checkStep(s *step) {
 	}
 	c.condition(s, s.when, c.when, false)
 	c.condition(s, s.where, c.where, true)
+	c.condition(s, s.needsOf, c.needsOf, true)
 }
 
 func (c *compiler) condition(s *step, t text, into map[*step]cel.Program, services bool) {
@@ -291,26 +294,38 @@ func (c *compiler) checkAsks(s *step) {
 	c.people(s.asks.count)
 }
 
-// checkAwaits finds waits for a change that is none, or that has not been asked for
-// by then.
+// checkAwaits finds waits for a change that is none.
 func (c *compiler) checkAwaits(s *step) {
-	t := s.awaits
-	if t.value == "" {
-		return
-	}
-	if a, known := c.cat[s.uses.value]; known && a.Kind != Wait {
-		c.fault(t.at.Fault("only a wait can wait for a change (%s is a %s)", s.uses.value, a.Kind))
-	}
-	other, ok := c.groups[t.value]
-	switch {
-	case !ok && c.src.incomplete:
-	case !ok:
-		c.fault(t.at.Fault("it waits for the change of the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
-	default:
-		if a, known := c.cat[other.uses.value]; known && a.Kind != Change {
-			c.fault(t.at.Fault("step %q changes nothing (%s is a %s), so nothing of it can be waited for", t.value, other.uses.value, a.Kind))
+	for _, t := range s.awaits {
+		if a, known := c.cat[s.uses.value]; known && a.Kind != Wait {
+			c.fault(t.at.Fault("only a wait can wait for a change (%s is a %s)", s.uses.value, a.Kind))
+		}
+		other, ok := c.groups[t.value]
+		switch {
+		case !ok && c.src.incomplete:
+		case !ok:
+			c.fault(t.at.Fault("it waits for the change of the unknown step %q%s", t.value, strict.DidYouMean(t.value, slices.Collect(maps.Keys(c.groups)))))
+		case other.each.given() && !s.each.given():
+			c.fault(t.at.Fault("step %q is repeated for each service, so a wait for its change has to be, too", t.value))
+		default:
+			if a, known := c.cat[other.uses.value]; known && a.Kind != Change {
+				c.fault(t.at.Fault("step %q changes nothing (%s is a %s), so nothing of it can be waited for", t.value, other.uses.value, a.Kind))
+			}
 		}
 	}
+}
+
+// awaited is the step of the plan whose change i waits for: the one of those it names
+// that takes part, for the same service where it is repeated. Empty if there is none.
+func awaited(i *instance, all []*instance) string {
+	for _, t := range i.awaits {
+		for _, o := range all {
+			if o.in && o.step.id.value == t.value && (!o.each.given() || o.service.Name == i.service.Name) {
+				return o.id
+			}
+		}
+	}
+	return ""
 }
 
 // checkEachOf finds lists that no check finds.
@@ -467,7 +482,7 @@ func (c *compiler) plan(f Facts) *Plan {
 		for _, n := range resolved[i] {
 			s.Needs = append(s.Needs, n.id)
 		}
-		s.Rerun = again(i, all)
+		s.Rerun, s.Awaits = again(i, all), awaited(i, all)
 		p.Steps = append(p.Steps, *s)
 		seen[s.Section] = true
 	}
@@ -543,7 +558,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 		}
 	}
 	out.Without = c.say(i.without, f, i.each.given())
-	out.Awaits, out.EachOf = i.awaits.value, i.eachOf.value
+	out.EachOf = i.eachOf.value
 	out.With = c.with(i, action, f)
 	return out
 }

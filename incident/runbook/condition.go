@@ -49,6 +49,7 @@ var serviceEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("service.name", cel.StringType),
 		cel.Variable("service.replicas", cel.IntType),
 		cel.Variable("service.writes", cel.BoolType),
+		cel.Variable("service.needed", cel.BoolType),
 		cel.Variable("service.health", cel.StringType),
 	)
 })
@@ -68,6 +69,7 @@ func variables(f Facts) map[string]any {
 		"service.name":             f.Service.Name,
 		"service.replicas":         int64(f.Service.Replicas),
 		"service.writes":           f.Service.Writes,
+		"service.needed":           f.Service.Needed || !f.Topology.saysNeeded(),
 		"service.health":           f.Service.Health,
 	}
 }

@@ -21,10 +21,10 @@ func RepresentativeFacts(mode string, parts ...Part) Facts {
 			Record:   "api.ecommerce.com",
 			Regions:  map[string]Region{east.Name: east, west.Name: west},
 			Services: []Service{
-				{Name: "user-service", Replicas: 6, Writes: true, Health: "/api/v1/users/health"},
-				{Name: "order-service", Replicas: 6, Writes: true, Health: "/api/v1/orders/health"},
-				{Name: "product-service", Replicas: 4, Health: "/api/v1/products/health"},
-				{Name: "payment-service", Replicas: 4, Writes: true, Health: "/api/v1/payments/health"},
+				{Name: "user-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/users/health"},
+				{Name: "order-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/orders/health"},
+				{Name: "product-service", Replicas: 4, Needed: true, Health: "/api/v1/products/health"},
+				{Name: "payment-service", Replicas: 4, Needed: true, Writes: true, Health: "/api/v1/payments/health"},
 				{Name: "notification-service", Replicas: 3},
 			},
 			Policy: Policy{

@@ -45,11 +45,11 @@ type step struct {
 	id, title, runbook, uses text
 	when, each, where        text
 	gate, timeout, usually   text
-	needs, rerun             []text
+	needs, rerun, awaits     []text
 	with                     *yaml.Node
 	approval                 *approval
 	asks                     *asks
-	awaits, eachOf, without  text
+	eachOf, needsOf, without text
 	locked, closing          bool
 	file                     *strict.Document
 }
@@ -138,13 +138,14 @@ type (
 		Timeout  strict.Text   `yaml:"timeout,omitempty"`
 		Usually  strict.Text   `yaml:"usually,omitempty"`
 		Needs    strict.Texts  `yaml:"needs,omitempty"`
+		NeedsOf  strict.Text   `yaml:"needs_of,omitempty"`
 		Rerun    strict.Texts  `yaml:"rerun,omitempty"`
 		Locked   bool          `yaml:"locked,omitempty"`
 		Closing  bool          `yaml:"closing,omitempty"`
 		With     *yaml.Node    `yaml:"with,omitempty"`
 		Approval *approvalFile `yaml:"approval,omitempty"`
 		Asks     *asksFile     `yaml:"asks,omitempty"`
-		Awaits   strict.Text   `yaml:"awaits,omitempty"`
+		Awaits   strict.Texts  `yaml:"awaits,omitempty"`
 		EachOf   strict.Text   `yaml:"each_of,omitempty"`
 		Without  strict.Text   `yaml:"without,omitempty"`
 	}
@@ -368,7 +369,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
 		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
 		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
-		awaits: textOf(f.Awaits), eachOf: textOf(f.EachOf), without: textOf(f.Without),
+		awaits: textsOf(f.Awaits), eachOf: textOf(f.EachOf), needsOf: textOf(f.NeedsOf), without: textOf(f.Without),
 	}
 	if a := f.Asks; a != nil {
 		s.asks = &asks{role: textOf(a.Role), count: textOf(a.Count), choices: textsOf(a.Choices)}

@@ -29,6 +29,8 @@ func (c *compiler) link(all []*instance, f Facts) {
 			l := link{at: t, to: byGroup[id]}
 			if one := byID[id]; one != nil {
 				l.to = []*instance{one}
+			} else if l.to != nil {
+				l.to = c.chosen(i, l.to, f)
 			}
 			if l.to == nil {
 				c.unknownNeed(t, id, byGroup)
@@ -40,6 +42,29 @@ func (c *compiler) link(all []*instance, f Facts) {
 			i.links = append(i.links, l)
 		}
 	}
+}
+
+// chosen are those of a step's copies that i waits for: of the services that its
+// needs_of chooses, all where it has none.
+func (c *compiler) chosen(i *instance, copies []*instance, f Facts) []*instance {
+	p := c.needsOf[i.step]
+	if p == nil {
+		return copies
+	}
+	out := []*instance{} // not nil: the step is known, even if nothing of it is waited for
+	for _, o := range copies {
+		ok, err := true, error(nil)
+		if o.each.given() && o.service.Name != "" {
+			ok, err = holds(p, c.facts(f, o))
+		}
+		if err != nil {
+			c.fault(i.needsOf.at.Fault("%v", err))
+		}
+		if ok {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 func (c *compiler) unknownNeed(t text, id string, byGroup map[string][]*instance) {

@@ -273,6 +273,29 @@ func (p *Plan) Usually() time.Duration {
 	return all
 }
 
+// UsuallyUntil is how long it takes, when all goes well, from the begin of that step
+// until the first step is done that shows t: the longest chain between the two. 0 when
+// none does, or no step says how long it takes.
+func (p *Plan) UsuallyUntil(from string, t incident.Trait) time.Duration {
+	upTo := map[string]time.Duration{}
+	for _, s := range p.Steps { // each comes after all it needs
+		after := s.ID == from
+		for _, n := range s.Needs {
+			if before, ok := upTo[n]; ok {
+				after, upTo[s.ID] = true, max(upTo[s.ID], before)
+			}
+		}
+		if !after {
+			continue
+		}
+		upTo[s.ID] += s.Usually
+		if slices.Contains(s.Proves, t) {
+			return upTo[s.ID]
+		}
+	}
+	return 0
+}
+
 // Needed are the ids of all steps that a step needs, directly or through others.
 func (p *Plan) Needed(id string) map[string]bool {
 	needed := map[string]bool{id: true}

@@ -1,6 +1,9 @@
 package runbook
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Topology is the platform as the settings describe it: what exists in which
 // Region, under which name. What only one system needs to know is in that system's
@@ -45,8 +48,16 @@ type Service struct {
 	// Writes says that it writes to the database, so it is fenced in the Region
 	// that is being left.
 	Writes bool `yaml:"writes,omitempty" json:"writes,omitempty"`
+	// Needed says that nobody can order without it: users wait for it, and for the
+	// others they do not. Where no service says so, all are.
+	Needed bool `yaml:"needed,omitempty" json:"needed,omitempty"`
 	// Health is the path of its health page; empty when it has none.
 	Health string `yaml:"health,omitempty" json:"health,omitempty"`
+}
+
+// saysNeeded says whether any service is told apart as one that users need.
+func (t Topology) saysNeeded() bool {
+	return slices.ContainsFunc(t.Services, func(s Service) bool { return s.Needed })
 }
 
 // Policy is what the people who own the platform decided in advance.

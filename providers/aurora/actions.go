@@ -72,7 +72,7 @@ func (a *Aurora) Actions() engine.Catalog {
 				Home:   "target",
 			},
 			Look:  a.Writable,
-			Every: 5 * time.Second,
+			Every: time.Second, // users wait for it, and one reading a second is within every limit
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -139,8 +140,11 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	case p.Mode != "unplanned" && g.member.SynchronizationStatus != "" && g.member.SynchronizationStatus != types.GlobalClusterMemberSynchronizationStatusConnected:
 		wrong = append(wrong, fmt.Sprintf("it is %q, not connected", g.member.SynchronizationStatus))
 	}
-	if g.moving != nil {
+	switch {
+	case g.moving != nil:
 		wrong = append(wrong, fmt.Sprintf("a promotion of %s is under way (%s)", name(aws.ToString(g.moving.ToDbClusterArn)), g.moving.Status))
+	case g.status != available:
+		wrong = append(wrong, fmt.Sprintf("%s is %s", g.id, orUnknown(g.status)))
 	}
 	if cluster.status != "available" {
 		wrong = append(wrong, "its status is "+cluster.status)
@@ -185,10 +189,15 @@ func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, b
 			Err:         fmt.Errorf("%s is being moved to %s, not to %s", g.id, name(aws.ToString(g.moving.ToDbClusterArn)), g.target.DBCluster),
 			Hint:        "somebody else started a promotion: find out who, before anything else",
 		}
+	case g.moving != nil && g.moving.Status == cancelling:
+		return engine.Outcome{Summary: fmt.Sprintf("Aurora is taking the promotion of %s back (%s); %s writes", g.target.DBCluster, g.moving.Status, orNobody(name(g.writer))), Evidence: e, Gone: true}, false, nil
 	case g.moving != nil:
 		return engine.Outcome{Summary: fmt.Sprintf("%s: promotion is %s", g.target.DBCluster, g.moving.Status), Evidence: e}, false, nil
 	case !g.writes():
-		return engine.Outcome{Summary: fmt.Sprintf("%s does not write and no promotion is under way; %s writes", g.target.DBCluster, orNobody(name(g.writer))), Evidence: e}, false, nil
+		return engine.Outcome{
+			Summary:  fmt.Sprintf("%s does not write and no promotion is under way; %s writes", g.target.DBCluster, orNobody(name(g.writer))),
+			Evidence: e, Gone: !c.Asked.IsZero() && c.Clock.Now().Sub(c.Asked) >= visible,
+		}, false, nil
 	}
 	cluster, err := a.cluster(ctx, p.Target.Name, g.target.DBCluster)
 	if err != nil {
@@ -204,6 +213,17 @@ func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, b
 		Evidence: e,
 	}, true, nil
 }
+
+const (
+	available = "available"
+	// cancelling is said of a promotion that is taken back: the roles go back to what
+	// they were, and from here it does not come about any more.
+	// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverState.html
+	cancelling = "cancelling"
+	// visible is how long after an accepted call its promotion may still be missing in
+	// what the API tells: it is eventually consistent, and gives no figure.
+	visible = 15 * time.Second
+)
 
 type cluster struct {
 	status    string
@@ -245,6 +265,14 @@ func name(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
 func orNobody(s string) string {
 	if s == "" {
 		return "nobody"
+	}
+	return s
+}
+
+// orUnknown is a state as it was told.
+func orUnknown(s string) string {
+	if s == "" {
+		return "in a state that AWS does not tell"
 	}
 	return s
 }

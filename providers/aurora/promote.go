@@ -29,8 +29,8 @@ func (a *Aurora) Switchover() Promotion { return Promotion{Aurora: a} }
 // Failover moves the writer although its Region is gone.
 func (a *Aurora) Failover() Promotion { return Promotion{Aurora: a, lossy: true} }
 
-// Look reports whether the target writes, or is on its way there, however that
-// came about.
+// Look reports whether the target writes, however that came about, or is on its way
+// there because this run asked for it.
 func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	g, err := m.global(ctx, p)
@@ -47,14 +47,22 @@ func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		case to != g.target.DBClusterARN:
 			return o, false, person("somebody else started this: find out who, and wait until it is over",
 				"a promotion of %s is under way (%s); %s cannot be promoted now", name(to), s.Status, g.target.DBCluster)
-		case s.Status == "cancelling":
-			return o, false, person("wait until it is over, then retry",
-				"the promotion of %s is being cancelled", g.target.DBCluster)
+		case s.Status == cancelling:
+			o.Busy = true
+			o.Summary = fmt.Sprintf("the promotion of %s is being taken back (%s)", g.target.DBCluster, s.Status)
+			return o, false, nil
 		case aws.ToBool(s.IsDataLossAllowed) != m.lossy:
 			return o, false, person("nothing may be added to it: wait until it is over, then retry",
 				"%s is being promoted by a %s, but this step is a %s", g.target.DBCluster, kind(!m.lossy), kind(m.lossy))
 		}
 		o.Summary = fmt.Sprintf("%s is on its way to write in %s (%s, %s)", g.target.DBCluster, p.Target.Name, kind(m.lossy), s.Status)
+		if c.Asked.IsZero() {
+			// Whoever began it may take it back, and nobody here would know whether it
+			// was to be: it is waited for, and what is missing then is asked for.
+			o.Summary += ", and this run did not ask for it"
+			o.Busy = true
+			return o, false, nil
+		}
 		return o, true, nil
 	}
 	if g.member == nil {
@@ -66,6 +74,12 @@ func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		return o, true, nil
 	}
 	o.Summary = fmt.Sprintf("%s does not write; %s does", g.target.DBCluster, orNobody(name(g.writer)))
+	if !m.lossy && g.status != available {
+		// A failover is not held up by a word: with the writer's Region gone there may
+		// be no better one.
+		o.Summary += fmt.Sprintf("; %s is %s", g.id, orUnknown(g.status))
+		o.Busy = true
+	}
 	return o, false, nil
 }
 
@@ -134,6 +148,9 @@ func (m Promotion) Effect(ctx context.Context, c engine.Call) (incident.Effect, 
 	if !m.lossy {
 		e.What = fmt.Sprintf("SwitchoverGlobalCluster: %s -> %s (%s); writes stop until the standby has everything (%s)",
 			id, db.target.DBCluster, db.target.DBClusterARN, l.told())
+		if g, err := m.global(ctx, p); err == nil && g.moving == nil && g.status != available {
+			e.What += fmt.Sprintf("; %s is %s now, which has to end first", id, orUnknown(g.status))
+		}
 		e.Undo = fmt.Sprintf("the same switchover back to %s, once it follows as a standby", db.source.DBCluster)
 		return e, nil
 	}

@@ -42,7 +42,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.
 				Home:  "target",
 			},
 			Look:  c.Primary,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 	}
 }

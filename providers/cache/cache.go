@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -43,6 +44,10 @@ func New(config func(region string) aws.Config, reads *awserr.Reads) *Cache {
 func (c *Cache) client(region string) *elasticache.Client {
 	return elasticache.NewFromConfig(c.config(region))
 }
+
+// visible is how long after an accepted call the group may still be told as it was
+// before: what it describes is eventually consistent, and no figure is given.
+const visible = 15 * time.Second
 
 const (
 	primary   = "PRIMARY"
@@ -157,7 +162,8 @@ func (c *Cache) Standby(ctx context.Context, call engine.Call) (engine.Outcome, 
 	}, true, nil
 }
 
-// Look reports whether the target's cache is the primary, or on its way there.
+// Look reports whether the target's cache is the primary, or on its way there because
+// this run asked for it. What somebody else has changed about the group is waited for.
 func (c *Cache) Look(ctx context.Context, call engine.Call) (engine.Outcome, bool, error) {
 	p := call.Plan
 	g, err := c.group(ctx, p)
@@ -169,14 +175,19 @@ func (c *Cache) Look(ctx context.Context, call engine.Call) (engine.Outcome, boo
 	case g.leads():
 		o.Summary = fmt.Sprintf("cache %s is the primary", g.own)
 		return o, true, nil
-	case g.status == "modifying":
-		// With two Regions a change of the whole group is a promotion in all
-		// likelihood. Asking again would be refused in this state; whether it really
-		// was one is what the wait for the role finds out.
-		o.Summary = fmt.Sprintf("%s is being changed; cache %s is taken to be on its way to primary", g.id, g.own.Group)
+	case g.settled():
+	case !call.Asked.IsZero():
+		// Which change it is the group does not tell. Asking again would be refused in
+		// this state; whether it was the one asked for is what the wait finds out.
+		o.Summary = fmt.Sprintf("%s is %s since cache %s was asked to become its primary", g.id, g.status, g.own.Group)
 		return o, true, nil
+	default:
+		o.Busy = true
 	}
 	o.Summary = fmt.Sprintf("cache %s is %s; %s is the primary", g.own, aws.ToString(g.member.Role), orNobody(g.primary.Group))
+	if o.Busy {
+		o.Summary += fmt.Sprintf("; %s is %s, and not by this run", g.id, g.status)
+	}
 	if o.Prior, err = json.Marshal(recorded{Primary: g.primary}); err != nil {
 		return o, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down who leads %s: %w", g.id, err)}
 	}
@@ -245,6 +256,10 @@ func (c *Cache) Primary(ctx context.Context, call engine.Call) (engine.Outcome, 
 	o := engine.Outcome{Evidence: g.evidence()}
 	if !g.leads() || !g.settled() {
 		o.Summary = fmt.Sprintf("cache %s is %s; %s is %s", g.own, aws.ToString(g.member.Role), g.id, g.status)
+		if g.settled() && !call.Asked.IsZero() && call.Clock.Now().Sub(call.Asked) >= visible {
+			o.Gone = true
+			o.Summary += "; the promotion did not come about"
+		}
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("cache %s is the primary and takes writes", g.own)

@@ -55,7 +55,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 				Leads:  leads,
 			},
 			Look:  verify.Moved,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 		"dns.resolvers": {
 			Action: runbook.Action{

@@ -27,7 +27,7 @@ func (e *ELB) Actions() engine.Catalog {
 				Home:   "target",
 			},
 			Look:  e.Healthy,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 	}
 }

@@ -63,7 +63,7 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 				With:  RolledOutInput{},
 			},
 			Look:  k.RolledOut,
-			Every: 5 * time.Second,
+			Every: time.Second, // users wait for it, and one reading a second is within every limit
 		},
 		"kube.fence": {
 			Action: runbook.Action{

@@ -25,6 +25,9 @@ var changes = map[string]struct {
 	// are told of that.
 	meddle func(s *shop)
 	says   []string
+	// drop lets it come to nothing although it was accepted, where that is not by
+	// somebody taking it back.
+	drop func(s *shop)
 }{
 	"kube.scale": {
 		step: "scale/order-service", region: west,
@@ -62,6 +65,9 @@ var changes = map[string]struct {
 				d.Spec.Template.Annotations = map[string]string{"failoverbot/restarted-for": string(id)}
 			})
 		},
+		drop: func(s *shop) {
+			s.Update(west, "user-service", func(d *appsv1.Deployment) { d.Spec.Template.Annotations = nil })
+		},
 	},
 }
 
@@ -95,7 +101,7 @@ func TestEveryChangeInARealCluster(t *testing.T) {
 					}
 					action.CallTimeout = 3 * time.Second // real time, and a call is answered in some milliseconds
 					wire := s.Wire(c.region)
-					return enginetest.Change{
+					change := enginetest.Change{
 						Action: action, Call: call, Applied: wire.Applied,
 						ByHand: func(*testing.T) { c.byHand(s) },
 						Break:  func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
@@ -105,6 +111,10 @@ func TestEveryChangeInARealCluster(t *testing.T) {
 						BreakUndo: func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
 						Meddle:    func(*testing.T) []string { c.meddle(s); return c.says },
 					}
+					if c.drop != nil {
+						change.Drop = func(*testing.T) { c.drop(s) }
+					}
+					return change
 				})
 			})
 		}

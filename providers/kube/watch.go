@@ -165,11 +165,12 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		"updated": fmt.Sprint(st.UpdatedReplicas), "available": fmt.Sprint(st.AvailableReplicas),
 	}}
 	if in.Restarted && d.Spec.Template.Annotations[mark] != string(c.Incident) {
+		o.Gone = true // for sure: the API server has one answer to give
 		return o, false, &incident.CallError{
 			NeedsPerson: true,
 			Definite:    true,
 			Err:         fmt.Errorf("%s in %s no longer carries the mark of its restart", d.Name, r.Name),
-			Hint:        "something took the change back, perhaps a GitOps controller: pause it, then restart the service by hand and retry",
+			Hint:        "something took the change back, perhaps a GitOps controller: pause it, then retry: the service is restarted again",
 		}
 	}
 	if st.ObservedGeneration < d.Generation {
@@ -189,6 +190,21 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 				Hint:        "add capacity or mend the pods, then retry",
 			}
 		}
+	}
+	if d.Spec.Paused && int(st.UpdatedReplicas) < max(replicas(d), int(st.Replicas)) {
+		return o, false, &incident.CallError{
+			NeedsPerson: true,
+			Definite:    true,
+			Err:         fmt.Errorf("%s in %s is paused, so its pods are not replaced: %d of %d of the new kind", d.Name, r.Name, st.UpdatedReplicas, replicas(d)),
+			Hint:        fmt.Sprintf("resume it, then retry: kubectl --context %s -n %s rollout resume deployment/%s", r.Name, r.Namespace, d.Name),
+		}
+	}
+	if replicas(d) < in.Replicas {
+		held, err := k.heldUp(ctx, client, r, d, in.Replicas)
+		if err != nil {
+			return o, false, err
+		}
+		o.Gone = !held
 	}
 	var waiting string
 	old := int(st.Replicas - st.UpdatedReplicas)
@@ -227,6 +243,16 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	return o, true, nil
 }
 
+// heldUp says that an autoscaler brings the Deployment to that size by itself: its
+// minimum asks for it. Without one nothing does.
+func (k *Kube) heldUp(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment, wanted int) (bool, error) {
+	h, err := k.autoscaler(ctx, client, r, d.Name)
+	if err != nil {
+		return false, err
+	}
+	return h != nil && minimum(h) >= wanted, nil
+}
+
 func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {
@@ -236,7 +262,12 @@ func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r cluster, 
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of %s in %s: %w", d.Name, r.Name, err)
 	}
-	return all, nil
+	// A Job's pods may carry the same labels: what belongs to the Deployment was made by
+	// one of its ReplicaSets, whose name is the Deployment's and the template's hash.
+	return slices.DeleteFunc(all, func(p corev1.Pod) bool {
+		owner := metav1.GetControllerOf(&p)
+		return owner == nil || owner.Kind != "ReplicaSet" || owner.Name != d.Name+"-"+p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	}), nil
 }
 
 // kinds counts a Deployment's pods by the template they were made from. Pods that

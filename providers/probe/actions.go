@@ -51,7 +51,7 @@ func Actions(dial Dial, resolve Resolve, api Answers, clock incident.Clock, toke
 				About:  "waits until the public name is served by the target",
 			},
 			Look:  p.Region,
-			Every: 5 * time.Second,
+			Every: 2 * time.Second,
 		},
 		"probe.health": {
 			Action: runbook.Action{

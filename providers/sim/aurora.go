@@ -16,6 +16,8 @@ type Database struct {
 	GlobalCluster string     `json:"global_cluster"`
 	Members       []DBMember `json:"members"`
 	Failover      *Failover  `json:"failover,omitempty"`
+	// Status is what the global cluster says of itself; empty: available.
+	Status string `json:"status,omitempty"`
 	// WritableSince is since when the present writer has accepted writes.
 	WritableSince time.Time `json:"writable_since"`
 	// Writers is which Region's database has accepted writes since when.
@@ -289,7 +291,7 @@ func (r request) globalCluster() *rdst.GlobalCluster {
 		GlobalClusterIdentifier: ptr(d.GlobalCluster),
 		GlobalClusterArn:        ptr("arn:aws:rds::" + account + ":global-cluster:" + d.GlobalCluster),
 		GlobalClusterResourceId: ptr("cluster-pretend"),
-		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr("16.6"), Status: ptr("available"),
+		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr("16.6"), Status: ptr(cmp.Or(d.Status, "available")),
 		Endpoint:           ptr(d.GlobalCluster + ".global-pretend.global.rds.amazonaws.com"),
 		DeletionProtection: ptr(true), StorageEncrypted: ptr(true),
 	}

@@ -14,10 +14,12 @@ type Cache struct {
 	GlobalGroup string        `json:"global_group"`
 	Status      string        `json:"status"` // available, modifying
 	Members     []CacheMember `json:"members"`
-	To          string        `json:"to,omitempty"`
-	Due         time.Time     `json:"due,omitzero"`
-	LagMS       float64       `json:"lag_ms"`
-	Lag         []Point       `json:"lag"`
+	// To is the Region whose member becomes the primary when the change under way is
+	// over; empty while it is a change of something else.
+	To    string    `json:"to,omitempty"`
+	Due   time.Time `json:"due,omitzero"`
+	LagMS float64   `json:"lag_ms"`
+	Lag   []Point   `json:"lag"`
 }
 
 // CacheMember is one replication group of the datastore.
@@ -60,7 +62,7 @@ func (s *State) CachePrimary() string {
 
 // due are the moments at which something happens that is not tied to a tick.
 func (c *Cache) due() []time.Time {
-	if c.To == "" {
+	if c.Due.IsZero() {
 		return nil
 	}
 	return []time.Time{c.Due}
@@ -68,13 +70,20 @@ func (c *Cache) due() []time.Time {
 
 func (s *State) stepCache() {
 	c := &s.Cache
-	if c.To == "" || c.Due.After(s.At) || s.Regions[c.To].Lost {
+	if c.Due.IsZero() || c.Due.After(s.At) || (c.To != "" && s.Regions[c.To].Lost) {
 		return
 	}
 	for i := range c.Members {
-		c.Members[i].Primary = c.Members[i].Region == c.To
+		if c.To != "" {
+			c.Members[i].Primary = c.Members[i].Region == c.To
+		}
 	}
 	c.Status, c.To, c.Due = "available", "", time.Time{}
+}
+
+// modify begins a change of the datastore that leaves the roles as they are.
+func (c *Cache) modify(at time.Time, m ModifyCache) {
+	c.Status, c.To, c.Due = "modifying", "", at.Add(cmp.Or(m.Takes, cacheTime))
 }
 
 var cacheAPI = awsAPI{

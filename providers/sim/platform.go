@@ -39,10 +39,10 @@ type service struct {
 }
 
 var services = []service{
-	{runbook.Service{Name: "user-service", Replicas: 6, Writes: true, Health: "/api/v1/users/health"}, 2},
-	{runbook.Service{Name: "order-service", Replicas: 6, Writes: true, Health: "/api/v1/orders/health"}, 2},
-	{runbook.Service{Name: "product-service", Replicas: 4, Health: "/api/v1/products/health"}, 2},
-	{runbook.Service{Name: "payment-service", Replicas: 4, Writes: true, Health: "/api/v1/payments/health"}, 2},
+	{runbook.Service{Name: "user-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/users/health"}, 2},
+	{runbook.Service{Name: "order-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/orders/health"}, 2},
+	{runbook.Service{Name: "product-service", Replicas: 4, Needed: true, Health: "/api/v1/products/health"}, 2},
+	{runbook.Service{Name: "payment-service", Replicas: 4, Needed: true, Writes: true, Health: "/api/v1/payments/health"}, 2},
 	{runbook.Service{Name: "notification-service", Replicas: 3}, 1},
 }
 

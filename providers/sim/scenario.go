@@ -113,6 +113,8 @@ type Event struct {
 	Promotion *Promotion `yaml:"promotion,omitempty" json:"promotion,omitempty"`
 	// DropPromotion makes Aurora take back a promotion that it had accepted.
 	DropPromotion *DropPromotion `yaml:"drop_promotion,omitempty" json:"drop_promotion,omitempty"`
+	// ModifyCache is somebody else's change of the cache's global datastore.
+	ModifyCache *ModifyCache `yaml:"modify_cache,omitempty" json:"modify_cache,omitempty"`
 	// AddNodes gives a Region's cluster more nodes.
 	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
 	// Resolver makes a public resolver lie, or lets it tell the truth again.
@@ -170,6 +172,14 @@ type DropPromotion struct {
 	After time.Duration `yaml:"after" json:"after"`
 	// Times it happens; 0 is always.
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// ModifyCache is a change that somebody else makes of the global datastore: it is
+// modifying for a while, and then available with the roles that it had. A promotion
+// that is under way comes to nothing by it.
+type ModifyCache struct {
+	// Takes is how long it is modifying; 0 is 45 s.
+	Takes time.Duration `yaml:"takes,omitempty" json:"takes,omitempty"`
 }
 
 // AddNodes is capacity that comes to a Region's cluster.
@@ -565,6 +575,12 @@ func (l linter) event(e Event, at ...any) {
 			l.fault(in("drop_promotion", "after"), "%s is below zero", d.After)
 		}
 		l.notNegative(d.Times, in("drop_promotion", "times")...)
+	}
+	if m := e.ModifyCache; m != nil {
+		n++
+		if m.Takes < 0 {
+			l.fault(in("modify_cache", "takes"), "%s is below zero", m.Takes)
+		}
 	}
 	if a := e.AddNodes; a != nil {
 		n++

@@ -243,6 +243,8 @@ func (s *State) happen(e Event) {
 		s.Database.take(*e.Promotion)
 	case e.DropPromotion != nil:
 		s.Database.drop(*e.DropPromotion)
+	case e.ModifyCache != nil:
+		s.Cache.modify(s.At, *e.ModifyCache)
 	case e.AddNodes != nil:
 		s.Regions[e.AddNodes.Region].addNodes(e.AddNodes.PerZone)
 	case e.Resolver != nil:

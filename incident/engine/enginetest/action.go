@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"testing"
@@ -41,6 +42,14 @@ type Change struct {
 	// Settle lets the world go on until what was asked for is there.
 	Settle func(t *testing.T)
 
+	// Drop lets what Do asked for come to nothing although it was accepted, and the
+	// world settle; nil: somebody takes it back as the action's Undo does.
+	Drop func(t *testing.T)
+	// Wait is the action that waits for the change, handed WaitCall; nil where no step of
+	// the runbook does.
+	Wait     *engine.Action
+	WaitCall engine.Call
+
 	// BreakUndo and Meddle are asked for where the action has an Undo. BreakUndo makes
 	// the next call go wrong with which the change is taken back.
 	BreakUndo func(t *testing.T, b Break)
@@ -75,6 +84,7 @@ func Action(t *testing.T, fresh func(t *testing.T) Change) {
 			c.test(t, fresh(t), whole)
 		})
 	}
+	t.Run("accepted, it does not come about", func(t *testing.T) { dropped(t, fresh) })
 	t.Run("taken back", func(t *testing.T) { undone(t, fresh) })
 }
 
@@ -92,7 +102,7 @@ func undisturbed(t *testing.T, fresh func(t *testing.T) Change) map[string]int {
 	return whole
 }
 
-func (c Change) bounded(t *testing.T) (context.Context, context.CancelFunc) {
+func (c *Change) bounded(t *testing.T) (context.Context, context.CancelFunc) {
 	d := c.Action.CallTimeout
 	if d == 0 {
 		d = 15 * time.Second
@@ -100,26 +110,32 @@ func (c Change) bounded(t *testing.T) (context.Context, context.CancelFunc) {
 	return c.Call.Clock.WithTimeout(t.Context(), d, errors.New("the call's time is up"))
 }
 
-func (c Change) look(t *testing.T) (engine.Outcome, bool, error) {
+func (c *Change) look(t *testing.T) (engine.Outcome, bool, error) {
 	ctx, stop := c.bounded(t)
 	defer stop()
 	return c.Action.Look(ctx, c.Call)
 }
 
-func (c Change) do(t *testing.T) (engine.Outcome, error) {
+func (c *Change) do(t *testing.T) (engine.Outcome, error) {
 	ctx, stop := c.bounded(t)
 	defer stop()
-	return c.Action.Do(ctx, c.Call)
+	asked := c.Call.Asked
+	c.Call.Asked = c.Call.Clock.Now() // as the engine hands it from here on
+	o, err := c.Action.Do(ctx, c.Call)
+	if err != nil && !incident.CallErrorOf(err).Unknown {
+		c.Call.Asked = asked // it surely came to nothing
+	}
+	return o, err
 }
 
-func (c Change) effect(t *testing.T) (incident.Effect, error) {
+func (c *Change) effect(t *testing.T) (incident.Effect, error) {
 	ctx, stop := c.bounded(t)
 	defer stop()
 	return c.Action.Effect(ctx, c.Call)
 }
 
 // isThere fails the test unless a look says so.
-func (c Change) isThere(t *testing.T, when string) {
+func (c *Change) isThere(t *testing.T, when string) {
 	t.Helper()
 	o, there, err := c.look(t)
 	switch {
@@ -133,7 +149,7 @@ func (c Change) isThere(t *testing.T, when string) {
 }
 
 // isNot fails the test unless a look clearly says no.
-func (c Change) isNot(t *testing.T, when string) engine.Outcome {
+func (c *Change) isNot(t *testing.T, when string) engine.Outcome {
 	t.Helper()
 	o, there, err := c.look(t)
 	switch {
@@ -148,7 +164,7 @@ func (c Change) isNot(t *testing.T, when string) engine.Outcome {
 }
 
 // same fails the test unless the world was changed exactly so often.
-func (c Change) same(t *testing.T, whole map[string]int, when string) {
+func (c *Change) same(t *testing.T, whole map[string]int, when string) {
 	t.Helper()
 	if got := c.Applied(); !maps.Equal(got, whole) {
 		t.Errorf("%s: applied %v, want %v", when, got, whole)
@@ -157,7 +173,7 @@ func (c Change) same(t *testing.T, whole map[string]int, when string) {
 
 // notMore fails the test if anything was changed more often than by the whole
 // change undisturbed. Less is well: the world may have done a part by itself.
-func (c Change) notMore(t *testing.T, whole map[string]int, when string) {
+func (c *Change) notMore(t *testing.T, whole map[string]int, when string) {
 	t.Helper()
 	for what, n := range c.Applied() {
 		if n > whole[what] {
@@ -168,7 +184,7 @@ func (c Change) notMore(t *testing.T, whole map[string]int, when string) {
 
 // mend finishes what a call that went wrong left over, as the engine does, and
 // checks that nothing was done twice.
-func (c Change) mend(t *testing.T, whole map[string]int) {
+func (c *Change) mend(t *testing.T, whole map[string]int) {
 	t.Helper()
 	if _, there, err := c.look(t); err != nil {
 		t.Fatalf("look after the call went wrong: %v", err)
@@ -182,7 +198,7 @@ func (c Change) mend(t *testing.T, whole map[string]int) {
 }
 
 // wrong makes the next changing call go wrong and returns what the engine is told.
-func (c Change) wrong(t *testing.T, b Break) *incident.CallError {
+func (c *Change) wrong(t *testing.T, b Break) *incident.CallError {
 	t.Helper()
 	c.Break(t, b)
 	_, err := c.do(t)
@@ -343,4 +359,76 @@ func blind(t *testing.T, c Change, _ map[string]int) {
 		t.Errorf("looking in vain took %s", took)
 	}
 	c.same(t, map[string]int{}, "after looking in vain")
+}
+
+// dropped is the part of the suite about a change that was accepted and does not come
+// about: a look says so, so does what waits for it, and it can be asked for again.
+func dropped(t *testing.T, fresh func(t *testing.T) Change) {
+	c := fresh(t)
+	prior := c.isNot(t, "before anything was changed").Prior
+	if _, err := c.do(t); err != nil {
+		t.Fatal(err)
+	}
+	whole := maps.Clone(c.Applied())
+	c.drop(t, prior)
+	c.isNot(t, "after it came to nothing")
+	if c.Wait != nil {
+		c.knows(t)
+	}
+	if undo := c.Action.Undo; undo != nil {
+		ctx, stop := c.bounded(t)
+		defer stop()
+		if o, back, err := undo.Look(ctx, c.Call, prior); err != nil || !back || o.Job != "" {
+			t.Errorf("there is nothing to take back, and that is told as %t %q %v", back, o.Summary, err)
+		}
+	}
+	c.Call.Asked = time.Time{} // as a retry has it
+	if _, err := c.do(t); err != nil {
+		t.Fatalf("asked for again: %v", err)
+	}
+	c.Settle(t)
+	c.isThere(t, "after it was asked for again")
+	for what, n := range whole {
+		if got := c.Applied()[what]; got < 2*n {
+			t.Errorf("%s was applied %d times, want %d: once each time", what, got, 2*n)
+		}
+	}
+}
+
+func (c *Change) drop(t *testing.T, prior json.RawMessage) {
+	t.Helper()
+	if c.Drop != nil {
+		c.Drop(t)
+		return
+	}
+	if c.Action.Undo == nil {
+		t.Fatal("the case does not say how the change comes to nothing")
+	}
+	ctx, stop := c.bounded(t)
+	defer stop()
+	if _, err := c.Action.Undo.Do(ctx, c.Call, prior); err != nil {
+		t.Fatal(err)
+	}
+	c.Settle(t)
+}
+
+// knows fails the test unless what waits for the change says that it will not come, and
+// says it twice, or once as a fault.
+func (c *Change) knows(t *testing.T) {
+	t.Helper()
+	call := c.WaitCall
+	call.Asked = c.Call.Asked
+	for range 2 {
+		ctx, stop := c.bounded(t)
+		o, ok, err := c.Wait.Look(ctx, call)
+		stop()
+		switch {
+		case ok || !o.Gone:
+			t.Errorf("its wait says %t, gone %t: %q %v", ok, o.Gone, o.Summary, err)
+		case err == nil && o.Summary == "":
+			t.Error("its wait does not say what it saw")
+		case err != nil && !incident.CallErrorOf(err).Definite:
+			t.Errorf("its wait is not sure: %v", err)
+		}
+	}
 }
