@@ -23,6 +23,8 @@ const (
 	UsersServed Trait = "users-served"
 	// AsUsers: it looks as users do, so when it fails users are not served.
 	AsUsers Trait = "as-users"
+	// OrdersFlow: an order went through by the public name, whichever Region served it.
+	OrdersFlow Trait = "orders-flow"
 	// Quorum: enough independent views agree that the source is down.
 	Quorum Trait = "quorum"
 	// WritersStopped: nothing writes in the source any more.

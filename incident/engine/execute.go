@@ -58,6 +58,7 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 	w := &work{run: r, step: step, action: action}
 	var st incident.StepState
 	dry, job := false, ""
+	var left time.Time
 	err := r.view(ctx, func(s *incident.State) {
 		st = s.Step(step.ID)
 		dry = s.Dry
@@ -66,8 +67,9 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		}
 		w.call = Call{
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
-			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
+			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock, Overwrite: st.Overwrite,
 		}
+		left = leftUntil(s, step)
 	})
 	if err != nil {
 		return err
@@ -87,7 +89,10 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 				Hint: "take it back by hand: " + step.Undo,
 			}, Outcome{}, false)
 		}
-		w.action = action.takingBack(step.Prior)
+		w.action = action.takingBack(step.Kind, step.Prior)
+		if err := r.Clock.Sleep(ctx, left.Sub(r.Clock.Now())); err != nil {
+			return err
+		}
 	}
 	if !w.action.carries(step.Kind) {
 		return w.fail(ctx, &incident.CallError{
@@ -119,6 +124,17 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 	default:
 		return w.tell(ctx)
 	}
+}
+
+// leftUntil is when the last call has surely ended that an earlier run may still have
+// out, of the change that a step takes back: nobody looks before. Zero if none has.
+func leftUntil(s *incident.State, step runbook.Step) (until time.Time) {
+	for _, r := range s.Runs {
+		if st := r.Step(step.Undoes); r != s.Run && step.Undoes != "" && st.Intended != nil && st.Intended.Until.After(until) {
+			until = st.Intended.Until
+		}
+	}
+	return until
 }
 
 // result is how another step of the run ended.
@@ -188,6 +204,7 @@ func (w *work) fail(ctx context.Context, err error, o Outcome, unknown bool) err
 	return w.append(ctx, incident.StepFailed{
 		Step: w.step.ID, Action: w.step.Uses, Attempt: w.call.Attempt,
 		Error: err.Error(), Hint: f.Hint, Unknown: unknown, Evidence: o.Evidence, Measured: o.Measured, WillNotCome: w.gone(o),
+		Meanwhile:       f.Meanwhile,
 		MayHaveHappened: unknown && w.step.Kind == runbook.Change && w.former != nil,
 		Advice:          w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell,
 	})
