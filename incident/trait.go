@@ -23,7 +23,7 @@ const (
 	UsersServed Trait = "users-served"
 	// AsUsers: it looks as users do, so when it fails users are not served.
 	AsUsers Trait = "as-users"
-	// OrdersFlow: an order went through by the public name, whichever Region served it.
+	// OrdersFlow: an order went through by the public name and was served by the target.
 	OrdersFlow Trait = "orders-flow"
 	// Quorum: enough independent views agree that the source is down.
 	Quorum Trait = "quorum"

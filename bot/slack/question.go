@@ -42,6 +42,7 @@ type questionView struct {
 	// failed
 	Error, Hint, Evidence, SoFar string
 	Maybe, Missing, Locked       bool
+	Overwrites                   bool
 }
 
 func (v incidentView) question(q *incident.Question) questionView {
@@ -170,7 +171,7 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
 	w.Error, w.Hint = lineOf(f.Error, 800), lineOf(f.Hint, 400)
-	w.Maybe, w.Missing = f.MayHaveHappened, f.Unknown
+	w.Maybe, w.Missing, w.Overwrites = f.MayHaveHappened, f.Unknown, v.Overwrites(q.Step)
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
 		facts = append(facts, lineOf(k, 40)+" "+lineOf(f.Evidence[k], 100))
@@ -212,6 +213,8 @@ func (v incidentView) outcome(q *incident.Question) string {
 		return v.who(q.By) + " said Go at " + at + reason
 	case "retry":
 		return v.who(q.By) + " said Retry at " + at + reason
+	case "overwrite":
+		return v.who(q.By) + " had it overwritten at " + at + reason
 	case "skip":
 		return v.who(q.By) + " went on without it at " + at + reason
 	case "abort":

@@ -295,7 +295,7 @@ func (v incidentView) titles(steps []runbook.Step) []string {
 // passed counts what an update is due for: declared, Go, each section of changes
 // that is done, mitigated, aborted, resolved. It only grows.
 func (v incidentView) passed() int {
-	n := 0
+	n := passedBefore * max(0, len(v.Runs)-1)
 	if !v.DeclaredAt.IsZero() {
 		n++
 	}
@@ -307,13 +307,26 @@ func (v incidentView) passed() int {
 			}
 		}
 	}
-	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
+	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ended(), v.ResolvedAt} {
 		if !t.IsZero() {
 			n++
 		}
 	}
 	return n
 }
+
+// ended is when a run that takes back came to its end; zero if it did not. The end of
+// others is that the incident is resolved.
+func (v incidentView) ended() time.Time {
+	if v.Kind != incident.Undo {
+		return time.Time{}
+	}
+	return v.EndedAt
+}
+
+// passedBefore is more than any one run can pass, so that the count goes on growing when
+// another one begins.
+const passedBefore = 1000
 
 // commander is the Slack id of whoever commands, as a list of one or none.
 func (v incidentView) commander() []string {

@@ -69,6 +69,9 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
 			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock, Overwrite: st.Overwrite,
 		}
+		if step.Turned {
+			w.call.Plan = r.plan().Turned()
+		}
 		left = leftUntil(s, step)
 	})
 	if err != nil {

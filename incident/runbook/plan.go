@@ -156,6 +156,9 @@ type Step struct {
 	// back, to the value that it replaced, or of a wait, seen to be back.
 	Undoes string          `json:"undoes,omitempty"`
 	Prior  json.RawMessage `json:"prior,omitempty"`
+	// Turned says, in an undo run, that the step is carried out with source and target
+	// exchanged: users are where they were.
+	Turned bool `json:"turned,omitempty"`
 	// Leaves says, of a change, that nothing of it is left to take back, and why.
 	Leaves string `json:"leaves,omitempty"`
 	// Settles is how long its undo may take to come about; 0: that is not waited for.
@@ -202,6 +205,13 @@ func DecodePlan(raw json.RawMessage) (*Plan, error) {
 		return nil, fmt.Errorf("read the frozen plan: %w", err)
 	}
 	return p, nil
+}
+
+// Turned is the plan with source and target exchanged.
+func (p *Plan) Turned() *Plan {
+	out := *p
+	out.Source, out.Target = p.Target, p.Source
+	return &out
 }
 
 // Shows says that the step's action proves that.

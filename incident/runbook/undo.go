@@ -159,7 +159,7 @@ func (p *Plan) proofs(after []string, stopped bool) []Step {
 		return nil
 	}
 	for _, s := range p.Showing(incident.OrdersFlow) {
-		s.ID, s.Group, s.Section = proof+s.ID, proof+s.Group, "undo"
+		s.ID, s.Group, s.Section, s.Turned = proof+s.ID, proof+s.Group, "undo", true
 		s.Needs, s.CoveredBy, s.Approval, s.Rerun, s.Awaits, s.Locked = after, "", nil, nil, "", false
 		if s.Gate = Required; !stopped {
 			s.Gate = Advice

@@ -174,5 +174,13 @@ func (v View) Former() *incident.Run {
 	return v.RunOf(v.Follows)
 }
 
+// RunEnded is what a run that has ended came to; empty while it lasts.
+func (v View) RunEnded() string {
+	if v.EndedAt.IsZero() {
+		return ""
+	}
+	return v.Ended.Summary
+}
+
 // Was is what stood there before a change, for people; empty if that is not known.
 func (m Made) Was() string { return strings.TrimRight(m.Before, ".") }

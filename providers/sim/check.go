@@ -83,6 +83,8 @@ func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
 			ended = append(ended, "mitigated")
 		case !s.AbortedAt.IsZero():
 			ended = append(ended, "aborted")
+		case s.Kind == incident.Undo && s.Ended.How == "done":
+			ended = append(ended, "taken back")
 		default:
 			ended = append(ended, "open")
 		}

@@ -225,8 +225,8 @@ type Deed struct {
 // not given is not looked at.
 type Expect struct {
 	// Ended is how each run ended, in order: "mitigated" (users are served, verified),
-	// "aborted" or "open".
-	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted or open, for each run"`
+	// "aborted", "taken back" (stopped, and all of it undone) or "open".
+	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted, taken back or open, for each run"`
 	// Timeline are events that the newest timeline has to hold.
 	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
 	// Broken are calls that have to have failed by a fault of the scenario.
@@ -459,8 +459,8 @@ var (
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
 	moments   = []string{"start", "question", "mitigated"}
 	questions = []string{"go", "approval", "failed"}
-	runEnds   = []string{"mitigated", "aborted", "open"}
-	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort"}
+	runEnds   = []string{"mitigated", "aborted", "taken back", "open"}
+	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "take-back"}
 )
 
 func (l linter) scenario(s *Scenario) {
