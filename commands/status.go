@@ -158,7 +158,7 @@ func (c *Commands) next(v view.View) text.Text {
 	case !v.AbortedAt.IsZero():
 		t, err := v.TakeBack()
 		if err != nil {
-			return text.Format("What stays changed cannot be told: %s. Next: {resolve}.", err)
+			return c.afterStop(t) // its plan cannot be read, which is said where that is asked for
 		}
 		return then(c.remains(v.State, t), c.afterStop(t))
 	case !v.EndedAt.IsZero() && v.MitigatedAt.IsZero():
