@@ -24,6 +24,9 @@ import (
 // claims is what each scenario is there to show, beyond ending well. The first two
 // have tests of their own, TestRegionDegraded and TestRegionLoss.
 var claims = map[string]func(*testing.T, played){
+	"abort-before-promotion": takenBackWhole,
+	"abort-after-promotion":  wentOnFromThere,
+
 	"lag-too-high":       gateOverridden,
 	"approver-absent":    glassBroken,
 	"aurora-stuck":       waitedForAgain,
@@ -373,14 +376,17 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"{name: Bob, id: U0BOB, roles: [approver], does: [{on: question, kind: approval, after: 5s, press: approve, form: {confirm: us-west-2}}]}",
 		"0 times ApprovalExpired of promote-database",
 	},
-	"aurora-stuck":       {"  - at: 0s\n    promotion: {takes: 22m}\n", "", "0 times StepFailed of database-writable"},
-	"switchover-dropped": {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted]"},
-	"pods-pending":       {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
-	"throttled":          {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
-	"dns-stale":          {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
-	"takeover-astray":    {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
-	"bot-killed":         {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
-	"slack-away":         {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
+	"aurora-stuck":           {"  - at: 0s\n    promotion: {takes: 22m}\n", "", "0 times StepFailed of database-writable"},
+	"switchover-dropped":     {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted]"},
+	"abort-before-promotion": {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster}}\n", "", "the runs ended [mitigated], expected [taken back]"},
+	"abort-after-promotion":  {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.elasticache, operation: FailoverGlobalReplicationGroup, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted mitigated]"},
+
+	"pods-pending":    {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
+	"throttled":       {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
+	"dns-stale":       {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
+	"takeover-astray": {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
+	"bot-killed":      {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
+	"slack-away":      {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing.

@@ -41,6 +41,10 @@ type Change struct {
 	// Settle lets the world go on until what was asked for is there.
 	Settle func(t *testing.T)
 
+	// Still says that nothing follows by itself in this world, so that what is asked for
+	// does not come about.
+	Still bool
+
 	// BreakUndo and Meddle are asked for where the action has an Undo. BreakUndo makes
 	// the next call go wrong with which the change is taken back.
 	BreakUndo func(t *testing.T, b Break)
