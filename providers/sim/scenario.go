@@ -202,8 +202,9 @@ type Person struct {
 // Deed is one thing a person does, and upon what.
 type Deed struct {
 	// On is what makes them do it: "start" (the rehearsal begins), "question" (the
-	// bot asks something) or "mitigated" (service is restored).
-	On string `yaml:"on" json:"on" jsonschema:"start, question or mitigated"`
+	// bot asks something), "mitigated" (service is restored) or "taken-back" (what a
+	// run had changed is undone).
+	On string `yaml:"on" json:"on" jsonschema:"start, question, mitigated or taken-back"`
 	// Kind of the question: go, approval, failed. Empty is any.
 	Kind string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"go, approval or failed"`
 	// Step that the question is about, by its id. Empty is any.
@@ -457,7 +458,7 @@ func (l linter) notNegative(n int, at ...any) {
 var (
 	marks     = []string{markStart, markPromoting, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
-	moments   = []string{"start", "question", "mitigated"}
+	moments   = []string{"start", "question", "mitigated", "taken-back"}
 	questions = []string{"go", "approval", "failed"}
 	runEnds   = []string{"mitigated", "aborted", "taken back", "open"}
 	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "take-back"}
