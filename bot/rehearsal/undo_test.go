@@ -87,7 +87,7 @@ func wentOnFromThere(t *testing.T, p played) {
 	if s := p.state(); s.AbortedAt.IsZero() || !slices.Contains(s.Aborted.Changed, "switch-database") || len(s.Aborted.TakeBack) > 0 {
 		t.Errorf("the first run: %+v", s.Aborted)
 	}
-	p.told(t, "U0ALICE", "“Switch the database over to us-west-2” cannot be taken back at once", "start us-west-2 planned REASON", "To close it")
+	p.told(t, "U0ALICE", "“Switch the database over to us-west-2” cannot be taken back at once", "what was changed for it stays", "start us-west-2 planned REASON")
 	if len(p.results) != 2 || p.results[0].Mitigated || !p.results[1].Mitigated {
 		t.Errorf("what came of both: %+v", p.results)
 	}
