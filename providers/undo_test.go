@@ -111,7 +111,7 @@ func TestWhatARunChangedIsTakenBackLastFirst(t *testing.T) {
 		left  []string
 		first string
 	}{
-		"planned":                {"planned", append(slices.Clone(scales), "fence-writers", "switch-database", "promote-cache", "restart/user-service", "shift-dns"), []string{"switch-database", "restart/user-service"}, "shift-dns"},
+		"planned":                {"planned", append(slices.Clone(scales), "fence-writers", "promote-cache", "restart/user-service", "shift-dns"), []string{"restart/user-service"}, "shift-dns"},
 		"by the takeover object": {"unplanned", append(slices.Clone(scales), "take-over"), nil, "take-over"},
 	} {
 		t.Run(name, func(t *testing.T) {
