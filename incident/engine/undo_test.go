@@ -148,7 +148,10 @@ func TestATakingBackIsOverWhenItHasComeAbout(t *testing.T) {
 		told := 0
 		catalog["t.tell"] = engine.Action{
 			Action: runbook.Action{Kind: runbook.Tell},
-			Do:     func(context.Context, engine.Call) (engine.Outcome, error) { told++; return engine.Outcome{Summary: "told"}, nil },
+			Do: func(context.Context, engine.Call) (engine.Outcome, error) {
+				told++
+				return engine.Outcome{Summary: "told"}, nil
+			},
 		}
 		change := step("a", "t.set", runbook.Change)
 		change.Settles = time.Minute

@@ -9,7 +9,9 @@ import (
 )
 
 func moved() *Plan {
-	change := func(id string, needs ...string) Step { return Step{ID: id, Group: id, Title: id, Kind: Change, Needs: needs} }
+	change := func(id string, needs ...string) Step {
+		return Step{ID: id, Group: id, Title: id, Kind: Change, Needs: needs}
+	}
 	p := &Plan{Source: Region{Name: "east"}, Target: Region{Name: "west"}, Steps: []Step{
 		change("scale"), change("fence", "scale"), change("promote", "scale"), change("cache", "promote"), change("beside"),
 		{ID: "order", Group: "order", Title: "order", Kind: Exercise, Needs: []string{"cache"}, Proves: []incident.Trait{incident.OrdersFlow}},
