@@ -44,11 +44,13 @@ func TestAnUndoWaitsForWhatTakesItsTimeAndEndsWithAnOrder(t *testing.T) {
 	}{
 		"writers were stopped": {
 			[]Changed{{Step: "scale"}, {Step: "fence"}},
-			map[string][]string{"undo-fence": nil, "undo-scale": {"undo-fence"}, "back-scale": {"undo-scale"}, "after-order": {"back-scale"}}, Required,
+			map[string][]string{"undo-fence": nil, "undo-scale": {"undo-fence"}, "back-scale": {"undo-scale"}, "after-order": {"back-scale"}},
+			Required,
 		},
 		"nothing that users need": {
 			[]Changed{{Step: "scale"}},
-			map[string][]string{"undo-scale": nil, "back-scale": {"undo-scale"}, "after-order": {"back-scale"}}, Advice,
+			map[string][]string{"undo-scale": nil, "back-scale": {"undo-scale"}, "after-order": {"back-scale"}},
+			Advice,
 		},
 	} {
 		plan, _, err := p.Undo(c.changed)

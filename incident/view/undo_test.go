@@ -14,7 +14,8 @@ import (
 func stopped(t *testing.T, bodies ...incident.Body) View {
 	t.Helper()
 	plan := &runbook.Plan{Digest: "d", Steps: []runbook.Step{
-		{ID: "scale", Title: "Scale up", Kind: runbook.Change}, {ID: "fence", Title: "Stop the writers", Kind: runbook.Change, Needs: []string{"scale"}},
+		{ID: "scale", Title: "Scale up", Kind: runbook.Change},
+		{ID: "fence", Title: "Stop the writers", Kind: runbook.Change, Needs: []string{"scale"}},
 		{ID: "switch", Title: "Switch the database over", Kind: runbook.Change, Needs: []string{"fence"}, NoReturn: true},
 		{ID: "writes", Title: "It writes", Kind: runbook.Wait, Needs: []string{"switch"}, Awaits: "switch"},
 		{ID: "restart", Title: "Restart", Kind: runbook.Change, Needs: []string{"scale"}, Leaves: "the pods are new"},
