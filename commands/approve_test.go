@@ -286,7 +286,7 @@ func TestDecline(t *testing.T) {
 
 func TestNothingIsApprovedAfterTheRunStopped(t *testing.T) {
 	r := promoting(t)
-	r.say(alice, "abort false alarm")
+	r.say(alice, "abort leave false alarm")
 	r.refusedWith(func() Answer { return r.ask(yes(bob, "q1")) }, "stopped by Alice at 14:00 UTC")
 	if r.engine.reads != 0 {
 		t.Error("the world was read")
@@ -337,7 +337,7 @@ func TestEveryAnswerSaysWhatItCameBy(t *testing.T) {
 		"decline":     {promoting, Ask{Via: by(bob), Verb: "decline", Text: "not now"}},
 		"retry":       {stopped, Ask{Via: by(alice), Verb: "retry", On: "q7"}},
 		"go_on":       {stopped, Ask{Via: by(alice), Verb: "go_on", On: "q7", Text: "anyway it warms"}},
-		"abort":       {stopped, Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "enough"}},
+		"abort":       {stopped, Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "leave enough"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.room(t)

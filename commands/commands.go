@@ -126,7 +126,11 @@ func verbs() []verb {
 		{"pause", "pause [REASON]", "let nothing new start", roster, (*Commands).pause},
 		{"resume", "resume", "end a pause", leaders, (*Commands).resume},
 		{"switch", "switch unplanned REASON", "leave a planned run whose Region is lost for an unplanned one", leaders, (*Commands).switchRun},
-		{"abort", "abort REASON", "stop the run; what was changed stays changed", leaders, (*Commands).abort},
+		{"overwrite", "overwrite STEP REASON", "take back what somebody else changed meanwhile, too", leaders, (*Commands).overwrite},
+		{"abort", "abort [take-back|leave] REASON", "stop the run, and take back what it changed or leave it", leaders, (*Commands).abort},
+		{"abort_back", "", "stop the run and take back what it changed", leaders, (*Commands).abort},
+		{"abort_leave", "", "stop the run and leave what it changed", leaders, (*Commands).abort},
+		{"take_back", "take-back REASON", "take back what a stopped run had changed", leaders, (*Commands).takeBack},
 		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
 		{"repair", "repair go-on|restore REASON", "decide how to go on after the record lost events", leaders, (*Commands).repair},
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
@@ -416,8 +420,15 @@ func (c *Commands) live(s *incident.State) error {
 	case !s.ResolvedAt.IsZero():
 		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
 	case !s.AbortedAt.IsZero():
-		return refuse("%s was stopped by %s at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
+		say := text.Format("%s was stopped by %s at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
 			s.ID.Name(), named(s.AbortedBy), c.at(s.AbortedAt), s.Target)
+		if c.look(s).MayTakeBack() == "" {
+			say = say.Add(" To take back what it changed: {take-back REASON}.")
+		}
+		return &refusal{Answer{Refused: true, Text: say}}
+	case !s.EndedAt.IsZero() && s.Kind == incident.Undo:
+		return refuse("What %s had changed was taken back at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
+			s.ID.Name(), c.at(s.EndedAt), s.Target)
 	}
 	return nil
 }

@@ -392,7 +392,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 	}
 	allow(mallory, "status", "help")
 	allow(dave, "answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind")
-	leading := []string{"answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "switch", "repair"}
+	leading := []string{"answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {
@@ -467,7 +467,7 @@ func TestParse(t *testing.T) {
 
 func TestAnUnreachableRecordIsSaidAndNothingDone(t *testing.T) {
 	for _, call := range []string{"Open", "Read"} {
-		for _, text := range []string{"pause", "go", "approve us-west-2", "abort it is over", "note x", "status", "timeline", "resolve"} {
+		for _, text := range []string{"pause", "go", "approve us-west-2", "abort leave it is over", "note x", "status", "timeline", "resolve"} {
 			t.Run(call+"/"+text, func(t *testing.T) {
 				r := promoting(t)
 				who := alice
@@ -529,7 +529,7 @@ func TestHelpNamesWhatWorksNowFirst(t *testing.T) {
 	contains(t, first(r.say(mallory, "help")), "no incident open", "/failover start REGION")
 	r = promoting(t)
 	now := first(r.say(bob, ""))
-	contains(t, now, "INC-2026-0001 running", "/failover approve REGION", "/failover abort REASON")
+	contains(t, now, "INC-2026-0001 running", "/failover approve REGION", "/failover abort [take-back|leave] REASON")
 	if strings.Contains(now, "/failover start") || strings.Contains(now, "/failover break-glass") {
 		t.Errorf("this does not work now:\n%s", now)
 	}

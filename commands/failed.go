@@ -70,6 +70,64 @@ func (c *Commands) retry(ctx context.Context, ask Ask, _ Person) Answer {
 	return Answer{Text: say}
 }
 
+// overwrite takes back what somebody else changed meanwhile, too: what they were shown,
+// and no more. If it changes once more they are asked once more.
+func (c *Commands) overwrite(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	var step, rest string
+	may := func(s *incident.State, p *runbook.Plan) (err error) {
+		if step, rest, err = c.stopped(s, p, ask, "overwrite"); err != nil {
+			return err
+		}
+		if !c.look(s).Overwrites(step) {
+			return refuse("“%s” did not stop at something that somebody else changed, so there is nothing to overwrite. You can {retry %s} or {skip %s REASON}.", title(p, step), step, step)
+		}
+		return nil
+	}
+	var f *Form
+	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+		if err := may(s, p); err != nil {
+			return err
+		}
+		on := step
+		if q := s.OpenQuestion(step); q != nil {
+			on = q.Question
+		}
+		f = &Form{
+			Verb: "overwrite", On: on, Incident: s.ID, Title: "Overwrite it", Submit: "Overwrite",
+			Text:   text.Format("%v: %v", text.Heading("%s", title(p, step)), text.Quote(text.Shorten(s.Step(step).Failure.Error, 1000))),
+			Fields: []Field{{Name: "reason", Label: "Why it may be overwritten", Hint: everybodyReads, Lines: true, Value: text.Shorten(rest, reasonMax)}},
+		}
+		return nil
+	})
+	switch {
+	case a != nil:
+		return *a
+	case ask.CanForm && ask.Values == nil:
+		return Answer{Form: f}
+	}
+	why, a := reason(ask, rest, "overwrite "+step+" REASON")
+	if a != nil {
+		return *a
+	}
+	var say text.Text
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		if err := may(s, p); err != nil {
+			return nil, err
+		}
+		say = text.Format("“%s” is carried out again, and overwrites what somebody else changed.", title(p, step))
+		return append(chosen(s, ask, step, "overwrite", why),
+			incident.StepRetried{Step: step, Overwrite: s.Step(step).Failure.Meanwhile, Reason: why}), nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: say}
+}
+
 // rerun are the steps that are carried out again with a retry of step: the change that
 // it waited for and that will not come, and what found what it judges. One that is
 // under way, or has not begun, finds out anyway.

@@ -57,7 +57,10 @@ func (c *Commands) help(ctx context.Context, ask Ask, who Person) Answer {
 func worksNow(s view.View) []string {
 	out := []string{"status"}
 	switch s.Phase() {
-	case "aborted", "mitigated", "ended":
+	case "aborted", "mitigated", "ended", "taken back":
+		if s.MayTakeBack() == "" {
+			out = append(out, "take_back")
+		}
 		return append(out, "resolve", "note", "timeline")
 	case "halted":
 		return append(out, "repair", "note", "timeline")
@@ -80,6 +83,9 @@ func worksNow(s view.View) []string {
 	for _, st := range s.Steps {
 		if st.Status == incident.Failed {
 			out = append(out, "retry", "skip")
+			if s.Overwrites(st.ID) {
+				out = append(out, "overwrite")
+			}
 			break
 		}
 	}

@@ -371,7 +371,8 @@ func playEnd(t *testing.T, tr *transcript) {
 	tr.says(bob, "resolve")
 	tr.says(alice, "abort")
 	tr.presses(alice, "abort", "")
-	tr.says(alice, "abort enough of *this*")
+	tr.fills(alice, "abort", "failover-1", map[string]string{"reason": "enough"})
+	tr.says(alice, "abort leave enough of *this*")
 	tr.says(mallory, "status")
 	tr.says(alice, "help")
 	tr.says(bob, "retry")
@@ -401,7 +402,9 @@ func playEnd(t *testing.T, tr *transcript) {
 	r.say(bob, "approve us-west-2")
 	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1},
 		incident.ChangeIntended{Step: "promote-database", Attempt: 1, Action: "aurora.failover"})
+	tr.says(alice, "abort take-back enough")
 	tr.says(alice, "abort enough")
+	tr.says(alice, "take-back all of it")
 	r = tr.in("its change came about", promoting(t))
 	r.say(bob, "approve us-west-2")
 	r.bot(incident.StepStarted{Step: "promote-database", Attempt: 1}, incident.StepFinished{Step: "promote-database", Attempt: 1, Changed: true, Summary: "promoted"})
@@ -428,6 +431,86 @@ func playEnd(t *testing.T, tr *transcript) {
 	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
 	tr.says(mallory, "status")
 	tr.says(alice, "resolve")
+}
+
+// playTakeBack is a run that is stopped and taken back.
+func playTakeBack(t *testing.T, tr *transcript) {
+	changes := func(r *room) *room {
+		r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1},
+			incident.ChangeIntended{Step: "scale-up", Attempt: 1, Action: "kube.scale", Before: "2 *replicas*", Prior: json.RawMessage(`{"replicas":2}`)},
+			incident.StepFinished{Step: "scale-up", Attempt: 1, Changed: true, Summary: "scaled to 6"},
+			incident.StepStarted{Step: "drain", Attempt: 1}, incident.StepFinished{Step: "drain", Attempt: 1, Changed: true, Summary: "drained"})
+		return r
+	}
+	begun := func(name string) *room {
+		r := tr.in(name, newRoom(t))
+		r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+			p, err := testPlan(f)
+			p.Steps = append(p.Steps, runbook.Step{ID: "drain", Section: "move", Title: "Drain the old pods", Kind: runbook.Change, Needs: []string{"scale-up"}, Undo: "nothing", Leaves: "the pods are new"})
+			return p, err
+		}
+		r.say(alice, "start us-west-2 unplanned x")
+		r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+		r.askGo()
+		r.say(alice, "go")
+		return r
+	}
+	r := begun("nothing was changed yet")
+	tr.says(alice, "abort take-back x")
+	tr.says(alice, "take-back x")
+	tr.says(alice, "overwrite")
+	r.bot(failed("warm-cache")...)
+	tr.says(alice, "overwrite warm-cache x")
+
+	r = changes(begun("what was changed is taken back"))
+	tr.says(alice, "abort it is slow")
+	tr.presses(alice, "abort", "failover-1")
+	tr.presses(alice, "abort_back", "failover-1")
+	tr.presses(alice, "abort_leave", "failover-1")
+	tr.fills(alice, "abort_back", "failover-1", map[string]string{"reason": "it is *slow*"})
+	tr.fills(bob, "abort", "failover-1", map[string]string{"how": "leave", "reason": "too slow"})
+	tr.says(bob, "abort leave too slow")
+	tr.says(mallory, "status")
+	tr.says(alice, "take-back x")
+	r.bot(incident.StepStarted{Step: "undo-scale-up", Attempt: 1},
+		incident.StepFailed{Step: "undo-scale-up", Attempt: 1, Error: "the size was changed by *somebody* else", Hint: "ask who", Meanwhile: []string{"the size is 5"}})
+	r.bot(incident.ApprovalAsked{Question: "q8", Kind: incident.AskFailed, Step: "undo-scale-up", Title: "Take back: Scale up", Role: Commander})
+	tr.says(alice, "help")
+	tr.says(alice, "overwrite undo-scale-up")
+	tr.presses(alice, "overwrite", "q8")
+	tr.fills(alice, "overwrite", "q8", map[string]string{"reason": "it was me"})
+	r.bot(incident.StepStarted{Step: "undo-scale-up", Attempt: 2}, incident.StepFinished{Step: "undo-scale-up", Attempt: 2, Changed: true, Summary: "2 replicas"},
+		incident.RunEnded{How: "done", Summary: "1 change taken back: everything is as it was before."})
+	tr.says(mallory, "status")
+	tr.says(alice, "abort once more")
+	tr.says(alice, "take-back x")
+	tr.fills(erin, "abort", "failover-1", map[string]string{"how": "take-back", "reason": "slow"})
+	tr.says(alice, "resolve")
+	tr.says(mallory, "status")
+
+	r = changes(begun("the taking back is stopped"))
+	tr.says(alice, "abort leave it is slow")
+	tr.says(bob, "abort")
+	tr.presses(alice, "take_back", "failover-1")
+	tr.says(alice, "take-back")
+	tr.says(alice, "take-back it is quiet now")
+	tr.presses(bob, "take_back", "failover-1")
+	tr.presses(alice, "abort", "undo-2")
+	tr.says(alice, "abort not now")
+	tr.says(mallory, "status")
+	tr.says(alice, "take-back now")
+	r.bot(incident.StepFinished{Step: "undo-scale-up", Attempt: 1, Changed: true, Summary: "2 replicas"})
+	tr.says(alice, "abort enough")
+	tr.says(mallory, "status")
+
+	r = tr.in("the taking back is stopped when nothing is left of it", gone(t))
+	r.bot(incident.StepStarted{Step: "scale-up", Attempt: 1}, incident.StepFinished{Step: "scale-up", Attempt: 1, Changed: true, Summary: "scaled to 6"})
+	tr.says(dave, "abort take-back x")
+	tr.hears("Dave presses: Stop and take back", Ask{Via: by(dave), Verb: "abort_back", On: "failover-1"})
+	tr.hears("Dave presses: Stop, leave as is", Ask{Via: by(dave), Verb: "abort_leave", On: "failover-1"})
+	tr.says(alice, "abort take-back x")
+	r.bot(incident.StepFinished{Step: "undo-scale-up", Attempt: 1, Changed: true, Summary: "2 replicas"})
+	tr.says(alice, "abort enough")
 }
 
 // playAsked is what people are asked to do or to confirm, and a change that takes

@@ -269,7 +269,8 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestAbortBeforePromotionSaysHowChangesAreTakenBack(t *testing.T) {
 	r := promoting(t)
-	r.refusedWith(func() Answer { return r.say(alice, "abort") }, "Say why", "'/failover abort REASON'")
+	r.refusedWith(func() Answer { return r.say(alice, "abort") }, "'/failover abort take-back REASON'", "'/failover abort leave REASON'", "1. Scale up", "• Scale up (scale-up)")
+	r.refusedWith(func() Answer { return r.say(alice, "abort leave") }, "Say why", "'/failover abort leave REASON'")
 	a := r.ask(Ask{Via: by(alice), Verb: "abort", CanForm: true})
 	if a.Form == nil {
 		t.Fatalf("%+v", a)
@@ -277,11 +278,11 @@ func TestAbortBeforePromotionSaysHowChangesAreTakenBack(t *testing.T) {
 	contains(t, a.Form.Text, "The run stops for good", "Scale up (scale-up)")
 	var done Answer
 	if added := r.added(func() {
-		done = r.ask(Ask{Via: by(alice), Verb: "abort", On: a.Form.On, Values: map[string]string{"reason": "it came back"}})
+		done = r.ask(Ask{Via: by(alice), Verb: "abort", On: a.Form.On, Values: map[string]string{"how": "leave", "reason": "it came back"}})
 	}); added != "RunAborted" {
 		t.Errorf("appended %s", added)
 	}
-	contains(t, done.Text, "Scale up (scale-up). Way back: scale down again.\nTo close it: '/failover resolve'.")
+	contains(t, done.Text, "Scale up (scale-up). Way back: scale down again.\nTo take that back: '/failover take-back REASON'. To close it: '/failover resolve'.")
 	if strings.Contains(shown(done.Text), "failback") {
 		t.Errorf("nothing was promoted, yet:\n%s", done.Text)
 	}
@@ -321,7 +322,7 @@ func TestAbortAnswersTheQuestionOfTheStepThatStopped(t *testing.T) {
 	r := gone(t)
 	r.bot(failed("warm-cache")...)
 	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskFailed, Step: "warm-cache", Title: "Warm the cache", Role: Commander})
-	if added := r.added(func() { r.ask(Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "enough"}) }); added != "ApprovalGiven RunAborted" {
+	if added := r.added(func() { r.ask(Ask{Via: by(alice), Verb: "abort", On: "q7", Text: "leave enough"}) }); added != "ApprovalGiven RunAborted" {
 		t.Errorf("appended %s", added)
 	}
 }
@@ -463,7 +464,7 @@ func TestStatusOfAStoppedRunHasNothingUnderWay(t *testing.T) {
 	r := promoting(t)
 	r.bot(incident.StepStarted{Step: "warm-cache", Attempt: 1})
 	contains(t, r.say(mallory, "status").Text, "1 under way, waiting for a person", "Waiting: Approval")
-	if a := r.say(alice, "abort enough"); a.Refused {
+	if a := r.say(alice, "abort leave enough"); a.Refused {
 		t.Fatal(a.Text)
 	}
 	status := shown(r.say(mallory, "status").Text)
@@ -484,8 +485,8 @@ func TestAbortNamesTheValuesThatWereReplaced(t *testing.T) {
 		incident.ChangeIntended{Step: "scale-up", Action: "kube.scale", Attempt: 2, Before: "2 replicas, autoscaler from 6 to 10"},
 		incident.StepFinished{Step: "scale-up", Attempt: 2, Changed: true})
 	want := "Scale up (scale-up). Before: 2 replicas, autoscaler from 2 to 10. Way back: scale down again."
-	contains(t, r.say(alice, "abort enough").Text, "INC-2026-0001 is stopped. What stays changed:\n• "+want+"\nTo close it: ")
-	contains(t, r.say(mallory, "status").Text, want+"\nNext: '/failover resolve'.")
+	contains(t, r.say(alice, "abort leave enough").Text, "INC-2026-0001 is stopped. What stays changed:\n• "+want+"\nTo take that back: ")
+	contains(t, r.say(mallory, "status").Text, want+"\nTo take that back: '/failover take-back REASON'. To close it: '/failover resolve'.")
 }
 
 func TestAbortWithNothingChangedIsOneSentenceAfterAnother(t *testing.T) {
@@ -493,7 +494,7 @@ func TestAbortWithNothingChangedIsOneSentenceAfterAnother(t *testing.T) {
 	if got, want := shown(r.say(alice, "abort false alarm").Text), "INC-2026-0001 is stopped. Nothing was changed. To close it: '/failover resolve'."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	contains(t, r.say(mallory, "status").Text, "Nothing was changed. Next: '/failover resolve'.")
+	contains(t, r.say(mallory, "status").Text, "Nothing was changed. To close it: '/failover resolve'.")
 }
 
 // What does harm if it was meant otherwise is asked back when it is typed, as the button

@@ -296,7 +296,7 @@ func (c *Commands) makeRoom(ctx context.Context, ask Ask) (former incident.ID, a
 // nobody would come back to it.
 func (c *Commands) resolveStopped(ctx context.Context, ask Ask, id incident.ID) (resolved bool, a *Answer) {
 	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
-		if resolved = s.ResolvedAt.IsZero() && !s.AbortedAt.IsZero(); !resolved {
+		if resolved = s.ResolvedAt.IsZero() && s.Over(); !resolved {
 			return nil, nil
 		}
 		return resolution(s, "the next incident begins"), nil

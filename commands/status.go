@@ -55,6 +55,8 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 			say = say.Add(" at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
 		case !s.AbortedAt.IsZero():
 			say = say.Add(" at %s by %s", c.at(s.AbortedAt), named(s.AbortedBy))
+		case s.Kind == incident.Undo && !s.EndedAt.IsZero():
+			say = say.Add(" at %s", c.at(s.EndedAt))
 		}
 		if !s.MitigatedAt.IsZero() {
 			say = say.Add("; %s has served since %s", s.Target, c.at(s.ServedAt()))
@@ -103,6 +105,10 @@ func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
 		return text.Format("aborted at %s by %s: %s", c.at(s.AbortedAt), named(s.AbortedBy), text.Quote(s.Aborted.Reason))
 	case "mitigated":
 		return text.Format("mitigated at %s", c.at(s.MitigatedAt))
+	case "taken back":
+		return text.Format("taken back at %s: %s", c.at(s.EndedAt), text.Quote(s.Ended.Summary))
+	case "taking back":
+		return text.Format("taking back %v, as %v said", now.Sub(s.BegunAt), named(s.BegunBy))
 	case "ended":
 		return text.Format("%s ended at %s", string(s.Run.Name), c.at(s.EndedAt))
 	case "halted":
@@ -157,7 +163,11 @@ func (c *Commands) next(v view.View) text.Text {
 	case !v.ResolvedAt.IsZero():
 		return text.Format("Nothing is left to do.")
 	case !v.AbortedAt.IsZero():
-		return then(c.remains(v.State, v.Plan), text.Format("Next: {resolve}."))
+		t, err := v.TakeBack()
+		if err != nil {
+			return c.afterStop(t) // its plan cannot be read, which is said where that is asked for
+		}
+		return then(c.remains(v.State, t), c.afterStop(t))
 	case !v.EndedAt.IsZero() && v.MitigatedAt.IsZero():
 		return text.Format("Next: the commander closes it, {resolve}.")
 	case !v.MitigatedAt.IsZero():

@@ -75,109 +75,12 @@ func (c *Commands) resume(ctx context.Context, ask Ask, _ Person) Answer {
 	return Answer{Text: text.Format("Resumed by %s.", named(ask.person)), Public: true}
 }
 
-// abort stops the run for good and says what stays changed.
-func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
-	id, a := c.which(ctx, ask)
-	if a != nil {
-		return *a
-	}
-	may := func(s *incident.State) error {
-		if q := s.Question(ask.On); q != nil && !q.Open {
-			return c.stale(s, q, ask.person)
-		}
-		return c.running(s)
-	}
-	if ask.Values == nil && ask.Text == "" && ask.CanForm {
-		var f *Form
-		a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
-			if err := may(s); err != nil {
-				return err
-			}
-			f = &Form{
-				Verb: "abort", On: ask.On, Incident: s.ID, Title: "Abort the run", Submit: "Abort",
-				Text:   text.Format("The run stops for good. %v", c.remains(s, p)).Short(2800),
-				Fields: []Field{{Name: "reason", Label: "Why", Hint: everybodyReads, Lines: true}},
-			}
-			return nil
-		})
-		if a != nil {
-			return *a
-		}
-		return Answer{Form: f}
-	}
-	why, a := reason(ask, ask.Text, "abort REASON")
-	if a != nil {
-		return *a
-	}
-	var stays text.Text
-	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
-		if err := may(s); err != nil {
-			return nil, err
-		}
-		var bodies []incident.Body
-		if q := s.Question(ask.On); q != nil && q.Kind == incident.AskFailed {
-			bodies = chosen(s, ask, q.Step, "abort", why)
-		}
-		aborted := incident.RunAborted{Reason: why}
-		for _, st := range s.Changed() {
-			aborted.Changed = append(aborted.Changed, st.ID)
-		}
-		stays = c.remains(s, p)
-		return append(bodies, aborted), nil
-	})
-	if a != nil {
-		return *a
-	}
-	return Answer{Text: then(text.Format("%s is stopped. %v", id.Name(), stays), text.Format("To close it: {resolve}."))}
-}
-
 // then is one sentence after others, or on a line of its own after a list.
 func then(say, next text.Text) text.Text {
 	if say.Several() {
 		return text.Lines(say, next)
 	}
 	return say.Add(" %v", next)
-}
-
-// remains is what stays changed when the run stops here, what stood there before
-// as far as it is known, how each change is taken back, and the way on past a point
-// of no return.
-func (c *Commands) remains(s *incident.State, p *runbook.Plan) text.Text {
-	changed := s.Changed()
-	if len(changed) == 0 {
-		return text.Format("Nothing was changed.")
-	}
-	lines := []text.Text{text.Format("What stays changed:")}
-	var final []string
-	var sure text.Literal
-	for _, st := range changed {
-		step, _ := p.Step(st.ID)
-		line := text.Format("• %v (%v)", text.Passage(title(p, st.ID)), text.ID(st.ID))
-		if st.Intended != nil {
-			line = line.Add(", which may have happened")
-			if step.NoReturn {
-				sure = "if it happened, "
-			}
-		}
-		if was := st.Before; was != "" {
-			line = line.Add(". Before: %v", text.Quote(text.Shorten(strings.TrimRight(was, "."), 300)))
-		}
-		if step.Undo != "" {
-			line = line.Add(". Way back: %v", text.Passage(strings.TrimRight(step.Undo, ".")))
-		}
-		lines = append(lines, line.Add("."))
-		if step.NoReturn {
-			final = append(final, "“"+step.Title+"”")
-		}
-	}
-	if len(final) > 0 {
-		if sure == "" && !c.look(s).Shown(incident.DatabaseWrites) {
-			sure = "once it has come about, "
-		}
-		lines = append(lines, text.Format("%s cannot be taken back at once: %swrites belong to %s from here. The way on: {start %s %s REASON} finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
-			text.List(final, "and"), sure, s.Target, s.Target, s.Mode, s.Target, s.Source))
-	}
-	return text.Lines(lines...).Short(6000)
 }
 
 // resolve closes an incident whose run is over: verified, or stopped.
@@ -202,7 +105,7 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 		case !s.ResolvedAt.IsZero():
 			already = true
 			return nil, nil
-		case s.MitigatedAt.IsZero() && s.AbortedAt.IsZero():
+		case s.MitigatedAt.IsZero() && !s.Over():
 			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: {abort REASON}, then {resolve}.",
 				s.ID.Name(), missing(s, p), c.waits(s))
 		}

@@ -96,6 +96,8 @@ type RunBegun struct {
 	Follows RunID `json:"follows,omitempty"`
 	// Dry: changes are foreseen and not made.
 	Dry bool `json:"dry,omitempty"`
+	// Reason that was given for it, where the event that ends the run before says none.
+	Reason string `json:"reason,omitempty"`
 	// Digest of the plan; Plan is a runbook.Plan.
 	Digest string          `json:"digest"`
 	Plan   json.RawMessage `json:"plan"`
@@ -288,8 +290,11 @@ type StepFailed struct {
 	Refused bool `json:"refused,omitempty"`
 	// WillNotCome is the step whose change this one waited for and which will not come
 	// about any more: it can be asked for again.
-	WillNotCome string            `json:"will_not_come,omitempty"`
-	Evidence    map[string]string `json:"evidence,omitempty"`
+	WillNotCome string `json:"will_not_come,omitempty"`
+	// Meanwhile is what somebody else changed of what was to be taken back, and how it
+	// is now, each as a sentence: it is not overwritten before a person says so.
+	Meanwhile []string          `json:"meanwhile,omitempty"`
+	Evidence  map[string]string `json:"evidence,omitempty"`
 	Measured
 }
 
@@ -302,6 +307,10 @@ type StepSkipped struct {
 // StepRetried: a person asked to carry the step out again.
 type StepRetried struct {
 	Step string `json:"step"`
+	// Overwrite is what may be overwritten this time, as StepFailed.Meanwhile said it:
+	// if it has changed once more it is asked about once more.
+	Overwrite []string `json:"overwrite,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
 }
 
 // WatchObserved: what a step that goes on watching sees is not what it saw before.
@@ -423,11 +432,14 @@ type RunPaused struct {
 // RunResumed ends a pause.
 type RunResumed struct{}
 
-// RunAborted stops the run for good. What was changed stays changed.
+// RunAborted stops the run for good. What was changed stays changed, unless a run that
+// takes it back begins with the same append, or later.
 type RunAborted struct {
 	Reason string `json:"reason"`
-	// Changed are the steps whose changes remain.
-	Changed []string `json:"changed,omitempty"`
+	// Changed are the steps whose changes remain, TakeBack those whose changes the run
+	// takes back that begins with this.
+	Changed  []string `json:"changed,omitempty"`
+	TakeBack []string `json:"take_back,omitempty"`
 }
 
 // IncidentMitigated: users are served from the target Region, verified.

@@ -120,8 +120,8 @@ func (s *State) Requested(person, step string) bool {
 }
 
 // Phase is one word for where the incident stands: readiness, running, paused,
-// aborted, mitigated or resolved; "resolved, failing back" while a run goes on
-// after that.
+// aborted, mitigated or resolved; "taking back" and "taken back" of a run that undoes
+// another one; "resolved, failing back" while a run goes on after that.
 func (s *State) Phase() string {
 	switch {
 	case !s.ResolvedAt.IsZero() && s.Kind == Failback && !s.Over():
@@ -134,10 +134,14 @@ func (s *State) Phase() string {
 		return "mitigated"
 	case s.Diverged != nil:
 		return "halted"
+	case !s.EndedAt.IsZero() && s.Kind == Undo:
+		return "taken back"
 	case !s.EndedAt.IsZero():
 		return "ended"
 	case s.Paused:
 		return "paused"
+	case s.Kind == Undo:
+		return "taking back"
 	case s.GoBy == "":
 		return "readiness"
 	default:

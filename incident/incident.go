@@ -93,6 +93,9 @@ type CallError struct {
 	After time.Duration
 	// Hint says what a person can do about it; may be empty.
 	Hint string
+	// Meanwhile is what somebody else changed of what was to be taken back, a sentence
+	// each; a person may allow to overwrite it. Empty: there is nothing to overwrite.
+	Meanwhile []string
 }
 
 // Error is the text of the error inside.

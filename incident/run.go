@@ -116,6 +116,9 @@ type StepState struct {
 	SkipReason string
 	// Retriers asked to carry it out again: they may not approve it.
 	Retriers []string
+	// Overwrite is what a person allowed to overwrite when they last asked to carry it
+	// out again.
+	Overwrite []string
 	// Changed: this run changed the world here.
 	Changed bool
 	// Foreseen is what a dry run says it would do.
@@ -362,6 +365,9 @@ func (r *Run) answer(id, how, by string, at time.Time) *Question {
 func (r *Run) begin(b RunBegun, by string, at time.Time) {
 	r.Kind, r.Source, r.Target, r.Mode, r.Follows, r.Dry = b.Kind, b.Source, b.Target, b.Mode, b.Follows, b.Dry
 	r.BegunBy, r.BegunAt, r.Plan = by, at, RunPlan{b.Digest, b.Plan}
+	if b.Kind == Undo { // whoever begins it has read what it does: that is its Go
+		r.GoBy, r.GoAt = by, at
+	}
 	var plan struct {
 		Steps []struct {
 			ID     string  `json:"id"`
@@ -484,6 +490,7 @@ func (r *Run) applyStep(e Event) {
 			st.Asked = time.Time{}
 		}
 		st.Retriers = append(st.Retriers, e.Actor)
+		st.Overwrite = b.Overwrite
 		delete(r.Sent, b.Step)
 	case WatchObserved:
 		st := r.step(b.Step, b.Action)

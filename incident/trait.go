@@ -23,6 +23,8 @@ const (
 	UsersServed Trait = "users-served"
 	// AsUsers: it looks as users do, so when it fails users are not served.
 	AsUsers Trait = "as-users"
+	// OrdersFlow: an order went through by the public name and was served by the target.
+	OrdersFlow Trait = "orders-flow"
 	// Quorum: enough independent views agree that the source is down.
 	Quorum Trait = "quorum"
 	// SourceAnswers: the Region that is left answers, in more than one way.

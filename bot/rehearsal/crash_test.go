@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -292,28 +294,82 @@ func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
 						!strings.Contains(m, "switch-database") && !strings.Contains(m, "SwitchoverGlobalCluster"))
 				})
 			}
-			t.Logf("%d moments", len(story))
-			runs := (len(story) + deaths - 1) / deaths
-			for i := range runs {
-				var wanted []string
-				for m := i; m < len(story); m += runs {
-					wanted = append(wanted, story[m])
-				}
-				end, world, _ := dying(t, scenario, wanted)
-				once(t, world, end.died, want)
-				if t.Failed() {
-					return
-				}
-				// An earlier death may keep a later moment from coming; it gets a run
-				// of its own.
-				for missed := range end.wanted {
-					end, world, _ := dying(t, scenario, []string{missed})
-					once(t, world, end.died, want)
-					if len(end.wanted) > 0 && !strings.HasPrefix(missed, "keep ") && !strings.Contains(missed, "#") {
-						t.Errorf("the moment %q did not come", missed)
-					}
-				}
-			}
+			diesAt(t, scenario, story, deaths, want)
 		})
 	}
+}
+
+// diesAt plays a scenario until the bot has died at each of these moments, so many of
+// them in one run, and says that every change was made once in each.
+func diesAt(t *testing.T, scenario string, story []string, deaths int, want map[string]int) {
+	t.Helper()
+	t.Logf("%d moments", len(story))
+	runs := (len(story) + deaths - 1) / deaths
+	for i := range runs {
+		var wanted []string
+		for m := i; m < len(story); m += runs {
+			wanted = append(wanted, story[m])
+		}
+		end, world, _ := dying(t, scenario, wanted)
+		once(t, world, end.died, want)
+		if t.Failed() {
+			return
+		}
+		// An earlier death may keep a later moment from coming; it gets a run
+		// of its own.
+		for missed := range end.wanted {
+			end, world, _ := dying(t, scenario, []string{missed})
+			once(t, world, end.died, want)
+			if len(end.wanted) > 0 && !strings.HasPrefix(missed, "keep ") && !strings.Contains(missed, "#") {
+				t.Errorf("the moment %q did not come", missed)
+			}
+		}
+	}
+}
+
+// whileTakingBack are the moments of a run that takes back, and of the append that begins
+// it. What comes before them other tests have.
+func whileTakingBack(story []string) []string {
+	from := slices.IndexFunc(story, func(m string) bool { return strings.Contains(m, "RunAborted") })
+	if from < 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(story[from:]), func(m string) bool {
+		return strings.HasPrefix(m, "keep ") || strings.Contains(m, "#")
+	})
+}
+
+// kindOf is a moment without the step that it is about.
+func kindOf(moment string) string {
+	what, when, _ := strings.Cut(moment, ", ")
+	var words []string
+	for part := range strings.SplitSeq(what, " + ") {
+		words = append(words, strings.Join(strings.Fields(part)[:min(2, len(strings.Fields(part)))], " "))
+	}
+	return strings.Join(words, " + ") + ", " + when
+}
+
+// oneOfEachKind draws one moment of each kind.
+func oneOfEachKind(story []string, seed uint64) []string {
+	kinds := map[string][]string{}
+	for _, m := range story {
+		kinds[kindOf(m)] = append(kinds[kindOf(m)], m)
+	}
+	draw := rand.New(rand.NewPCG(seed, 0))
+	chosen := map[string]bool{}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		chosen[kinds[kind][draw.IntN(len(kinds[kind]))]] = true
+	}
+	return slices.DeleteFunc(slices.Clone(story), func(m string) bool { return !chosen[m] })
+}
+
+func TestDyingWhileTakingBackTakesEachChangeBackOnce(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	whole, world, _ := dying(t, "abort-before-promotion", nil)
+	story := oneOfEachKind(whileTakingBack(whole.story), seed)
+	if len(story) < 10 {
+		t.Fatalf("of %d moments these are one of each kind: %q", len(whole.story), story)
+	}
+	diesAt(t, "abort-before-promotion", story, 5, applied(world))
 }

@@ -62,7 +62,7 @@ type Result struct {
 
 // ended says that it came to an end, and was not broken off in the middle.
 func (r Result) ended() bool {
-	return slices.Contains([]string{"mitigated", "aborted", "resolved"}, r.Phase)
+	return slices.Contains([]string{"mitigated", "aborted", "taken back", "resolved"}, r.Phase)
 }
 
 // Tried is one thing worth trying in a rehearsal.
@@ -83,7 +83,8 @@ type Story struct {
 // people, and with the bot itself.
 var curriculum = []string{
 	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "failover-dropped", "cache-modified",
-	"lost-while-planned", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "approver-absent", "bot-killed", "slack-away",
+	"lost-while-planned", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "abort-before-promotion", "abort-after-promotion",
+	"approver-absent", "bot-killed", "slack-away",
 }
 
 // stories are the built-in scenarios but this one.

@@ -25,6 +25,9 @@ import (
 // claims is what each scenario is there to show, beyond ending well. The first two
 // have tests of their own, TestRegionDegraded and TestRegionLoss.
 var claims = map[string]func(*testing.T, played){
+	"abort-before-promotion": takenBackWhole,
+	"abort-after-promotion":  wentOnFromThere,
+
 	"lag-too-high":       gateOverridden,
 	"approver-absent":    glassBroken,
 	"aurora-stuck":       waitedForAgain,
@@ -437,14 +440,17 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"{name: Bob, id: U0BOB, roles: [approver], does: [{on: question, kind: approval, after: 5s, press: approve, form: {confirm: us-west-2}}]}",
 		"0 times ApprovalExpired of promote-database",
 	},
-	"aurora-stuck":       {"  - at: 0s\n    promotion: {takes: 22m}\n", "", "0 times StepFailed of database-writable"},
-	"switchover-dropped": {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "0 times StepFailed of database-writable"},
-	"failover-dropped":   {"  - {at: 0s, drop_promotion: {after: 20s, times: 1}}\n", "", "0 times StepFailed of database-writable"},
-	"cache-modified":     {"  - {at: 20s, since: promoting, modify_cache: {takes: 30s}}\n", "", "0 times StepFailed of cache-primary"},
-	"pods-pending":       {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
-	"throttled":          {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
-	"dns-stale":          {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
-	"takeover-astray":    {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
+	"aurora-stuck":           {"  - at: 0s\n    promotion: {takes: 22m}\n", "", "0 times StepFailed of database-writable"},
+	"switchover-dropped":     {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "0 times StepFailed of database-writable"},
+	"failover-dropped":       {"  - {at: 0s, drop_promotion: {after: 20s, times: 1}}\n", "", "0 times StepFailed of database-writable"},
+	"cache-modified":         {"  - {at: 20s, since: promoting, modify_cache: {takes: 30s}}\n", "", "0 times StepFailed of cache-primary"},
+	"abort-before-promotion": {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster}}\n", "", "the runs ended [mitigated], expected [aborted taken back]"},
+	"abort-after-promotion":  {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.elasticache, operation: FailoverGlobalReplicationGroup, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted mitigated]"},
+	"lost-while-planned":     {"  - {at: 3s, since: promoting, lose: us-east-1}\n", "", "the runs ended [mitigated], expected [superseded mitigated]"},
+	"pods-pending":           {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
+	"throttled":              {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
+	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
+	"takeover-astray":        {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
 	"start-towards-home": {
 		"      - {on: start, after: 25m, say: /failover start us-east-1 planned us-east-1 is well again}\n", "",
 		`somebody was told "us-east-1 cannot take over from us-west-2" 1 times, expected 2`,
@@ -661,3 +667,14 @@ func wentOnWithoutSlack(t *testing.T, p played) {
 		t.Error("service was not restored")
 	}
 }
+// told says that the bot showed one person a text with all of these in it.
+func (p played) told(t *testing.T, person string, parts ...string) {
+	t.Helper()
+	for _, m := range p.messages {
+		if m.For == person && !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(m.Text, part) }) {
+			return
+		}
+	}
+	t.Errorf("%s was not told %q", person, parts)
+}
+

@@ -43,6 +43,8 @@ type cardView struct {
 	Unprotected                                      bool
 	PausedBy, PauseReason                            string
 	AbortedBy, AbortReason                           string
+	TakenBack                                        string // what a run that takes back has come to
+	TakingBack                                       bool   // the run that AbortedBy stopped is being taken back, or was
 	Changed                                          []string
 	Summary                                          string
 	Mitigated                                        string
@@ -99,6 +101,8 @@ func (v incidentView) card() cardView {
 		c.Ended = "mitigated"
 	case !v.AbortedAt.IsZero():
 		c.Ended = "aborted"
+	case v.Phase() == "taken back":
+		c.Ended = "taken back"
 	case !v.ResolvedAt.IsZero():
 		c.Ended = "resolved"
 	}
@@ -107,12 +111,10 @@ func (v incidentView) card() cardView {
 	}
 	if !v.AbortedAt.IsZero() {
 		c.AbortedBy, c.AbortReason = v.who(v.AbortedBy), theirs(v.Aborted.Reason, 300)
-		for _, id := range v.Aborted.Changed {
-			c.Changed = append(c.Changed, v.plan.title(id))
-			if len(c.Changed) == 20 {
-				break
-			}
-		}
+		c.Changed = v.stays()
+	} else if former := v.Former(); former != nil && !former.AbortedAt.IsZero() {
+		c.AbortedBy, c.AbortReason, c.TakingBack = v.who(former.AbortedBy), theirs(former.Aborted.Reason, 300), true
+		c.TakenBack = lineOf(v.RunEnded(), 500)
 	}
 	if !v.MitigatedAt.IsZero() {
 		c.Mitigated, c.Summary = clockTime(v.ServedAt()), lineOf(v.Mitigated.Summary, 500)
@@ -140,6 +142,21 @@ func (v incidentView) switches() []commands.Button {
 		return nil
 	}
 	return []commands.Button{{Verb: "switch", Label: "Switch to unplanned …", Incident: v.ID, Style: "primary"}}
+}
+
+// stays are the titles of what stays changed of a run that was stopped.
+func (v incidentView) stays() []string {
+	var out []string
+	t, err := v.TakeBack()
+	if err != nil {
+		return v.Aborted.Changed[:min(len(v.Aborted.Changed), 20)]
+	}
+	for _, m := range slices.Concat(t.Stay, t.Back) {
+		if out = append(out, lineOf(m.Of.Title, 120)); len(out) == 20 {
+			break
+		}
+	}
+	return out
 }
 
 // usually is about how long the machine will take; empty if the plan does not say.
@@ -228,8 +245,11 @@ func (v incidentView) controls() []commands.Button {
 	run := v.switches()
 	switch v.Phase() {
 	case "resolved", "halted": // what is decided next has a message of its own
-	case "mitigated", "aborted", "ended":
+	case "mitigated", "aborted", "ended", "taken back":
 		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve", Incident: id, Style: "primary"})
+		if v.MayTakeBack() == "" {
+			run = append(run, commands.Button{Verb: "take_back", Label: "Take back …", On: string(v.Name), Incident: id})
+		}
 	case "paused":
 		run = append(run, commands.Button{Verb: "resume", Label: "Resume", Incident: id, Style: "primary"})
 	default:
@@ -243,8 +263,8 @@ func (v incidentView) controls() []commands.Button {
 	goes := slices.ContainsFunc(open, func(q *incident.Question) bool {
 		return q.Kind == incident.AskGo || q.Kind == incident.AskFailed && len(open) == 1
 	})
-	if v.ResolvedAt.IsZero() && v.AbortedAt.IsZero() && v.MitigatedAt.IsZero() && v.Diverged == nil && !goes {
-		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", Incident: id, Style: "danger"})
+	if v.ResolvedAt.IsZero() && !v.Over() && v.MitigatedAt.IsZero() && v.Diverged == nil && !goes {
+		run = append(run, commands.Button{Verb: "abort", Label: "Abort …", On: string(v.Name), Incident: id, Style: "danger"})
 	}
 	return run
 }
@@ -340,6 +360,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		}
 		if !q.Locked {
 			out = append(out, b("go_on", "Go on …", ""))
+		}
+		if v.Overwrites(q.Step) {
+			out = append(out, b("overwrite", "Overwrite …", "danger"))
 		}
 		return append(out, b("abort", "Abort …", "danger"))
 	}

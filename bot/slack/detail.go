@@ -69,6 +69,16 @@ func detailOf(e incident.Event, roster incident.Roster) (detail, bool) {
 		d.what, d.text = "resumed", "by "+whom(roster, e.Actor)
 	case incident.RunAborted:
 		d.what, d.text = "aborted", "by "+whom(roster, e.Actor)+because(b.Reason)
+	case incident.RunBegun:
+		if b.Kind != incident.Undo {
+			return detail{}, false
+		}
+		d.what, d.text = "taking back", "begun by "+whom(roster, e.Actor)+because(b.Reason)
+	case incident.RunEnded:
+		if b.Summary == "" {
+			return detail{}, false
+		}
+		d.what, d.text = "ended", lineOf(b.Summary, 500)
 	case incident.IncidentMitigated:
 		d.what, d.text = "mitigated", lineOf(b.Summary, 500)
 	case incident.IncidentResolved:
@@ -121,6 +131,8 @@ func (v incidentView) review() reviewView {
 	}
 	if !v.AbortedAt.IsZero() {
 		r.AbortedBy = v.who(v.AbortedBy)
+	} else if former := v.Former(); former != nil && !former.AbortedAt.IsZero() {
+		r.AbortedBy = v.who(former.AbortedBy)
 	}
 	return r
 }

@@ -294,3 +294,15 @@ func (b *Face) viewOf(s *incident.State) incidentView {
 	plan := b.arranged(s)
 	return incidentView{View: view.New(s, plan.Plan, b.opt.Roster, b.clock.Now()), plan: plan, practice: b.opt.Rehearsal || s.Declared.Rehearsal}
 }
+
+// ofRun is the view of a former run of the same incident: its questions are shown as
+// they stand in it.
+func (b *Face) ofRun(v incidentView, run incident.RunID) incidentView {
+	former := v.RunOf(run)
+	if former == nil || former == v.Run {
+		return v
+	}
+	s := *v.State
+	s.Run = former
+	return b.viewOf(&s)
+}

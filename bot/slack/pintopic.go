@@ -348,6 +348,8 @@ func (v incidentView) topic() string {
 	switch phase := v.Phase(); phase {
 	case "mitigated":
 		parts = append(parts, "waiting for "+v.name(d.Commander)+" to resolve", "served by "+cut(bald(v.Target), 40))
+	case "taken back":
+		parts = append(parts, "taken back", "waiting for "+v.name(d.Commander))
 	case "aborted":
 		parts = append(parts, "aborted", "waiting for "+v.name(d.Commander))
 	default:

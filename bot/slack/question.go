@@ -53,6 +53,7 @@ type questionView struct {
 	Beside []string
 	// Orders says what users get meanwhile, and of an approval what a yes does to it.
 	Orders string
+	Overwrites                   bool
 }
 
 func (v incidentView) question(q *incident.Question) questionView {
@@ -229,7 +230,7 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
 	w.Error, w.Mend = lineOf(f.Error, 800), v.mend(q.Step, lineOf(f.Hint, 400))
-	w.Maybe, w.Missing = f.MayHaveHappened, f.Unknown
+	w.Maybe, w.Missing, w.Overwrites = f.MayHaveHappened, f.Unknown, v.Overwrites(q.Step)
 	if f.WillNotCome != "" {
 		w.Gone = v.gone(f.WillNotCome)
 		w.Beside = v.withGone(f.WillNotCome)
@@ -259,6 +260,8 @@ func (v incidentView) mend(step, hint string) string {
 		again = "keep waiting"
 	}
 	switch {
+	case v.Overwrites(step):
+		return hint + " (say why) · retry"
 	case v.Step(step).Failure.WillNotCome != "":
 		return "ask for it again, with a new approval where it needs one"
 	case hint == "":
@@ -317,6 +320,8 @@ func (v incidentView) outcome(q *incident.Question) string {
 		return v.who(q.By) + " said Go at " + at + reason
 	case "retry":
 		return v.who(q.By) + " said Retry at " + at + reason
+	case "overwrite":
+		return v.who(q.By) + " had it overwritten at " + at + reason
 	case "skip":
 		return v.who(q.By) + " went on without it at " + at + reason
 	case "abort":

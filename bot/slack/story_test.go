@@ -94,7 +94,9 @@ func (s *story) add(after time.Duration, actor string, bodies ...incident.Body) 
 	for _, b := range bodies {
 		e := incident.Event{Seq: uint64(len(s.events) + 1), Time: s.at, Actor: actor, Body: b}
 		if _, begins := b.(incident.RunBegun); begins {
-			e.Run = "failover-1"
+			if e.Run = "failover-1"; b.(incident.RunBegun).Kind == incident.Undo {
+				e.Run = "undo-2"
+			}
 		}
 		s.events = append(s.events, e)
 	}
@@ -231,3 +233,42 @@ type stopped struct {
 
 // Now is always the same.
 func (s stopped) Now() time.Time { return s.now }
+
+// takingBack is a run that was stopped and is taken back; somebody has changed a size
+// meanwhile.
+func takingBack() *story {
+	s := newStory("planned").readiness().gone().add(time.Second, incident.Bot,
+		incident.StepStarted{Step: "scale/order-service", Attempt: 1},
+		incident.ChangeIntended{Step: "scale/order-service", Attempt: 1, Before: "2 replicas", Prior: json.RawMessage(`{"was":2}`)},
+		incident.StepFinished{Step: "scale/order-service", Attempt: 1, Changed: true, Summary: "order-service is set to 6 replicas"})
+	plan, _, err := smallPlan("planned").Undo([]runbook.Changed{{Step: "scale/order-service", Prior: json.RawMessage(`{"was":2}`)}})
+	if err != nil {
+		panic(err)
+	}
+	raw, err := json.Marshal(plan)
+	if err != nil {
+		panic(err)
+	}
+	return s.add(30*time.Second, "UALICE",
+		incident.RunAborted{Reason: "the standby is too small", TakeBack: []string{"scale/order-service"}},
+		incident.RunBegun{Kind: incident.Undo, Source: "us-east-1", Target: "us-west-2", Mode: "planned", Follows: "failover-1", Digest: plan.Digest, Plan: raw},
+	).add(time.Second, incident.Bot,
+		incident.StepStarted{Step: "undo-scale/order-service", Attempt: 1},
+		incident.StepFailed{
+			Step: "undo-scale/order-service", Attempt: 1, Meanwhile: []string{"the size of order-service in us-west-2 is 4 replicas"},
+			Error: "the size of order-service in us-west-2 was changed by somebody else: it is 4 replicas, this incident had set 6, and it was 2 before; nothing was overwritten",
+			Hint:  "ask who changed it and why; then leave it, or overwrite it with 2",
+		},
+		incident.ApprovalAsked{Question: "q8", Kind: incident.AskFailed, Step: "undo-scale/order-service", Title: "Take back: Scale up order-service", Role: "commander"})
+}
+
+// takenBack is the same at its end.
+func takenBack() *story {
+	return takingBack().add(10*time.Second, "UALICE",
+		incident.ApprovalGiven{Question: "q8", Kind: incident.AskFailed, Step: "undo-scale/order-service", Choice: "overwrite", Reason: "it was our own test"},
+		incident.StepRetried{Step: "undo-scale/order-service", Overwrite: []string{"the size of order-service in us-west-2 is 4 replicas"}, Reason: "it was our own test"},
+	).add(5*time.Second, incident.Bot,
+		incident.StepStarted{Step: "undo-scale/order-service", Attempt: 2},
+		incident.StepFinished{Step: "undo-scale/order-service", Attempt: 2, Changed: true, Summary: "replicas 4 -> 2"},
+		incident.RunEnded{How: "done", Summary: "1 change taken back: everything is as it was before."})
+}

@@ -40,6 +40,10 @@ func (v incidentView) update(next time.Time) updateView {
 		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.Impact()))
 	}
 	switch v.Phase() {
+	case "taking back":
+		u.Status, u.TargetIs = "IN PROGRESS (taking back)", "NOT TAKING OVER"
+	case "taken back":
+		u.Status, u.TargetIs = "IN PROGRESS (taken back)", "NOT TAKING OVER"
 	case "running", "paused", "halted":
 		u.TargetIs = "TAKING OVER"
 		if phase := v.Phase(); phase != "running" {
@@ -55,6 +59,8 @@ func (v incidentView) update(next time.Time) updateView {
 	switch {
 	case !v.MitigatedAt.IsZero():
 		u.TargetIs = "ACTIVE"
+	case v.Kind == incident.Undo:
+		u.TargetIs = "NOT TAKING OVER"
 	case u.TargetIs == "NOT TAKING OVER" && v.Writes():
 		u.TargetIs = "HAS THE DATABASE"
 	case u.TargetIs == "NOT TAKING OVER" && v.Promoted():
@@ -67,6 +73,9 @@ func (v incidentView) update(next time.Time) updateView {
 	}
 	return u
 }
+
+// under says that a run is being carried out, so updates need not come at once.
+func (v incidentView) under() bool { return v.Phase() == "running" || v.Phase() == "taking back" }
 
 // sourceIs says how the Region is that is left: down only once enough views have
 // found it so, for until then nobody has measured it. In a planned move nobody does.
@@ -149,11 +158,16 @@ func (v incidentView) doing() string {
 		return ""
 	case "mitigated":
 		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
+	case "taken back":
+		return lineOf(strings.TrimSuffix(v.RunEnded(), "."), 300) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
 	case "ended":
 		return "the run is over; " + v.who(v.Declared.Commander) + " closes it"
 	case "halted":
 		return "the record lost events, so nothing is changed before " + v.who(v.Declared.Commander) + " has decided how to go on"
 	case "aborted":
+		if v.Kind == incident.Undo {
+			return "the taking back was stopped; " + v.who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
+		}
 		return "the run was stopped; " + v.who(v.Declared.Commander) + " decides the way on, and resolves it when it is over"
 	}
 	// What runs; between two steps, the furthest section that was begun.

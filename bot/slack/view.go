@@ -292,8 +292,7 @@ func (v incidentView) titles(steps []runbook.Step) []string {
 // that is done, mitigated, aborted, resolved. It only
 // grows, from run to run too.
 func (v incidentView) passed() int {
-	const most = 100 // that one run can pass
-	n := most * max(len(v.Runs)-1, 0)
+	n := passedBefore * max(0, len(v.Runs)-1)
 	if !v.DeclaredAt.IsZero() {
 		n++
 	}
@@ -305,13 +304,26 @@ func (v incidentView) passed() int {
 			}
 		}
 	}
-	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ResolvedAt} {
+	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ended(), v.ResolvedAt} {
 		if !t.IsZero() {
 			n++
 		}
 	}
 	return n
 }
+
+// ended is when a run that takes back came to its end; zero if it did not. The end of
+// others is that the incident is resolved.
+func (v incidentView) ended() time.Time {
+	if v.Kind != incident.Undo {
+		return time.Time{}
+	}
+	return v.EndedAt
+}
+
+// passedBefore is more than any one run can pass, so that the count goes on growing when
+// another one begins.
+const passedBefore = 1000
 
 // commander is the Slack id of whoever commands, as a list of one or none.
 func (v incidentView) commander() []string {

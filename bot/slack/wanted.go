@@ -59,7 +59,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	}
 
 	apart := f.updateAt.Add(updateApart).Sub(v.Now)
-	if n := v.passed(); n > f.phases && v.Phase() == "running" && apart > 0 {
+	if n := v.passed(); n > f.phases && v.under() && apart > 0 {
 		soon(apart)
 	} else if n > f.phases {
 		f.update(v, o, keyUpdate+strconv.Itoa(n))
@@ -187,7 +187,7 @@ func (f *follower) asked(v incidentView) (b below) {
 		}
 	}
 	if several {
-		b.rows = append(b.rows, row(blockBelow+"run", commands.Button{Verb: "abort", Label: "Abort …", Incident: v.ID, Style: "danger"})...)
+		b.rows = append(b.rows, row(blockBelow+"run", commands.Button{Verb: "abort", Label: "Abort …", On: string(v.Name), Incident: v.ID, Style: "danger"})...)
 	}
 	return b
 }
@@ -251,15 +251,9 @@ func (f *follower) sourceLost(v incidentView, add func(post)) {
 }
 
 func (f *follower) questions(v incidentView, o *outlook) {
-	var asked []*incident.Question
-	of := map[incident.RunID]incidentView{v.Run.Name: v}
-	for _, r := range v.Runs {
-		if _, current := of[r.Name]; !current {
-			former := *v.State
-			former.Run = r
-			of[r.Name] = f.b.viewOf(&former)
-		}
-		for _, q := range r.Questions {
+	asked := make([]*incident.Question, 0, len(v.Questions))
+	for _, run := range v.Runs { // a run that has ended may still have to show how its questions did
+		for _, q := range run.Questions {
 			asked = append(asked, q)
 		}
 	}
@@ -271,7 +265,8 @@ func (f *follower) questions(v incidentView, o *outlook) {
 	})
 	var last []post
 	for _, q := range asked {
-		v, key := of[q.Run], keyQuestion+q.Question
+		key := keyQuestion + q.Question
+		v := f.b.ofRun(v, q.Run)
 		if q.BrokeGlass {
 			if glass := keyBreakGlass + q.Question; f.posted[glass] == "" && !f.refused[glass] {
 				o.jobs = append(o.jobs, post{key: glass, m: f.b.noticeMessage(v, glass, "notice", "break-glass", map[string]any{

@@ -139,6 +139,9 @@ type Call struct {
 	Asked time.Time
 	// Impact is when users began to be hurt, as declared.
 	Impact time.Time
+	// Overwrite is what a person has allowed to overwrite when taking back, of what
+	// somebody changed meanwhile. [Call.Meanwhile] asks it.
+	Overwrite []string
 	// Token is the same in every process of the bot, and no other step's: what names or
 	// tags what the step creates, so that it is found again.
 	Token string

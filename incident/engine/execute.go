@@ -62,6 +62,7 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 	w := &work{run: r, step: step, action: action}
 	var st incident.StepState
 	dry, job := false, ""
+	var left time.Time
 	err := r.view(ctx, func(s *incident.State) {
 		st = s.Step(step.ID)
 		dry = s.Dry
@@ -71,11 +72,15 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		w.call = Call{
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
 			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
-			Asked: st.Asked,
+			Asked: st.Asked, Overwrite: st.Overwrite,
 		}
 		if step.Awaits != "" {
 			w.call.Asked = s.Step(step.Awaits).Asked
 		}
+		if step.Turned {
+			w.call.Plan = r.plan().Turned()
+		}
+		left = leftUntil(s, step)
 	})
 	if err != nil {
 		return err
@@ -95,7 +100,10 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 				Hint: "take it back by hand: " + step.Undo,
 			}, Outcome{}, false)
 		}
-		w.action = action.takingBack(step.Prior)
+		w.action = action.takingBack(step.Kind, step.Prior)
+		if err := r.Clock.Sleep(ctx, left.Sub(r.Clock.Now())); err != nil {
+			return err
+		}
 	}
 	if !w.action.carries(step.Kind) {
 		return w.fail(ctx, &incident.CallError{
@@ -129,6 +137,17 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 	default:
 		return w.tell(ctx)
 	}
+}
+
+// leftUntil is when the last call has surely ended that an earlier run may still have
+// out, of the change that a step takes back: nobody looks before. Zero if none has.
+func leftUntil(s *incident.State, step runbook.Step) (until time.Time) {
+	for _, r := range s.Runs {
+		if st := r.Step(step.Undoes); r != s.Run && step.Undoes != "" && st.Intended != nil && st.Intended.Until.After(until) {
+			until = st.Intended.Until
+		}
+	}
+	return until
 }
 
 // result is how another step of the run ended.
@@ -209,6 +228,7 @@ func (w *work) failed(ctx context.Context, err error, o Outcome, how incident.St
 	how.Step, how.Action, how.Attempt = w.step.ID, w.step.Uses, w.call.Attempt
 	how.Error, how.Hint = err.Error(), incident.CallErrorOf(err).Hint
 	how.Evidence, how.Measured, how.WillNotCome = o.Evidence, o.Measured, w.gone(o)
+	how.Meanwhile = incident.CallErrorOf(err).Meanwhile
 	how.MayHaveHappened = how.Unknown && w.step.Kind == runbook.Change && w.former != nil
 	how.Advice = w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell || !w.step.Kind.Ends()
 	return w.append(ctx, how)

@@ -652,7 +652,7 @@ func TestAnUndoRunTakesBackWhatWasChangedLastFirst(t *testing.T) {
 			}
 			return true
 		})
-		undo, left, err := p.Undo(catalog.Runbook(), append(changed, runbook.Changed{Step: "final"}))
+		undo, left, err := p.Undo(append(changed, runbook.Changed{Step: "final"}))
 		if err != nil || len(left) != 1 || left[0].ID != "final" || undo.Digest == p.Digest {
 			t.Fatalf("left %v, digest %s, %v", left, undo.Digest, err)
 		}
@@ -691,11 +691,11 @@ func TestWhatSomebodyElseChangedMeanwhileIsToldAndNotTakenBack(t *testing.T) {
 		d := newDrama(t, engine.Catalog{"t.set": {
 			Action: runbook.Action{Kind: runbook.Change},
 			Undo: &engine.Undo{
-				Look: func(_ context.Context, _ engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+				Look: func(_ context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
 					mu.Lock()
 					defer mu.Unlock()
 					if was, err := engine.Recorded[int](prior); err != nil || value != was && value != 6 {
-						return engine.Outcome{}, false, engine.ChangedMeanwhile("the size of a", fmt.Sprint(value), "6", fmt.Sprint(was))
+						return engine.Outcome{}, false, c.Meanwhile(engine.Difference{What: "the size of a", Now: fmt.Sprint(value), Set: "6", Was: fmt.Sprint(was)})
 					}
 					return engine.Outcome{Summary: "seen"}, value == 2, nil
 				},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // run is one incident in the hands of this replica, and the run of it that is
@@ -449,6 +450,8 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 // reached says what a run has come to whose steps are all settled.
 func (r *run) reached(s *incident.State) []incident.Body {
 	switch {
+	case s.Kind == incident.Undo:
+		return []incident.Body{incident.RunEnded{How: "done", Summary: r.takenBack(s)}}
 	case s.Kind != incident.Failover && s.Kind != "":
 		return []incident.Body{incident.RunEnded{How: "done", Summary: r.summary(s), Closes: !s.ResolvedAt.IsZero()}}
 	case s.MitigatedAt.IsZero():
@@ -470,16 +473,33 @@ func (r *run) listed(step runbook.Step) bool {
 	return true
 }
 
-// close carries out the closing steps of a run that has ended; when they are done
-// it is over. An aborted one is not over before somebody resolves the incident or
-// begins another run.
-func (a *nextWork) close(r *run, s *incident.State) {
-	a.over = len(a.append) == 0 && (!s.EndedAt.IsZero() || newest(s) != r.name)
+// takenBack says what a run that undoes another one has come to.
+func (r *run) takenBack(s *incident.State) string {
+	back := 0
+	var without []string
 	for _, step := range r.plan().Steps {
-		if s.Ended.How == incident.Superseded {
-			break // who follows closes what this one had opened
+		switch st := s.Step(step.ID); {
+		case st.Status == incident.Skipped:
+			without = append(without, step.ID)
+		case step.Undoes != "" && step.Kind == runbook.Change:
+			back++
 		}
-		if !step.Closing || s.EndedAt.IsZero() || s.Step(step.ID).Status.Settled() {
+	}
+	said := text.Count(back, "change") + " taken back"
+	if len(without) > 0 {
+		return said + ". Somebody went on without: " + strings.Join(without, ", ") + "."
+	}
+	return said + ": everything is as it was before."
+}
+
+// close carries out the closing steps of a run once the incident is resolved; when they
+// are done it is over. A run that has ended or was aborted is not over before somebody
+// resolves the incident or begins another run.
+func (a *nextWork) close(r *run, s *incident.State) {
+	closed := !s.EndedAt.IsZero() && !s.ResolvedAt.IsZero()
+	a.over = len(a.append) == 0 && (closed || newest(s) != r.name)
+	for _, step := range r.plan().Steps {
+		if !step.Closing || !closed || s.Step(step.ID).Status.Settled() {
 			continue
 		}
 		a.over = false

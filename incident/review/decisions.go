@@ -103,7 +103,12 @@ func (b *builder) seen(st incident.StepState) string {
 
 // questions in the order in which they were asked.
 func (b *builder) questions() []*incident.Question {
-	return slices.SortedFunc(maps.Values(b.state.Questions), func(x, y *incident.Question) int {
+	all := map[string]*incident.Question{}
+	maps.Copy(all, b.state.Questions)
+	for _, r := range b.state.Runs {
+		maps.Copy(all, r.Questions)
+	}
+	return slices.SortedFunc(maps.Values(all), func(x, y *incident.Question) int {
 		return cmp.Or(x.AskedAt.Compare(y.AskedAt), cmp.Compare(x.Question, y.Question))
 	})
 }
@@ -164,6 +169,15 @@ func (b *builder) decisions() {
 				continue
 			}
 			d.About, d.Answer = body.Step, "tried again"
+			if len(body.Overwrite) > 0 {
+				d.Answer, d.Notes = "overwritten: "+strings.Join(body.Overwrite, "; "), reason(body.Reason)
+			}
+		case incident.RunBegun:
+			if body.Kind != incident.Undo {
+				continue
+			}
+			d.About, d.Answer = "What "+string(body.Follows)+" changed", "taken back"
+			d.Notes = reason(body.Reason)
 		case incident.IncidentResolved:
 			d.About, d.Answer = "The incident", "resolved"
 			d.Notes = reason(body.Reason)
@@ -178,7 +192,7 @@ func (b *builder) decisions() {
 // answeredBy says that the event only carries out the answer to a question, which
 // is told already.
 func (b *builder) answeredBy(step string, e incident.Event) bool {
-	for _, q := range b.state.Questions {
+	for _, q := range b.questions() {
 		if q.Step == step && q.Kind == incident.AskFailed && q.By == e.Actor && q.At.Equal(e.Time) {
 			return true
 		}
@@ -242,6 +256,38 @@ func (b *builder) changes() {
 		if c.Undo == "" {
 			c.Undo = "the plan names no way back"
 		}
+		if at, taken := b.undone[st.ID]; taken {
+			c.Undo, c.Back = "taken back at "+clock(at), true
+		}
 		b.d.Changes = append(b.d.Changes, c)
 	}
+}
+
+// takenBack tells what the runs did that took others back. What they did not come to
+// stays changed.
+func (b *builder) takenBack() error {
+	for _, r := range b.state.Runs {
+		if r.Kind != incident.Undo {
+			continue
+		}
+		plan, err := runbook.DecodePlan(r.Plan.Plan)
+		if err != nil {
+			return err
+		}
+		for _, s := range plan.Steps {
+			if s.Closing {
+				continue
+			}
+			st := r.Step(s.ID)
+			t := Taken{Run: string(r.Name), Step: s.ID, What: s.Title, At: "-", Result: b.result(st), Seen: b.seen(st)}
+			if !st.Ended.IsZero() {
+				t.At = clock(st.Ended)
+			}
+			b.d.TakenBack = append(b.d.TakenBack, t)
+			if s.Undoes != "" && s.Kind == runbook.Change && st.Status == incident.Done {
+				b.undone[s.Undoes] = st.Ended
+			}
+		}
+	}
+	return nil
 }

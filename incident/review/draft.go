@@ -3,6 +3,7 @@ package review
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,8 @@ type Draft struct {
 	Steps     []Step
 	Decisions []Decision
 	Changes   []Change
+	// TakenBack are the steps of the runs that took back what others had changed.
+	TakenBack []Taken
 	Losses    []Loss
 	Gaps      []string
 	// Unprotected is what is still missing or was left unverified at the end.
@@ -109,6 +112,13 @@ type Change struct {
 	Before         Value
 	Undo           string
 	Maybe          bool
+	Back           bool // it was taken back
+}
+
+// Taken is one step of a run that takes back.
+type Taken struct {
+	Run, Step, What, At string
+	Result, Seen        string
 }
 
 // Loss is what one data store may have lost.
@@ -127,10 +137,12 @@ type builder struct {
 	d      *Draft
 
 	t0, t3, t4, t5, t6 time.Time
-	attempts           map[string]int
-	failures           map[string][]incident.StepFailed
-	finishes           map[string]incident.StepFinished
-	intents            []intent
+	// undone is when a change of the run was taken back, by step.
+	undone   map[string]time.Time
+	attempts map[string]int
+	failures map[string][]incident.StepFailed
+	finishes map[string]incident.StepFinished
+	intents  []intent
 }
 
 type intent struct {
@@ -145,10 +157,13 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	}
 	b := &builder{
 		events: events, state: incident.Fold(events), plan: plan, who: who,
-		attempts: map[string]int{}, failures: map[string][]incident.StepFailed{}, finishes: map[string]incident.StepFinished{},
+		undone: map[string]time.Time{}, attempts: map[string]int{}, failures: map[string][]incident.StepFailed{}, finishes: map[string]incident.StepFinished{},
 	}
 	if b.state.DeclaredAt.IsZero() {
 		return nil, errors.New("draft the review: the timeline does not say that an incident was declared")
+	}
+	if main := led(b.state); main != nil {
+		b.state.Run = main
 	}
 	in := b.state.Declared
 	b.d = &Draft{
@@ -165,12 +180,26 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	b.metrics()
 	b.steps()
 	b.decisions()
+	if err := b.takenBack(); err != nil {
+		return nil, err
+	}
 	b.changes()
 	b.losses()
 	b.gaps()
 	b.unprotected()
 	b.judge()
 	return b.d, nil
+}
+
+// led is the newest run that is not there to take another one back: what a review is
+// about. Nil if there is none.
+func led(s *incident.State) *incident.Run {
+	for _, r := range slices.Backward(s.Runs) {
+		if r.Kind != incident.Undo {
+			return r
+		}
+	}
+	return nil
 }
 
 // collect goes through the events once for what the State does not keep.

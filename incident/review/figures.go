@@ -48,6 +48,11 @@ func (b *builder) moments() {
 			"by " + b.who(b.state.AbortedBy) + ": " + b.state.Aborted.Reason,
 		})
 	}
+	for _, r := range b.state.Runs {
+		if r.Kind == incident.Undo && r.Ended.How != "" {
+			b.d.Moments = append(b.d.Moments, Moment{measured("%s", clock(r.EndedAt)), "What it had changed was taken back", r.Ended.Summary})
+		}
+	}
 }
 
 // moved is when the names led to the target: when the zone's own servers said so,

@@ -209,7 +209,7 @@ func (b *builder) judge() {
 	}
 	b.d.Actions = append(b.d.Actions, b.d.Unprotected...)
 	for _, c := range b.d.Changes {
-		if s, ok := b.planStep(c.Step); ok && !s.NoReturn && !strings.HasPrefix(c.Undo, nothingBack) {
+		if s, ok := b.planStep(c.Step); ok && !s.NoReturn && !c.Back && !strings.HasPrefix(c.Undo, nothingBack) {
 			b.d.Actions = append(b.d.Actions, fmt.Sprintf("Keep or take back the change of %s: %s", c.Step, c.Undo))
 		}
 	}

@@ -125,6 +125,9 @@ func says(e incident.Event, who func(string) string) string {
 	case incident.StepSkipped:
 		return fmt.Sprintf("%s went on without %s: %s", actor, b.Step, b.Reason)
 	case incident.StepRetried:
+		if len(b.Overwrite) > 0 {
+			return fmt.Sprintf("%s asked to try %s again, and to overwrite what somebody else changed (%s): %s", actor, b.Step, strings.Join(b.Overwrite, "; "), b.Reason)
+		}
 		return fmt.Sprintf("%s asked to try %s again", actor, b.Step)
 	case incident.ApprovalAsked:
 		s := fmt.Sprintf("Asked (%s, %s): %s, from any %s", b.Question, kinds[b.Kind], b.Title, b.Role)
@@ -167,6 +170,9 @@ func says(e incident.Event, who func(string) string) string {
 		s := fmt.Sprintf("%s aborted the run: %s", actor, b.Reason)
 		if len(b.Changed) > 0 {
 			s += ". What stays changed: " + strings.Join(b.Changed, ", ")
+		}
+		if len(b.TakeBack) > 0 {
+			s += ". What is taken back: " + strings.Join(b.TakeBack, ", ")
 		}
 		return s
 	case incident.IncidentMitigated:
@@ -226,6 +232,9 @@ func begun(run incident.RunID, b incident.RunBegun, actor string) string {
 	s := fmt.Sprintf("%s begun by %s: %s -> %s, %s, plan %s", run, actor, b.Source, b.Target, b.Mode, short(b.Digest))
 	if b.Follows != "" {
 		s += ", after " + string(b.Follows)
+	}
+	if b.Reason != "" {
+		s += ". Reason: " + b.Reason
 	}
 	if b.Dry {
 		s += "; changes are foreseen and not made"

@@ -123,12 +123,13 @@ func Escape(s string) string {
 	return edge.ReplaceAllStringFunc(s, func(u string) string { return strings.ReplaceAll(u, "_", `\_`) })
 }
 
-// Plan is the plan of the newest run of a timeline; nil if it has none.
+// Plan is the plan of the newest run of a timeline that is not there to take another one
+// back; nil if it has none.
 func Plan(events []incident.Event) (*runbook.Plan, error) {
 	var plan *runbook.Plan
 	for _, e := range events {
 		b, ok := e.Body.(incident.RunBegun)
-		if !ok {
+		if !ok || b.Kind == incident.Undo && plan != nil {
 			continue
 		}
 		var err error

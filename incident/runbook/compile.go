@@ -534,7 +534,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 		Title: c.say(i.title, f, i.each.given()), Source: c.say(i.runbook, f, i.each.given()),
 		Uses: i.uses.value, Kind: action.Kind, Proves: action.Proves, Gate: Gate(i.gate.value),
 		Timeout:  timeouts[action.Kind],
-		NoReturn: action.NoReturn, Undo: action.Undo, Leaves: action.Leaves, Home: action.Home, Locked: i.locked, Closing: i.closing,
+		NoReturn: action.NoReturn, Undo: action.Undo, Leaves: action.Leaves, Settles: action.Settles, Home: action.Home, Locked: i.locked, Closing: i.closing,
 	}
 	if out.Gate == "" {
 		out.Gate = Required

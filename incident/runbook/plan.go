@@ -64,6 +64,9 @@ type Action struct {
 	// left to take back, and why. A change is one of Undoable, Leaves and NoReturn.
 	Undoable bool
 	Leaves   string
+	// Settles is how long it may take until its undo has come about, which is then
+	// waited for; 0: once it is asked for it is so.
+	Settles time.Duration
 	// Home is where the API it calls really lives: "target", "source", an AWS
 	// Region name ("us-east-1" for Route 53 changes), or "" for none.
 	Home string
@@ -161,11 +164,16 @@ type Step struct {
 	EachOf string `json:"each_of,omitempty"`
 	Item   string `json:"item,omitempty"`
 	// Undoes is, in an undo run, the step of the run before whose change is taken
-	// back, to the value that it replaced.
+	// back, to the value that it replaced, or of a wait, seen to be back.
 	Undoes string          `json:"undoes,omitempty"`
 	Prior  json.RawMessage `json:"prior,omitempty"`
+	// Turned says, in an undo run, that the step is carried out with source and target
+	// exchanged: users are where they were.
+	Turned bool `json:"turned,omitempty"`
 	// Leaves says, of a change, that nothing of it is left to take back, and why.
 	Leaves string `json:"leaves,omitempty"`
+	// Settles is how long its undo may take to come about; 0: that is not waited for.
+	Settles time.Duration `json:"settles,omitempty"`
 	// Rerun are ids of steps that are carried out again when a person retries this
 	// one: those that found what it judges. They only read.
 	Rerun []string `json:"rerun,omitempty"`
@@ -219,6 +227,13 @@ func DecodePlan(raw json.RawMessage) (*Plan, error) {
 		return nil, fmt.Errorf("read the frozen plan: %w", err)
 	}
 	return p, nil
+}
+
+// Turned is the plan with source and target exchanged.
+func (p *Plan) Turned() *Plan {
+	out := *p
+	out.Source, out.Target = p.Target, p.Source
+	return &out
 }
 
 // Shows says that the step's action proves that.

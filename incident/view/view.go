@@ -149,7 +149,7 @@ func (v View) Unprotected() bool { return v.Mode == "unplanned" && v.Promoted() 
 // Ends says that nothing is left of the run but to resolve the incident.
 func (v View) Ends() bool {
 	phase := v.Phase()
-	return phase == "mitigated" || phase == "aborted" || phase == "ended"
+	return phase == "mitigated" || phase == "aborted" || phase == "ended" || phase == "taken back"
 }
 
 // RunOver is when the run came to its end, or now.

@@ -35,7 +35,7 @@ func (c *Cache) back(ctx context.Context, call engine.Call, was side) (*group, e
 		return nil, err
 	}
 	if g.settled() && !g.leads() && g.primary != own {
-		return nil, engine.ChangedMeanwhile("the primary of "+id, g.primary.String(), own.String(), was.String())
+		return g, call.Meanwhile(engine.Difference{What: "the primary of " + id, Now: g.primary.String(), Set: own.String(), Was: was.String()})
 	}
 	return g, nil
 }

@@ -144,7 +144,7 @@ type recorded struct {
 
 // back reads how a shifted check stands to what was recorded of it. It is a fault if
 // somebody else changed it since.
-func (s *Shift) back(ctx context.Context, prior json.RawMessage) (was recorded, h *types.HealthCheck, err error) {
+func (s *Shift) back(ctx context.Context, c engine.Call, prior json.RawMessage) (was recorded, h *types.HealthCheck, err error) {
 	if was, err = engine.Recorded[recorded](prior); err != nil {
 		return was, nil, err
 	}
@@ -152,14 +152,14 @@ func (s *Shift) back(ctx context.Context, prior json.RawMessage) (was recorded, 
 		return was, nil, err
 	}
 	if now := flagsOf(h); now != was.flags && now != shifted {
-		return was, h, engine.ChangedMeanwhile("health check "+was.HealthCheck, now.String(), shifted.String(), was.String())
+		return was, h, c.Meanwhile(engine.Difference{What: "health check " + was.HealthCheck, Now: now.String(), Set: shifted.String(), Was: was.String()})
 	}
 	return was, h, nil
 }
 
 // LookBack reports whether the check's flags are as they were before the shift.
-func (s *Shift) LookBack(ctx context.Context, _ engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
-	was, h, err := s.back(ctx, prior)
+func (s *Shift) LookBack(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+	was, h, err := s.back(ctx, c, prior)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -170,7 +170,7 @@ func (s *Shift) LookBack(ctx context.Context, _ engine.Call, prior json.RawMessa
 
 // Back sets both flags to what they were, at the version that was just read.
 func (s *Shift) Back(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, error) {
-	was, h, err := s.back(ctx, prior)
+	was, h, err := s.back(ctx, c, prior)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

@@ -20,6 +20,10 @@ const (
 	restartLeaves = "the pods are new, of the same image and settings"
 )
 
+// settles is how long pods may take to be as many as they were: a new node may have to
+// come first.
+const settles = 12 * time.Minute
+
 // Actions is what a runbook can have done in the clusters. The arguments are those
 // of [New].
 func Actions(cluster func(region string) (dynamic.Interface, error), clock incident.Clock) engine.Catalog {
@@ -48,11 +52,11 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 				About: "raises a service's autoscaler minimum and replicas in the target",
 				Home:  "target",
 				With:  ScaleInput{},
-				Undo:  scaleUndo,
+				Undo:  scaleUndo, Settles: settles,
 			},
 			Look:   scale.Look,
 			Do:     scale.Do,
-			Undo:   &engine.Undo{Look: scale.LookBack, Do: scale.Back},
+			Undo:   &engine.Undo{Look: scale.LookBack, Do: scale.Back, Settled: scale.Settled},
 			Effect: scale.Effect,
 		},
 		"kube.rolled-out": {
@@ -72,11 +76,11 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 				About:  "stops the services that write in the source",
 				Home:   "source",
 				With:   FenceInput{},
-				Undo:   fenceUndo,
+				Undo:   fenceUndo, Settles: settles,
 			},
 			Look:        fence.Look,
 			Do:          fence.Do,
-			Undo:        &engine.Undo{Look: fence.LookBack, Do: fence.Back},
+			Undo:        &engine.Undo{Look: fence.LookBack, Do: fence.Back, Settled: fence.Settled},
 			Effect:      fence.Effect,
 			CallTimeout: 30 * time.Second,
 		},

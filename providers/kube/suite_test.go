@@ -106,7 +106,7 @@ func TestEveryChangeInARealCluster(t *testing.T) {
 						ByHand: func(*testing.T) { c.byHand(s) },
 						Break:  func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
 						Blind:  func(_ *testing.T, b enginetest.Break) { wire.Break("", kinds[b], 0) },
-						Settle: func(*testing.T) {}, // nothing follows by itself
+						Settle: func(*testing.T) {}, Still: true,
 
 						BreakUndo: func(_ *testing.T, b enginetest.Break) { wire.Break(operation, kinds[b], 1) },
 						Meddle:    func(*testing.T) []string { c.meddle(s); return c.says },

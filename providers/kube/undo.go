@@ -53,6 +53,8 @@ type smaller struct {
 	target     cluster
 	deployment *appsv1.Deployment
 	autoscaler *autoscalingv2.HorizontalPodAutoscaler
+	// overwrite: somebody else's number is set back, as a person has agreed to.
+	overwrite bool
 }
 
 // back reads how a scaled service stands to what was recorded. It is a fault if
@@ -72,27 +74,34 @@ func (s Scale) back(ctx context.Context, c engine.Call, prior json.RawMessage) (
 	if b.autoscaler, err = s.Kube.autoscaler(ctx, b.client, b.target, r.Service); err != nil {
 		return nil, err
 	}
-	return b, b.meddled()
+	found := b.meddled()
+	b.overwrite = len(found) > 0
+	return b, c.Meanwhile(found...)
 }
 
-func (b *smaller) meddled() error {
+// meddled is what somebody else changed since. Another autoscaler than the one that was
+// there is not ours to set.
+func (b *smaller) meddled() (found []engine.Difference) {
 	where := b.Service + " in " + b.target.Name
 	now := ""
 	if b.autoscaler != nil {
 		now = b.autoscaler.Name
 	}
 	if now != b.Autoscaler {
-		return engine.ChangedMeanwhile("the autoscaler of "+where, orNone(now), orNone(b.Autoscaler), orNone(b.Autoscaler))
+		return []engine.Difference{{What: "the autoscaler of " + where, Now: orNone(now), Set: orNone(b.Autoscaler), Was: orNone(b.Autoscaler), Fixed: true}}
 	}
 	if h := b.autoscaler; h != nil && minimum(h) != b.Minimum.Was && minimum(h) != b.Minimum.Set {
-		return engine.ChangedMeanwhile(fmt.Sprintf("the minimum of autoscaler %s in %s", h.Name, b.target.Name),
-			fmt.Sprint(minimum(h)), fmt.Sprint(b.Minimum.Set), fmt.Sprint(b.Minimum.Was))
+		found = append(found, engine.Difference{
+			What: fmt.Sprintf("the minimum of autoscaler %s in %s", h.Name, b.target.Name),
+			Now:  fmt.Sprint(minimum(h)), Set: fmt.Sprint(b.Minimum.Set), Was: fmt.Sprint(b.Minimum.Was),
+		})
 	}
 	if n := replicas(b.deployment); n != b.Replicas.Was && n != b.Replicas.Set && !b.autoscaled() {
-		return engine.ChangedMeanwhile("the size of "+where,
-			text.Count(n, "replica"), fmt.Sprint(b.Replicas.Set), fmt.Sprint(b.Replicas.Was))
+		found = append(found, engine.Difference{
+			What: "the size of " + where, Now: text.Count(n, "replica"), Set: fmt.Sprint(b.Replicas.Set), Was: fmt.Sprint(b.Replicas.Was),
+		})
 	}
-	return nil
+	return found
 }
 
 // autoscaled says that the number of replicas is the autoscaler's own by now. It has
@@ -108,7 +117,7 @@ func (b *smaller) minimumLeft() bool {
 
 func (b *smaller) replicasLeft() bool {
 	n := replicas(b.deployment)
-	return n != b.Replicas.Was && n == b.Replicas.Set
+	return n != b.Replicas.Was && (n == b.Replicas.Set || b.overwrite && !b.autoscaled())
 }
 
 func (b *smaller) outcome() engine.Outcome {
@@ -162,7 +171,7 @@ func (s Scale) Back(ctx context.Context, c engine.Call, prior json.RawMessage) (
 		if err := setReplicas(ctx, b.client, b.target, b.deployment, b.Replicas.Was); err != nil {
 			return o, fmt.Errorf("scale %s in %s back to %d: %w", b.Service, b.target.Name, b.Replicas.Was, err)
 		}
-		sent = append(sent, fmt.Sprintf("replicas %d -> %d", b.Replicas.Set, b.Replicas.Was))
+		sent = append(sent, fmt.Sprintf("replicas %d -> %d", replicas(b.deployment), b.Replicas.Was))
 	}
 	if len(sent) > 0 {
 		o.Summary = fmt.Sprintf("%s in %s, taken back: %s", b.Service, b.target.Name, strings.Join(sent, ", "))
@@ -193,7 +202,8 @@ type fenced struct {
 	source cluster
 	was    map[string]int
 	all    []*appsv1.Deployment
-	// left are those that are still at nothing.
+	// left are those that are still at nothing, or at somebody else's size that a person
+	// has agreed to overwrite.
 	left []*appsv1.Deployment
 	// own are those whose autoscaler has changed their number since they run again.
 	own []string
@@ -215,7 +225,8 @@ func (f Fence) back(ctx context.Context, c engine.Call, prior json.RawMessage) (
 	if b.all, err = f.read(ctx, b.client, b.source, slices.Sorted(maps.Keys(b.was))); err != nil {
 		return nil, err
 	}
-	var names, now, set, was []string
+	var meddled []*appsv1.Deployment
+	var found []engine.Difference
 	for _, d := range b.all {
 		switch n := replicas(d); n {
 		case b.was[d.Name]:
@@ -230,15 +241,15 @@ func (f Fence) back(ctx context.Context, c engine.Call, prior json.RawMessage) (
 				b.own = append(b.own, fmt.Sprintf("%s=%d", d.Name, n))
 				continue
 			}
-			names = append(names, d.Name)
-			now, set, was = append(now, text.Count(n, "replica")), append(set, "0"), append(was, fmt.Sprint(b.was[d.Name]))
+			meddled = append(meddled, d)
+			found = append(found, engine.Difference{
+				What: fmt.Sprintf("the size of %s in %s", d.Name, b.source.Name),
+				Now:  text.Count(n, "replica"), Set: "0", Was: fmt.Sprint(b.was[d.Name]),
+			})
 		}
 	}
-	if len(names) > 0 {
-		and := func(parts []string) string { return strings.Join(parts, " and ") }
-		return b, engine.ChangedMeanwhile(fmt.Sprintf("the size of %s in %s", and(names), b.source.Name), and(now), and(set), and(was))
-	}
-	return b, nil
+	b.left = append(b.left, meddled...)
+	return b, c.Meanwhile(found...)
 }
 
 func (b *fenced) outcome() engine.Outcome {
@@ -246,9 +257,9 @@ func (b *fenced) outcome() engine.Outcome {
 	if len(b.left) > 0 {
 		var names []string
 		for _, d := range b.left {
-			names = append(names, fmt.Sprintf("%s (was %d)", d.Name, b.was[d.Name]))
+			names = append(names, fmt.Sprintf("%s (%d, was %d)", d.Name, replicas(d), b.was[d.Name]))
 		}
-		o.Summary = fmt.Sprintf("still scaled to 0 in %s: %s", b.source.Name, strings.Join(names, ", "))
+		o.Summary = fmt.Sprintf("not as before in %s: %s", b.source.Name, strings.Join(names, ", "))
 		return o
 	}
 	o.Summary = fmt.Sprintf("%s as before in %s: %s", counted(len(b.all)), b.source.Name, before(b.all))
@@ -295,6 +306,44 @@ func (f Fence) Back(ctx context.Context, c engine.Call, prior json.RawMessage) (
 	}
 	o.Summary = fmt.Sprintf("scaled back in %s: %s", b.source.Name, strings.Join(started, " "))
 	return o, nil
+}
+
+// Settled reports whether every writer that was stopped is available at its size again.
+func (f Fence) Settled(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+	b, err := f.back(ctx, c, prior)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Evidence: sizes(b.all)}
+	var waits []string
+	for _, d := range b.all {
+		if n := int(d.Status.AvailableReplicas); d.Status.ObservedGeneration < d.Generation || n < replicas(d) || replicas(d) == 0 {
+			waits = append(waits, fmt.Sprintf("%s (%d of %d)", d.Name, n, max(replicas(d), b.was[d.Name])))
+		}
+	}
+	if len(waits) > 0 {
+		o.Summary = fmt.Sprintf("not yet available in %s: %s", b.source.Name, strings.Join(waits, ", "))
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s again in %s: %s", counted(len(b.all)), b.source.Name, before(b.all))
+	return o, true, nil
+}
+
+// Settled reports whether the service has shrunk to what it is set to and all of that
+// is available.
+func (s Scale) Settled(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
+	b, err := s.back(ctx, c, prior)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o, d := b.outcome(), b.deployment
+	left := b.minimumLeft() || b.replicasLeft()
+	if d.Status.ObservedGeneration < d.Generation || left || int(d.Status.Replicas) != replicas(d) || int(d.Status.AvailableReplicas) < replicas(d) {
+		o.Summary = fmt.Sprintf("%s in %s runs %s of %d, %d available", d.Name, b.target.Name, text.Count(int(d.Status.Replicas), "pod"), replicas(d), d.Status.AvailableReplicas)
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("%s in %s runs %s; it was %d", d.Name, b.target.Name, text.Count(int(d.Status.Replicas), "pod"), b.Replicas.Was)
+	return o, true, nil
 }
 
 // counted is "the 3 services that write run".

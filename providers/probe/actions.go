@@ -66,7 +66,7 @@ func Actions(dial Dial, resolve Resolve, api Answers, clock incident.Clock, toke
 		"probe.order": {
 			Action: runbook.Action{
 				Kind:   runbook.Exercise,
-				Proves: []incident.Trait{incident.AsUsers},
+				Proves: []incident.Trait{incident.AsUsers, incident.OrdersFlow},
 				About:  "writes a synthetic order through the public name and reads it back",
 			},
 			Try:   p.Order,

@@ -101,6 +101,8 @@ func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
 				ended = append(ended, "mitigated")
 			case !r.AbortedAt.IsZero():
 				ended = append(ended, "aborted")
+			case r.Kind == incident.Undo && r.Ended.How == "done":
+				ended = append(ended, "taken back")
 			case r.Ended.How != "":
 				ended = append(ended, r.Ended.How)
 			default:

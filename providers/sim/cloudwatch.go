@@ -30,6 +30,12 @@ func (s *State) publishPast() {
 	s.Database.Lag, s.Cache.Lag = then.Database.Lag, then.Cache.Lag
 }
 
+// stands says that the Region is one of this world and not lost.
+func (s *State) stands(region string) bool {
+	r := s.Regions[region]
+	return r != nil && !r.Lost
+}
+
 // publish writes the datapoints that fall on this moment.
 func (s *State) publish() {
 	if !s.At.Equal(s.At.Truncate(datapoint)) {
@@ -42,7 +48,7 @@ func (s *State) publish() {
 		}
 		m := s.Cache.Member(region)
 		from := s.CachePrimary()
-		if m != nil && !m.Primary && m.Status == "associated" && from != "" && !s.Regions[from].Lost && !s.Regions[region].Lost {
+		if m != nil && !m.Primary && m.Status == "associated" && s.stands(from) && s.stands(region) {
 			s.Cache.Lag = append(s.Cache.Lag, Point{s.At, region, s.Cache.LagMS / 1000 * jitter})
 		}
 	}

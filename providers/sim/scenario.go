@@ -214,9 +214,10 @@ type Person struct {
 // Deed is one thing a person does, and upon what.
 type Deed struct {
 	// On is what makes them do it: "start" (the rehearsal begins), "question" (the
-	// bot asks something), "notice" (the bot tells something that needs somebody) or
-	// "mitigated" (service is restored).
-	On string `yaml:"on" json:"on" jsonschema:"start, question, notice or mitigated"`
+	// bot asks something), "notice" (the bot tells something that needs somebody),
+	// "mitigated" (service is restored) or "taken-back" (what a run had changed is
+	// undone).
+	On string `yaml:"on" json:"on" jsonschema:"start, question, notice, mitigated or taken-back"`
 	// Kind of the question: go, approval, failed. Empty is any.
 	Kind string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"go, approval or failed"`
 	// Step that the question is about, by its id. Empty is any.
@@ -238,8 +239,9 @@ type Deed struct {
 // not given is not looked at.
 type Expect struct {
 	// Ended is how each run ended, in order: "mitigated" (users are served, verified),
-	// "aborted", "superseded" by the one that follows it, "done" or "open".
-	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted, superseded, done or open, for each run"`
+	// "aborted", "superseded" by the one that follows it, "taken back" (all of what was
+	// stopped is undone), "done" or "open".
+	Ended []string `yaml:"ended,omitempty" json:"ended,omitempty" jsonschema:"mitigated, aborted, superseded, taken back, done or open, for each run"`
 	// Timeline are events that the newest timeline has to hold.
 	Timeline []ExpectEvent `yaml:"timeline,omitempty" json:"timeline,omitempty"`
 	// Broken are calls that have to have failed by a fault of the scenario.
@@ -483,10 +485,10 @@ func (l linter) notNegative(n int, at ...any) {
 var (
 	marks     = []string{markStart, markPromoting, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
-	moments   = []string{"start", "question", "notice", "mitigated"}
+	moments   = []string{"start", "question", "notice", "mitigated", "taken-back"}
 	questions = []string{"go", "approval", "failed"}
-	runEnds   = []string{"mitigated", "aborted", incident.Superseded, "done", "open"}
-	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "abort", "switch"}
+	runEnds   = []string{"mitigated", "aborted", incident.Superseded, "taken back", "done", "open"}
+	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "take-back", "switch"}
 )
 
 func (l linter) scenario(s *Scenario) {

@@ -192,7 +192,7 @@ func (t *Takeover) back(ctx context.Context, c engine.Call, prior json.RawMessag
 		return was, at, nil, err
 	}
 	if there.by != string(c.Incident) {
-		return was, at, nil, engine.ChangedMeanwhile(at.String(), there.String(), "one of "+string(c.Incident), "not there")
+		return was, at, there, c.Meanwhile(engine.Difference{What: at.String(), Now: there.String(), Set: "one of " + string(c.Incident), Was: "not there"})
 	}
 	return was, at, there, nil
 }

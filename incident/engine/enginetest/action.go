@@ -49,6 +49,9 @@ type Change struct {
 	// the runbook does.
 	Wait     *engine.Action
 	WaitCall engine.Call
+	// Still says that nothing follows by itself in this world, so that what is asked for
+	// does not come about.
+	Still bool
 
 	// BreakUndo and Meddle are asked for where the action has an Undo. BreakUndo makes
 	// the next call go wrong with which the change is taken back.

@@ -26,6 +26,8 @@ func undone(t *testing.T, fresh func(t *testing.T) Change) {
 		t.Fatalf("it can be taken back, and says that it cannot: no return %t, leaves %q", a.NoReturn, a.Leaves)
 	case a.Undo.Look == nil || a.Undo.Do == nil || c.BreakUndo == nil || c.Meddle == nil:
 		t.Fatal("an undo has Look and Do, and its case BreakUndo and Meddle")
+	case (a.Undo.Settled == nil) != (a.Settles == 0):
+		t.Fatalf("its undo takes up to %s to come about, and says when that is so: %t", a.Settles, a.Undo.Settled != nil)
 	}
 	whole := takenBack(t, c)
 	for _, c := range []struct {
@@ -43,6 +45,8 @@ func undone(t *testing.T, fresh func(t *testing.T) Change) {
 		{"without an answer it may have happened, and is not sent again", silentBack},
 		{"a server fault may have happened, and is not sent again", serverFaultBack},
 		{"what somebody else changed is told and not overwritten", meddled},
+		{"what somebody else changed is overwritten with a yes, as it was seen", overwritten},
+		{"that it is back is said when it has come about", settles},
 		{"nothing is taken back that was not recorded", unrecorded},
 		{"what cannot be seen is an error, neither yes nor no", blindBack},
 	} {
@@ -358,6 +362,68 @@ func meddled(t *testing.T, c changed) {
 	c.Settle(t)
 	if got := c.Applied(); !maps.Equal(got, was) {
 		t.Errorf("it was overwritten: applied %v, and before that %v", got, was)
+	}
+}
+
+// overwritten is what somebody else changed and a person has agreed to overwrite: all
+// that they were shown, and nothing but that.
+func overwritten(t *testing.T, c changed) {
+	c.make(t)
+	c.Meddle(t)
+	was := c.Applied()
+	_, _, err := c.lookBack(t)
+	shown := incident.CallErrorOf(err).Meanwhile
+	if len(shown) == 0 {
+		t.Fatalf("nothing is offered to be overwritten: %v", err)
+	}
+	c.Call.Overwrite = []string{"it is something else"}
+	if _, _, err := c.lookBack(t); incident.CallErrorOf(err).Meanwhile == nil {
+		t.Errorf("looking, with a yes to something else: %v", err)
+	}
+	if _, err := c.back(t); incident.CallErrorOf(err).Meanwhile == nil {
+		t.Errorf("taking it back, with a yes to something else: %v", err)
+	}
+	c.Settle(t)
+	if got := c.Applied(); !maps.Equal(got, was) {
+		t.Fatalf("it was overwritten with a yes to something else: applied %v, and before that %v", got, was)
+	}
+	c.Call.Overwrite = shown
+	c.isNotBack(t, "before it is overwritten")
+	if o, err := c.back(t); err != nil || o.Summary == "" {
+		t.Fatalf("overwrite it: %+v, %v", o, err)
+	}
+	c.Settle(t)
+	c.isBack(t, "when it was overwritten")
+	c.Call.Overwrite = nil
+	c.isBack(t, "when it was overwritten, for whoever knows of no yes")
+	if again := c.isNot(t, "when it was overwritten"); !same(again.Prior, c.prior) {
+		t.Errorf("before the change %s was recorded, and now %s", c.prior, again.Prior)
+	}
+}
+
+func settles(t *testing.T, c changed) {
+	if c.Action.Undo.Settled == nil {
+		return // once asked for it is so
+	}
+	settled := func(when string) bool {
+		ctx, stop := c.bounded(t)
+		defer stop()
+		o, ok, err := c.Action.Undo.Settled(ctx, c.Call, c.prior)
+		if err != nil || o.Summary == "" {
+			t.Fatalf("%s: %+v, %v", when, o, err)
+		}
+		return ok
+	}
+	c.make(t)
+	if settled("before it is taken back") {
+		t.Error("it has come about before it was asked for")
+	}
+	if _, err := c.back(t); err != nil {
+		t.Fatal(err)
+	}
+	c.Settle(t)
+	if settled("when it has settled") == c.Still {
+		t.Errorf("it has come about: %t", !c.Still)
 	}
 }
 

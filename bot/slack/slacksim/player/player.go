@@ -32,10 +32,11 @@ type Person struct {
 
 // What an act can wait for.
 const (
-	OnStart     = "start"     // the beginning of the rehearsal
-	OnQuestion  = "question"  // the bot asks, with a button to press
-	OnMitigated = "mitigated" // the card says so
-	OnMessage   = "message"   // the bot posts a message
+	OnStart     = "start"      // the beginning of the rehearsal
+	OnQuestion  = "question"   // the bot asks, with a button to press
+	OnMitigated = "mitigated"  // the card says so
+	OnTakenBack = "taken-back" // the card says so
+	OnMessage   = "message"    // the bot posts a message
 )
 
 // Act is one thing that a person does.
@@ -64,7 +65,7 @@ func (a *Act) limit() int {
 	switch {
 	case a.Times > 0:
 		return a.Times
-	case a.On == OnQuestion || a.On == OnMitigated:
+	case a.On == OnQuestion || shown[a.On] != "":
 		return 1 << 30
 	}
 	return 1
@@ -239,7 +240,7 @@ func (p *Player) begin(ctx context.Context) (after int, err error) {
 }
 
 func (a *Act) check() error {
-	if !slices.Contains([]string{OnStart, OnQuestion, OnMitigated, OnMessage}, a.On) {
+	if !slices.Contains([]string{OnStart, OnQuestion, OnMitigated, OnTakenBack, OnMessage}, a.On) {
 		return fmt.Errorf("on %q does not exist; there are start, question, mitigated and message", a.On)
 	}
 	if (a.Say == "") == (a.Press == "") {

@@ -181,7 +181,7 @@ func (p *Player) react(ctx context.Context) {
 				offered[n.ask(a.ID, b).key()] = true
 			}
 			for i := range a.Does {
-				if n.mitigated() {
+				if n.shows(a.Does[i].On) {
 					offered[n.calm(a.ID, &a.Does[i]).key()] = true
 				}
 			}
@@ -214,10 +214,16 @@ func (p *Player) react(ctx context.Context) {
 	p.maybeFinish()
 }
 
-func (n *note) mitigated() bool { return n.kind == "card" && n.state == "mitigated" }
+// shown are the states on a card that an act can wait for.
+var shown = map[string]string{OnMitigated: "mitigated", OnTakenBack: "taken back"}
 
-// calm is the question that a mitigated incident puts to whoever was told to do
-// something about it.
+// shows says that it is a card in the state that an act waits for.
+func (n *note) shows(on string) bool {
+	return n.kind == "card" && shown[on] != "" && n.state == shown[on]
+}
+
+// calm is the question that an incident puts, by the state that it has come to, to
+// whoever was told to do something about it.
 func (n *note) calm(person string, act *Act) *ask {
 	return &ask{person: person, question: calmed, step: act.Say + act.Press, value: n.incident, channel: n.channel}
 }
@@ -260,8 +266,8 @@ func (p *Player) match(a *actor, n *note) (*Act, *ask) {
 				continue
 			}
 			return act, about
-		case OnMitigated:
-			if !n.mitigated() || taken(n.calm(a.ID, act).key()) {
+		case OnMitigated, OnTakenBack:
+			if !n.shows(act.On) || taken(n.calm(a.ID, act).key()) {
 				continue
 			}
 			return act, n.calm(a.ID, act)
@@ -336,7 +342,7 @@ var errStillAsked = errors.New("the question still stands")
 func (p *Player) stands(about *ask) bool {
 	for _, n := range p.notes {
 		if about.question == calmed {
-			if n.mitigated() && n.incident == about.value {
+			if (n.shows(OnMitigated) || n.shows(OnTakenBack)) && n.incident == about.value {
 				return true
 			}
 			continue
