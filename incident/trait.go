@@ -25,6 +25,12 @@ const (
 	AsUsers Trait = "as-users"
 	// Quorum: enough independent views agree that the source is down.
 	Quorum Trait = "quorum"
+	// UsersWatched: it goes on looking at what users of the public name get.
+	UsersWatched Trait = "users-watched"
+	// WritersWatched: it goes on looking whether anything may write in the source.
+	WritersWatched Trait = "writers-watched"
+	// OrdersTaken: an order through the public name was taken by the target.
+	OrdersTaken Trait = "orders-taken"
 	// WritersStopped: nothing writes in the source any more.
 	WritersStopped Trait = "writers-stopped"
 )

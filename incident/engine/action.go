@@ -117,6 +117,8 @@ type Outcome struct {
 	// State is what a watch compares: it tells what it sees again when this or the
 	// verdict differs from what it told last. Figures that always move are not in it.
 	State string
+	// Users is what a watch of users saw.
+	Users *incident.UsersSeen
 }
 
 // Call is what an action is handed: the step and the frozen plan around it.
@@ -127,7 +129,7 @@ type Call struct {
 	Attempt  int
 	// Began is when this attempt of the step began.
 	Began time.Time
-	// Impact is when users began to be hurt, as declared.
+	// Impact is when users began to be hurt, as people said it; zero if nobody knows.
 	Impact time.Time
 	// Token is the same in every process of the bot, and no other step's: what names or
 	// tags what the step creates, so that it is found again.

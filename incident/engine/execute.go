@@ -66,7 +66,7 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		}
 		w.call = Call{
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
-			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
+			Impact: s.Began(), Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
 		}
 	})
 	if err != nil {
@@ -172,7 +172,7 @@ func (w *work) nonBlocking() bool {
 		return false
 	}
 	for _, s := range w.plan().Steps {
-		if slices.Contains(s.Needs, w.step.ID) {
+		if s.Kind.Ends() && slices.Contains(s.Needs, w.step.ID) {
 			return false
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-// Actions is what a runbook can have asked of the platform itself. The arguments
-// are those of [New].
-func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) engine.Catalog {
+// Actions is what a runbook can have asked of the platform itself. sent tells where
+// users are sent, the other arguments are those of [New].
+func Actions(dial Dial, resolve Resolve, sent Sent, clock incident.Clock, token string) engine.Catalog {
 	p := New(dial, resolve, clock, token)
 	return engine.Catalog{
 		"probe.outage": {
@@ -56,12 +56,21 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 		"probe.order": {
 			Action: runbook.Action{
 				Kind:   runbook.Exercise,
-				Proves: []incident.Trait{incident.AsUsers},
+				Proves: []incident.Trait{incident.OrdersTaken, incident.AsUsers},
 				About:  "writes a synthetic order through the public name and reads it back",
 			},
 			Try:   p.Order,
 			Sends: sends,
 			Every: 5 * time.Second,
+		},
+		"probe.users": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.UsersWatched},
+				About:  "watches what users of the public name get, and where resolvers send them",
+			},
+			Look:  p.Users(sent).Look,
+			Every: 10 * time.Second,
 		},
 		"probe.watch": {
 			Action: runbook.Action{
