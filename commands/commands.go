@@ -127,6 +127,8 @@ func verbs() []verb {
 		{"resume", "resume", "end a pause", leaders, (*Commands).resume},
 		{"abort", "abort REASON", "stop the run; what was changed stays changed", leaders, (*Commands).abort},
 		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
+		{"impact", "impact since TIME|unknown [REASON]", "say since when users have been hurt", roster, (*Commands).impact},
+		{"close_point", "close-point POINT REASON", "take an open point off, although nothing shows that it is put right", leaders, (*Commands).closePoint},
 		{"repair", "repair go-on|restore REASON", "decide how to go on after the record lost events", leaders, (*Commands).repair},
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},

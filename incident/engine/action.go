@@ -117,6 +117,8 @@ type Outcome struct {
 	// State is what a watch compares: it tells what it sees again when this or the
 	// verdict differs from what it told last. Figures that always move are not in it.
 	State string
+	// At is when another step of the run ended so; zero of what a look sees now.
+	At time.Time
 	// Users is what a watch of users saw.
 	Users *incident.UsersSeen
 }
@@ -129,6 +131,8 @@ type Call struct {
 	Attempt  int
 	// Began is when this attempt of the step began.
 	Began time.Time
+	// Go is when a person let the run change things; zero before that.
+	Go time.Time
 	// Impact is when users began to be hurt, as people said it; zero if nobody knows.
 	Impact time.Time
 	// Token is the same in every process of the bot, and no other step's: what names or

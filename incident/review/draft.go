@@ -8,6 +8,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // Draft is what the template of a review may refer to.
@@ -125,6 +126,10 @@ type builder struct {
 	plan   *runbook.Plan
 	who    func(string) string
 	d      *Draft
+	// look is the State as every other face sees it at the end of the events; hurt is
+	// what users got.
+	look view.View
+	hurt view.Impact
 
 	t0, t3, t4, t5, t6 time.Time
 	attempts           map[string]int
@@ -150,6 +155,8 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	if b.state.DeclaredAt.IsZero() {
 		return nil, errors.New("draft the review: the timeline does not say that an incident was declared")
 	}
+	b.look = view.New(b.state, plan, nil, b.state.Last)
+	b.hurt = b.look.Impact()
 	in := b.state.Declared
 	b.d = &Draft{
 		ID: in.Incident.Name(), Rehearsal: in.Rehearsal, Source: b.state.Source, Target: b.state.Target,
@@ -176,7 +183,13 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 // collect goes through the events once for what the State does not keep.
 func (b *builder) collect() {
 	s := b.state
-	b.t0, b.t3, b.t4, b.t5, b.t6 = s.Declared.Began, s.DeclaredAt, s.GoAt, s.ServedAt(), s.ResolvedAt
+	b.t0, b.t3, b.t4, b.t6 = b.hurt.Began, s.DeclaredAt, s.GoAt, s.ResolvedAt
+	if !b.hurt.Hurt {
+		b.t5 = b.hurt.End
+	}
+	if b.t5.IsZero() && !b.hurt.Known() {
+		b.t5 = s.ServedAt()
+	}
 	for _, e := range b.events {
 		switch body := e.Body.(type) {
 		case incident.StepStarted:
@@ -214,6 +227,9 @@ func (b *builder) summary() {
 			names = append(names, s.Name)
 		}
 		d.Services = toFill("which of %s users missed", strings.Join(names, ", "))
+		if stopped := b.stoppedServices(); len(stopped) > 0 {
+			d.Services = measured("%s, which the run stopped from %s on; which others users missed is to be filled in", strings.Join(stopped, ", "), clock(b.hurt.ByUs))
+		}
 	}
 	d.Customers = toFill("number or percentage of customers, from the order and session figures")
 	d.Revenue = toFill("estimated amount")

@@ -28,13 +28,19 @@ type Impact struct {
 // Known says that there was an impact.
 func (i Impact) Known() bool { return !i.Began.IsZero() || !i.Seen.IsZero() }
 
+// From is since when users have been hurt as far as is known: what was said, or else
+// when it was seen first. Zero if neither is.
+func (i Impact) From() time.Time {
+	if i.Began.IsZero() {
+		return i.Seen
+	}
+	return i.Began
+}
+
 // For is how long users have been hurt, up to now; if nobody knows since when, at the
 // least, for then it is counted from when it was seen. 0 if nobody saw or said it.
 func (i Impact) For(now time.Time) time.Duration {
-	from := i.Began
-	if from.IsZero() {
-		from = i.Seen
-	}
+	from := i.From()
 	if from.IsZero() {
 		return 0
 	}
@@ -202,6 +208,20 @@ func (v View) GoneBack() []string {
 		return o.Users.Back
 	}
 	return nil
+}
+
+// GoneBackSince is since when it has been so; zero if it is not.
+func (v View) GoneBackSince() (since time.Time) {
+	for _, o := range v.Sightings {
+		switch {
+		case o.Users == nil:
+		case o.Run != v.Run.Name, len(o.Users.Back) == 0:
+			since = time.Time{}
+		case since.IsZero():
+			since = o.At
+		}
+	}
+	return since
 }
 
 // Percent is a share as people read it.

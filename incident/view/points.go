@@ -77,7 +77,7 @@ func (v View) staleSince(resolver string) (since time.Time) {
 // writers are services that may write in the Region that was left: as the watch of them
 // sees it, or else because stopping them failed or was left out.
 func (v View) writers() []Point {
-	if !v.Promoted() {
+	if !v.moved() {
 		return nil
 	}
 	open := Point{ID: "writers", Title: fmt.Sprintf("services that write in %s are not known to be stopped", v.Source)}
@@ -105,15 +105,20 @@ func (v View) writers() []Point {
 	return nil
 }
 
+// moved says that the writer of the database was moved.
+func (v View) moved() bool {
+	return v.Promoted() || len(v.Showing(incident.WriterMoved)) > 0 && v.Shown(incident.WriterMoved)
+}
+
 // standby says that there is no Region to fail over to: the writer was moved away from
 // one that was down, or the services that write there are stopped.
 func (v View) standby() (Point, bool) {
-	if !v.Promoted() {
+	if !v.moved() {
 		return Point{}, false
 	}
-	p := Point{ID: "standby", Title: fmt.Sprintf("no standby until %s rejoins", v.Source)}
+	p := Point{ID: "standby", Title: fmt.Sprintf("Not protected: no standby until %s rejoins", v.Source)}
 	for _, s := range v.Plan.Steps {
-		if s.NoReturn && v.Step(s.ID).Status == incident.Done {
+		if (s.NoReturn || v.Shows(s.ID, incident.WriterMoved)) && v.Step(s.ID).Status == incident.Done {
 			p.Since = v.Step(s.ID).Ended
 		}
 	}
@@ -122,7 +127,7 @@ func (v View) standby() (Point, bool) {
 	}
 	for _, s := range v.Showing(incident.WritersStopped) {
 		if st := v.Step(s.ID); st.Status == incident.Done {
-			p.Title = fmt.Sprintf("no standby: the services that write in %s are stopped", v.Source)
+			p.Title = fmt.Sprintf("Not protected: the services that write in %s are stopped", v.Source)
 			return p, true
 		}
 	}
