@@ -173,7 +173,10 @@ func (c *Commands) began(at time.Time) text.Text {
 // impactOf says what users get and since when.
 func (c *Commands) impactOf(v view.View) text.Text {
 	i := v.Impact()
-	lasts := i.For(v.Now)
+	lasts := text.Format("%v", i.For(v.Now))
+	if i.Began.IsZero() && i.Known() {
+		lasts = text.Format("at least %v (seen since %s, start not known)", lasts, c.at(i.Seen))
+	}
 	var say text.Text
 	switch {
 	case !i.Known() && v.Users() != nil:
@@ -183,13 +186,11 @@ func (c *Commands) impactOf(v view.View) text.Text {
 	case !i.End.IsZero() && !i.Hurt:
 		say = text.Format("Impact: %v", lasts)
 	case !i.End.IsZero():
-		say = text.Format("Impact: %v, and users were not seen to be served when it was closed", lasts)
+		say = text.Format("Impact: %v, and not over for everybody when it was closed", lasts)
 	default:
 		say = text.Format("Impact so far: %v", lasts)
 	}
-	if i.Began.IsZero() {
-		say = say.Add(" at least: seen since %s, not known since when", c.at(i.Seen))
-	} else if i.Hurt {
+	if i.Hurt && v.ResolvedAt.IsZero() && !i.Began.IsZero() {
 		say = say.Add(", since %s", c.at(i.Began))
 	}
 	if i.Hurt && v.ResolvedAt.IsZero() && i.Failing > 0 {

@@ -322,8 +322,8 @@ type WatchObserved struct {
 
 // UsersSeen is what those who use the public name get, and where they are sent.
 type UsersSeen struct {
-	// Moved: the run has moved users. Until then a good answer of any Region is one;
-	// from then on that of the target alone.
+	// Moved: the run has moved users. Until then a good answer is one of the source, from
+	// then on one of the target.
 	Moved bool `json:"moved,omitempty"`
 	// Tried is how many requests were made as users make them, spread over those who
 	// give out the name, Served how many got a good answer.

@@ -83,7 +83,7 @@ type Story struct {
 // people, and with the bot itself.
 var curriculum = []string{
 	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "throttled", "dns-stale",
-	"takeover-astray", "approver-absent", "bot-killed", "slack-away",
+	"takeover-astray", "unserved-at-resolve", "approver-absent", "bot-killed", "slack-away",
 }
 
 // stories are the built-in scenarios but this one.

@@ -16,6 +16,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/view"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -32,8 +33,10 @@ var claims = map[string]func(*testing.T, played){
 	"pods-pending":       retriedWithCapacity,
 	"dns-stale":          resolverNamed,
 	"throttled":          throttledAndOnce,
-	"bot-killed":         foundOutByLooking,
-	"slack-away":         wentOnWithoutSlack,
+
+	"unserved-at-resolve": closedNotRestored,
+	"bot-killed":          foundOutByLooking,
+	"slack-away":          wentOnWithoutSlack,
 }
 
 // Each built-in scenario is played by its own people to its end, and shows what
@@ -366,8 +369,9 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"events:\n  - at: 0s\n    degrade: {region: us-east-1, fail_percent: 35, latency_ms: 1800}\n", "",
 		"of the orders before the move",
 	},
-	"region-loss":  {"  - {at: 5s, lose: us-east-1}\n", "", "0 times StepFinished of outage-agreed"},
-	"lag-too-high": {"  lag_ms: 9000\n", "  lag_ms: 90\n", "0 times StepSkipped of replication-lag"},
+	"unserved-at-resolve": {"  - {at: 5s, lose: us-east-1}\n", "", "0 times IncidentResolved"},
+	"region-loss":         {"  - {at: 5s, lose: us-east-1}\n", "", "0 times StepFinished of outage-agreed"},
+	"lag-too-high":        {"  lag_ms: 9000\n", "  lag_ms: 90\n", "0 times StepSkipped of replication-lag"},
 	"approver-absent": {
 		"{name: Bob, id: U0BOB, roles: [approver], absent: true}",
 		"{name: Bob, id: U0BOB, roles: [approver], does: [{on: question, kind: approval, after: 5s, press: approve, form: {confirm: us-west-2}}]}",
@@ -442,26 +446,84 @@ func retriedWithCapacity(t *testing.T, p played) {
 	p.once(t, "SwitchoverGlobalCluster", "UpdateHealthCheck")
 }
 
+// The resolver is named while the incident is open, on the card and in each of the last
+// two messages, and nobody is asked about it.
 func resolverNamed(t *testing.T, p played) {
-	failed := bodies[incident.StepFailed](p)
-	at := slices.IndexFunc(failed, func(f incident.StepFailed) bool { return f.Step == "resolvers" })
-	if at < 0 {
-		t.Fatalf("no report of the resolvers: %+v", failed)
-	}
-	if f := failed[at]; !f.Advice || !strings.Contains(f.Error, "OpenDNS us-east-1") || !strings.Contains(f.Error, "2 of 3") {
-		t.Errorf("the report: %+v", f)
-	}
-	// It had the time that a cache may take, and nobody was asked about it.
-	if st := p.state().Step("resolvers"); st.Attempt != 1 || st.Ended.Sub(st.Started) < time.Minute || st.Ended.Sub(st.Started) > 90*time.Second {
-		t.Errorf("it was looked at for %s: %+v", st.Ended.Sub(st.Started), st)
+	const who = "OpenDNS still sends users to us-east-1"
+	s := p.state()
+	points := view.New(s, nil, nil, s.Last).Points()
+	if !slices.ContainsFunc(points, func(p view.Point) bool { return p.ID == "resolver-opendns" && p.Title == who }) {
+		t.Errorf("open points: %+v", points)
 	}
 	for _, q := range bodies[incident.ApprovalAsked](p) {
-		if q.Step == "resolvers" {
+		if q.Step == "resolvers" || q.Step == "users" {
 			t.Errorf("somebody was asked about a resolver: %+v", q)
 		}
 	}
-	if !strings.Contains(p.review, "OpenDNS us-east-1") {
+	card, last := "", []string{} // the card as it stands at the end; what is in the channel, in order
+	at := map[string]int{}
+	for _, m := range p.messages {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case m.ThreadTS != "" || m.For != "" || m.BotID == "" || !strings.Contains(string(text), "INC-") && !strings.Contains(string(text), "Traffic"):
+		case m.Op == "post" && card == "":
+			card = m.TS
+			at[m.TS] = 0
+			last = append(last, string(text))
+		case m.Op == "post":
+			at[m.TS] = len(last)
+			last = append(last, string(text))
+		case m.Op == "update":
+			if i, ok := at[m.TS]; ok {
+				last[i] = string(text)
+			}
+		}
+	}
+	if len(last) < 3 {
+		t.Fatalf("%d messages", len(last))
+	}
+	for _, text := range []string{last[0], last[len(last)-2], last[len(last)-1]} {
+		if !strings.Contains(text, who) {
+			t.Errorf("it is not named in %s", text)
+		}
+	}
+	if !strings.Contains(p.review, who) {
 		t.Error("the review does not name the resolver")
+	}
+}
+
+// Users are served from nowhere, so it is no incident that was resolved: on no face.
+func closedNotRestored(t *testing.T, p played) {
+	s := p.state()
+	if !s.Unserved || s.Phase() != incident.ClosedUnserved {
+		t.Errorf("closed as %q, unserved %t", s.Phase(), s.Unserved)
+	}
+	if i := view.New(s, nil, nil, s.Last).Impact(); !i.Hurt || i.Began.IsZero() {
+		t.Errorf("impact: %+v", i)
+	}
+	said := map[string]bool{}
+	for _, m := range p.messages {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range []string{"Closed, not restored", "CLOSED, NOT RESTORED", "closed, not restored"} {
+			said[one] = said[one] || strings.Contains(string(text), one)
+		}
+		if strings.Contains(string(text), "RESOLVED") || strings.Contains(string(text), "Resolved by") {
+			t.Errorf("said to be resolved: %s", text)
+		}
+	}
+	for _, one := range []string{"Closed, not restored", "CLOSED, NOT RESTORED", "closed, not restored"} {
+		if !said[one] {
+			t.Errorf("nobody was told %q", one)
+		}
+	}
+	if !strings.Contains(p.review, "closed while users were not seen to be served") {
+		t.Error("the review does not say how it was closed")
 	}
 }
 

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ func (v incidentView) impact(at func(time.Time) string) string {
 	i := v.Impact()
 	var parts []string
 	lasts := text.Duration(i.For(v.Now))
+	if i.Began.IsZero() && i.Known() {
+		lasts = fmt.Sprintf("at least %s (seen since %s, start not known)", lasts, at(i.Seen))
+	}
 	switch {
 	case !i.Known() && v.Users() != nil:
 		return "none seen: " + lineOf(v.Users().Summary, 200)
@@ -24,14 +28,11 @@ func (v incidentView) impact(at func(time.Time) string) string {
 	case !i.End.IsZero() && !i.Hurt:
 		parts = append(parts, lasts)
 	case !i.End.IsZero():
-		parts = append(parts, lasts+", and users were not seen to be served when it was closed")
+		parts = append(parts, lasts, "not over for everybody when it was closed")
 	default:
 		parts = append(parts, "so far "+lasts)
 	}
-	switch {
-	case i.Began.IsZero():
-		parts[0] += " at least: seen since " + at(i.Seen) + ", not known since when"
-	case i.Hurt && v.ResolvedAt.IsZero():
+	if i.Hurt && v.ResolvedAt.IsZero() && !i.Began.IsZero() {
 		parts = append(parts, "since "+at(i.Began))
 	}
 	if i.Hurt && v.ResolvedAt.IsZero() && i.Failing > 0 {

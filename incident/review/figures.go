@@ -100,7 +100,7 @@ func (b *builder) moved() (at Value, event, note string) {
 	}
 	note = step + ": " + b.finishes[step].Summary
 	for _, id := range slices.Sorted(maps.Keys(b.state.Steps)) {
-		if st := b.state.Steps[id]; b.state.Shows(id, incident.ResolversAsked) && !st.Ended.IsZero() && st.Status.Settled() {
+		if st := b.state.Steps[id]; b.state.Shows(id, incident.ResolversAsked) && !st.Ended.IsZero() && (st.Status == incident.Done || st.Status == incident.Advised && !st.Failure.Unknown) {
 			note += fmt.Sprintf("; public resolvers at %s: %s", clock(st.Ended), b.seen(*st))
 		}
 	}

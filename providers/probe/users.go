@@ -75,8 +75,8 @@ type seen struct {
 
 // Users watches what those get who use the public name. It makes requests as they do,
 // to where each public resolver and the zone's own servers send them, and writes
-// nothing. Until users are moved a good answer of any Region is one, from then on that
-// of the target alone.
+// nothing. Until users are moved a good answer is one of the source, from then on one of
+// the target.
 type Users struct {
 	*Probe
 	sent Sent
@@ -181,6 +181,12 @@ func (u *Users) ask(ctx context.Context, t site, c engine.Call, s *seen, known [
 		page := services[(n+i/each)%len(services)].Health
 		answers[i].reply, answers[i].err = u.send(ctx, t, get(page), strings.TrimRight(t.Public, "/")+page, address{host: g.Addrs[n%len(g.Addrs)].String()})
 	})
+	// A page may be well where nobody can order: before the move the database writes in
+	// the source, after it in the target.
+	serving := c.Plan.Source.Name
+	if s.moved {
+		serving = c.Plan.Target.Name
+	}
 	l.by = map[string]int{}
 	for i, a := range answers {
 		g := known[i/each]
@@ -191,8 +197,8 @@ func (u *Users) ask(ctx context.Context, t site, c engine.Call, s *seen, known [
 			last = oneLine(a.err)
 		case a.status != http.StatusOK:
 			last = a.told()
-		case s.moved && a.region != c.Plan.Target.Name:
-			last = fmt.Sprintf("answered by %s, not by %s", orUnknown(a.region), c.Plan.Target.Name)
+		case a.region != serving:
+			last = fmt.Sprintf("answered by %s, and orders are taken in %s", orUnknown(a.region), serving)
 		default:
 			well = true
 			l.by[orUnknown(a.region)]++
