@@ -381,7 +381,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"switchover-dropped": {"  - {at: 0s, drop_promotion: {after: 45s, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted]"},
 	"pods-pending":       {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
 	"throttled":          {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
-	"dns-stale":          {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
+	"dns-stale":          {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times WatchObserved of users"},
 	"takeover-astray":    {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
 	"bot-killed":         {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
 	"slack-away":         {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},

@@ -120,12 +120,12 @@ func (v View) Impact() Impact {
 	case known && served.IsZero():
 		i.End = latest(since, i.ByUsEnd)
 	case known:
-		i.End = served
-		if !i.Seen.IsZero() && since.After(served) { // they arrive by parts
+		i.End = latest(served, i.ByUsEnd)
+		if !i.Seen.IsZero() && since.After(i.End) { // they arrive by parts
 			i.End = since
 		}
 	case !served.IsZero():
-		i.End = served
+		i.End = latest(served, i.ByUsEnd)
 	default:
 		i.Hurt = i.Known()
 	}
