@@ -190,7 +190,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 		say = say.Add(" %s was closed without users being served, so the impact is counted since %s, as there; {impact since 13:58} corrects it.", began.continues.Name(), c.at(began.at))
 	}
 	if former != "" {
-		say = say.Add(" %s, which was stopped, is resolved by you with this.", former.Name())
+		say = say.Add(" %s, which was stopped, is closed by you with this.", former.Name())
 	}
 	return Answer{Text: say}
 }
