@@ -53,7 +53,7 @@ func (c *Commands) impact(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, refuse("That is what is on the record already: %v.", c.began(corrected.Began))
 		}
 		if served := s.ServedAt(); !served.IsZero() && corrected.Began.After(served) {
-			return nil, refuse("Users have been served from %s since %s, so they were not hurt from %v on. Nothing was changed.", s.Target, c.at(served), c.began(corrected.Began))
+			return nil, refuse("Users have been served from %s since %s, so they cannot have been hurt from %s on. Nothing was changed.", s.Target, c.at(served), c.at(corrected.Began))
 		}
 		after := *s
 		after.Corrected = &corrected

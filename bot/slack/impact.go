@@ -11,7 +11,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/view"
 )
 
-// impact says what users get and since when, in the one sentence that every message
+// impact says what users get and for how long, in the one sentence that every message
 // has. at writes a moment: to the second on the card, in UTC on an update.
 func (v incidentView) impact(at func(time.Time) string) string {
 	i := v.Impact()
@@ -31,9 +31,6 @@ func (v incidentView) impact(at func(time.Time) string) string {
 		parts = append(parts, lasts, "not over for everybody when it was closed")
 	default:
 		parts = append(parts, "so far "+lasts)
-	}
-	if i.Hurt && v.ResolvedAt.IsZero() && !i.Began.IsZero() {
-		parts = append(parts, "since "+at(i.Began))
 	}
 	if i.Hurt && v.ResolvedAt.IsZero() && i.Failing > 0 {
 		parts = append(parts, view.Percent(i.Failing)+" of requests fail")

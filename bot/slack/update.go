@@ -36,6 +36,9 @@ func (v incidentView) update(next time.Time) updateView {
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
+	if began := v.View.Impact().Began; !began.IsZero() {
+		u.Impact += " · since " + utc(began)
+	}
 	switch v.Phase() {
 	case "running", "paused", "halted":
 		u.TargetIs = "TAKING OVER"
