@@ -119,7 +119,7 @@ func (u *Users) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	s := u.remembered(c)
 	moved := moved(c)
 	if moved != s.moved {
-		s.looks, s.moved = nil, moved // what was well or not before says nothing now
+		s.looks, s.level, s.moved = nil, "", moved // what was well or not before says nothing now
 	}
 	l, last := u.ask(ctx, t, c, s, known, services)
 	if ctx.Err() != nil {
@@ -305,14 +305,15 @@ func (s *seen) tell(c engine.Call, known []Given, last string) (engine.Outcome, 
 	switch now := s.recent(); {
 	case len(sees.Back) > 0:
 		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("users go back to %s: %s %s it out again; %s got a good answer from %s", source, text.List(sees.Back, "and"), gives(len(sees.Back)), requests, target)
+		o.State = "back|" + strings.Join(sees.Back, ",") // whatever the share: it grows by itself
+		o.Summary = fmt.Sprintf("users go back to %s: %s %s it out again; %s got a good answer from %s", source, text.List(sees.Back, "and"), gives(sees.Back), requests, target)
 		return o, false, nil
 	case s.level == servedAll:
 		o.Measured.Verdict = incident.Pass
 		o.Summary = fmt.Sprintf("users are served: %s got a good answer from %s", requests, regions(all.by))
 	case s.moved && len(sees.Stale) > 0 && now.freshServed == now.fresh && now.fresh > 0:
 		o.Measured.Verdict = incident.Warn
-		o.Summary = fmt.Sprintf("users who are sent to %s are served; %s still %s out %s", target, text.List(sees.Stale, "and"), gives(len(sees.Stale)), source)
+		o.Summary = fmt.Sprintf("users who are sent to %s are served; %s still %s out %s", target, text.List(sees.Stale, "and"), gives(sees.Stale), source)
 	case s.level == servedNone:
 		o.Measured.Verdict = incident.Fail
 		o.Summary = fmt.Sprintf("users are not served: %s got a good answer (last: %s)", requests, last)
@@ -330,8 +331,8 @@ func lastly(last string) string {
 	return " (last that did not: " + last + ")"
 }
 
-func gives(n int) string {
-	if n == 1 {
+func gives(who []string) string {
+	if len(who) == 1 && who[0] != zoneServers {
 		return "gives"
 	}
 	return "give"
