@@ -535,7 +535,7 @@ func TestAViewThatWasTakenAfterGoIsNoEvidence(t *testing.T) {
 	}
 	c.Go = gone
 	if o, ok, err := a.Look(t.Context(), c); ok || err != nil || !strings.Contains(o.Evidence["outage-at-standby"], "no evidence") {
-		t.Errorf("after Go: %t %q %v", ok, o, err)
+		t.Errorf("after Go: %t %+v %v", ok, o, err)
 	}
 }
 
