@@ -145,6 +145,9 @@ func (v incidentView) doing() string {
 	case "resolved", incident.ClosedUnserved:
 		return ""
 	case "mitigated":
+		if len(v.GoneBack()) > 0 {
+			return "users go back to " + lineOf(v.Source, 40) + "; " + v.who(v.Declared.Commander) + " decides the way on"
+		}
 		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
 	case "ended":
 		return "the run is over; " + v.who(v.Declared.Commander) + " closes it"

@@ -201,7 +201,7 @@ func (v View) Served() (ok bool, why string) {
 	return false, "nobody has seen that users are served"
 }
 
-// Gone back are those who sent users to the target and send them to the Region that was
+// GoneBack are those who sent users to the target and send them to the Region that was
 // left again, as the watch of users told last.
 func (v View) GoneBack() []string {
 	if o := v.Users(); o != nil && v.ResolvedAt.IsZero() {

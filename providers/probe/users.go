@@ -143,7 +143,7 @@ func (u *Users) remembered(c engine.Call) *seen {
 	u.seen = map[string]*seen{key: s} // of one run at a time
 	if o := c.Observed; o != nil && o.Users != nil && o.Users.Moved {
 		s.moved = true
-		for _, name := range strings.Split(c.Observed.Evidence["arrived"], ", ") {
+		for name := range strings.SplitSeq(c.Observed.Evidence["arrived"], ", ") {
 			s.arrived[name] = name != ""
 		}
 	}
