@@ -42,19 +42,27 @@ type Draft struct {
 	// Metrics of section 10, then those that this record has besides.
 	Metrics []Metric
 
-	Times     Times
-	Machine   Metric
-	Human     Metric
-	Critical  Metric
-	Overlap   Metric
-	Path      []Step
-	Steps     []Step
+	Times    Times
+	Machine  Metric
+	Human    Metric
+	Critical Metric
+	Overlap  Metric
+	Path     []Step
+	Steps    []Step
+	// Earlier are the runs before the newest one, each by its own plan.
+	Earlier   []Earlier
 	Decisions []Decision
 	Changes   []Change
 	Losses    []Loss
 	Gaps      []string
 	// Unprotected is what is still missing or was left unverified at the end.
 	Unprotected []string
+}
+
+// Earlier is a run of the incident that others followed.
+type Earlier struct {
+	Name, About string
+	Steps       []Step
 }
 
 // Moment is one line of a timeline table.
@@ -171,6 +179,9 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	b.whys()
 	b.metrics()
 	b.steps()
+	if err := b.earlier(); err != nil {
+		return nil, err
+	}
 	b.decisions()
 	b.changes()
 	b.losses()
