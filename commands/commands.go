@@ -132,6 +132,8 @@ func verbs() []verb {
 		{"abort_leave", "", "stop the run and leave what it changed", leaders, (*Commands).abort},
 		{"take_back", "take-back REASON", "take back what a stopped run had changed", leaders, (*Commands).takeBack},
 		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
+		{"impact", "impact since TIME|unknown [REASON]", "say since when users have been hurt", roster, (*Commands).impact},
+		{"close_point", "close-point POINT REASON", "take an open point off, although nothing shows that it is put right", leaders, (*Commands).closePoint},
 		{"repair", "repair go-on|restore REASON", "decide how to go on after the record lost events", leaders, (*Commands).repair},
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},

@@ -386,6 +386,7 @@ func playEnd(t *testing.T, tr *transcript) {
 	r.Timeline = func(context.Context, incident.ID) (File, error) { return File{}, errors.New("no space left") }
 	tr.says(dave, "timeline")
 	tr.says(alice, "resolve")
+	tr.says(alice, "resolve unserved handed over")
 	tr.hears("Erin resolves it again", Ask{Via: by(erin), Verb: "resolve", Incident: "INC-2026-0001"})
 	tr.hears("Alice resolves it again", Ask{Via: by(alice), Verb: "resolve", Incident: "INC-2026-0001"})
 	tr.hears("Alice asks for one that is not there", Ask{Via: by(alice), Verb: "status", Incident: "INC-2026-0099"})

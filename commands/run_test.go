@@ -352,7 +352,8 @@ func TestAnAbortedIncidentIsResolved(t *testing.T) {
 	r := started(t)
 	r.askGo()
 	r.say(alice, "abort false alarm")
-	if added := r.added(func() { r.say(alice, "resolve") }); added != "IncidentResolved ApprovalWithdrawn" {
+	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "Users are not seen to be served", "resolve unserved REASON")
+	if added := r.added(func() { r.say(alice, "resolve unserved it was one") }); added != "IncidentResolved ApprovalWithdrawn" {
 		t.Errorf("appended %s", added)
 	}
 }

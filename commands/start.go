@@ -11,6 +11,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // The modes of a failover.
@@ -171,9 +172,9 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	if a != nil {
 		return *a
 	}
-	began := w.began
-	if began.IsZero() {
-		began = c.Clock.Now().UTC()
+	began, a := c.beganOf(ctx, w)
+	if a != nil {
+		return *a
 	}
 	var id incident.ID
 	for again := true; again; {
@@ -191,15 +192,45 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	if active.err != nil {
 		say = say.Add(" %v %s is taken to be the Region that is left.", active.says(), facts.Source.Name)
 	}
+	if began.continues != "" {
+		say = say.Add(" %s was closed without users being served, so the impact is counted since %s, as there; {impact since 13:58} corrects it.", began.continues.Name(), c.at(began.at))
+	}
 	if former != "" {
-		say = say.Add(" %s, which was stopped, is resolved by you with this.", former.Name())
+		say = say.Add(" %s, which was stopped, is closed by you with this.", former.Name())
 	}
 	return Answer{Text: say}
 }
 
+// beginning is since when users have been hurt, as an incident is declared.
+type beginning struct {
+	at time.Time
+	// notSaid: nobody said it, and at is the moment of the declaration.
+	notSaid bool
+	// continues is the incident before, whose beginning it is: users were not served when
+	// that was closed.
+	continues incident.ID
+}
+
+// beganOf is what was said; or else the beginning of the last incident, if users were
+// not served when that was closed; or else nobody knows.
+func (c *Commands) beganOf(ctx context.Context, w request) (beginning, *Answer) {
+	if !w.began.IsZero() {
+		return beginning{at: w.began}, nil
+	}
+	last, a := c.before(ctx, "")
+	if a != nil {
+		return beginning{}, a
+	}
+	now := c.Clock.Now().UTC()
+	if last != nil && last.Unserved && !last.Began.IsZero() && now.Sub(last.Began) <= impactAtMost {
+		return beginning{at: last.Began.UTC(), continues: last.ID}, nil
+	}
+	return beginning{at: now, notSaid: true}, nil
+}
+
 // begin takes an id and puts the incident and its first run on the record in one
 // piece. again says that somebody else's incident got the same number first.
-func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began time.Time, w request, active serving) (id incident.ID, again bool, a *Answer) {
+func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began beginning, w request, active serving) (id incident.ID, again bool, a *Answer) {
 	id, err := c.Book.Log().Reserve(ctx, c.Clock.Now(), ask.Request)
 	if err != nil {
 		return "", false, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
@@ -225,7 +256,8 @@ func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, bega
 		tried = true
 		bodies := []incident.Body{
 			incident.IncidentDeclared{
-				Incident: id, Severity: facts.Severity, Reason: facts.Reason, Began: began,
+				Incident: id, Severity: facts.Severity, Reason: facts.Reason,
+				Began: began.at, BeganNotSaid: began.notSaid, Continues: began.continues,
 				Commander: ask.person, Rehearsal: c.Rehearsal,
 			},
 			incident.RunBegun{
@@ -295,11 +327,12 @@ func (c *Commands) makeRoom(ctx context.Context, ask Ask) (former incident.ID, a
 // begins the next one: its closing steps are carried out once it is resolved, and
 // nobody would come back to it.
 func (c *Commands) resolveStopped(ctx context.Context, ask Ask, id incident.ID) (resolved bool, a *Answer) {
-	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		if resolved = s.ResolvedAt.IsZero() && s.Over(); !resolved {
 			return nil, nil
 		}
-		return resolution(s, "the next incident begins"), nil
+		served, _ := view.New(s, p, c.Roster, c.Clock.Now()).Served()
+		return resolution(s, "the next incident begins", !served), nil
 	})
 	return resolved, a
 }

@@ -240,7 +240,7 @@ func TestAnIncidentThatIsOverIsResolvedByTheNext(t *testing.T) {
 	if a := r.say(alice, "abort false alarm"); a.Refused {
 		t.Fatal(a.Text)
 	}
-	contains(t, r.say(erin, "start us-west-2 planned again").Text, "INC-2026-0002 is open", "INC-2026-0001, which was stopped, is resolved by you with this.")
+	contains(t, r.say(erin, "start us-west-2 planned again").Text, "INC-2026-0002 is open", "INC-2026-0001, which was stopped, is closed by you with this.")
 	if id := r.current(); id != "INC-2026-0002" {
 		t.Errorf("current is %s", id)
 	}
@@ -249,14 +249,14 @@ func TestAnIncidentThatIsOverIsResolvedByTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := incident.Fold(events)
-	if s.Phase() != "resolved" || s.ResolvedBy != erin || len(s.Open) != 0 {
+	if s.Phase() != incident.ClosedUnserved || s.ResolvedBy != erin || len(s.Open) != 0 {
 		t.Errorf("the one before is %s by %q with open questions %v", s.Phase(), s.ResolvedBy, s.Open)
 	}
 	// Resolved in the ordinary way, it is not resolved again.
 	r = started(t)
 	r.say(alice, "abort false alarm")
-	r.say(alice, "resolve")
-	if a := r.say(erin, "start us-west-2 planned again"); a.Refused || strings.Contains(shown(a.Text), "INC-2026-0001") {
+	r.say(alice, "resolve unserved it was one")
+	if a := r.say(erin, "start us-west-2 planned again"); a.Refused || strings.Contains(shown(a.Text), "which was stopped") {
 		t.Errorf("%q", a.Text)
 	}
 }

@@ -86,7 +86,11 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 	for _, sec := range v.Sections() {
 		sections = append(sections, sectionLine(sec))
 	}
-	lines := []text.Text{head, text.Aligned(sections...)}
+	if back := v.GoneBack(); len(back) > 0 {
+		head = text.Format("%v\n%v", text.Heading("Users go back to %s, since %v.", s.Source, clock(v.GoneBackSince())), head)
+	}
+	lines := []text.Text{head, text.Aligned(sections...), c.impactOf(v)}
+	lines = append(lines, pointLines(v)...)
 	for _, q := range v.OpenQuestions() {
 		line := text.Format("Waiting: %s, for %v since %s (%v)", asks(q), c.waiting(s, q), text.Duration(now.Sub(q.AskedAt)), clock(q.AskedAt))
 		if !q.Expires.IsZero() {
@@ -99,6 +103,8 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 
 func (c *Commands) phase(s *incident.State, now time.Time) text.Text {
 	switch phase := s.Phase(); phase {
+	case incident.ClosedUnserved:
+		return text.Format("closed, not restored, at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
 	case "resolved":
 		return text.Format("resolved at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
 	case "aborted":

@@ -8,6 +8,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // pause lets nothing new start. What is under way comes to its end.
@@ -89,13 +90,19 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 	if a != nil {
 		return *a
 	}
-	why := strings.TrimSpace(ask.Text)
-	if ask.Values != nil {
-		why = strings.TrimSpace(ask.Values["reason"])
+	said := strings.TrimSpace(ask.Text)
+	knows := ask.On == unserved // the form says what it closes
+	if word, rest := cut(said); strings.EqualFold(word, unserved) {
+		knows, said = true, rest
 	}
-	already := false
+	if ask.Values != nil {
+		said = strings.TrimSpace(ask.Values["reason"])
+	}
+	already, closes := false, false
+	var form *Form
+	var open text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
-		already = false
+		already, closes, form = false, false, nil
 		if who.ID != s.Declared.Commander && !who.Has(Commander) {
 			return nil, refuse("To resolve takes the commander; %v", c.can([]string{Commander}, nil))
 		}
@@ -103,27 +110,77 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 		case !s.ResolvedAt.IsZero() && s.ResolvedBy != who.ID:
 			return nil, c.live(s)
 		case !s.ResolvedAt.IsZero():
-			already = true
+			already, closes = true, s.Unserved
 			return nil, nil
 		case s.MitigatedAt.IsZero() && !s.Over():
 			return nil, refuse("%s cannot be resolved yet: %s. %s To give it up instead: {abort REASON}, then {resolve}.",
 				s.ID.Name(), missing(s, p), c.waits(s))
 		}
-		return resolution(s, text.Shorten(why, reasonMax)), nil
+		v := view.New(s, p, c.Roster, c.Clock.Now())
+		served, why := v.Served()
+		closes, open = !served, text.Lines(pointLines(v)...)
+		switch {
+		case served:
+		case !knows && ask.CanForm, knows && said == "" && ask.CanForm && ask.Values == nil:
+			form = c.unservedForm(s, why, said)
+			return nil, nil
+		case !knows:
+			return nil, &refusal{Answer{
+				Refused: true, Text: c.notServed(s, why).Add(" To close it all the same, as closed and not restored: {resolve unserved REASON}."),
+				Buttons: []Button{{Verb: "resolve", Label: "Close, not restored …", On: unserved, Incident: s.ID, Style: "danger"}},
+			}}
+		default:
+			r, a := reason(ask, said, "resolve unserved REASON")
+			if a != nil {
+				return nil, &refusal{*a}
+			}
+			said = r
+		}
+		return resolution(s, text.Shorten(said, reasonMax), closes), nil
 	})
-	if a != nil {
+	switch {
+	case a != nil:
 		return *a
-	}
-	if already {
+	case form != nil:
+		return Answer{Form: form}
+	case already && closes:
+		return Answer{Text: text.Format("%s is closed, not restored, as you said before.", id.Name())}
+	case already:
 		return Answer{Text: text.Format("%s is resolved, as you said before.", id.Name())}
 	}
-	c.log.Info().Str("incident", string(id)).Msg("incident resolved")
-	return Answer{Text: text.Format("%s is resolved.", id.Name())}
+	c.log.Info().Str("incident", string(id)).Bool("unserved", closes).Msg("incident closed")
+	say := text.Format("%s is resolved.", id.Name())
+	if closes {
+		say = text.Format("%s is closed, not restored. The next incident counts the impact from the same beginning.", id.Name())
+	}
+	if !open.Empty() {
+		say = say.Add("\n%v", open)
+	}
+	return Answer{Text: say}
 }
 
-// resolution closes an incident, and whatever it still asked.
-func resolution(s *incident.State, why string) []incident.Body {
-	bodies := []incident.Body{incident.IncidentResolved{Reason: why}}
+// unserved is what has to be said to close an incident while users are not seen to be
+// served.
+const unserved = "unserved"
+
+// notServed says that users are not seen to be served, and what is seen.
+func (c *Commands) notServed(s *incident.State, why string) text.Text {
+	return text.Format("Users are not seen to be served: %v. %s would be closed, and not be restored.", text.Passage(strings.TrimRight(why, ".")), s.ID.Name())
+}
+
+// unservedForm asks back before an incident is closed while users are not served.
+func (c *Commands) unservedForm(s *incident.State, why, said string) *Form {
+	return &Form{
+		Verb: "resolve", On: unserved, Incident: s.ID, Title: "Close, not restored", Submit: "Close, not restored",
+		Text:   c.notServed(s, why).Add(" The next incident counts the impact from the same beginning.").Short(2800),
+		Fields: []Field{{Name: "reason", Label: "Why it is closed all the same", Hint: everybodyReads, Lines: true, Value: said}},
+	}
+}
+
+// resolution closes an incident, and whatever it still asked. unserved says that users
+// were not seen to be served.
+func resolution(s *incident.State, why string, unserved bool) []incident.Body {
+	bodies := []incident.Body{incident.IncidentResolved{Reason: why, Unserved: unserved}}
 	for _, open := range s.Open {
 		bodies = append(bodies, incident.ApprovalWithdrawn{Question: open, Step: s.Questions[open].Step, Why: "the incident is resolved"})
 	}

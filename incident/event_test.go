@@ -65,7 +65,12 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 			fill(t, v.Index(i), n)
 		}
 	case reflect.Map:
-		v.Set(reflect.ValueOf(map[string]string{"lag": "0.4 s", "cluster": "orders-west"}))
+		v.Set(reflect.MakeMap(v.Type()))
+		for _, key := range []string{"lag", "cluster"} {
+			value := reflect.New(v.Type().Elem()).Elem()
+			fill(t, value, n)
+			v.SetMapIndex(reflect.ValueOf(key), value)
+		}
 	default:
 		t.Fatalf("%s: this test cannot fill a %s", v.Type(), v.Kind())
 	}

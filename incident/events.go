@@ -13,6 +13,7 @@ var bodies = map[string]func([]byte) (Body, error){
 	"IncidentMitigated": body[IncidentMitigated],
 	"IncidentResolved":  body[IncidentResolved],
 	"NoteAdded":         body[NoteAdded],
+	"ImpactCorrected":   body[ImpactCorrected],
 	"TaskOpened":        body[TaskOpened],
 	"TaskReminded":      body[TaskReminded],
 	"TaskClosed":        body[TaskClosed],
@@ -64,6 +65,12 @@ type IncidentDeclared struct {
 	Reason   string `json:"reason"`
 	// Began is when users began to be hurt, as far as is known: T0.
 	Began time.Time `json:"began"`
+	// BeganNotSaid: nobody said when it began, and Began is the moment of the
+	// declaration.
+	BeganNotSaid bool `json:"began_not_said,omitempty"`
+	// Continues is an incident that was closed while users were not served: this one's
+	// Began is that one's.
+	Continues ID `json:"continues,omitempty"`
 	// Commander runs the incident; at first whoever declared it.
 	Commander string `json:"commander"`
 	// Rehearsal marks everything that follows as practice.
@@ -324,6 +331,37 @@ type WatchObserved struct {
 	State string `json:"state,omitempty"`
 	Measured
 	Evidence map[string]string `json:"evidence,omitempty"`
+	// Users is what a watch of users saw; nil of any other, and when it is not known.
+	Users *UsersSeen `json:"users,omitempty"`
+}
+
+// UsersSeen is what those who use the public name get, and where they are sent.
+type UsersSeen struct {
+	// Moved: the run has moved users. Until then a good answer is one of the source, from
+	// then on one of the target.
+	Moved bool `json:"moved,omitempty"`
+	// Tried is how many requests were made as users make them, spread over those who
+	// give out the name, Served how many got a good answer.
+	Tried  int `json:"tried"`
+	Served int `json:"served"`
+	// By is how many good answers each Region gave.
+	By map[string]int `json:"by,omitempty"`
+	// Stale are the resolvers that still give out the Region that was left once users
+	// were moved, Resolvers how many answered.
+	Stale     []string `json:"stale,omitempty"`
+	Resolvers int      `json:"resolvers,omitempty"`
+	// Back are those who gave out the target and give out the Region that was left
+	// again: resolvers by name, or the zone's own servers.
+	Back []string `json:"back,omitempty"`
+}
+
+// Failing is the share of requests without a good answer, 0 to 1; negative if none
+// was made.
+func (u *UsersSeen) Failing() float64 {
+	if u == nil || u.Tried == 0 {
+		return -1
+	}
+	return float64(u.Tried-u.Served) / float64(u.Tried)
 }
 
 // QuestionKind says what a question is about.
@@ -450,6 +488,20 @@ type IncidentMitigated struct {
 // IncidentResolved: the commander closed it.
 type IncidentResolved struct {
 	Reason string `json:"reason,omitempty"`
+	// Unserved: users were not seen to be served when it was closed.
+	Unserved bool `json:"unserved,omitempty"`
+}
+
+// ImpactCorrected: a person said since when users have been hurt. The newest one
+// counts.
+type ImpactCorrected struct {
+	// Began is T0 from here on; zero with Unknown.
+	Began time.Time `json:"began,omitzero"`
+	// Was is what counted before; zero: it was not known.
+	Was time.Time `json:"was,omitzero"`
+	// Unknown: nobody knows since when.
+	Unknown bool   `json:"unknown,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // NoteAdded is a person's remark.
@@ -605,6 +657,9 @@ func (IncidentMitigated) Type() string { return "IncidentMitigated" }
 
 // Type names the event.
 func (IncidentResolved) Type() string { return "IncidentResolved" }
+
+// Type names the event.
+func (ImpactCorrected) Type() string { return "ImpactCorrected" }
 
 // Type names the event.
 func (NoteAdded) Type() string { return "NoteAdded" }

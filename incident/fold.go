@@ -37,7 +37,17 @@ type State struct {
 
 	ResolvedAt time.Time
 	ResolvedBy string
-	Notes      int
+	// Unserved: it was closed while users were not seen to be served.
+	Unserved bool
+	Notes    int
+	// Corrected is what a person said last about since when users have been hurt; nil
+	// if nobody has.
+	Corrected *ImpactCorrected
+	// Sightings are what the watches of users saw, of all runs, oldest first. Only
+	// what changed is among them.
+	Sightings []Sighting
+	// Closed are the open points that people closed, by id.
+	Closed map[string]ClosedPoint
 	// Tasks by id, and their ids in the order opened.
 	Tasks     map[string]*Task
 	TaskOrder []string
@@ -57,6 +67,31 @@ type State struct {
 	// first it is an empty one, so never nil.
 	Runs []*Run
 	*Run
+}
+
+// Sighting is what a watch of users saw, and since when it has been so.
+type Sighting struct {
+	WatchObserved
+	At  time.Time
+	Run RunID
+}
+
+// ClosedPoint is an open point that a person closed.
+type ClosedPoint struct {
+	By  string
+	At  time.Time
+	How string
+}
+
+// Began is since when users have been hurt, as people said it; zero if nobody knows.
+func (s *State) Began() time.Time {
+	switch {
+	case s.Corrected != nil:
+		return s.Corrected.Began
+	case s.Declared.BeganNotSaid:
+		return time.Time{}
+	}
+	return s.Declared.Began
 }
 
 // Task is something that somebody has to do.
@@ -119,6 +154,10 @@ func (s *State) Requested(person, step string) bool {
 	return person == s.DeclaredBy || s.requested(person, step)
 }
 
+// ClosedUnserved is the phase of an incident that was closed while users were not
+// seen to be served.
+const ClosedUnserved = "closed, not restored"
+
 // Phase is one word for where the incident stands: readiness, running, paused,
 // aborted, mitigated or resolved; "taking back" and "taken back" of a run that undoes
 // another one; "resolved, failing back" while a run goes on after that.
@@ -126,6 +165,8 @@ func (s *State) Phase() string {
 	switch {
 	case !s.ResolvedAt.IsZero() && s.Kind == Failback && !s.Over():
 		return "resolved, failing back"
+	case !s.ResolvedAt.IsZero() && s.Unserved:
+		return ClosedUnserved
 	case !s.ResolvedAt.IsZero():
 		return "resolved"
 	case !s.AbortedAt.IsZero():
@@ -191,12 +232,19 @@ func (s *State) Apply(e Event) {
 	case DurabilityFound:
 		s.Durability = &b
 	case IncidentResolved:
-		s.ResolvedAt, s.ResolvedBy = e.Time, e.Actor
+		s.ResolvedAt, s.ResolvedBy, s.Unserved = e.Time, e.Actor, b.Unserved
 		if run.EndedAt.IsZero() {
 			run.EndedAt, run.EndedBy = e.Time, e.Actor
 		}
 	case NoteAdded:
 		s.Notes++
+	case ImpactCorrected:
+		s.Corrected = &b
+	case WatchObserved:
+		run.apply(e)
+		if run.Shows(b.Step, UsersWatched) {
+			s.Sightings = append(s.Sightings, Sighting{b, e.Time, run.Name})
+		}
 	case TaskOpened, TaskReminded, TaskClosed:
 		s.applyTask(e)
 	case HistoryDiverged:
@@ -204,11 +252,10 @@ func (s *State) Apply(e Event) {
 		s.mayHaveHappened(b.Lost)
 	case HistoryRepaired:
 		s.Diverged = nil
-	case AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened, PointClosed:
-		if s.Platform == nil {
-			s.Platform = newPlatform()
-		}
-		s.Platform.apply(e)
+	case PointClosed:
+		s.applyClosed(e, b)
+	case AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened:
+		s.platform().apply(e)
 	case StepFinished:
 		run.apply(e)
 		s.closeByFact(run, b.Step, e.Time)
@@ -216,6 +263,26 @@ func (s *State) Apply(e Event) {
 	default:
 		run.apply(e)
 	}
+}
+
+// applyClosed closes an open point: of this incident, whose points follow from its
+// events, or of the platform.
+func (s *State) applyClosed(e Event, b PointClosed) {
+	if s.DeclaredAt.IsZero() {
+		s.platform().apply(e)
+		return
+	}
+	if s.Closed == nil {
+		s.Closed = map[string]ClosedPoint{}
+	}
+	s.Closed[b.Point] = ClosedPoint{By: e.Actor, At: e.Time, How: b.How}
+}
+
+func (s *State) platform() *Platform {
+	if s.Platform == nil {
+		s.Platform = newPlatform()
+	}
+	return s.Platform
 }
 
 // begin makes the run current.

@@ -238,6 +238,16 @@ func (r *Run) Traits(step string) []Trait {
 	return r.traits[group]
 }
 
+// Proves says that a step of the run's plan proves t.
+func (r *Run) Proves(t Trait) bool {
+	for _, traits := range r.traits {
+		if slices.Contains(traits, t) {
+			return true
+		}
+	}
+	return false
+}
+
 // Shows says that the action of that step proves t.
 func (r *Run) Shows(step string, t Trait) bool { return slices.Contains(r.Traits(step), t) }
 

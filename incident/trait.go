@@ -29,6 +29,10 @@ const (
 	Quorum Trait = "quorum"
 	// SourceAnswers: the Region that is left answers, in more than one way.
 	SourceAnswers Trait = "source-answers"
+	// UsersWatched: it goes on looking at what users of the public name get.
+	UsersWatched Trait = "users-watched"
+	// WritersWatched: it goes on looking whether anything may write in the source.
+	WritersWatched Trait = "writers-watched"
 	// WritersStopped: nothing writes in the source any more.
 	WritersStopped Trait = "writers-stopped"
 )

@@ -67,7 +67,7 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
-		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, w.Clock, w.OrderToken)
+		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
 	}},
 	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads) }},
 }
@@ -112,6 +112,19 @@ func Catalog(e Connections) engine.Catalog {
 		}
 	}
 	return out
+}
+
+// usersSent is what name servers tell, in the words of who asks as users do.
+func usersSent(w wires) probe.Sent {
+	sent := dns.NewSent(w.servers, w.InVPC)
+	return func(ctx context.Context, p *runbook.Plan) ([]probe.Given, error) {
+		given, err := sent.Given(ctx, p)
+		out := make([]probe.Given, len(given))
+		for i, g := range given {
+			out[i] = probe.Given(g)
+		}
+		return out, err
+	}
 }
 
 // people are asked by the engine itself.

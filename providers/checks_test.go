@@ -608,6 +608,26 @@ func TestTheSmokeTestFailsUntilTheStandbyCanWrite(t *testing.T) {
 	}
 }
 
+// What a view finds once the run changes things may be the run's own doing: a standby
+// that was promoted no longer hears from anybody.
+func TestAViewThatWasTakenAfterGoIsNoEvidence(t *testing.T) {
+	w := newWorld(t)
+	a, c := w.call(t, "outage-agreed")
+	gone := time.Date(2026, 3, 3, 14, 2, 0, 0, time.UTC)
+	found := map[string]time.Time{"outage-from-here": gone.Add(-time.Minute), "outage-at-standby": gone.Add(time.Minute)}
+	c.Result = func(step string) (engine.Outcome, bool) {
+		at, ok := found[step]
+		return engine.Outcome{Summary: "down by " + step, At: at}, ok
+	}
+	if o, ok, err := a.Look(t.Context(), c); !ok || err != nil {
+		t.Errorf("before Go: %t %q %v", ok, o.Summary, err)
+	}
+	c.Go = gone
+	if o, ok, err := a.Look(t.Context(), c); ok || err != nil || !strings.Contains(o.Evidence["outage-at-standby"], "no evidence") {
+		t.Errorf("after Go: %t %+v %v", ok, o, err)
+	}
+}
+
 func TestViewsAgreeOnlyWhenEnoughDo(t *testing.T) {
 	w := newWorld(t)
 	a, c := w.call(t, "outage-agreed")

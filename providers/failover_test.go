@@ -298,7 +298,10 @@ func TestViewsThatWereTakenTooEarlyAreTakenAnew(t *testing.T) {
 		t.Fatalf("%s after %d retries", d.state.Phase(), retries)
 	}
 	for _, view := range views {
-		if st := d.state.Step(view); st.Attempt != 2 || st.Status != incident.Done {
+		// Two agree, and the third is not waited for.
+		st := d.state.Step(view)
+		letGo := st.Status == incident.Advised && strings.Contains(st.Failure.Error, "was decided without it")
+		if st.Attempt != 2 || st.Status != incident.Done && !letGo {
 			t.Errorf("%s is %s after %d attempts: %s", view, st.Status, st.Attempt, st.Failure.Error)
 		}
 	}

@@ -42,11 +42,11 @@ func TestAResolverThatIsMadeToLieWhenTheZoneHasMovedIsFound(t *testing.T) {
 	if err := r.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, tail(printed.String(), 20))
 	}
-	failed := bodies[incident.StepFailed](played{timeline: r.seen})
-	if !slices.ContainsFunc(failed, func(f incident.StepFailed) bool {
-		return f.Step == "resolvers" && f.Advice && strings.Contains(f.Error, "Google us-east-1")
+	told := bodies[incident.WatchObserved](played{timeline: r.seen})
+	if !slices.ContainsFunc(told, func(o incident.WatchObserved) bool {
+		return o.Users != nil && slices.Contains(o.Users.Stale, "Google")
 	}) {
-		t.Errorf("it was not found: %+v", failed)
+		t.Errorf("it was not found: %+v", told)
 	}
 }
 

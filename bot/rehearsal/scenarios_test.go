@@ -17,6 +17,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/view"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
@@ -35,13 +36,15 @@ var claims = map[string]func(*testing.T, played){
 	"failover-dropped":   droppedAndAskedAgain("promote-database", "FailoverGlobalCluster", "RDS-EVENT-0239"),
 	"cache-modified":     cacheAskedAgain,
 	"lost-while-planned": switchedToUnplanned,
-	"takeover-astray":    notToldThatUsersWentBack,
+	"takeover-astray":    toldThatUsersWentBack,
 	"start-towards-home": refusedTheWrongWay,
 	"pods-pending":       retriedWithCapacity,
 	"dns-stale":          resolverNamed,
 	"throttled":          throttledAndOnce,
-	"bot-killed":         foundOutByLooking,
-	"slack-away":         wentOnWithoutSlack,
+
+	"unserved-at-resolve": closedNotRestored,
+	"bot-killed":          foundOutByLooking,
+	"slack-away":          wentOnWithoutSlack,
 }
 
 // Each built-in scenario is played by its own people to its end, and shows what
@@ -363,11 +366,11 @@ func (p played) titleOf(t *testing.T, step string) string {
 	return st.Title
 }
 
-// What this asserts is what happens today, and it is wrong. Right would be: the
+// That the gate passes is what happens today, and it is wrong. Right would be: the
 // readiness compares what the takeover check looks at (host, path, port, type,
-// threshold) with the object that will be put, and fails; and as users are watched
-// until the incident is resolved, their going back is said at once.
-func notToldThatUsersWentBack(t *testing.T, p played) {
+// threshold) with the object that will be put, and fails. Users are watched until the
+// incident is closed, so that they go back is said at once.
+func toldThatUsersWentBack(t *testing.T, p played) {
 	s := p.state()
 	for _, st := range s.Steps {
 		if st.Status == incident.Failed && !st.Failure.Advice {
@@ -385,18 +388,36 @@ func notToldThatUsersWentBack(t *testing.T, p played) {
 	if writer, cache := p.world.Writer(), p.world.CachePrimary(); writer != "us-west-2" || cache != "us-west-2" {
 		t.Errorf("the database writes in %s, the primary cache is in %s", writer, cache)
 	}
-	// Not a word about it until it is resolved, nor in the review after.
-	for _, e := range p.timeline {
-		if e.Time.After(last.At) && e.Time.Before(s.ResolvedAt) {
-			t.Errorf("something was noticed at %s: %T", e.Time, e.Body)
-		}
-	}
+	// It is said in a post of its own, in the first line, and on the card.
+	posted, card := time.Time{}, false
 	for _, m := range p.messages {
-		if at, err := time.Parse(time.RFC3339, m.Time); err != nil {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
 			t.Fatal(err)
-		} else if at.After(last.At) && at.Before(s.ResolvedAt) {
-			t.Errorf("%s: somebody was told: %s", m.Time, m.Text)
 		}
+		if !strings.Contains(string(text), "*Users go back to us-east-1") {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, m.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Op == "post" && m.ThreadTS == "" && posted.IsZero() {
+			posted = at
+			if !strings.HasPrefix(m.Text, "REHEARSAL · Users go back to us-east-1") {
+				t.Errorf("it is not the first line: %s", m.Text)
+			}
+		}
+		card = card || m.Op == "update"
+	}
+	if took := posted.Sub(last.At); posted.IsZero() || took < 0 || took > 20*time.Second {
+		t.Errorf("it was said after %s", took)
+	}
+	if !card {
+		t.Error("it was not said on the card")
+	}
+	if !s.Unserved {
+		t.Error("it was resolved as if users were served")
 	}
 }
 
@@ -433,8 +454,9 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"events:\n  - at: 0s\n    degrade: {region: us-east-1, fail_percent: 35, latency_ms: 1800}\n", "",
 		"of the orders before the move",
 	},
-	"region-loss":  {"  - {at: 5s, lose: us-east-1}\n", "", "0 times StepFinished of outage-agreed"},
-	"lag-too-high": {"  lag_ms: 9000\n", "  lag_ms: 90\n", "0 times StepSkipped of replication-lag"},
+	"unserved-at-resolve": {"  - {at: 5s, lose: us-east-1}\n", "", "0 times IncidentResolved"},
+	"region-loss":         {"  - {at: 5s, lose: us-east-1}\n", "", "0 times StepFinished of outage-agreed"},
+	"lag-too-high":        {"  lag_ms: 9000\n", "  lag_ms: 90\n", "0 times StepSkipped of replication-lag"},
 	"approver-absent": {
 		"{name: Bob, id: U0BOB, roles: [approver], absent: true}",
 		"{name: Bob, id: U0BOB, roles: [approver], does: [{on: question, kind: approval, after: 5s, press: approve, form: {confirm: us-west-2}}]}",
@@ -449,7 +471,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"lost-while-planned":     {"  - {at: 3s, since: promoting, lose: us-east-1}\n", "", "the runs ended [mitigated], expected [superseded mitigated]"},
 	"pods-pending":           {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
 	"throttled":              {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
-	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times StepFailed of resolvers"},
+	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times WatchObserved of users"},
 	"takeover-astray":        {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "the zone answers us-west-2 for api.ecommerce.com, expected us-east-1"},
 	"start-towards-home": {
 		"      - {on: start, after: 25m, say: /failover start us-east-1 planned us-east-1 is well again}\n", "",
@@ -532,26 +554,84 @@ func retriedWithCapacity(t *testing.T, p played) {
 	p.once(t, "SwitchoverGlobalCluster", "UpdateHealthCheck")
 }
 
+// The resolver is named while the incident is open, on the card and in each of the last
+// two messages, and nobody is asked about it.
 func resolverNamed(t *testing.T, p played) {
-	failed := bodies[incident.StepFailed](p)
-	at := slices.IndexFunc(failed, func(f incident.StepFailed) bool { return f.Step == "resolvers" })
-	if at < 0 {
-		t.Fatalf("no report of the resolvers: %+v", failed)
-	}
-	if f := failed[at]; !f.Advice || !strings.Contains(f.Error, "OpenDNS us-east-1") || !strings.Contains(f.Error, "2 of 3") {
-		t.Errorf("the report: %+v", f)
-	}
-	// It had the time that a cache may take, and nobody was asked about it.
-	if st := p.state().Step("resolvers"); st.Attempt != 1 || st.Ended.Sub(st.Started) < time.Minute || st.Ended.Sub(st.Started) > 90*time.Second {
-		t.Errorf("it was looked at for %s: %+v", st.Ended.Sub(st.Started), st)
+	const who = "OpenDNS still sends users to us-east-1"
+	s := p.state()
+	points := view.New(s, nil, nil, s.Last).Points()
+	if !slices.ContainsFunc(points, func(p view.Point) bool { return p.ID == "resolver-opendns" && p.Title == who }) {
+		t.Errorf("open points: %+v", points)
 	}
 	for _, q := range bodies[incident.ApprovalAsked](p) {
-		if q.Step == "resolvers" {
+		if q.Step == "resolvers" || q.Step == "users" {
 			t.Errorf("somebody was asked about a resolver: %+v", q)
 		}
 	}
-	if !strings.Contains(p.review, "OpenDNS us-east-1") {
+	card, last := "", []string{} // the card as it stands at the end; what is in the channel, in order
+	at := map[string]int{}
+	for _, m := range p.messages {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case m.ThreadTS != "" || m.For != "" || m.BotID == "" || !strings.Contains(string(text), "INC-") && !strings.Contains(string(text), "Traffic"):
+		case m.Op == "post" && card == "":
+			card = m.TS
+			at[m.TS] = 0
+			last = append(last, string(text))
+		case m.Op == "post":
+			at[m.TS] = len(last)
+			last = append(last, string(text))
+		case m.Op == "update":
+			if i, ok := at[m.TS]; ok {
+				last[i] = string(text)
+			}
+		}
+	}
+	if len(last) < 3 {
+		t.Fatalf("%d messages", len(last))
+	}
+	for _, text := range []string{last[0], last[len(last)-2], last[len(last)-1]} {
+		if !strings.Contains(text, who) {
+			t.Errorf("it is not named in %s", text)
+		}
+	}
+	if !strings.Contains(p.review, who) {
 		t.Error("the review does not name the resolver")
+	}
+}
+
+// Users are served from nowhere, so it is no incident that was resolved: on no face.
+func closedNotRestored(t *testing.T, p played) {
+	s := p.state()
+	if !s.Unserved || s.Phase() != incident.ClosedUnserved {
+		t.Errorf("closed as %q, unserved %t", s.Phase(), s.Unserved)
+	}
+	if i := view.New(s, nil, nil, s.Last).Impact(); !i.Hurt || i.Began.IsZero() {
+		t.Errorf("impact: %+v", i)
+	}
+	said := map[string]bool{}
+	for _, m := range p.messages {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range []string{"Closed, not restored", "CLOSED, NOT RESTORED", "closed, not restored"} {
+			said[one] = said[one] || strings.Contains(string(text), one)
+		}
+		if strings.Contains(string(text), "RESOLVED") || strings.Contains(string(text), "Resolved by") {
+			t.Errorf("said to be resolved: %s", text)
+		}
+	}
+	for _, one := range []string{"Closed, not restored", "CLOSED, NOT RESTORED", "closed, not restored"} {
+		if !said[one] {
+			t.Errorf("nobody was told %q", one)
+		}
+	}
+	if !strings.Contains(p.review, "closed while users were not seen to be served") {
+		t.Error("the review does not say how it was closed")
 	}
 }
 
@@ -667,6 +747,7 @@ func wentOnWithoutSlack(t *testing.T, p played) {
 		t.Error("service was not restored")
 	}
 }
+
 // told says that the bot showed one person a text with all of these in it.
 func (p played) told(t *testing.T, person string, parts ...string) {
 	t.Helper()
@@ -677,4 +758,3 @@ func (p played) told(t *testing.T, person string, parts ...string) {
 	}
 	t.Errorf("%s was not told %q", person, parts)
 }
-

@@ -40,7 +40,9 @@ type cardView struct {
 	Unshown                                          int // open questions beyond those
 	Impact, Objective                                string
 	Late                                             bool
-	Unprotected                                      bool
+	Points                                           []string
+	Back                                             bool // users are sent to the Region that was left again
+	Unserved                                         bool
 	PausedBy, PauseReason                            string
 	AbortedBy, AbortReason                           string
 	TakenBack                                        string // what a run that takes back has come to
@@ -63,7 +65,7 @@ func (v incidentView) card() cardView {
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
 		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
-		Impact: text.Duration(v.Impact()), Unprotected: v.Unprotected(),
+		Impact: v.impact(clockTime), Points: v.points(), Back: len(v.GoneBack()) > 0,
 		Sections: v.sections(),
 	}
 	c.Lost, c.Switch = v.lost(), v.OffersSwitch()
@@ -80,7 +82,7 @@ func (v incidentView) card() cardView {
 	c.Approvers = v.approvers()
 	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
 		c.Objective = strconv.Itoa(m) + " min"
-		c.Late = v.Impact().Minutes() > float64(m)
+		c.Late = v.Impact().For(v.Now).Minutes() > float64(m)
 	}
 	if c.Before {
 		r := v.Readiness()
@@ -104,7 +106,7 @@ func (v incidentView) card() cardView {
 	case v.Phase() == "taken back":
 		c.Ended = "taken back"
 	case !v.ResolvedAt.IsZero():
-		c.Ended = "resolved"
+		c.Ended = v.Phase()
 	}
 	if v.Paused {
 		c.PausedBy, c.PauseReason = v.who(v.PausedBy), theirs(v.PauseReason, 300)
@@ -120,6 +122,7 @@ func (v incidentView) card() cardView {
 		c.Mitigated, c.Summary = clockTime(v.ServedAt()), lineOf(v.Mitigated.Summary, 500)
 	}
 	if !v.ResolvedAt.IsZero() {
+		c.Unserved = v.Unserved
 		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), v.who(v.ResolvedBy)
 	}
 	if v.Durability != nil && v.Durability.Volatile {
@@ -244,7 +247,7 @@ func (v incidentView) controls() []commands.Button {
 	id := v.ID
 	run := v.switches()
 	switch v.Phase() {
-	case "resolved", "halted": // what is decided next has a message of its own
+	case "resolved", incident.ClosedUnserved, "halted": // what is decided next has a message of its own
 	case "mitigated", "aborted", "ended", "taken back":
 		run = append(run, commands.Button{Verb: "resolve", Label: "Resolve", Incident: id, Style: "primary"})
 		if v.MayTakeBack() == "" {

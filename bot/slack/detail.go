@@ -8,7 +8,6 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // linesMax is how many results are in one message of the thread.
@@ -114,17 +113,18 @@ type reviewView struct {
 	Incident, Source, Target, AbortedBy      string
 	Mitigated, Impact, Machine, People, File string
 	// Title says how much of the draft was measured and how much is to be filled in.
-	Title       string
-	Headings    []string
-	Unprotected bool
-	Missing     string
+	Title    string
+	Headings []string
+	Points   []string
+	Unserved bool
+	Missing  string
 }
 
 func (v incidentView) review() reviewView {
 	r := reviewView{
 		Incident: line(v.ID.Name()), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
-		Impact: text.Duration(v.Impact()), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
-		Unprotected: v.Unprotected(),
+		Impact: v.impact(clockTime), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
+		Points: v.points(), Unserved: v.Unserved,
 	}
 	if !v.MitigatedAt.IsZero() {
 		r.Mitigated = clockTime(v.ServedAt())

@@ -19,6 +19,7 @@ const (
 	keyBack       = "back/"
 	keyBreakGlass = "break-glass/"
 	keyVolatile   = "volatile"
+	keyGoneBack   = "gone-back/"
 	keyDiverged   = "diverged/"
 	keyLost       = "lost/"
 	keyReview     = "review"

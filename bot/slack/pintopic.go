@@ -348,6 +348,9 @@ func (v incidentView) topic() string {
 	switch phase := v.Phase(); phase {
 	case "mitigated":
 		parts = append(parts, "waiting for "+v.name(d.Commander)+" to resolve", "served by "+cut(bald(v.Target), 40))
+		if len(v.GoneBack()) > 0 {
+			parts = []string{"users go back to " + cut(bald(v.Source), 40), "waiting for " + v.name(d.Commander)}
+		}
 	case "taken back":
 		parts = append(parts, "taken back", "waiting for "+v.name(d.Commander))
 	case "aborted":

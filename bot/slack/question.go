@@ -52,8 +52,8 @@ type questionView struct {
 	Gone   string
 	Beside []string
 	// Orders says what users get meanwhile, and of an approval what a yes does to it.
-	Orders string
-	Overwrites                   bool
+	Orders     string
+	Overwrites bool
 }
 
 func (v incidentView) question(q *incident.Question) questionView {

@@ -20,7 +20,8 @@ type updateView struct {
 	Now                                string
 	Next, In                           string
 	Incident, Elapsed, Machine, People string
-	Unprotected                        bool
+	Reason                             string
+	Points                             []string
 }
 
 func (v incidentView) update(next time.Time) updateView {
@@ -30,14 +31,13 @@ func (v incidentView) update(next time.Time) updateView {
 		Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40), Commander: v.who(d.Commander),
 		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(v.ID.Name()),
 		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
-		Unprotected: v.Unprotected(),
+		Points: v.points(), Reason: theirs(d.Reason, 400), Impact: v.impact(utc),
 	}
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
-	u.Impact = theirs(d.Reason, 400)
-	if !d.Began.IsZero() {
-		u.Impact += fmt.Sprintf(" · since %s, %s", utc(d.Began), text.Duration(v.Impact()))
+	if began := v.View.Impact().Began; !began.IsZero() {
+		u.Impact += " · since " + utc(began)
 	}
 	switch v.Phase() {
 	case "taking back":
@@ -53,8 +53,8 @@ func (v incidentView) update(next time.Time) updateView {
 		u.Status = "IN PROGRESS (mitigated)"
 	case "aborted":
 		u.Status, u.TargetIs = "IN PROGRESS (failover aborted)", "NOT TAKING OVER"
-	case "resolved":
-		u.Status, u.TargetIs = "RESOLVED", "NOT TAKING OVER"
+	case "resolved", incident.ClosedUnserved:
+		u.Status, u.TargetIs = strings.ToUpper(v.Phase()), "NOT TAKING OVER"
 	}
 	switch {
 	case !v.MitigatedAt.IsZero():
@@ -154,9 +154,12 @@ func (v incidentView) actions() []string {
 // doing is what is going on now, in a few words.
 func (v incidentView) doing() string {
 	switch v.Phase() {
-	case "resolved":
+	case "resolved", incident.ClosedUnserved:
 		return ""
 	case "mitigated":
+		if len(v.GoneBack()) > 0 {
+			return "users go back to " + lineOf(v.Source, 40) + "; " + v.who(v.Declared.Commander) + " decides the way on"
+		}
 		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
 	case "taken back":
 		return lineOf(strings.TrimSuffix(v.RunEnded(), "."), 300) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"

@@ -215,6 +215,9 @@ func (f *follower) notices(v incidentView, o *outlook) {
 		})})
 	}
 	f.sourceLost(v, add)
+	if back, ok := f.goneBack(v); ok && !o.resolved {
+		add(back)
+	}
 	if d := v.Diverged; d != nil {
 		key := keyDiverged + strconv.FormatUint(d.Held, 10)
 		decide := func(choice, label string) commands.Button {

@@ -123,6 +123,10 @@ type Outcome struct {
 	// State is what a watch compares: it tells what it sees again when this or the
 	// verdict differs from what it told last. Figures that always move are not in it.
 	State string
+	// At is when another step of the run ended so; zero of what a look sees now.
+	At time.Time
+	// Users is what a watch of users saw.
+	Users *incident.UsersSeen
 }
 
 // Call is what an action is handed: the step and the frozen plan around it.
@@ -137,7 +141,9 @@ type Call struct {
 	// wait, that of the step it awaits. Zero: this run has not asked for it, so what is
 	// under way is somebody else's.
 	Asked time.Time
-	// Impact is when users began to be hurt, as declared.
+	// Go is when a person let the run change things; zero before that.
+	Go time.Time
+	// Impact is when users began to be hurt, as people said it; zero if nobody knows.
 	Impact time.Time
 	// Overwrite is what a person has allowed to overwrite when taking back, of what
 	// somebody changed meanwhile. [Call.Meanwhile] asks it.

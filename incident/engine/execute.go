@@ -71,7 +71,7 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		}
 		w.call = Call{
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
-			Impact: s.Declared.Began, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
+			Impact: s.Began(), Go: s.GoAt, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
 			Asked: st.Asked, Overwrite: st.Overwrite,
 		}
 		if step.Awaits != "" {
@@ -158,15 +158,17 @@ func (r *run) result(id string) (Outcome, bool) {
 	if err := r.view(context.Background(), func(s *incident.State) { st = s.Step(id) }); err != nil {
 		return Outcome{}, false
 	}
-	return Outcome{Summary: st.Finished.Summary, Evidence: st.Finished.Evidence}, st.Status == incident.Done
+	return Outcome{Summary: st.Finished.Summary, Evidence: st.Finished.Evidence, At: st.Ended}, st.Status == incident.Done
 }
 
 // append adds what happened to the step, unless it is not to be carried out any
 // more.
 func (w *work) append(ctx context.Context, bodies ...incident.Body) error {
 	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
-		if s.Step(w.step.ID).Status == incident.Skipped {
+		switch s.Step(w.step.ID).Status {
+		case incident.Skipped, incident.Advised: // gone on without, or not wanted any more
 			return incident.Write{}, errStop
+		case incident.Pending, incident.Running, incident.Done, incident.Failed:
 		}
 		return w.write(bodies...), nil
 	})
@@ -199,7 +201,7 @@ func (w *work) nonBlocking() bool {
 		return false
 	}
 	for _, s := range w.plan().Steps {
-		if slices.Contains(s.Needs, w.step.ID) {
+		if s.Kind.Ends() && slices.Contains(s.Needs, w.step.ID) {
 			return false
 		}
 	}

@@ -416,7 +416,9 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 		if st.Status.Settled() || step.Closing || !step.Kind.Ends() {
 			continue
 		}
-		settled = false
+		if st.Status != incident.Running || !advice(r.plan(), step) {
+			settled = false
+		}
 		switch {
 		case r.active[step.ID]:
 		case st.Status == incident.Failed:
@@ -439,12 +441,62 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 			a.start = append(a.start, step)
 		}
 	}
+	if ended := r.needless(s); len(a.append) == 0 {
+		a.append = ended
+	}
 	if settled && len(a.append) == 0 {
 		a.append = r.reached(s)
+		if len(a.append) > 0 {
+			a.append = append(a.append, r.letGo(s, "the run has come to its end, and nothing waits for it")...)
+		}
 	}
 	a.watches(r, s)
 	a.remind(r.Clock.Now(), s)
 	return a
+}
+
+// needless ends the views that a judgement was to be made of and that are still being
+// taken when it was made: what they would find from here on may be the run's own doing.
+func (r *run) needless(s *incident.State) (out []incident.Body) {
+	for _, judge := range r.plan().Steps {
+		if len(judge.Rerun) == 0 || s.Step(judge.ID).Status != incident.Done {
+			continue
+		}
+		for _, id := range judge.Rerun {
+			if step, ok := r.plan().Step(id); ok && s.Step(id).Status == incident.Running && advice(r.plan(), step) {
+				out = append(out, r.ended(s, step, "“"+judge.Title+"” was decided without it"))
+			}
+		}
+	}
+	return out
+}
+
+// letGo ends the advice that is still being looked for.
+func (r *run) letGo(s *incident.State, why string) (out []incident.Body) {
+	for _, step := range r.plan().Steps {
+		if s.Step(step.ID).Status == incident.Running && advice(r.plan(), step) {
+			out = append(out, r.ended(s, step, why))
+		}
+	}
+	return out
+}
+
+// ended is the end of advice that is not wanted any more.
+func (r *run) ended(s *incident.State, step runbook.Step, why string) incident.Body {
+	return incident.StepFailed{
+		Step: step.ID, Action: step.Uses, Attempt: s.Step(step.ID).Attempt, Advice: true, Unknown: true,
+		Error: "not looked for any more: " + why,
+	}
+}
+
+// advice says that a step only looks, is only shown, and that nothing waits for it.
+func advice(p *runbook.Plan, step runbook.Step) bool {
+	if step.Gate != runbook.Advice || step.Closing || !step.Kind.Finds() {
+		return false
+	}
+	return !slices.ContainsFunc(p.Steps, func(other runbook.Step) bool {
+		return other.Kind.Ends() && slices.Contains(other.Needs, step.ID)
+	})
 }
 
 // reached says what a run has come to whose steps are all settled.

@@ -35,7 +35,7 @@ func (w *work) watch(ctx context.Context) error {
 // observed is a look of a watch as an event.
 func observed(w *work, o Outcome, ok bool, err error) incident.WatchObserved {
 	e := incident.WatchObserved{
-		Step: w.step.ID, Action: w.step.Uses, Summary: o.Summary, State: o.State, Evidence: o.Evidence, Measured: o.Measured,
+		Step: w.step.ID, Action: w.step.Uses, Summary: o.Summary, State: o.State, Evidence: o.Evidence, Measured: o.Measured, Users: o.Users,
 	}
 	switch {
 	case err != nil:

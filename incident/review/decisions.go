@@ -2,6 +2,7 @@ package review
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -63,6 +64,38 @@ func (b *builder) steps() {
 			b.d.Path = append(b.d.Path, row)
 		}
 	}
+}
+
+// earlier tells the runs before the newest one: what each was for, how it ended, and its
+// steps by its own plan.
+func (b *builder) earlier() error {
+	for _, r := range b.state.Runs[:max(0, len(b.state.Runs)-1)] {
+		plan, err := runbook.DecodePlan(r.Plan.Plan)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Name, err)
+		}
+		how := "not over when the next one began"
+		switch {
+		case !r.AbortedAt.IsZero():
+			how = "aborted at " + clock(r.AbortedAt) + " by " + b.who(r.AbortedBy)
+		case !r.MitigatedAt.IsZero():
+			how = "mitigated at " + clock(r.MitigatedAt)
+		case !r.EndedAt.IsZero():
+			how = strings.TrimSuffix("over at "+clock(r.EndedAt)+": "+r.Ended.How, ": ")
+		}
+		e := Earlier{Name: string(r.Name), About: fmt.Sprintf("%s -> %s, %s, plan %s, begun %s by %s; %s",
+			r.Source, r.Target, r.Mode, short(r.Plan.Digest), clock(r.BegunAt), b.who(r.BegunBy), how)}
+		for _, s := range plan.Steps {
+			st := r.Step(s.ID)
+			row := Step{ID: s.ID, Title: s.Title, Result: b.result(st), Summary: b.seen(st), Began: "-"}
+			if !st.First.IsZero() {
+				row.Began = clock(st.First)
+			}
+			e.Steps = append(e.Steps, row)
+		}
+		b.d.Earlier = append(b.d.Earlier, e)
+	}
+	return nil
 }
 
 func (b *builder) result(st incident.StepState) string {

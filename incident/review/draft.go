@@ -9,6 +9,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // Draft is what the template of a review may refer to.
@@ -42,13 +43,15 @@ type Draft struct {
 	// Metrics of section 10, then those that this record has besides.
 	Metrics []Metric
 
-	Times     Times
-	Machine   Metric
-	Human     Metric
-	Critical  Metric
-	Overlap   Metric
-	Path      []Step
-	Steps     []Step
+	Times    Times
+	Machine  Metric
+	Human    Metric
+	Critical Metric
+	Overlap  Metric
+	Path     []Step
+	Steps    []Step
+	// Earlier are the runs before the newest one, each by its own plan.
+	Earlier   []Earlier
 	Decisions []Decision
 	Changes   []Change
 	// TakenBack are the steps of the runs that took back what others had changed.
@@ -57,6 +60,12 @@ type Draft struct {
 	Gaps      []string
 	// Unprotected is what is still missing or was left unverified at the end.
 	Unprotected []string
+}
+
+// Earlier is a run of the incident that others followed.
+type Earlier struct {
+	Name, About string
+	Steps       []Step
 }
 
 // Moment is one line of a timeline table.
@@ -135,6 +144,10 @@ type builder struct {
 	plan   *runbook.Plan
 	who    func(string) string
 	d      *Draft
+	// look is the State as every other face sees it at the end of the events; hurt is
+	// what users got.
+	look view.View
+	hurt view.Impact
 
 	t0, t3, t4, t5, t6 time.Time
 	// undone is when a change of the run was taken back, by step.
@@ -165,6 +178,8 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	if main := led(b.state); main != nil {
 		b.state.Run = main
 	}
+	b.look = view.New(b.state, plan, nil, b.state.Last)
+	b.hurt = b.look.Impact()
 	in := b.state.Declared
 	b.d = &Draft{
 		ID: in.Incident.Name(), Rehearsal: in.Rehearsal, Source: b.state.Source, Target: b.state.Target,
@@ -179,6 +194,9 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	b.whys()
 	b.metrics()
 	b.steps()
+	if err := b.earlier(); err != nil {
+		return nil, err
+	}
 	b.decisions()
 	if err := b.takenBack(); err != nil {
 		return nil, err
@@ -205,7 +223,13 @@ func led(s *incident.State) *incident.Run {
 // collect goes through the events once for what the State does not keep.
 func (b *builder) collect() {
 	s := b.state
-	b.t0, b.t3, b.t4, b.t5, b.t6 = s.Declared.Began, s.DeclaredAt, s.GoAt, s.ServedAt(), s.ResolvedAt
+	b.t0, b.t3, b.t4, b.t6 = b.hurt.Began, s.DeclaredAt, s.GoAt, s.ResolvedAt
+	if !b.hurt.Hurt {
+		b.t5 = b.hurt.End
+	}
+	if b.t5.IsZero() && !b.hurt.Known() {
+		b.t5 = s.ServedAt()
+	}
 	for _, e := range b.events {
 		switch body := e.Body.(type) {
 		case incident.StepStarted:
@@ -243,6 +267,9 @@ func (b *builder) summary() {
 			names = append(names, s.Name)
 		}
 		d.Services = toFill("which of %s users missed", strings.Join(names, ", "))
+		if stopped := b.stoppedServices(); len(stopped) > 0 {
+			d.Services = measured("%s, which the run stopped from %s on; which others users missed is to be filled in", strings.Join(stopped, ", "), clock(b.hurt.ByUs))
+		}
 	}
 	d.Customers = toFill("number or percentage of customers, from the order and session figures")
 	d.Revenue = toFill("estimated amount")

@@ -19,7 +19,7 @@ func at(t time.Time, hint string) Value {
 func (b *builder) moments() {
 	in := b.state.Declared
 	add := func(v Value, event, note string) { b.d.Moments = append(b.d.Moments, Moment{v, event, note}) }
-	add(at(b.t0, "when users began to be hurt"), "Impact began", "as declared")
+	add(at(b.t0, "when users began to be hurt"), "Impact began", b.began())
 	add(toFill("T1, from the alerting system"), "First alert triggered", "")
 	add(toFill("T2, from the paging system"), "On-call engineer acknowledged", "")
 	add(at(b.t3, ""), "Incident declared, commander assigned", "by "+b.who(b.state.DeclaredBy)+", commander "+b.who(in.Commander))
@@ -55,6 +55,40 @@ func (b *builder) moments() {
 	}
 }
 
+// began says where the beginning of the impact is from.
+func (b *builder) began() string {
+	s := b.state
+	switch {
+	case b.t0.IsZero() && !b.hurt.Seen.IsZero():
+		return "seen first at " + clock(b.hurt.Seen) + "; nobody said since when"
+	case b.t0.IsZero():
+		return ""
+	case b.t0.Equal(b.hurt.ByUs) && !b.t0.Equal(s.Began()):
+		return "orders stopped by the run"
+	case !b.t0.Equal(s.Began()):
+		return "as seen from outside"
+	case s.Corrected != nil:
+		return "as corrected"
+	case s.Declared.Continues != "":
+		return "as in " + s.Declared.Continues.Name() + ", which was closed without users being served"
+	}
+	return "as declared"
+}
+
+// stoppedServices are those that write, if the run stopped them.
+func (b *builder) stoppedServices() []string {
+	if b.hurt.ByUs.IsZero() {
+		return nil
+	}
+	var out []string
+	for _, s := range b.plan.Topology.Services {
+		if s.Writes {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
 // moved is when the names led to the target: when the zone's own servers said so,
 // or else when requests arrived there. What public resolvers still hold runs out by
 // itself and is told beside it, never taken for it.
@@ -71,7 +105,7 @@ func (b *builder) moved() (at Value, event, note string) {
 	}
 	note = step + ": " + b.finishes[step].Summary
 	for _, id := range slices.Sorted(maps.Keys(b.state.Steps)) {
-		if st := b.state.Steps[id]; b.state.Shows(id, incident.ResolversAsked) && !st.Ended.IsZero() && st.Status.Settled() {
+		if st := b.state.Steps[id]; b.state.Shows(id, incident.ResolversAsked) && !st.Ended.IsZero() && (st.Status == incident.Done || st.Status == incident.Advised && !st.Failure.Unknown) {
 			note += fmt.Sprintf("; public resolvers at %s: %s", clock(st.Ended), b.seen(*st))
 		}
 	}

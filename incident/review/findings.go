@@ -26,7 +26,7 @@ func (b *builder) losses() {
 			}
 			covered[step] = true
 			l := Loss{
-				Store: step, Estimate: measured("%s", cmp.Or(e.Lost, "nothing, as shown to the approver")),
+				Store: step, Estimate: measured("%s", lostAs(e)),
 				Evidence: fmt.Sprintf("shown when %s agreed at %s to: %s", b.who(q.By), clock(q.At), e.What),
 			}
 			if lag := lagOf(b.finishes[step].Evidence); lag != "" {
@@ -50,6 +50,14 @@ func (b *builder) losses() {
 			})
 		}
 	}
+}
+
+// lostAs is what the approver was shown of it.
+func lostAs(e incident.Effect) string {
+	if e.Lost == "" {
+		return "nothing was shown to the approver"
+	}
+	return e.Lost
 }
 
 // lagOf picks the figures that speak of lag out of a step's evidence.
@@ -123,14 +131,14 @@ func (b *builder) unprotected() {
 	add := func(format string, args ...any) {
 		b.d.Unprotected = append(b.d.Unprotected, fmt.Sprintf(format, args...))
 	}
-	in := b.state.Run
-	promoted := false
-	for _, s := range b.order() {
-		st := b.state.Step(s.ID)
-		promoted = promoted || s.NoReturn && (st.Status == incident.Done || st.Intended != nil)
+	for _, p := range b.look.Points() {
+		add("%s, since %s.", p.Title, clock(p.Since))
 	}
-	if promoted && in.Mode == "unplanned" {
-		add("There is no standby: nothing on this timeline shows that %s has rejoined %s.", in.Source, in.Target)
+	for _, id := range slices.Sorted(maps.Keys(b.state.Closed)) {
+		add("The open point %s was closed by %s: %s", id, b.who(b.state.Closed[id].By), b.state.Closed[id].How)
+	}
+	if b.state.Unserved {
+		add("It was closed while users were not seen to be served.")
 	}
 	for _, s := range b.order() {
 		st := b.state.Step(s.ID)

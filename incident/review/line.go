@@ -65,7 +65,7 @@ func says(e incident.Event, who func(string) string) string {
 	switch b := e.Body.(type) {
 	case incident.IncidentDeclared:
 		return fmt.Sprintf("%s%s declared by %s: %s. Commander %s. Users hurt since %s. Reason: %s",
-			mark(b.Rehearsal), b.Incident.Name(), actor, b.Severity, who(b.Commander), clock(b.Began), b.Reason)
+			mark(b.Rehearsal), b.Incident.Name(), actor, b.Severity, who(b.Commander), since(b), b.Reason)
 	case incident.RunBegun:
 		return begun(e.Run, b, actor)
 	case incident.RunEnded:
@@ -178,7 +178,13 @@ func says(e incident.Event, who func(string) string) string {
 	case incident.IncidentMitigated:
 		return "Mitigated: " + b.Summary
 	case incident.IncidentResolved:
-		return strings.TrimSuffix(fmt.Sprintf("Resolved by %s: %s", actor, b.Reason), ": ")
+		how := "Resolved"
+		if b.Unserved {
+			how = "Closed, not restored,"
+		}
+		return strings.TrimSuffix(fmt.Sprintf("%s by %s: %s", how, actor, b.Reason), ": ")
+	case incident.ImpactCorrected:
+		return strings.TrimSuffix(fmt.Sprintf("%s set when users began to be hurt: %s (before: %s): %s", actor, clock(b.Began), clock(b.Was), b.Reason), ": ")
 	case incident.NoteAdded:
 		return fmt.Sprintf("Note by %s: %s", actor, b.Text)
 	case incident.StepsExpanded:
@@ -240,6 +246,17 @@ func begun(run incident.RunID, b incident.RunBegun, actor string) string {
 		s += "; changes are foreseen and not made"
 	}
 	return s
+}
+
+// since is when users began to be hurt, as it was declared.
+func since(b incident.IncidentDeclared) string {
+	switch {
+	case b.BeganNotSaid:
+		return "an unknown time"
+	case b.Continues != "":
+		return clock(b.Began) + ", as in " + b.Continues.Name() + ", which was closed without users being served"
+	}
+	return clock(b.Began)
 }
 
 func mark(rehearsal bool) string {

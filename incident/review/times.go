@@ -14,7 +14,8 @@ import (
 //
 // A step is running from StepStarted to its StepFinished, StepFailed or
 // StepSkipped, in each attempt again; not while a question about that very step
-// is open, and never when it is an ask step: those wait for people. A StepStarted
+// is open, and never when it is an ask step: those wait for people; nor a watch, which
+// does no work of the run's. A StepStarted
 // that comes while the step is running, as after a crash, goes on with the same
 // interval. Everything is clipped to From and To.
 type Times struct {

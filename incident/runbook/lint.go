@@ -158,7 +158,7 @@ func (c *compiler) left(p *Plan, f Facts) {
 	}
 	for _, s := range p.Steps {
 		// A tell never holds anything up.
-		if s.Gate == Advice || s.Kind == Tell || s.Home != "source" && s.Home != f.Source.Name {
+		if s.Gate == Advice || s.Kind == Tell || !s.Kind.Ends() || s.Home != "source" && s.Home != f.Source.Name {
 			continue
 		}
 		c.fault(c.groups[s.Group].uses.at.Fault(

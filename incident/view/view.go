@@ -142,10 +142,6 @@ func (v View) Promoted() bool {
 // plan looks for that.
 func (v View) Writes() bool { return v.Promoted() && v.Shown(incident.DatabaseWrites) }
 
-// Unprotected says that there is nothing to fail over to: the writer was moved away
-// from a Region that was down.
-func (v View) Unprotected() bool { return v.Mode == "unplanned" && v.Promoted() }
-
 // Ends says that nothing is left of the run but to resolve the incident.
 func (v View) Ends() bool {
 	phase := v.Phase()
@@ -160,19 +156,4 @@ func (v View) RunOver() time.Time {
 		}
 	}
 	return v.Now
-}
-
-// Impact is how long users have been hurt, as far as is known; 0 if nobody knows
-// when it began. It ends when users were seen to be served.
-func (v View) Impact() time.Duration {
-	if v.Declared.Began.IsZero() {
-		return 0
-	}
-	end := v.Now
-	if served := v.ServedAt(); !served.IsZero() {
-		end = served
-	} else if !v.ResolvedAt.IsZero() {
-		end = v.ResolvedAt
-	}
-	return end.Sub(v.Declared.Began)
 }

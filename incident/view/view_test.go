@@ -295,7 +295,7 @@ func TestWhatWasOverriddenChangedAndServed(t *testing.T) {
 	if !v.Writes() {
 		t.Error("it writes")
 	}
-	if impact := v.Impact(); impact != v.Now.Sub(noon)+time.Minute {
+	if impact := v.Impact().For(v.Now); impact != v.Now.Sub(noon)+time.Minute {
 		t.Errorf("users have been hurt for %s", impact)
 	}
 }

@@ -84,6 +84,17 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 			Effect:      fence.Effect,
 			CallTimeout: 30 * time.Second,
 		},
+		"kube.writers": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.WritersWatched},
+				About:  "watches whether a service that writes still wants replicas in the source",
+				Home:   "source",
+				With:   FenceInput{},
+			},
+			Look:  fence.Watch,
+			Every: 30 * time.Second,
+		},
 		"kube.restart": {
 			Action: runbook.Action{
 				Kind:   runbook.Change,

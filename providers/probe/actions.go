@@ -8,9 +8,10 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-// Actions is what a runbook can have asked of the platform itself. The arguments
-// are those of [New]; api says whether a Region's API answers.
-func Actions(dial Dial, resolve Resolve, api Answers, clock incident.Clock, token string) engine.Catalog {
+// Actions is what a runbook can have asked of the platform itself. api says whether a
+// Region's API answers, sent tells where users are sent, the other arguments are those
+// of [New].
+func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.Clock, token string) engine.Catalog {
 	p := New(dial, resolve, clock, token)
 	return engine.Catalog{
 		"probe.outage": {
@@ -72,6 +73,15 @@ func Actions(dial Dial, resolve Resolve, api Answers, clock incident.Clock, toke
 			Try:   p.Order,
 			Sends: sends,
 			Every: 5 * time.Second,
+		},
+		"probe.users": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.UsersWatched},
+				About:  "watches what users of the public name get, and where resolvers send them",
+			},
+			Look:  p.Users(sent).Look,
+			Every: 10 * time.Second,
 		},
 		"probe.watch": {
 			Action: runbook.Action{

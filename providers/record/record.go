@@ -50,6 +50,13 @@ func Agree(_ context.Context, c engine.Call) (engine.Outcome, bool, error) {
 			}
 		}
 		found, ok := c.Result(step)
+		if ok && !c.Go.IsZero() && found.At.After(c.Go) {
+			// What a view finds once the run changes things may be the run's own doing: a
+			// standby that was promoted hears from nobody.
+			no = append(no, step)
+			o.Evidence[step] = "found only after Go, so it is no evidence"
+			continue
+		}
 		if !ok {
 			no = append(no, step)
 			o.Evidence[step] = "does not see it, or not yet"

@@ -410,7 +410,7 @@ func (p *Player) maybeFinish() {
 		return
 	}
 	for _, state := range p.states {
-		if state != "resolved" && state != "aborted" {
+		if state != "resolved" && state != "aborted" && state != incident.ClosedUnserved {
 			return
 		}
 	}

@@ -1,0 +1,70 @@
+package slack
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
+)
+
+// impact says what users get and for how long, in the one sentence that every message
+// has. at writes a moment: to the second on the card, in UTC on an update.
+func (v incidentView) impact(at func(time.Time) string) string {
+	i := v.Impact()
+	var parts []string
+	lasts := text.Duration(i.For(v.Now))
+	if i.Began.IsZero() && i.Known() {
+		lasts = fmt.Sprintf("at least %s (seen since %s, start not known)", lasts, at(i.Seen))
+	}
+	switch {
+	case !i.Known() && v.Users() != nil:
+		return "none seen: " + lineOf(v.Users().Summary, 200)
+	case !i.Known():
+		return "not known since when; `/failover impact since 13:58` sets it"
+	case !i.End.IsZero() && !i.Hurt:
+		parts = append(parts, lasts)
+	case !i.End.IsZero():
+		parts = append(parts, lasts, "not over for everybody when it was closed")
+	default:
+		parts = append(parts, "so far "+lasts)
+	}
+	if i.Hurt && v.ResolvedAt.IsZero() && i.Failing > 0 {
+		parts = append(parts, view.Percent(i.Failing)+" of requests fail")
+	}
+	if i.Stopped() && v.ResolvedAt.IsZero() {
+		parts = append(parts, "orders stopped by us since "+at(i.ByUs))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// points are the open points as messages name them.
+func (v incidentView) points() []string {
+	var out []string
+	for _, p := range v.Points() {
+		out = append(out, lineOf(p.Title, 200))
+	}
+	return out
+}
+
+// goneBack tells that users are sent back to the Region that was left; ok is false if
+// they are not. Each time it begins it is said in a post of its own.
+func (f *follower) goneBack(v incidentView) (p post, ok bool) {
+	who := v.GoneBack()
+	if len(who) == 0 {
+		return post{}, false
+	}
+	since := v.GoneBackSince()
+	key := keyGoneBack + strconv.FormatInt(since.Unix(), 10)
+	share := ""
+	if i := v.Impact(); i.Failing > 0 {
+		share = view.Percent(i.Failing)
+	}
+	return post{key: key, m: f.b.noticeMessage(v, key, "notice", "gone-back", map[string]any{
+		"Source": lineOf(v.Source, 40), "Target": lineOf(v.Target, 40), "Who": lineOf(text.List(who, "and"), 200),
+		"Since": clockTime(since), "Share": share, "Tell": strings.Join(v.named(incident.RoleCommander), " "),
+	})}, true
+}
