@@ -62,14 +62,14 @@ var systems = []struct {
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return aurora.Actions(w.aws, w.reads, w.Clock) }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
-	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.aws, w.reads, w.servers, w.balancers.Name, w.InVPC) }},
+	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.shift, w.servers, w.balancers.Name, w.InVPC) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.Clock, w.OrderToken)
 	}},
-	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads) }},
+	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads, w.shift.SeenTakeover) }},
 }
 
 // wires are the ends, and what several systems have in common.
@@ -78,6 +78,7 @@ type wires struct {
 	aws       func(region string) aws.Config
 	reads     *awserr.Reads
 	servers   *dns.Client
+	shift     *dns.Shift
 	balancers *elb.ELB
 }
 
@@ -101,6 +102,10 @@ var patience = map[runbook.Kind]time.Duration{
 func Catalog(e Connections) engine.Catalog {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads)
+	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
+		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
+		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
+	})
 	out := engine.Catalog{}
 	for _, s := range systems {
 		for id, a := range s.actions(w) {

@@ -97,7 +97,7 @@ func (p *Probe) send(ctx context.Context, t site, r request, u string, at addres
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
-	if p.token != "" && strings.HasPrefix(req.URL.Path, t.Order) {
+	if p.token != "" && t.Order != "" && strings.HasPrefix(req.URL.Path, t.Order) {
 		req.Header.Set("Authorization", "Bearer "+p.token)
 	}
 	transport := &http.Transport{
@@ -123,6 +123,17 @@ func (p *Probe) send(ctx context.Context, t site, r request, u string, at addres
 		return reply{}, because(ctx, err)
 	}
 	return reply{resp.StatusCode, resp.Header.Get(t.RegionHeader), data, p.clock.Now().Sub(began)}, nil
+}
+
+// Page is the status that a page answers with, asked for at the address that its URL
+// names. Its error says that there was no answer.
+func (p *Probe) Page(ctx context.Context, u string) (int, error) {
+	at, err := url.Parse(u)
+	if err != nil {
+		return 0, &incident.CallError{Err: fmt.Errorf("ask for %s: %w", u, err), NeedsPerson: true}
+	}
+	r, err := p.send(ctx, site{}, get(""), u, address{host: at.Hostname()})
+	return r.status, err
 }
 
 // because is the reason without the request's own words around it.
