@@ -149,7 +149,7 @@ func (s *Shift) takesUsers(ctx context.Context, p *runbook.Plan) error {
 		return &incident.CallError{
 			NeedsPerson: true, Definite: true,
 			Err:  fmt.Errorf("the check of %s's record %s is %s: nobody would be sent there", p.Target.Name, own.HealthCheck, told(h)),
-			Hint: "set Disabled and Inverted of that check back to false, then retry",
+			Hint: "set Disabled and Inverted of that check back to false",
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func (t *Takeover) Visible(ctx context.Context, c engine.Call) (engine.Outcome, 
 	case err != nil:
 		return o, false, err
 	case there == nil:
-		o.Summary = fmt.Sprintf("there is no probe object %s, so nobody knows whether Route 53's checkers would see the takeover object: put it there once (deploy/README.md says how) and retry", at.probe())
+		o.Summary = fmt.Sprintf("there is no probe object %s, so nobody knows whether Route 53's checkers would see the takeover object: put it there once (deploy/README.md says how)", at.probe())
 	default:
 		o.Summary = fmt.Sprintf("bucket %s refuses to show %s to whoever does not sign, so Route 53's checkers would never see the takeover object: ", at.bucket, at.probe()) +
 			fmt.Sprintf(open, at.key, at.probe().key)
