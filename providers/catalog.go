@@ -93,9 +93,10 @@ func Parts() []runbook.Part {
 	return out
 }
 
-// patience is how long one call of an action may take that does not say.
+// patience is how long one call of an action may take that does not say. A check is one
+// call and has its step's time.
 var patience = map[runbook.Kind]time.Duration{
-	runbook.Check: 30 * time.Second, runbook.Wait: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
+	runbook.Wait: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
 }
 
 // Catalog is every action that a runbook may name.

@@ -8,6 +8,9 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
+// forever leaves a call the time of its step.
+const forever = 24 * time.Hour
+
 // Actions is what a runbook can have asked of the platform itself. The arguments
 // are those of [New].
 func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) engine.Catalog {
@@ -21,7 +24,7 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 			},
 			Look:        p.Outage,
 			Every:       5 * time.Second,
-			CallTimeout: time.Minute, // its tries are spread over a while
+			CallTimeout: forever, // its tries are spread over a while: see Lasts
 		},
 		"probe.write": {
 			Action: runbook.Action{
@@ -70,8 +73,7 @@ func Actions(dial Dial, resolve Resolve, clock incident.Clock, token string) eng
 				About:  "watches for a while that users stay with the target",
 				With:   WatchInput{},
 			},
-			Look:        p.Watch,
-			CallTimeout: 3 * time.Minute, // it takes its time by design
+			Look: p.Watch,
 		},
 	}
 }
