@@ -288,3 +288,32 @@ func TestAShiftTheOtherWayIsNotThereAlready(t *testing.T) {
 		t.Errorf("towards us-east-1: %t %q %v", there, o.Summary, err)
 	}
 }
+
+// What a run in one direction has made is not taken for what a run the other way wants.
+func TestWhatIsThereTheOtherWayRoundIsNotThereAlready(t *testing.T) {
+	for id, c := range changes {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.change(t, c.byHand)
+			a, call := w.call(t, c.step)
+			if o, there, err := a.Look(t.Context(), call); err != nil || !there {
+				t.Fatalf("towards %s: %t %q %v", west, there, o.Summary, err)
+			}
+			w.change(t, func(s *sim.State) { // a Region that was left is small
+				two := int32(2)
+				d := s.Regions[east].Deployments["order-service"]
+				d.Spec.Replicas = &two
+				s.Regions[east].HPAs["order-service"].Spec.MinReplicas = &two
+			})
+			call.Plan.Source, call.Plan.Target = call.Plan.Target, call.Plan.Source
+			o, there, err := a.Look(t.Context(), call)
+			if there {
+				t.Errorf("towards %s it is there already: %q %v", east, o.Summary, err)
+			}
+			if err != nil && incident.CallErrorOf(err).Hint == "" {
+				t.Errorf("towards %s nobody is told what to do: %v", east, err)
+			}
+		})
+	}
+}

@@ -56,7 +56,9 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var policy struct{ Statement []struct{ Action, Resource any } }
+		var policy struct {
+			Statement []struct{ Action, Resource any }
+		}
 		if err := json.Unmarshal([]byte(names.Replace(string(data))), &policy); err != nil {
 			t.Fatal(err)
 		}

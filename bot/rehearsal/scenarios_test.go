@@ -14,9 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/engine"
-	"github.com/failoverbot/failoverbot/incident/runbook"
-	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/sim"
 	"github.com/failoverbot/failoverbot/templates"
 )
@@ -313,8 +310,8 @@ func foundBeforeItWasNeeded(t *testing.T, p played) {
 	if corrected := p.world.Start.Add(5 * time.Minute); s.GoAt.Before(corrected) {
 		t.Errorf("Go at %s, the check was right from %s on", s.GoAt, corrected)
 	}
-	if st := s.Step("takeover-seen"); st.Status != incident.Done || !strings.Contains(st.Summary, "of Route 53's checkers see s3://") {
-		t.Errorf("whether the object is seen: %s, %s", st.Status, st.Summary)
+	if st := s.Step("takeover-seen"); st.Status != incident.Done || !strings.Contains(st.Finished.Summary, "of Route 53's checkers see s3://") {
+		t.Errorf("whether the object is seen: %s, %s", st.Status, st.Finished.Summary)
 	}
 	// When us-east-1 is back nobody goes back to it.
 	history := p.world.DNS.History
