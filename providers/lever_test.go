@@ -253,6 +253,32 @@ func TestAnUnplannedFailoverDoesNotWaitForTheAPIOfRoute53(t *testing.T) {
 	}
 }
 
+// Without a lever nobody goes on: that it is not there is known without Route 53's API, or
+// from it.
+func TestAnUnplannedFailoverWithoutALeverDoesNotPass(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong func(w *world)
+		swap  bool
+		says  string
+	}{
+		"the check was deleted": {func(w *world) {
+			w.change(t, func(s *sim.State) { delete(s.DNS.Checks, w.checksOf(t).TakeoverCheck) })
+		}, false, "NoSuchHealthCheck"},
+		"no check of the Region being left": {func(*world) {}, true, "no health check moves users away from us-west-2"},
+	} {
+		w := newWorld(t)
+		c.wrong(w)
+		a, call := w.call(t, "takeover-check")
+		if c.swap {
+			call.Plan.Source, call.Plan.Target = call.Plan.Target, call.Plan.Source
+		}
+		o, ok, err := a.Look(t.Context(), call)
+		if ok || err == nil || !strings.Contains(err.Error(), c.says) || incident.CallErrorOf(err).Hint == "" {
+			t.Errorf("%s: %t %q %v", name, ok, o.Summary, err)
+		}
+	}
+}
+
 // A shift is there already only if it sends users where this run wants them.
 func TestAShiftTheOtherWayIsNotThereAlready(t *testing.T) {
 	w := newWorld(t)

@@ -105,20 +105,29 @@ func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 
 // Takeover checks the same in an unplanned failover, as far as the takeover object hangs
 // on it. Where Route 53's API cannot be asked it says so and passes: it may be what is
-// gone. What is known to be wrong does not pass.
+// gone. What is known to be wrong does not pass, nor does a run without a lever.
 func (s *Shift) Takeover(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	if _, err := leaving(c.Plan); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	if _, err := s.client(c.Plan); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	at, err := s.lever.Addresses(ctx, c.Plan.Topology, c.Plan.Target)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	bounded, stop := c.Clock.WithTimeout(ctx, comparing, fmt.Errorf("no answer within %s", comparing))
 	defer stop()
 	g, err := s.compare(bounded, c.Plan)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return engine.Outcome{}, false, context.Cause(ctx)
-	}
-	if err != nil {
+	case err != nil && awserr.Missing(err): // the API answered: there is no such check or zone
+		return engine.Outcome{}, false, err
+	case err != nil:
 		o := engine.Outcome{Measured: incident.Measured{Verdict: incident.Unsure}, Evidence: map[string]string{"record": c.Plan.Topology.Record, "error": err.Error()}}
-		o.Summary = "not compared: Route 53's API could not be asked what the takeover check looks at"
-		if at, err := s.lever.Addresses(ctx, c.Plan.Topology, c.Plan.Target); err == nil && len(at) > 0 {
-			o.Summary += ". It has to be " + at[0].Host + at[0].Path
-		}
+		o.Summary = fmt.Sprintf("not compared: Route 53's API could not be asked what the takeover check looks at. It has to be %s%s", at[0].Host, at[0].EscapedPath())
 		return o, true, nil
 	}
 	o, ok := g.outcome(g.wrong)
