@@ -77,6 +77,19 @@ func TestALeverThatWouldMoveNobodyIsFoundByTheReadiness(t *testing.T) {
 	}
 }
 
+// A check that is set as this run is about to set it, by an earlier one or by hand, is no
+// obstacle: it is said.
+func TestAShiftThatIsThereAlreadyStopsNobody(t *testing.T) {
+	w := newWorld(t)
+	w.change(t, func(s *sim.State) { setFlags(s, true, true) })
+	for _, step := range []string{"dns-guard", "takeover-check"} {
+		o, ok, err := w.looked(t, step)
+		if err != nil || !ok || o.Measured.Verdict != incident.Warn || !strings.Contains(o.Summary, "disabled=true inverted=true already, so users are sent to us-west-2") {
+			t.Errorf("%s: %t %q %v", step, ok, o.Summary, err)
+		}
+	}
+}
+
 // The forms in which S3 can be asked for one object are all right.
 func TestTheTakeoverCheckMayAskS3InAnyOfItsForms(t *testing.T) {
 	for name, at := range map[string]sim.HealthCheck{

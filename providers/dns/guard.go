@@ -69,8 +69,8 @@ type comparison struct {
 	checks   map[string]*types.HealthCheck
 	evidence map[string]string
 	// wrong keeps users where they are, or sends them back; astray is wrong with what
-	// sees an outage, and stops nobody from being moved by hand.
-	wrong, astray []string
+	// sees an outage, and stops nobody from being moved by hand; notes are no fault.
+	wrong, astray, notes []string
 }
 
 func (g *comparison) say(format string, args ...any) {
@@ -130,12 +130,8 @@ func (s *Shift) Takeover(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		o.Summary = fmt.Sprintf("not compared: Route 53's API could not be asked what the takeover check looks at. It has to be %s%s", at[0].Host, at[0].EscapedPath())
 		return o, true, nil
 	}
+	g.notes = append(g.notes, g.astray...)
 	o, ok := g.outcome(g.wrong)
-	if ok && len(g.astray) > 0 {
-		slices.Sort(g.astray)
-		o.Measured.Verdict = incident.Warn
-		o.Summary += "; besides, " + strings.Join(g.astray, "; ")
-	}
 	return o, ok, nil
 }
 
@@ -147,6 +143,11 @@ func (g *comparison) outcome(wrong []string) (engine.Outcome, bool) {
 		return o, false
 	}
 	o.Summary = fmt.Sprintf("%s: the PRIMARY record hangs on %s, which needs the endpoint and the takeover check, and both look where they should; the standby may be answered", g.names.record, g.names.HealthCheck)
+	if len(g.notes) > 0 {
+		slices.Sort(g.notes)
+		o.Measured.Verdict = incident.Warn
+		o.Summary = fmt.Sprintf("%s: the PRIMARY record hangs on %s, and the takeover check looks at the object; but %s", g.names.record, g.names.HealthCheck, strings.Join(g.notes, "; "))
+	}
 	return o, true
 }
 
@@ -201,7 +202,10 @@ func (g *comparison) region(ctx context.Context, r, other runbook.Region, own Ch
 			g.say("%s needs %d of its %d children, not all", record, n, len(cfg.ChildHealthChecks))
 		}
 	}
-	if f := flagsOf(g.checks[own.HealthCheck]); f != (flags{}) {
+	switch f := flagsOf(g.checks[own.HealthCheck]); {
+	case f == shifted && r.Name == g.plan.Source.Name: // as this run is about to set it
+		g.notes = append(g.notes, fmt.Sprintf("%s is %s already, so users are sent to %s", record, f, g.plan.Target.Name))
+	case f != (flags{}):
 		g.say("%s is %s already, not %s", record, f, flags{})
 	}
 	if err := g.object(ctx, r, other, own.TakeoverCheck); err != nil {
