@@ -539,7 +539,7 @@ func (c *compiler) with(i *instance, action Action, f Facts, most time.Duration)
 	if bad || len(strict.Fields(typ)) == 0 {
 		return nil
 	}
-	if l, ok := v.Interface().(Lasting); ok && l.Lasts() > most {
+	if l, ok := reflect.TypeAssert[Lasting](v); ok && l.Lasts() > most {
 		in.fail(given, strict.Other, fmt.Sprintf("one look of %s takes %s with this input, and the step may take at most %s: ask fewer times, or give it a longer timeout", in.action, span(l.Lasts()), span(most)))
 		return nil
 	}
