@@ -62,14 +62,14 @@ var systems = []struct {
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
-	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.aws, w.reads, w.servers, w.balancers.Name, w.InVPC) }},
+	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.shift, w.servers, w.balancers.Name, w.InVPC) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
 	}},
-	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads) }},
+	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads, w.shift.SeenTakeover) }},
 }
 
 // wires are the ends, and what several systems have in common.
@@ -78,6 +78,7 @@ type wires struct {
 	aws       func(region string) aws.Config
 	reads     *awserr.Reads
 	servers   *dns.Client
+	shift     *dns.Shift
 	balancers *elb.ELB
 	databases *aurora.Aurora
 }
@@ -93,9 +94,10 @@ func Parts() []runbook.Part {
 	return out
 }
 
-// patience is how long one call of an action may take that does not say.
+// patience is how long one call of an action may take that does not say. A check is one
+// call and has its step's time.
 var patience = map[runbook.Kind]time.Duration{
-	runbook.Check: 30 * time.Second, runbook.Wait: 30 * time.Second, runbook.Watch: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
+	runbook.Wait: 30 * time.Second, runbook.Watch: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
 }
 
 // Catalog is every action that a runbook may name.
@@ -103,6 +105,10 @@ func Catalog(e Connections) engine.Catalog {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads)
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
+	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
+		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
+		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
+	})
 	out := engine.Catalog{}
 	for _, s := range systems {
 		for id, a := range s.actions(w) {

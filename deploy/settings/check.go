@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
 	personID   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	slackUser  = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
 	slackRoom  = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
@@ -132,6 +132,10 @@ func (s *Settings) checkRegions(r *strict.Report) {
 		endpoints[name] = region.Endpoint
 	}
 	runbook.Checks{Report: r.Below("platform"), Topology: p}.Unique("endpoint", endpoints)
+	if len(names) == 2 && strict.Partition(names[0]) != strict.Partition(names[1]) {
+		r.Fault("platform.regions", `"regions" lie in two partitions of AWS, %s in %s and %s in %s: no database, cache or health check reaches from one into the other`,
+			names[0], strict.Partition(names[0]), names[1], strict.Partition(names[1]))
+	}
 }
 
 func (s *Settings) checkServices(r *strict.Report) {

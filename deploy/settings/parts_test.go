@@ -3,6 +3,8 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,6 +44,45 @@ func TestSettingsOfBeforeAreToldWhereEachKeyStandsNow(t *testing.T) {
 		if !strings.Contains(f.Text, "it stands under") && !strings.Contains(f.Text, " lacks ") {
 			t.Errorf("besides, it says: %s", f)
 		}
+	}
+}
+
+// elsewhere is the example in the Regions of another partition.
+func elsewhere(t *testing.T, partition, home, other string) string {
+	t.Helper()
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("arn:aws:", "arn:"+partition+":", "us-east-1", home, "us-west-2", other).Replace(string(data))
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The partition of Regions and ARNs is one and the same, and one whose Route 53 is known.
+func TestThePlatformLiesInOnePartition(t *testing.T) {
+	for name, c := range map[string]struct{ partition, home, other, says string }{
+		"GovCloud":                         {"aws-us-gov", "us-gov-west-1", "us-gov-east-1", ""},
+		"China":                            {"aws-cn", "cn-north-1", "cn-northwest-1", ""},
+		"Europe's own":                     {"aws-eusc", "eusc-de-east-1", "eusc-de-east-2", ""},
+		"commercial":                       {"aws", "eu-west-1", "eu-central-1", ""},
+		"commercial ARNs in GovCloud":      {"aws", "us-gov-west-1", "us-gov-east-1", `"db_cluster_arn" is an ARN of partition aws, but us-gov-west-1 lies in aws-us-gov`},
+		"ARNs of China in Virginia":        {"aws-cn", "us-east-1", "us-west-2", `"db_cluster_arn" is an ARN of partition aws-cn, but us-east-1 lies in aws`},
+		"Regions of two partitions":        {"aws", "us-east-1", "us-gov-west-1", `"regions" lie in two partitions of AWS, us-east-1 in aws and us-gov-west-1 in aws-us-gov`},
+		"a partition that nobody has seen": {"aws-iso", "us-iso-east-1", "us-iso-west-1", "where Route 53's API lives in partition aws-iso is not known to this bot: it knows aws, aws-cn, aws-eusc, aws-us-gov"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := faults(t, elsewhere(t, c.partition, c.home, c.other), nil)
+			if c.says == "" && len(found) > 0 {
+				t.Errorf("faults are %v", found)
+			}
+			if c.says != "" && !slices.ContainsFunc(found, func(f strict.Fault) bool { return strings.Contains(f.Text, c.says) }) {
+				t.Errorf("faults are %v, want one with %q", found, c.says)
+			}
+		})
 	}
 }
 

@@ -393,6 +393,23 @@ func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
 			t.Errorf("s3:PutObject is not granted on %s", object)
 		}
 	}
+	for name, b := range lever.Regions {
+		if probe := "arn:aws:s3:::" + b.TakeoverBucket + "/" + lever.TakeoverKey + takeover.ProbeSuffix; !slices.Contains(granted["s3:GetObject"], probe) {
+			t.Errorf("s3:GetObject is not granted on %s", probe)
+		}
+		if name == c.Platform.Home {
+			continue // the example is of the standby's bucket
+		}
+		data, err := os.ReadFile("../takeover-bucket-policy.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{lever.TakeoverKey, lever.TakeoverKey + takeover.ProbeSuffix} {
+			if object := "arn:aws:s3:::" + b.TakeoverBucket + "/" + key; !strings.Contains(string(data), `"`+object+`"`) {
+				t.Errorf("the bucket's policy does not show %s to everybody", object)
+			}
+		}
+	}
 	home := partOf[dns.Settings](t, c, "dns").Regions[c.Platform.Home]
 	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + home.HealthCheck}; !slices.Equal(got, want) {
 		t.Errorf("route53:UpdateHealthCheck is granted on %v, want %v", got, want)

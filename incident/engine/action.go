@@ -62,7 +62,8 @@ type Action struct {
 
 	// Every is how long a wait or a watch sleeps between two looks; 0 means 5 s.
 	Every time.Duration
-	// CallTimeout bounds one Look or one Do; 0 means 15 s.
+	// CallTimeout bounds one Look or one Do; 0 means 15 s, and for a check the step's
+	// time. More than 30 s are had by checks and waits alone.
 	CallTimeout time.Duration
 }
 

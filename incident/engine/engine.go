@@ -44,7 +44,8 @@ const (
 	// than any call of a change may last, so that the lease that is renewed right
 	// before Do covers it.
 	leaseTTL = 45 * time.Second
-	// longestCall is the most that any call may last, whatever its action says.
+	// longestCall is the most that a call of what changes something may last, whatever
+	// its action says.
 	longestCall = 30 * time.Second
 	// lookout is how often other replicas' incidents are looked for.
 	lookout = 3 * time.Second

@@ -251,12 +251,20 @@ func (w *work) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	return w.Clock.WithTimeout(ctx, d, fmt.Errorf("%s did not answer within %s", w.step.Uses, d))
 }
 
+// callTime is what the action says, within the step's time. Only what changes something
+// is bounded by the lease as well: a look may last as long as it has to.
 func (w *work) callTime() time.Duration {
 	d := w.action.CallTimeout
-	if d == 0 {
+	switch {
+	case d == 0 && w.step.Kind == runbook.Check: // looked at once: it has all of the step's time
+		return w.step.Timeout
+	case d == 0:
 		d = defaultCall
 	}
-	return min(d, w.step.Timeout, longestCall)
+	if w.step.Kind != runbook.Check && w.step.Kind != runbook.Wait {
+		d = min(d, longestCall)
+	}
+	return min(d, w.step.Timeout)
 }
 
 func (w *work) look(ctx context.Context) (Outcome, bool, error) {
@@ -271,7 +279,8 @@ func (w *work) look(ctx context.Context) (Outcome, bool, error) {
 
 // check looks once.
 func (w *work) check(ctx context.Context) error {
-	bounded, stop := w.Clock.WithTimeout(ctx, w.step.Timeout, fmt.Errorf("not known within %s", w.step.Timeout))
+	d := w.callTime()
+	bounded, stop := w.Clock.WithTimeout(ctx, d, fmt.Errorf("not known within %s", d))
 	defer stop()
 	o, ok, err := w.action.Look(bounded, w.call)
 	switch {

@@ -155,6 +155,51 @@ func ask(id, role string, count int, choices []string, needs ...string) runbook.
 	return s
 }
 
+// A look may last as long as its action says and the step allows, and no longer.
+func TestALookHasItsTime(t *testing.T) {
+	lasts := func(d time.Duration) func(context.Context, engine.Call) (engine.Outcome, bool, error) {
+		return func(ctx context.Context, _ engine.Call) (engine.Outcome, bool, error) {
+			select {
+			case <-time.After(d):
+				return engine.Outcome{Summary: "so it is"}, true, nil
+			case <-ctx.Done():
+				return engine.Outcome{}, false, context.Cause(ctx)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		kind            runbook.Kind
+		look, call, has time.Duration
+		ok              bool
+	}{
+		"a wait's long look":              {runbook.Wait, 43 * time.Second, time.Minute, 3 * time.Minute, true},
+		"a wait's look that hangs":        {runbook.Wait, 2 * time.Minute, time.Minute, 3 * time.Minute, false},
+		"a look longer than its step":     {runbook.Wait, 43 * time.Second, time.Minute, 40 * time.Second, false},
+		"a check has the step's time":     {runbook.Check, 90 * time.Second, 0, 2 * time.Minute, true},
+		"a check that says a shorter one": {runbook.Check, 90 * time.Second, time.Minute, 2 * time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cat := newStage().catalog()
+				cat["t.long"] = engine.Action{Action: runbook.Action{Kind: c.kind}, Look: lasts(c.look), CallTimeout: c.call}
+				d := newDrama(t, cat)
+				d.answers = func(*incident.Question) (string, string) { return "", "" }
+				long := step("long", "t.long", c.kind)
+				long.Timeout = c.has
+				d.begin(runbook.Plan{Steps: []runbook.Step{long, step("go", "person.go", runbook.Go, "long")}})
+				var st incident.StepState
+				d.play(func(now *incident.State) bool {
+					st = now.Step("long")
+					return st.Status == incident.Done || st.Status == incident.Failed
+				})
+				if ok := st.Status == incident.Done; ok != c.ok {
+					t.Errorf("it is %s: %s", st.Status, st.Failure.Error)
+				}
+			})
+		})
+	}
+}
+
 func TestARunbookWithTwoAsksRunsToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDrama(t, newStage().catalog())

@@ -559,7 +559,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 	}
 	out.Without = c.say(i.without, f, i.each.given())
 	out.EachOf = i.eachOf.value
-	out.With = c.with(i, action, f)
+	out.With = c.with(i, action, f, out.Timeout)
 	return out
 }
 
@@ -573,7 +573,7 @@ func atoi(t text) int {
 }
 
 // with checks and encodes the input of a step's action.
-func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
+func (c *compiler) with(i *instance, action Action, f Facts, most time.Duration) json.RawMessage {
 	if _, known := c.cat[i.uses.value]; !known {
 		return nil
 	}
@@ -608,6 +608,10 @@ func (c *compiler) with(i *instance, action Action, f Facts) json.RawMessage {
 	v := reflect.New(typ)
 	in.decode(in.fill(given, f, i.each.given()), v.Interface())
 	if bad || len(strict.Fields(typ)) == 0 {
+		return nil
+	}
+	if l, ok := reflect.TypeAssert[Lasting](v); ok && l.Lasts() > most {
+		in.fail(given, strict.Other, fmt.Sprintf("one look of %s takes %s with this input, and the step may take at most %s: ask fewer times, or give it a longer timeout", in.action, span(l.Lasts()), span(most)))
 		return nil
 	}
 	data, err := json.Marshal(v.Interface())

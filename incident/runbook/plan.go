@@ -81,6 +81,10 @@ type Action struct {
 // Catalog is every action that a runbook may name, by its id: a system and what is done there.
 type Catalog map[string]Action
 
+// Lasting is an input that says how long one look of its action takes at least, as it
+// spreads its tries. A step that has less time could never finish.
+type Lasting interface{ Lasts() time.Duration }
+
 // Gate says what a failed check means.
 type Gate string
 

@@ -3,6 +3,8 @@ package runbook
 import (
 	"encoding/json"
 	"slices"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // Topology is the platform as the settings describe it: what exists in which
@@ -38,6 +40,10 @@ type Region struct {
 	// conditions. They are filled while a plan is made and are not frozen twice.
 	Parts map[string]any `yaml:"-" json:"-"`
 }
+
+// Partition is the part of AWS that the Region belongs to: aws, aws-us-gov, aws-cn,
+// aws-eusc. What lies in one knows nothing of another.
+func (r Region) Partition() string { return strict.Partition(r.Name) }
 
 // Service is one Deployment of the platform.
 type Service struct {

@@ -63,16 +63,98 @@ var states = map[string]bool{
 	"ConcurrentModificationException":         true,
 }
 
-var denied = map[string]bool{
-	"AccessDenied": true, "AccessDeniedException": true, "UnauthorizedOperation": true,
-	"AuthorizationError": true, "NotAuthorized": true, "Forbidden": true, "AllAccessDisabled": true,
+// reason is what people can do about errors of one kind, which do not pass by themselves.
+type reason struct {
+	codes []string
+	hint  string
 }
 
-var unsigned = map[string]bool{
-	"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true,
-	"UnrecognizedClientException": true, "InvalidSignatureException": true, "SignatureDoesNotMatch": true,
-	"AuthFailure": true, "RequestExpired": true, "InvalidAccessKeyId": true, "MissingAuthenticationToken": true,
-	"RequestTimeTooSkewed": true,
+// reasons are the errors that say why a call was refused, whatever service says so. A
+// code that the vendor's pages know under several causes names the first thing to look
+// at first: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html and
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var reasons = []reason{
+	{
+		[]string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "Forbidden", "AllAccessDisabled", "UnauthorizedAccess"},
+		mayNot,
+	},
+	{
+		[]string{"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "CredentialsExpired"},
+		"the bot's AWS credentials have run out: renew them",
+	},
+	{
+		[]string{"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"},
+		"the clock of the bot's host is off by minutes: check the clock (NTP); the credentials are not at fault",
+	},
+	{
+		[]string{"SignatureDoesNotMatch", "InvalidSignatureException", "InvalidSignature", "IncompleteSignature", "IncompleteSignatureException", "AuthorizationHeaderMalformed"},
+		"the signature does not fit: check the clock of the bot's host, then its secret key, then a proxy that changes requests",
+	},
+	{
+		[]string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken", "InvalidSecurityToken", "AuthFailure", "NotAuthenticated"},
+		"AWS does not know the bot's access key here: it was deleted, belongs to another partition, or this Region is not enabled for the account",
+	},
+	{
+		[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException", "MissingSecurityHeader"},
+		"the call arrived unsigned: look at the proxy and at AWS_ENDPOINT_URL of the bot's environment",
+	},
+	{
+		[]string{"OptInRequired", "SubscriptionRequiredException", "NotSignedUp", "RegionDisabledException", "RegionNotEnabled"},
+		"the account is not signed up for this service or this Region: enable it in the account",
+	},
+	{
+		[]string{"AccountProblem", "InvalidPayer", "PendingVerification", "Blocked"},
+		"AWS holds the account back: ask AWS Support, and move by hand meanwhile",
+	},
+	{
+		[]string{"PermanentRedirect", "IllegalLocationConstraintException", "IncorrectEndpoint"},
+		"it lies in another Region than the settings say: compare them with the account",
+	},
+	{
+		[]string{"KMSAccessDeniedException", "KMSKeyNotAccessibleFault", "KMSDisabledException", "KMSInvalidStateException", "KMSNotFoundException", "KMSKeyDisabled"},
+		"its encryption key cannot be used in that Region: look at the key's state and policy",
+	},
+	{
+		[]string{"InsufficientDBClusterCapacityFault", "InsufficientDBInstanceCapacity", "InsufficientStorageClusterCapacity", "InsufficientCacheClusterCapacity", "InsufficientInstanceCapacity"},
+		"AWS has no capacity of that kind in that Region: choose another class or zone by hand",
+	},
+	{
+		[]string{"ServiceQuotaExceededException", "LimitExceededException", "LimitExceeded", "InstanceQuotaExceeded", "QuotaExceeded"},
+		"a quota of the account is used up: have it raised, or free something",
+	},
+}
+
+const (
+	mayNot    = "the bot's role may not do this: let somebody who may do it by hand, or widen the role"
+	forbidden = "a policy forbids this to the bot's role (explicit deny): widening the role does not help, ask who owns that policy or do it by hand"
+)
+
+// hints are what people can do, by code.
+var hints = func() map[string]string {
+	out := map[string]string{}
+	for _, r := range reasons {
+		for _, code := range r.codes {
+			out[code] = r.hint
+		}
+	}
+	return out
+}()
+
+// hint is what people can do about a refusal; empty where its code says nothing. An
+// explicit deny has the code of every other denial, so it is told by IAM's own words:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func hint(code, message string, status int) string {
+	h := hints[code]
+	switch {
+	case h == "" && status == http.StatusUnauthorized:
+		h = "the bot's AWS credentials are not accepted: look at them"
+	case h == "" && status == http.StatusForbidden:
+		h = mayNot
+	}
+	if h == mayNot && strings.Contains(message, "explicit deny") {
+		return forbidden
+	}
+	return h
 }
 
 var passing = map[string]bool{
@@ -113,13 +195,10 @@ func Sort(ctx context.Context, err error) error {
 			f.Hint = "busy, or already done: look at it again before asking for it again"
 		case code == "HealthCheckVersionMismatch":
 			f.NeedsPerson = true
-			f.Hint = "somebody changed this health check in between: look at what it says now, then retry"
-		case denied[code] || status == http.StatusForbidden && !unsigned[code]:
+			f.Hint = "somebody changed this health check in between: look at what it says now"
+		case hint(code, message, status) != "":
 			f.NeedsPerson = true
-			f.Hint = "the bot's role may not do this: let somebody who may do it by hand, or widen the role and retry"
-		case unsigned[code] || status == http.StatusUnauthorized:
-			f.NeedsPerson = true
-			f.Hint = "the bot's AWS credentials are not accepted: renew them and retry"
+			f.Hint = hint(code, message, status)
 		case passing[code] || status >= 500:
 			f.Unknown = true
 		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || status == http.StatusNotFound:

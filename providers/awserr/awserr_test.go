@@ -1,11 +1,13 @@
 package awserr_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,6 +28,7 @@ import (
 // one stays. It is the HTTP end: everything of the SDK above it is real.
 type wire struct {
 	answers []string // "503 ServiceUnavailable", "200", "hang", "cut"
+	message string   // of an error; "because" if empty
 	sent    atomic.Int64
 }
 
@@ -46,7 +49,7 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	}
 	body := `<DescribeGlobalClustersResponse><DescribeGlobalClustersResult></DescribeGlobalClustersResult></DescribeGlobalClustersResponse>`
 	if code != "" {
-		body = "<ErrorResponse><Error><Code>" + code + "</Code><Message>because</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+		body = "<ErrorResponse><Error><Code>" + code + "</Code><Message>" + cmp.Or(w.message, "because") + "</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
 	}
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/xml"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
@@ -67,7 +70,8 @@ func TestReadsAreRetriedOnTheRunsClock(t *testing.T) {
 		good    bool
 	}{
 		{"throttled twice, then answered", []string{"400 Throttling", "400 Throttling", "200"}, 3, true, true},
-		{"throttled for good", []string{"400 Throttling"}, 3, true, false},
+		{"throttled ten times, then answered", append(slices.Repeat([]string{"400 Throttling"}, 10), "200"), 11, true, true},
+		{"a 503 for good", []string{"503 ServiceUnavailable"}, 3, true, false},
 		{"a 503, then answered", []string{"503 ServiceUnavailable", "200"}, 2, true, true},
 		{"refused for good", []string{"403 AccessDenied"}, 1, false, false},
 	} {
@@ -89,6 +93,50 @@ func TestReadsAreRetriedOnTheRunsClock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A read that is throttled is asked again for as long as its step has time, and what is
+// said then is that it is throttled.
+func TestAThrottledReadIsAskedAgainWithinItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answers: []string{"400 Throttling"}}
+		began := time.Now()
+		ctx, stop := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("not known within 30s"))
+		defer stop()
+		_, err := client(w).DescribeGlobalClusters(ctx, &rds.DescribeGlobalClustersInput{}, func(o *rds.Options) { o.Retryer = awserr.NewReads(incident.RealClock{}).Call() })
+		if took := time.Since(began); took != 30*time.Second {
+			t.Errorf("it gave up after %s", took)
+		}
+		if n := w.sent.Load(); n < 5 || n > 60 {
+			t.Errorf("sent %d times in 30 s", n)
+		}
+		if f := incident.CallErrorOf(awserr.SortRead(ctx, err)); !f.Retry || f.NeedsPerson || !strings.Contains(f.Error(), "throttled (Throttling") {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+// Many reads of a Region that is down stop asking it again, and those of another Region
+// have a budget of their own.
+func TestARegionThatIsDownIsNotHammered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := awserr.NewReads(incident.RealClock{})
+		retrying := func(o *rds.Options) { o.Retryer = reads.Call() }
+		down := &wire{answers: []string{"503 ServiceUnavailable"}}
+		for range 100 {
+			_, err := client(down).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{}, retrying)
+			if f := incident.CallErrorOf(awserr.SortRead(t.Context(), err)); !f.Retry || !strings.Contains(f.Error(), "ServiceUnavailable") {
+				t.Fatalf("%+v", f)
+			}
+		}
+		if n := down.sent.Load(); n > 125 {
+			t.Errorf("100 reads were sent %d times", n)
+		}
+		well := &wire{answers: []string{"503 ServiceUnavailable", "200"}}
+		if _, err := client(well, func(o *rds.Options) { o.Region = "eu-west-1" }).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{}, retrying); err != nil {
+			t.Errorf("another Region: %v", err)
+		}
+	})
 }
 
 // counting is the real clock, counting how often somebody slept on it.
@@ -134,6 +182,51 @@ func TestAChangeLeavesOnce(t *testing.T) {
 		if err == nil || w.sent.Load() != 1 {
 			t.Errorf("%s: sent %d times, error %v", answer, w.sent.Load(), err)
 		}
+	}
+}
+
+// Why a call was refused is told as what it is, whatever service says so.
+func TestAKnownReasonIsTold(t *testing.T) {
+	for answer, says := range map[string]string{
+		"403 RequestTimeTooSkewed":               "check the clock",
+		"403 RequestExpired":                     "check the clock",
+		"400 RequestInTheFuture":                 "check the clock",
+		"403 SignatureDoesNotMatch":              "check the clock of the bot's host, then its secret key",
+		"403 InvalidSignatureException":          "check the clock of the bot's host, then its secret key",
+		"400 IncompleteSignature":                "the signature does not fit",
+		"403 ExpiredToken":                       "have run out: renew them",
+		"400 ExpiredTokenException":              "have run out: renew them",
+		"403 InvalidClientTokenId":               "does not know the bot's access key",
+		"400 UnrecognizedClientException":        "does not know the bot's access key",
+		"403 InvalidAccessKeyId":                 "does not know the bot's access key",
+		"401 AuthFailure":                        "does not know the bot's access key",
+		"403 MissingAuthenticationToken":         "arrived unsigned",
+		"403 OptInRequired":                      "not signed up",
+		"403 SubscriptionRequiredException":      "not signed up",
+		"403 AccessDenied":                       "widen the role",
+		"400 AccessDeniedException":              "widen the role",
+		"403 SomethingNew":                       "widen the role",
+		"401 SomethingNew":                       "credentials are not accepted",
+		"403 AccountProblem":                     "AWS holds the account back",
+		"301 PermanentRedirect":                  "another Region",
+		"400 KMSKeyNotAccessibleFault":           "encryption key",
+		"400 InsufficientDBClusterCapacityFault": "no capacity",
+		"400 InstanceQuotaExceeded":              "quota",
+	} {
+		w := &wire{answers: []string{answer}}
+		_, err := client(w).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{}, func(o *rds.Options) { o.Retryer = awserr.Once() })
+		f := incident.CallErrorOf(awserr.SortRead(t.Context(), err))
+		if !f.NeedsPerson || f.Retry || f.Unknown || !strings.Contains(f.Hint, says) {
+			t.Errorf("%s: %+v, hint %q", answer, f, f.Hint)
+		}
+		if strings.Contains(says, "clock") && strings.Contains(f.Hint, "renew") {
+			t.Errorf("%s: credentials are blamed for a clock: %s", answer, f.Hint)
+		}
+	}
+	w := &wire{answers: []string{"403 AccessDenied"}, message: "User: arn:aws:sts::123456789012:assumed-role/bot/i is not authorized to perform: rds:DescribeGlobalClusters with an explicit deny in a service control policy"}
+	_, err := client(w).DescribeGlobalClusters(t.Context(), &rds.DescribeGlobalClustersInput{}, func(o *rds.Options) { o.Retryer = awserr.Once() })
+	if f := incident.CallErrorOf(awserr.SortRead(t.Context(), err)); !f.NeedsPerson || !strings.Contains(f.Hint, "widening the role does not help") {
+		t.Errorf("an explicit deny: hint %q", f.Hint)
 	}
 }
 

@@ -3,18 +3,15 @@ package dns
 import (
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
-	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
 // Actions is what a runbook can have done with the public name, and asked about it.
 // balancer and inVPC are those of [NewVerify].
-func Actions(config func(region string) aws.Config, reads *awserr.Reads, client *Client, balancer BalancerName, inVPC bool) engine.Catalog {
-	shift, verify := NewShift(config, reads), NewVerify(client, balancer, inVPC)
+func Actions(shift *Shift, client *Client, balancer BalancerName, inVPC bool) engine.Catalog {
+	verify := NewVerify(client, balancer, inVPC)
 	return engine.Catalog{
 		"dns.outage": {
 			Action: runbook.Action{
@@ -32,6 +29,14 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, client 
 				Home:  Home,
 			},
 			Look: shift.Guard,
+		},
+		"dns.takeover": {
+			// It asks where Route 53's API lives, and does not need an answer.
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "compares records and checks with the takeover object, where Route 53's API can be asked",
+			},
+			Look: shift.Takeover,
 		},
 		"dns.shift": {
 			Action: runbook.Action{

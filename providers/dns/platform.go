@@ -9,6 +9,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // Platform is what stands under platform.dns in the settings.
@@ -62,6 +63,12 @@ func (s Settings) Check(c runbook.Checks) {
 	c.OnlyRegions(slices.Collect(maps.Keys(s.Regions)))
 	if len(s.Regions) == 0 && c.Given("regions") {
 		c.Fault("regions", `"regions" names the health checks of no Region: nothing could move users`)
+	}
+	for _, region := range slices.Sorted(maps.Keys(c.Topology.Regions)) {
+		if partition := strict.Partition(region); controlPlanes[partition] == "" && c.Given("zone") {
+			c.Fault("zone", "%s", unknownPartition(partition))
+			break
+		}
 	}
 	seen := map[string]string{}
 	for _, region := range slices.Sorted(maps.Keys(s.Regions)) {

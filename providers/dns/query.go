@@ -115,6 +115,7 @@ func caused(ctx context.Context, err error) error {
 // the aliases inside its answer and, where it resolves for others, beyond it.
 func (c *Client) addresses(ctx context.Context, server, name string, recurse bool) ([]netip.Addr, error) {
 	var out []netip.Addr
+	alias := ""
 	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		at := dns.Fqdn(name)
 		for range chase {
@@ -124,11 +125,18 @@ func (c *Client) addresses(ctx context.Context, server, name string, recurse boo
 			}
 			found, next := follow(answer.Answer, at)
 			out = append(out, found...)
+			if len(found) == 0 && next != at {
+				alias = next
+			}
 			if len(found) > 0 || next == at || !recurse {
 				break
 			}
 			at = next
 		}
+	}
+	if len(out) == 0 && alias != "" && !recurse {
+		// It is the zone's own server, and what the alias leads to is another zone's.
+		return nil, fmt.Errorf("%s gives %s as a CNAME of %s and no address: failover records have to be alias records of types A and AAAA", server, name, strings.TrimSuffix(alias, "."))
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out), nil

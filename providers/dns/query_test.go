@@ -173,3 +173,17 @@ func TestWhereAddressesBelong(t *testing.T) {
 		}
 	}
 }
+
+// A name that is an alias into another zone has no address at its own servers: that is
+// said, and not taken for a name without any.
+func TestACNAMEThatLeavesTheZoneIsSaid(t *testing.T) {
+	server := serve(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		m.Answer = append(m.Answer, record(t, "api.example.com. 60 IN CNAME lb.example.net."))
+		_ = w.WriteMsg(m)
+	})
+	got, err := client().addresses(t.Context(), server, "api.example.com", false)
+	if len(got) > 0 || err == nil || !strings.Contains(err.Error(), "gives api.example.com as a CNAME of lb.example.net and no address: failover records have to be alias records") {
+		t.Errorf("%s %v", list(got), err)
+	}
+}

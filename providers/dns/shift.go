@@ -3,7 +3,9 @@ package dns
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,11 +15,21 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-// Home is the Region in which Route 53's only control plane lives.
+// Home is the Region in which Route 53's only control plane lives, where the platform is
+// in AWS' commercial partition.
 const Home = "us-east-1"
+
+// controlPlanes are the Regions of Route 53's control planes: each partition has one of
+// its own, which knows nothing of the zones of another. What is missing here is refused
+// by the settings. The SDK turns the Region into the endpoint:
+// https://docs.aws.amazon.com/general/latest/gr/r53.html
+var controlPlanes = map[string]string{
+	"aws": Home, "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-northwest-1", "aws-eusc": "eusc-de-east-1",
+}
 
 // shiftUndo is how a shift is taken back.
 const shiftUndo = "set Disabled and Inverted back to false, once the old primary is really healthy"
@@ -29,19 +41,36 @@ const shiftUndo = "set Disabled and Inverted back to false, once the old primary
 type Shift struct {
 	config func(region string) aws.Config
 	reads  *awserr.Reads
+	lever  Lever
 }
 
 // NewShift returns the shift by Route 53's control plane.
-func NewShift(config func(region string) aws.Config, reads *awserr.Reads) *Shift {
-	return &Shift{config: config, reads: reads}
+func NewShift(config func(region string) aws.Config, reads *awserr.Reads, lever Lever) *Shift {
+	return &Shift{config: config, reads: reads, lever: lever}
 }
 
-func (s *Shift) client() *route53.Client { return route53.NewFromConfig(s.config(Home)) }
+// client is that of the control plane of a run's partition.
+func (s *Shift) client(p *runbook.Plan) (*route53.Client, error) {
+	partition := p.Target.Partition()
+	home, ok := controlPlanes[partition]
+	if !ok {
+		return nil, &incident.CallError{NeedsPerson: true, Err: errors.New(unknownPartition(partition)), Hint: "move users by hand"}
+	}
+	return route53.NewFromConfig(s.config(home)), nil
+}
+
+func unknownPartition(partition string) string {
+	return fmt.Sprintf("where Route 53's API lives in partition %s is not known to this bot: it knows %s", partition, strings.Join(slices.Sorted(maps.Keys(controlPlanes)), ", "))
+}
 
 func (s *Shift) reading(o *route53.Options) { o.Retryer = s.reads.Call() }
 
-func (s *Shift) check(ctx context.Context, id string) (*types.HealthCheck, error) {
-	out, err := s.client().GetHealthCheck(ctx, &route53.GetHealthCheckInput{HealthCheckId: aws.String(id)}, s.reading)
+func (s *Shift) check(ctx context.Context, p *runbook.Plan, id string) (*types.HealthCheck, error) {
+	client, err := s.client(p)
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.GetHealthCheck(ctx, &route53.GetHealthCheckInput{HealthCheckId: aws.String(id)}, s.reading)
 	if err != nil {
 		return nil, fmt.Errorf("read health check %s: %w", id, awserr.SortRead(ctx, err))
 	}
@@ -81,13 +110,16 @@ func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	h, err := s.check(ctx, d.HealthCheck)
+	h, err := s.check(ctx, c.Plan, d.HealthCheck)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Evidence: s.evidence(h), Before: told(h)}
 	was := flagsOf(h)
 	o.Summary = fmt.Sprintf("the primary's health check %s is %s", aws.ToString(h.Id), was)
+	if err := s.takesUsers(ctx, c.Plan); err != nil {
+		return o, false, err
+	}
 	if was == shifted {
 		o.Summary += ": unhealthy whatever the primary does"
 		return o, true, nil
@@ -98,6 +130,31 @@ func (s *Shift) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	return o, false, nil
 }
 
+// takesUsers refuses a target that is itself kept from users, by a shift the other way:
+// Route 53 would give the PRIMARY out whatever its check says.
+func (s *Shift) takesUsers(ctx context.Context, p *runbook.Plan) error {
+	settings, err := settingsOf(p.Topology)
+	if err != nil {
+		return err
+	}
+	own, ok := settings.Regions[p.Target.Name]
+	if !ok {
+		return nil
+	}
+	h, err := s.check(ctx, p, own.HealthCheck)
+	if err != nil {
+		return err
+	}
+	if flagsOf(h) == shifted {
+		return &incident.CallError{
+			NeedsPerson: true, Definite: true,
+			Err:  fmt.Errorf("the check of %s's record %s is %s: nobody would be sent there", p.Target.Name, own.HealthCheck, told(h)),
+			Hint: "set Disabled and Inverted of that check back to false",
+		}
+	}
+	return nil
+}
+
 // Do sets both flags, at the version that was just read.
 func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	d, err := leaving(c.Plan)
@@ -105,16 +162,19 @@ func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 		return engine.Outcome{}, err
 	}
 	id := d.HealthCheck
-	h, err := s.check(ctx, id)
+	h, err := s.check(ctx, c.Plan, id)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
 	o := engine.Outcome{Evidence: s.evidence(h), Before: told(h)}
+	if err := s.takesUsers(ctx, c.Plan); err != nil {
+		return o, err
+	}
 	if flagsOf(h) == shifted {
 		o.Summary = fmt.Sprintf("the primary's health check %s was disabled and inverted already", id)
 		return o, nil
 	}
-	if err := s.set(ctx, h, shifted, o.Evidence); err != nil {
+	if err := s.set(ctx, c.Plan, h, shifted, o.Evidence); err != nil {
 		return o, fmt.Errorf("disable and invert health check %s at version %d: %w", id, aws.ToInt64(h.HealthCheckVersion), err)
 	}
 	o.Summary = fmt.Sprintf("health check %s is disabled and inverted: %s is given to nobody", id, c.Plan.Source.Name)
@@ -122,8 +182,12 @@ func (s *Shift) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 }
 
 // set writes both flags, once, if the check is still at the version that was read.
-func (s *Shift) set(ctx context.Context, h *types.HealthCheck, to flags, evidence map[string]string) error {
-	out, err := s.client().UpdateHealthCheck(ctx, &route53.UpdateHealthCheckInput{
+func (s *Shift) set(ctx context.Context, p *runbook.Plan, h *types.HealthCheck, to flags, evidence map[string]string) error {
+	client, err := s.client(p)
+	if err != nil {
+		return err
+	}
+	out, err := client.UpdateHealthCheck(ctx, &route53.UpdateHealthCheckInput{
 		HealthCheckId: h.Id, HealthCheckVersion: h.HealthCheckVersion,
 		Disabled: aws.Bool(to.Disabled), Inverted: aws.Bool(to.Inverted),
 	}, func(o *route53.Options) { o.Retryer = awserr.Once() })
@@ -148,7 +212,7 @@ func (s *Shift) back(ctx context.Context, c engine.Call, prior json.RawMessage) 
 	if was, err = engine.Recorded[recorded](prior); err != nil {
 		return was, nil, err
 	}
-	if h, err = s.check(ctx, was.HealthCheck); err != nil {
+	if h, err = s.check(ctx, c.Plan, was.HealthCheck); err != nil {
 		return was, nil, err
 	}
 	if now := flagsOf(h); now != was.flags && now != shifted {
@@ -179,7 +243,7 @@ func (s *Shift) Back(ctx context.Context, c engine.Call, prior json.RawMessage) 
 		o.Summary = fmt.Sprintf("health check %s was %s again already", was.HealthCheck, was)
 		return o, nil
 	}
-	if err := s.set(ctx, h, was.flags, o.Evidence); err != nil {
+	if err := s.set(ctx, c.Plan, h, was.flags, o.Evidence); err != nil {
 		return o, fmt.Errorf("set health check %s back to %s at version %d: %w", was.HealthCheck, was, aws.ToInt64(h.HealthCheckVersion), err)
 	}
 	o.Summary = fmt.Sprintf("health check %s is %s again: %s is given out as long as it is healthy", was.HealthCheck, was, c.Plan.Source.Name)
@@ -199,151 +263,4 @@ func (s *Shift) Effect(_ context.Context, c engine.Call) (incident.Effect, error
 		Undo:  shiftUndo,
 		Bound: "shift " + d.HealthCheck + " to " + p.Target.Name,
 	}, nil
-}
-
-// Guard checks that moving users by the health check will do what it is meant to:
-// the PRIMARY record hangs on the calculated check, that one counts the endpoint
-// and the inverted takeover check and needs both, and the standby may be answered.
-func (s *Shift) Guard(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	d, err := leaving(c.Plan)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	h, err := s.check(ctx, d.HealthCheck)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	takeover, err := s.check(ctx, d.TakeoverCheck)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	records, err := s.records(ctx, d)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	o := engine.Outcome{Evidence: s.evidence(h)}
-	o.Evidence["zone"], o.Evidence["record"] = d.Zone, d.record
-	o.Evidence["children"] = strings.Join(h.HealthCheckConfig.ChildHealthChecks, " ")
-
-	var wrong []string
-	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	children := h.HealthCheckConfig.ChildHealthChecks
-	if h.HealthCheckConfig.Type != types.HealthCheckTypeCalculated {
-		say("%s is of type %s, not calculated", d.HealthCheck, h.HealthCheckConfig.Type)
-	}
-	for what, id := range map[string]string{"endpoint": d.EndpointCheck, "takeover": d.TakeoverCheck} {
-		if !slices.Contains(children, id) {
-			say("it does not count the %s check %s", what, id)
-		}
-	}
-	if n := aws.ToInt32(h.HealthCheckConfig.HealthThreshold); int(n) != len(children) {
-		say("it needs %d of its %d children, not all", n, len(children))
-	}
-	if flagsOf(h) != (flags{}) {
-		say("it is %s already", told(h))
-	}
-	if !flagsOf(takeover).Inverted {
-		say("the takeover check %s is not inverted: the object's absence would move users", d.TakeoverCheck)
-	}
-	wrong = append(wrong, s.wrongRecords(ctx, d, records, o.Evidence)...)
-	if len(wrong) > 0 {
-		slices.Sort(wrong)
-		o.Summary = fmt.Sprintf("the failover records of %s would not move users: %s", d.record, strings.Join(wrong, "; "))
-		return o, false, nil
-	}
-	o.Summary = fmt.Sprintf("%s: the PRIMARY record hangs on %s, which needs the endpoint and the takeover check; the standby may be answered", d.record, d.HealthCheck)
-	return o, true, nil
-}
-
-func (s *Shift) wrongRecords(ctx context.Context, d names, records []types.ResourceRecordSet, evidence map[string]string) []string {
-	var wrong []string
-	seen := map[types.ResourceRecordSetFailover]bool{}
-	for _, r := range records {
-		seen[r.Failover] = true
-		what := fmt.Sprintf("%s %s record", r.Failover, r.Type)
-		if r.AliasTarget == nil || !r.AliasTarget.EvaluateTargetHealth {
-			wrong = append(wrong, "the "+what+" does not evaluate its target's health")
-		}
-		id := aws.ToString(r.HealthCheckId)
-		switch r.Failover {
-		case types.ResourceRecordSetFailoverPrimary:
-			if id != d.HealthCheck {
-				wrong = append(wrong, fmt.Sprintf("the %s hangs on %s, not on %s", what, orNothing(id), d.HealthCheck))
-			}
-		case types.ResourceRecordSetFailoverSecondary:
-			// Without a check of its own it is judged by its targets, which the
-			// readiness of the load balancer covers.
-			if id == "" {
-				continue
-			}
-			bad, note, err := s.unhealthy(ctx, id)
-			evidence["standby_check"] = id + ": " + note
-			switch {
-			case err != nil:
-				wrong = append(wrong, fmt.Sprintf("the %s's check %s could not be read: %v", what, id, err))
-			case bad:
-				wrong = append(wrong, fmt.Sprintf("the %s's check %s is unhealthy (%s): everybody would be sent back to the primary", what, id, note))
-			}
-		}
-	}
-	for _, f := range []types.ResourceRecordSetFailover{types.ResourceRecordSetFailoverPrimary, types.ResourceRecordSetFailoverSecondary} {
-		if !seen[f] {
-			wrong = append(wrong, fmt.Sprintf("there is no %s record", f))
-		}
-	}
-	return wrong
-}
-
-// unhealthy asks Route 53's checkers about an endpoint check. More than 18 % of
-// them have to see it healthy.
-func (s *Shift) unhealthy(ctx context.Context, id string) (bool, string, error) {
-	h, err := s.check(ctx, id)
-	if err != nil {
-		return false, "", err
-	}
-	f := flagsOf(h)
-	if f.Disabled {
-		return f.Inverted, told(h), nil
-	}
-	if h.HealthCheckConfig.Type == types.HealthCheckTypeCalculated {
-		return false, "calculated, not told by Route 53's API", nil
-	}
-	out, err := s.client().GetHealthCheckStatus(ctx, &route53.GetHealthCheckStatusInput{HealthCheckId: aws.String(id)}, s.reading)
-	if err != nil {
-		return false, "", fmt.Errorf("read the status of health check %s: %w", id, awserr.SortRead(ctx, err))
-	}
-	good := 0
-	for _, ob := range out.HealthCheckObservations {
-		if ob.StatusReport != nil && strings.HasPrefix(aws.ToString(ob.StatusReport.Status), "Success") {
-			good++
-		}
-	}
-	n := len(out.HealthCheckObservations)
-	healthy := n > 0 && good*100 > n*18
-	return healthy == f.Inverted, fmt.Sprintf("%d of %d checkers see success", good, n), nil
-}
-
-// records are the failover records of the platform's name.
-func (s *Shift) records(ctx context.Context, d names) ([]types.ResourceRecordSet, error) {
-	out, err := s.client().ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
-		HostedZoneId: aws.String(d.Zone), StartRecordName: aws.String(d.record), MaxItems: aws.Int32(100),
-	}, s.reading)
-	if err != nil {
-		return nil, fmt.Errorf("list the records of %s: %w", d.record, awserr.SortRead(ctx, err))
-	}
-	var found []types.ResourceRecordSet
-	for _, r := range out.ResourceRecordSets {
-		same := strings.EqualFold(strings.TrimSuffix(aws.ToString(r.Name), "."), strings.TrimSuffix(d.record, "."))
-		if same && r.Failover != "" && (r.Type == types.RRTypeA || r.Type == types.RRTypeAaaa) {
-			found = append(found, r)
-		}
-	}
-	return found, nil
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
 }

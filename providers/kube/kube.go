@@ -193,7 +193,7 @@ func sorted(ctx context.Context, err error, change bool) error {
 	case apierrors.IsUnauthorized(err):
 		f.NeedsPerson, f.Hint = true, "the cluster does not accept the bot's token: check its access entry"
 	case apierrors.IsForbidden(err):
-		f.NeedsPerson, f.Hint = true, "the bot's role in the cluster may not do this: widen it, or do it by hand and retry"
+		f.NeedsPerson, f.Hint = true, "the bot's role in the cluster may not do this: widen it, or do it by hand"
 	case apierrors.IsNotFound(err):
 		f.NeedsPerson, f.Hint = true, "compare the settings' namespace and services with the cluster"
 	case code >= http.StatusInternalServerError || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err):

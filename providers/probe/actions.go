@@ -8,6 +8,9 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
+// forever leaves a call the time of its step.
+const forever = 24 * time.Hour
+
 // Actions is what a runbook can have asked of the platform itself. api says whether a
 // Region's API answers, sent tells where users are sent, the other arguments are those
 // of [New].
@@ -22,7 +25,7 @@ func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.
 			},
 			Look:        p.Outage,
 			Every:       5 * time.Second,
-			CallTimeout: time.Minute, // its tries are spread over a while
+			CallTimeout: forever, // its tries are spread over a while: see Lasts
 		},
 		"probe.source": {
 			Action: runbook.Action{
@@ -90,8 +93,7 @@ func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.
 				About:  "watches for a while that users stay with the target",
 				With:   WatchInput{},
 			},
-			Look:        p.Watch,
-			CallTimeout: 3 * time.Minute, // it takes its time by design
+			Look: p.Watch,
 		},
 	}
 }

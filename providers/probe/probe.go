@@ -9,14 +9,17 @@ package probe
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +44,7 @@ type Probe struct {
 	resolve Resolve
 	clock   incident.Clock
 	token   string
+	tls     *tls.Config // nil is the machine's own; tests have a certificate of theirs
 }
 
 // New returns a probe that connects by dial (nil is the machine's own) and finds
@@ -97,11 +101,18 @@ func (p *Probe) send(ctx context.Context, t site, r request, u string, at addres
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
-	if p.token != "" && strings.HasPrefix(req.URL.Path, t.Order) {
+	if p.token != "" && t.Order != "" && strings.HasPrefix(req.URL.Path, t.Order) {
+		if req.URL.Scheme != "https" && !loopback(at.host) {
+			return reply{}, &incident.CallError{
+				NeedsPerson: true, Err: fmt.Errorf("the token of synthetic orders is not sent to %s over plain http", req.URL.Host),
+				Hint: "give probe.public and the Regions' endpoints as https addresses, or leave SYNTHETIC_TEST_TOKEN empty",
+			}
+		}
 		req.Header.Set("Authorization", "Bearer "+p.token)
 	}
 	transport := &http.Transport{
 		DisableKeepAlives: true,
+		TLSClientConfig:   p.tls,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			_, port, err := net.SplitHostPort(addr)
 			if err != nil {
@@ -123,6 +134,23 @@ func (p *Probe) send(ctx context.Context, t site, r request, u string, at addres
 		return reply{}, because(ctx, err)
 	}
 	return reply{resp.StatusCode, resp.Header.Get(t.RegionHeader), data, p.clock.Now().Sub(began)}, nil
+}
+
+// Page is the status that a page answers with, asked for at the address that its URL
+// names. Its error says that there was no answer.
+func (p *Probe) Page(ctx context.Context, u string) (int, error) {
+	at, err := url.Parse(u)
+	if err != nil {
+		return 0, &incident.CallError{Err: fmt.Errorf("ask for %s: %w", u, err), NeedsPerson: true}
+	}
+	r, err := p.send(ctx, site{}, get(""), u, address{host: at.Hostname()})
+	return r.status, err
+}
+
+// loopback says that an address leads back to this machine, so that nobody listens in.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // because is the reason without the request's own words around it.
@@ -221,6 +249,23 @@ type OutageInput struct {
 	Every time.Duration `yaml:"every,omitempty" json:"every,omitempty"`
 }
 
+// full is the input with what it means where it says nothing.
+func (in OutageInput) full() OutageInput {
+	if in.Tries <= 0 {
+		in.Tries = 6
+	}
+	if in.Every <= 0 {
+		in.Every = 2 * time.Second
+	}
+	return in
+}
+
+// Lasts is how long one look takes: until the last try has had its time.
+func (in OutageInput) Lasts() time.Duration {
+	in = in.full()
+	return time.Duration(in.Tries-1)*in.Every + patient
+}
+
 // Outage checks whether the source's own address fails from here, again and again:
 // each try asks for the health page of another service, and none waits for the one
 // before. A single good answer and the Region counts as up.
@@ -229,12 +274,7 @@ func (p *Probe) Outage(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	if err := c.With(&in); err != nil {
 		return engine.Outcome{}, false, err
 	}
-	if in.Tries <= 0 {
-		in.Tries = 6
-	}
-	if in.Every <= 0 {
-		in.Every = 2 * time.Second
-	}
+	in = in.full()
 	t, err := siteOf(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
@@ -349,24 +389,52 @@ type order struct {
 	Reference string `json:"reference"`
 }
 
-// placed finds the id in the answer to an order.
+// The shapes of an answer to an order that are understood: an id under one of these
+// names, in the answer itself or in one of these parts of it. Capitals do not matter.
+var (
+	idNames = []string{"id", "order_id", "orderId"}
+	idParts = []string{"", "data", "order"}
+)
+
+// placed finds the id in the answer to an order, as it stands there: a number that went
+// through a float would be another one.
 func placed(body []byte) string {
-	var a struct {
-		ID      any `json:"id"`
-		OrderID any `json:"order_id"`
-	}
-	if json.Unmarshal(body, &a) != nil {
+	var whole map[string]any
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
+	d.UseNumber()
+	if d.Decode(&whole) != nil {
 		return ""
 	}
-	for _, v := range []any{a.ID, a.OrderID} {
-		switch v := v.(type) {
-		case string:
-			return v
-		case float64:
-			return fmt.Sprintf("%.0f", v)
+	for _, part := range idParts {
+		in := whole
+		if part != "" {
+			in, _ = named(whole, part).(map[string]any)
+		}
+		for _, name := range idNames {
+			switch v := named(in, name).(type) {
+			case string:
+				if v != "" {
+					return v
+				}
+			case json.Number:
+				return v.String()
+			}
 		}
 	}
 	return ""
+}
+
+// named is what stands under a name, its own capitals first.
+func named(in map[string]any, name string) any {
+	if v, ok := in[name]; ok {
+		return v
+	}
+	for _, key := range slices.Sorted(maps.Keys(in)) {
+		if strings.EqualFold(key, name) {
+			return in[key]
+		}
+	}
+	return nil
 }
 
 // sends is how often one order is sent at the most before somebody is asked: every 5 s
@@ -414,7 +482,7 @@ func (p *Probe) place(c engine.Call, n int, how string, send send) (engine.Outco
 	case r.region != target.Name:
 		return no("was taken by %s, not by %s", orUnknown(r.region), target.Name)
 	case id == "":
-		return no("was taken without an id, so it cannot be read back")
+		return no("was taken without an id that can be found, so it cannot be read back: the answer has to be JSON with %s, at the top or in data or order", strings.Join(idNames, ", "))
 	}
 	o.Evidence["order"] = id
 	back, err := send(get(strings.TrimRight(t.Order, "/") + "/" + url.PathEscape(id)))
@@ -475,6 +543,23 @@ type WatchInput struct {
 	Every time.Duration `yaml:"every,omitempty" json:"every,omitempty"`
 }
 
+// full is the input with what it means where it says nothing.
+func (in WatchInput) full() WatchInput {
+	if in.Samples <= 0 {
+		in.Samples = 10
+	}
+	if in.Every <= 0 {
+		in.Every = 4 * time.Second
+	}
+	return in
+}
+
+// Lasts is how long the look takes at least.
+func (in WatchInput) Lasts() time.Duration {
+	in = in.full()
+	return time.Duration(in.Samples-1)*in.Every + patient
+}
+
 // Watch checks for a while that the public name stays with the target: every
 // sample well served, and by it.
 func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
@@ -482,12 +567,7 @@ func (p *Probe) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	if err := c.With(&in); err != nil {
 		return engine.Outcome{}, false, err
 	}
-	if in.Samples <= 0 {
-		in.Samples = 10
-	}
-	if in.Every <= 0 {
-		in.Every = 4 * time.Second
-	}
+	in = in.full()
 	t, err := siteOf(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err

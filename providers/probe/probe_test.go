@@ -2,6 +2,8 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net"
@@ -30,7 +32,7 @@ type shop struct {
 func open(t *testing.T, handle http.HandlerFunc) *shop {
 	t.Helper()
 	s := &shop{handle: handle}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.hosts = append(s.hosts, r.Host)
 		s.tokens = append(s.tokens, r.Header.Get("Authorization"))
@@ -38,8 +40,23 @@ func open(t *testing.T, handle http.HandlerFunc) *shop {
 		w.Header().Set("X-Region", "us-west-2")
 		s.handle(w, r)
 	}))
+	s.Start()
 	t.Cleanup(s.Close)
 	return s
+}
+
+// secured is the same with TLS: what a token is sent to.
+func secured(t *testing.T, handle http.HandlerFunc) (*shop, engine.Call) {
+	t.Helper()
+	s := open(t, handle)
+	h := s.Config.Handler
+	s.Close()
+	s.Server = httptest.NewTLSServer(h)
+	t.Cleanup(s.Close)
+	c := call(t, struct{}{})
+	c.Plan.Target.Endpoint = "https://us-west-2.api.example.com:8443"
+	public(t, c, "https://api.example.com")
+	return s, c
 }
 
 func (s *shop) probe(token string) *Probe {
@@ -52,7 +69,13 @@ func (s *shop) probe(token string) *Probe {
 	resolve := func(context.Context, runbook.Topology, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("198.51.100.10")}, nil
 	}
-	return New(dial, resolve, incident.RealClock{}, token)
+	p := New(dial, resolve, incident.RealClock{}, token)
+	if s.TLS != nil {
+		roots := x509.NewCertPool()
+		roots.AddCert(s.Certificate())
+		p.tls = &tls.Config{RootCAs: roots, ServerName: "example.com"}
+	}
+	return p
 }
 
 func call(t *testing.T, with any) engine.Call {
@@ -84,25 +107,28 @@ func public(t *testing.T, c engine.Call, address string) {
 }
 
 func TestARequestGoesToTheRegionUnderThePublicName(t *testing.T) {
-	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+	s, c := secured(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusCreated)
 		}
 		_, _ = w.Write([]byte(`{"id":"syn-1"}`))
 	})
-	o, ok, err := s.probe("t0ken").Write(t.Context(), call(t, struct{}{}), 1)
+	o, ok, err := s.probe("t0ken").Write(t.Context(), c, 1)
 	if err != nil || !ok {
 		t.Fatalf("%t %q %v", ok, o.Summary, err)
 	}
-	for i, want := range []string{"us-west-2.api.example.com:8080", "us-west-2.api.example.com:8080"} {
+	for i, want := range []string{"us-west-2.api.example.com:8443", "us-west-2.api.example.com:8443"} {
 		if s.dialed[i] != want || s.hosts[i] != "api.example.com" || s.tokens[i] != "Bearer t0ken" {
 			t.Errorf("dialled %s, Host %s, Authorization %q", s.dialed[i], s.hosts[i], s.tokens[i])
 		}
 	}
-	if _, ok, err = s.probe("t0ken").Health(t.Context(), call(t, HealthInput{Service: "user-service"})); err != nil || !ok {
+	if c.Step.With, err = json.Marshal(HealthInput{Service: "user-service"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err = s.probe("t0ken").Health(t.Context(), c); err != nil || !ok {
 		t.Errorf("%t %v", ok, err)
 	}
-	if n := len(s.dialed) - 1; s.dialed[n] != "198.51.100.10:80" || s.tokens[n] != "" {
+	if n := len(s.dialed) - 1; s.dialed[n] != "198.51.100.10:443" || s.tokens[n] != "" {
 		t.Errorf("a health page was asked for at %s with %q", s.dialed[n], s.tokens[n])
 	}
 }
@@ -141,9 +167,73 @@ func TestAnOrderThatIsNotWrittenAndReadBackIsNone(t *testing.T) {
 	}
 }
 
+// Who reads along on the way would have the token: it is sent over TLS, or nowhere but
+// to this machine.
+func TestTheTokenIsNotSentOverPlainHTTP(t *testing.T) {
+	s := open(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(`{"id":"a"}`)) })
+	p := s.probe("s3cret")
+	for name, try := range map[string]func(context.Context, engine.Call, int) (engine.Outcome, bool, error){"own address": p.Write, "public name": p.Order} {
+		_, ok, err := try(t.Context(), call(t, struct{}{}), 1)
+		if f := incident.CallErrorOf(err); ok || err == nil || !f.NeedsPerson || !strings.Contains(err.Error(), "not sent") || !strings.Contains(f.Hint, "https") {
+			t.Errorf("%s: %t %v", name, ok, err)
+		}
+	}
+	if len(s.tokens) > 0 {
+		t.Errorf("it was sent all the same: %q", s.tokens)
+	}
+	if _, ok, err := s.probe("").Write(t.Context(), call(t, struct{}{}), 1); !ok || err != nil {
+		t.Errorf("without a token: %t %v", ok, err)
+	}
+	c := call(t, struct{}{})
+	c.Plan.Target.Endpoint = "http://127.0.0.1:8080"
+	if _, ok, err := p.Write(t.Context(), c, 1); !ok || err != nil || s.tokens[len(s.tokens)-1] != "Bearer s3cret" {
+		t.Errorf("on loopback: %t %v", ok, err)
+	}
+}
+
+// An id is what stands in the answer, in any of the shapes in which shops give it.
+func TestAnIDIsKeptAsItStands(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"id":616581622363398142}`:                             "616581622363398142",
+		`{"orderId":616581622363398142}`:                        "616581622363398142",
+		`{"OrderID":"a-7"}`:                                     "a-7",
+		`{"order_id":"0017"}`:                                   "0017",
+		`{"data":{"id":616581622363398142,"type":"orders"}}`:    "616581622363398142",
+		`{"data":{"orderId":"a-7"}}`:                            "a-7",
+		`{"order":{"id":18446744073709551616}}`:                 "18446744073709551616",
+		"\ufeff" + `{"id":616581622363398142}`:                  "616581622363398142",
+		`{"id":null,"order_id":9007199254740993}`:               "9007199254740993",
+		`{"id":"","data":{"id":"a"}}`:                           "a",
+		` {"id" : 1e3 } `:                                       "1e3",
+		`{"id":"616581622363398142","data":[{"id":"another"}]}`: "616581622363398142",
+		`{"id":{"$oid":"a"}}`:                                   "",
+		`[{"id":"a"}]`:                                          "",
+		`<html>`:                                                "",
+	} {
+		if got := placed([]byte(body)); got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+	var read string
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			read = r.URL.Path
+		}
+		_, _ = w.Write([]byte("\ufeff" + `{"data":{"id":616581622363398142}}`))
+	})
+	o, ok, err := s.probe("").Write(t.Context(), call(t, struct{}{}), 1)
+	if err != nil || !ok || read != "/orders/616581622363398142" || o.Evidence["order"] != "616581622363398142" {
+		t.Errorf("%t %q %v, read back at %s", ok, o.Summary, err, read)
+	}
+	s.handle = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"number":1}`)) }
+	if o, ok, _ := s.probe("").Write(t.Context(), call(t, struct{}{}), 1); ok || !strings.Contains(o.Summary, "id, order_id, orderId, at the top or in data or order") {
+		t.Errorf("%t %q", ok, o.Summary)
+	}
+}
+
 func TestATokenThatIsNotTakenIsAPersonsMatter(t *testing.T) {
-	s := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-	_, ok, err := s.probe("s3cret").Write(t.Context(), call(t, struct{}{}), 1)
+	s, c := secured(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	_, ok, err := s.probe("s3cret").Write(t.Context(), c, 1)
 	if f := incident.CallErrorOf(err); ok || err == nil || !f.NeedsPerson || f.Hint == "" || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%t %v", ok, err)
 	}

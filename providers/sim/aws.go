@@ -33,8 +33,8 @@ func (w *World) AWS(region string) aws.Config {
 			if err := stack.Initialize.Add(keepInput, middleware.After); err != nil {
 				return fmt.Errorf("put the pretend world into the SDK: %w", err)
 			}
-			answer := middleware.DeserializeMiddlewareFunc("PretendWorld", func(ctx context.Context, _ middleware.DeserializeInput, _ middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-				return w.answerAWS(ctx, region)
+			answer := middleware.DeserializeMiddlewareFunc("PretendWorld", func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+				return w.answerAWS(ctx, region, anonymous(in))
 			})
 			// Right above what parses the wire, so that everything else of the SDK
 			// sees an answer as it is used to.
@@ -44,6 +44,12 @@ func (w *World) AWS(region string) aws.Config {
 			return nil
 		}},
 	}
+}
+
+// anonymous says that nobody signed the request.
+func anonymous(in middleware.DeserializeInput) bool {
+	r, ok := in.Request.(*smithyhttp.Request)
+	return ok && r.Header.Get("Authorization") == ""
 }
 
 // noNetwork refuses what the middleware should have answered.
@@ -66,6 +72,8 @@ type request struct {
 	*State
 	region string // that the client is bound to
 	now    time.Time
+	// anonymous: nobody signed it.
+	anonymous bool
 }
 
 // awsAPI is one service of AWS, as far as the world can answer for it.
@@ -131,7 +139,7 @@ func Mutating(name string) bool {
 }
 
 // answerAWS is one attempt of one call.
-func (w *World) answerAWS(ctx context.Context, region string) (out middleware.DeserializeOutput, md middleware.Metadata, err error) {
+func (w *World) answerAWS(ctx context.Context, region string, anonymous bool) (out middleware.DeserializeOutput, md middleware.Metadata, err error) {
 	id, name := awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
 	in := middleware.GetStackValue(ctx, inputKey{})
 	api := awsAPIs[id]
@@ -145,7 +153,7 @@ func (w *World) answerAWS(ctx context.Context, region string) (out middleware.De
 	}
 	low, high := 80*time.Millisecond, 200*time.Millisecond
 	err = w.call(ctx, c, low, high, func(s *State) (bool, error) {
-		result, changed, err := op.answer(request{s, region, s.At}, in)
+		result, changed, err := op.answer(request{s, region, s.At, anonymous}, in)
 		if err == nil {
 			out.Result = result
 		}
@@ -174,6 +182,8 @@ func asSDK(ctx context.Context, err error) (status int, _ error) {
 			switch api.ErrorCode() {
 			case "NotFound", "NoSuchKey", "NoSuchBucket":
 				return http.StatusNotFound, err
+			case "AccessDenied":
+				return http.StatusForbidden, err
 			}
 			if api.ErrorFault() == smithy.FaultServer {
 				return http.StatusInternalServerError, err

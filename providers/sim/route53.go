@@ -29,15 +29,23 @@ type DNS struct {
 
 // HealthCheck is a Route 53 health check.
 type HealthCheck struct {
-	ID        string   `json:"id"`
-	Type      string   `json:"type"` // HTTP, CALCULATED
-	Version   int64    `json:"version"`
-	Host      string   `json:"host,omitempty"`
-	Path      string   `json:"path,omitempty"`
-	Children  []string `json:"children,omitempty"`
-	Threshold int32    `json:"threshold,omitempty"`
-	Disabled  bool     `json:"disabled"`
-	Inverted  bool     `json:"inverted"`
+	ID      string `json:"id"`
+	Type    string `json:"type"` // CALCULATED, or what the checkers speak: HTTP, HTTPS, TCP
+	Version int64  `json:"version"`
+	Host    string `json:"host,omitempty"`
+	Path    string `json:"path,omitempty"`
+	// Port is 80 or 443, as the type has it, if it is 0.
+	Port int32 `json:"port,omitempty"`
+	// IP is an address that is asked whatever Host says.
+	IP string `json:"ip,omitempty"`
+	// Search is what the answer's body has to contain, for the types that search.
+	Search   string   `json:"search,omitempty"`
+	Children []string `json:"children,omitempty"`
+	// Threshold is how many children have to be healthy; for all other types, how many
+	// looks in a row change what the checkers believe, 3 if it is 0.
+	Threshold int32 `json:"threshold,omitempty"`
+	Disabled  bool  `json:"disabled"`
+	Inverted  bool  `json:"inverted"`
 	// What the zone's servers know of the two flags, and from when on they know
 	// what stands above.
 	KnownDisabled bool      `json:"known_disabled"`
@@ -80,8 +88,7 @@ func beginDNS(start Start, long time.Time) DNS {
 		dns.Checks[c.ID] = c
 	}
 	if given := start.TakeoverCheck; given != nil {
-		c := dns.Checks[checkTakeover]
-		c.Host, c.Path = cmp.Or(given.Host, c.Host), cmp.Or(given.Path, c.Path)
+		dns.look(checkTakeover, *given)
 	}
 	dns.Records = []r53.ResourceRecordSet{
 		{Name: ptr(zoneName + "."), Type: r53.RRTypeNs, TTL: ptr(int64(172800)), ResourceRecords: []r53.ResourceRecord{{Value: ptr("ns-1." + zoneName + ".")}, {Value: ptr("ns-2." + zoneName + ".")}}},
@@ -100,6 +107,24 @@ func beginDNS(start Start, long time.Time) DNS {
 	dns.Served = slices.Clone(dns.Records)
 	return dns
 }
+
+// look lets a check look at another endpoint.
+func (d *DNS) look(id string, at Endpoint) {
+	c := d.Checks[id]
+	c.Host, c.Path = cmp.Or(at.Host, c.Host), cmp.Or(at.Path, c.Path)
+	c.Version++
+}
+
+// port is the one that the checkers connect to.
+func (c *HealthCheck) port() int32 {
+	if strings.HasPrefix(c.Type, "HTTPS") {
+		return cmp.Or(c.Port, 443)
+	}
+	return cmp.Or(c.Port, 80)
+}
+
+// threshold is how many looks in a row change what the checkers believe.
+func (c *HealthCheck) threshold() int32 { return cmp.Or(c.Threshold, 3) }
 
 // ZoneAnswer is the Region that the zone's own servers answer for the public name.
 func (s *State) ZoneAnswer() string { return s.resolve(recordName) }
@@ -182,8 +207,8 @@ func (s *State) stepDNS() {
 		if !c.KnownFrom.After(s.At) {
 			c.KnownDisabled, c.KnownInverted = c.Disabled, c.Inverted
 		}
-		if c.Type == "HTTP" {
-			c.Probe.observe(s.answers(c.Host, c.Path), s.At, probeTime)
+		if c.Type != "CALCULATED" {
+			c.Probe.observe(s.answers(c), s.At, probeTime*time.Duration(c.threshold())/3)
 		}
 	}
 	for i := range s.DNS.Changes {
@@ -201,16 +226,25 @@ func (s *State) stepDNS() {
 	}
 }
 
-// answers says whether a checker of Route 53 gets a good answer from an address.
-func (s *State) answers(host, path string) bool {
+// answers says whether a checker of Route 53 gets a good answer from what it looks at.
+func (s *State) answers(c *HealthCheck) bool {
+	if c.IP != "" {
+		r := s.Regions[regionOfAddress(c.IP)]
+		return r != nil && !r.Lost && s.targetsHealthy(r) > 0
+	}
 	for _, name := range regionNames {
 		r := s.Regions[name]
-		switch host {
-		case endpointHost(name):
-			return !r.Lost && s.targetsHealthy(r) > 0
+		switch c.Host {
+		case endpointHost(name): // the load balancers listen on port 80 only
+			page := c.Type == "TCP" || c.Path == "/healthz" || slices.ContainsFunc(services, func(v service) bool { return v.topology.Health != "" && v.topology.Health == c.Path })
+			return !r.Lost && c.port() == 80 && page && s.targetsHealthy(r) > 0
 		case bucketHost(name):
-			_, there := r.Buckets[bucketName(name)][path[1:]]
-			return !r.Lost && there
+			if c.Type == "TCP" { // S3 answers whatever the bucket holds
+				return !r.Lost
+			}
+			o, there := r.Buckets[bucketName(name)][strings.TrimPrefix(c.Path, "/")]
+			wellKnown := strings.HasPrefix(c.Type, "HTTPS") && c.port() == 443 || !strings.HasPrefix(c.Type, "HTTPS") && c.port() == 80
+			return !r.Lost && wellKnown && there && !r.PrivateBuckets && strings.Contains(string(o.Body), c.Search)
 		}
 	}
 	return false
@@ -267,8 +301,14 @@ func (c *HealthCheck) typed() *r53.HealthCheck {
 	if c.Type == "CALCULATED" {
 		cfg.ChildHealthChecks, cfg.HealthThreshold = slices.Clone(c.Children), ptr(c.Threshold)
 	} else {
-		cfg.FullyQualifiedDomainName, cfg.ResourcePath, cfg.Port = ptr(c.Host), ptr(c.Path), ptr(int32(80))
-		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(int32(10)), ptr(int32(3)), ptr(false)
+		cfg.FullyQualifiedDomainName, cfg.ResourcePath, cfg.Port = ptr(c.Host), ptr(c.Path), ptr(c.port())
+		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(int32(10)), ptr(c.threshold()), ptr(false)
+		if c.IP != "" {
+			cfg.IPAddress = ptr(c.IP)
+		}
+		if c.Search != "" {
+			cfg.SearchString = ptr(c.Search)
+		}
 	}
 	return &r53.HealthCheck{Id: ptr(c.ID), HealthCheckVersion: ptr(c.Version), CallerReference: ptr("pretend-" + c.ID), HealthCheckConfig: cfg}
 }

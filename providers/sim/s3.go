@@ -49,6 +49,15 @@ var s3API = awsAPI{
 	},
 }
 
+// allowed refuses an anonymous read of an object that is not for everybody. S3 tells
+// strangers, who may not list the bucket, of an object that is not there just the same.
+func (r request) allowed(there bool) error {
+	if r.anonymous && (r.Regions[r.region].PrivateBuckets || !there) {
+		return &smithy.GenericAPIError{Code: "AccessDenied", Message: "Access Denied", Fault: smithy.FaultClient}
+	}
+	return nil
+}
+
 // bucket finds a bucket. Only clients of its own Region get at it; others are
 // told, as by S3, that it is elsewhere.
 func (r request) bucket(name *string, head bool) (map[string]Object, error) {
@@ -81,6 +90,9 @@ func headObject(r request, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error)
 		return nil, err
 	}
 	o, ok := b[deref(in.Key)]
+	if err := r.allowed(ok); err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, &s3t.NotFound{Message: ptr("Not Found")}
 	}
@@ -93,6 +105,9 @@ func getObject(r request, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 		return nil, err
 	}
 	o, ok := b[deref(in.Key)]
+	if err := r.allowed(ok); err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, &s3t.NoSuchKey{Message: ptr("The specified key does not exist.")}
 	}
@@ -105,6 +120,9 @@ func getObject(r request, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 func putObject(r request, in *s3.PutObjectInput) (*s3.PutObjectOutput, error) {
 	b, err := r.bucket(in.Bucket, false)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.allowed(false); err != nil { // only whoever signs may change anything
 		return nil, err
 	}
 	key := deref(in.Key)
@@ -143,6 +161,9 @@ func readAll(r io.Reader) ([]byte, error) {
 func deleteObject(r request, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
 	b, err := r.bucket(in.Bucket, false)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.allowed(false); err != nil {
 		return nil, err
 	}
 	switch have, ok := b[deref(in.Key)]; {

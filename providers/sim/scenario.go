@@ -119,6 +119,8 @@ type Event struct {
 	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
 	// Resolver makes a public resolver lie, or lets it tell the truth again.
 	Resolver *Resolver `yaml:"resolver,omitempty" json:"resolver,omitempty"`
+	// TakeoverCheck is what somebody sets the check of the takeover object to.
+	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
 	// Fault breaks single calls.
 	Fault *Fault `yaml:"fault,omitempty" json:"fault,omitempty"`
 	// Bot is "kill", as kill -9 does, or "start".
@@ -511,15 +513,19 @@ func (l linter) scenario(s *Scenario) {
 		l.notNegative(n, "start", "nodes_per_zone", r)
 	}
 	l.services(s.Start.HPAMax, "start", "hpa_max")
-	if c := s.Start.TakeoverCheck; c != nil && c.Path != "" && !strings.HasPrefix(c.Path, "/") {
-		l.fault([]any{"start", "takeover_check", "path"}, "path %q does not begin with /", c.Path)
-	}
+	l.endpoint(s.Start.TakeoverCheck, "start", "takeover_check")
 
 	for i, e := range s.Events {
 		l.event(e, "events", i)
 	}
 	l.people(s)
 	l.expect(s.Expect)
+}
+
+func (l linter) endpoint(e *Endpoint, at ...any) {
+	if e != nil && e.Path != "" && !strings.HasPrefix(e.Path, "/") {
+		l.fault(append(at, "path"), "path %q does not begin with /", e.Path)
+	}
 }
 
 func (l linter) event(e Event, at ...any) {
@@ -596,6 +602,10 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("resolver", r.Name, resolverNames, in("resolver", "name")...)
 		l.region(r.Answers, in("resolver", "answers")...)
 	}
+	if c := e.TakeoverCheck; c != nil {
+		n++
+		l.endpoint(c, in("takeover_check")...)
+	}
 	if e.Bot != "" {
 		n++
 		l.oneOf("deed", e.Bot, []string{"kill", "start"}, in("bot")...)
@@ -605,7 +615,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, add_nodes, resolver, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, add_nodes, resolver, takeover_check, fault, bot, slack", n)
 	}
 }
 

@@ -95,6 +95,8 @@ type Region struct {
 	PodCount int   `json:"pod_count"`
 
 	Buckets map[string]map[string]Object `json:"buckets"`
+	// PrivateBuckets refuse whoever does not sign, as S3 has new buckets do.
+	PrivateBuckets bool `json:"private_buckets,omitempty"`
 
 	hashes map[string]hashed // of the templates, worked out once
 }
@@ -136,7 +138,9 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Database = beginDatabase(scn.Start, long)
 	s.Cache = beginCache(scn.Start)
 	for _, name := range regionNames {
-		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {}}}
+		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
+			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
+		}}}
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.beginCluster(s.Regions[name], scn.Start, long)
@@ -249,6 +253,8 @@ func (s *State) happen(e Event) {
 		s.Regions[e.AddNodes.Region].addNodes(e.AddNodes.PerZone)
 	case e.Resolver != nil:
 		s.DNS.lie(*e.Resolver)
+	case e.TakeoverCheck != nil:
+		s.DNS.look(checkTakeover, *e.TakeoverCheck)
 	case e.Fault != nil:
 		s.Faults = append(s.Faults, *e.Fault)
 	case e.Bot != "", e.Slack != "":

@@ -1,6 +1,8 @@
 package takeover
 
 import (
+	"time"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -9,9 +11,10 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-// Actions is what a runbook can have done with the takeover object.
-func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.Catalog {
-	t := New(config, reads)
+// Actions is what a runbook can have done with the takeover object. The arguments are
+// those of [New].
+func Actions(config func(region string) aws.Config, reads *awserr.Reads, checkers Checkers) engine.Catalog {
+	t := New(config, reads, checkers)
 	return engine.Catalog{
 		"takeover.ready": {
 			Action: runbook.Action{
@@ -20,6 +23,23 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.
 				Home:  "target",
 			},
 			Look: t.Ready,
+		},
+		"takeover.visible": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "reads the probe object beside the takeover object as somebody without any rights",
+				Home:  "target",
+			},
+			Look: t.Visible,
+		},
+		"takeover.seen": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until anybody, and Route 53's checkers where they can be asked, see the takeover object",
+				Home:  "target",
+			},
+			Look:  t.Seen,
+			Every: 5 * time.Second,
 		},
 		"takeover.put": {
 			Action: runbook.Action{

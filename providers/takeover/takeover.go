@@ -7,6 +7,10 @@
 // Putting it is S3 in the standby Region and nothing else; Route 53's checkers
 // see it by themselves. With that bucket unreachable the action fails and says so.
 //
+// The checkers sign nothing, so the object counts as seen when anybody can read it.
+// Beside it lies a probe object that is there for ever: what refuses to show that one
+// would refuse the takeover object, too, and is found before it is needed.
+//
 // https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/
 package takeover
 
@@ -29,24 +33,30 @@ import (
 // undo is how the takeover is taken back.
 const undo = "delete the object, once the old primary is really healthy and its database follows"
 
+// Checkers are how many of Route 53's checkers see the object that makes the source of
+// a run unhealthy, and of how many. Its error says that they could not be asked.
+type Checkers func(ctx context.Context, p *runbook.Plan) (seen, of int, err error)
+
 // Takeover reaches the buckets of an account.
 type Takeover struct {
-	config func(region string) aws.Config
-	reads  *awserr.Reads
+	config   func(region string) aws.Config
+	reads    *awserr.Reads
+	checkers Checkers
 }
 
 // New returns the lever reached through config, which gives the settings for calls
-// to one Region.
-func New(config func(region string) aws.Config, reads *awserr.Reads) *Takeover {
-	return &Takeover{config: config, reads: reads}
+// to one Region. checkers may be nil: then nobody is asked what they see.
+func New(config func(region string) aws.Config, reads *awserr.Reads, checkers Checkers) *Takeover {
+	return &Takeover{config: config, reads: reads, checkers: checkers}
 }
 
 func (t *Takeover) client(region string) *s3.Client {
-	return s3.NewFromConfig(t.config(region), func(o *s3.Options) {
-		// An endpoint given by hand rarely answers to bucket names as host names.
-		o.UsePathStyle = o.BaseEndpoint != nil
-	})
+	return s3.NewFromConfig(t.config(region), addressing)
 }
+
+// addressing is by path at an endpoint given by hand: it rarely answers to bucket names
+// as host names.
+func addressing(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }
 
 func (t *Takeover) reading(o *s3.Options) { o.Retryer = t.reads.Call() }
 
@@ -58,8 +68,14 @@ func objectOf(p *runbook.Plan) (object, error) {
 	return object{s.Regions[p.Target.Name].TakeoverBucket, s.TakeoverKey}, err
 }
 
+// probe is the object beside it that installation leaves there for ever.
+func (o object) probe() object { return object{o.bucket, o.key + ProbeSuffix} }
+
 // String is the object's address.
 func (o object) String() string { return "s3://" + o.bucket + "/" + o.key }
+
+// ProbeSuffix makes of the takeover object's key that of the probe object.
+const ProbeSuffix = ".probe"
 
 // incidentKey is the metadata of the object that says which incident put it.
 const incidentKey = "incident"
@@ -144,7 +160,7 @@ func (t *Takeover) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		return o, false, nil
 	}
 	o.Evidence["since"] = there.since.Format(time.RFC3339)
-	o.Summary = fmt.Sprintf("%s is there since %s, so %s is not given to anybody", at, there.since.Format("15:04:05 UTC"), p.Source.Name)
+	o.Summary = fmt.Sprintf("%s is there since %s; who sees it is looked at next", at, there.since.Format("15:04:05 UTC"))
 	return o, true, nil
 }
 
@@ -170,7 +186,7 @@ func (t *Takeover) Do(ctx context.Context, c engine.Call) (engine.Outcome, error
 	if err != nil {
 		return o, fmt.Errorf("put %s: %w", at, awserr.Sort(ctx, err))
 	}
-	o.Summary = fmt.Sprintf("put %s: %s is given to nobody until it is deleted", at, p.Source.Name)
+	o.Summary = fmt.Sprintf("put %s, not yet seen: once Route 53's checkers see it %s is given to nobody until it is deleted", at, p.Source.Name)
 	return o, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -137,20 +138,47 @@ func (r *Report) ARN(path, value, region, service, kind string) string {
 	if value == "" {
 		return ""
 	}
-	key, part := last(path), strings.SplitN(value, ":", 6)
+	key, partition := last(path), Partition(region)
+	a, err := arn.Parse(value)
 	switch {
-	case len(part) != 6 || part[0] != "arn" || part[4] == "" || !strings.HasPrefix(part[5], kind):
-		r.Fault(path, "%q has to look like arn:aws:%s:%s:123456789012:%s..., not %q", key, service, region, kind, value)
+	case err != nil || a.AccountID == "" || !strings.HasPrefix(a.Resource, kind):
+		r.Fault(path, "%q has to look like arn:%s:%s:%s:123456789012:%s..., not %q", key, partition, service, region, kind, value)
 		return ""
-	case part[2] != service:
-		r.Fault(path, "%q is an ARN of %s, not of %s", key, part[2], service)
+	case a.Service != service:
+		r.Fault(path, "%q is an ARN of %s, not of %s", key, a.Service, service)
 		return ""
-	case part[3] != region:
-		r.Fault(path, "%q is an ARN of %s, but stands under %s", key, cmp.Or(part[3], "no Region"), region)
+	case a.Region != region:
+		r.Fault(path, "%q is an ARN of %s, but stands under %s", key, cmp.Or(a.Region, "no Region"), region)
+		return ""
+	case a.Partition != partition:
+		r.Fault(path, "%q is an ARN of partition %s, but %s lies in %s", key, cmp.Or(a.Partition, "none"), region, partition)
 		return ""
 	}
-	r.accounts[part[4]] = true
-	return strings.TrimPrefix(part[5], kind)
+	r.accounts[a.AccountID] = true
+	return strings.TrimPrefix(a.Resource, kind)
+}
+
+// partitions are the parts of AWS by how the names of their Regions begin; what is not
+// here lies in "aws". https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+var partitions = []struct{ begins, name string }{
+	{"us-gov-", "aws-us-gov"},
+	{"cn-", "aws-cn"},
+	{"eusc-", "aws-eusc"},
+	{"us-iso-", "aws-iso"},
+	{"us-isob-", "aws-iso-b"},
+	{"eu-isoe-", "aws-iso-e"},
+	{"us-isof-", "aws-iso-f"},
+}
+
+// Partition is the part of AWS in which a Region lies: aws, aws-us-gov, aws-cn,
+// aws-eusc and so on. Accounts, ARNs and endpoints of one are of no use in another.
+func Partition(region string) string {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.begins) {
+			return p.name
+		}
+	}
+	return "aws"
 }
 
 // Accounts are those of all ARNs that were right, sorted.

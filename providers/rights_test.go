@@ -1,0 +1,137 @@
+package providers_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
+
+// resources are what the calls of a system are about, as an ARN, and the IAM action
+// where that is not the operation's name. Calls that IAM cannot narrow are not here.
+var resources = map[string]struct {
+	service string
+	arn     func(operation, target string) string
+	actions map[string]string
+}{
+	"aws.route53": {"route53", func(operation, target string) string {
+		if operation == "ListResourceRecordSets" {
+			return "arn:aws:route53:::hostedzone/" + target
+		}
+		return "arn:aws:route53:::healthcheck/" + target
+	}, nil},
+	"aws.s3": {
+		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
+		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},
+	},
+}
+
+// The example policies grant each call on the very thing that it is about: what stands in
+// the settings, and what is only found on the way, such as the check of a record.
+func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
+	w := newWorld(t)
+	data, err := os.ReadFile("../deploy/config.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Platform struct {
+			DNS dns.Settings `yaml:"dns"`
+		} `yaml:"platform"`
+	}
+	if err := yaml.Load(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	example, own := file.Platform.DNS, partOf[dns.Settings](t, w.Topology(), "dns")
+	names := strings.NewReplacer(
+		example.Zone, own.Zone, example.Regions[east].HealthCheck, own.Regions[east].HealthCheck,
+		example.Regions[east].EndpointCheck, own.Regions[east].EndpointCheck, example.Regions[east].TakeoverCheck, own.Regions[east].TakeoverCheck,
+	)
+	granted := map[string][]string{}
+	for _, file := range []string{"../deploy/iam-failoverbot.json", "../deploy/iam-failoverbot-unplanned.json"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var policy struct {
+			Statement []struct{ Action, Resource any }
+		}
+		if err := json.Unmarshal([]byte(names.Replace(string(data))), &policy); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range policy.Statement {
+			for _, action := range texts(s.Action) {
+				granted[action] = append(granted[action], texts(s.Resource)...)
+			}
+		}
+	}
+
+	w.change(t, func(s *sim.State) {
+		s.DNS.Checks["standbys-own"] = &sim.HealthCheck{ID: "standbys-own", Type: "HTTP", Version: 1, Host: "us-west-2.api.ecommerce.com", Path: "/healthz", Probe: sim.Seen{Now: true, Up: true}}
+		for i := range s.DNS.Records {
+			if s.DNS.Records[i].Failover == "SECONDARY" {
+				s.DNS.Records[i].HealthCheckId = aws.String("standbys-own")
+			}
+		}
+	})
+	steps := map[string]bool{}
+	for _, mode := range []string{"planned", "unplanned"} {
+		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
+				steps[s.ID] = true
+			}
+		}
+	}
+	for _, step := range slices.Sorted(maps.Keys(steps)) {
+		_, _, _ = w.looked(t, step) // what it finds is no matter
+	}
+	for _, step := range []string{"shift-dns", "take-over"} {
+		a, call := w.call(t, step)
+		_, _, _ = a.Look(t.Context(), call)
+		_, _ = a.Do(t.Context(), call)
+	}
+	seen := map[string]bool{}
+	for _, call := range w.Calls() {
+		r, narrowed := resources[call.System]
+		if !narrowed {
+			continue
+		}
+		operation := call.Operation
+		if other := r.actions[operation]; other != "" {
+			operation = other
+		}
+		action, on := r.service+":"+operation, r.arn(call.Operation, call.Target)
+		seen[action+" "+call.Target] = true
+		if !slices.ContainsFunc(granted[action], func(pattern string) bool { ok, err := path.Match(pattern, on); return err == nil && ok }) {
+			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
+		}
+	}
+	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
+		if !seen[call] {
+			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
+		}
+	}
+}
+
+func texts(v any) []string {
+	if s, ok := v.(string); ok {
+		return []string{s}
+	}
+	var out []string
+	list, _ := v.([]any)
+	for _, one := range list {
+		s, _ := one.(string)
+		out = append(out, s)
+	}
+	return out
+}
