@@ -293,7 +293,7 @@ func (c *Commands) current(ctx context.Context, ask Ask) (incident.ID, *Answer) 
 	if ask.Incident != "" {
 		return ask.Incident, nil
 	}
-	open, err := c.Book.Log().Open(ctx)
+	open, err := c.Book.Open(ctx)
 	if err != nil {
 		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 	}

@@ -76,7 +76,7 @@ const beganHint text.Literal = "Minutes ago, such as 10, or a time, such as 14:0
 
 // nothingOpen refuses while a run is open that may change things.
 func (c *Commands) nothingOpen(ctx context.Context) *Answer {
-	ids, err := c.Book.Log().Open(ctx)
+	ids, err := c.Book.Open(ctx)
 	if err != nil {
 		return c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 	}
@@ -269,7 +269,7 @@ func (c *Commands) makeRoom(ctx context.Context, ask Ask) (former incident.ID, a
 	if a := c.nothingOpen(ctx); a != nil {
 		return "", a
 	}
-	ids, err := c.Book.Log().Open(ctx)
+	ids, err := c.Book.Open(ctx)
 	if err != nil {
 		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
 	}

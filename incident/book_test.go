@@ -130,6 +130,9 @@ func TestADecisionIsTakenAgainWhenSomebodyElseWasFirst(t *testing.T) {
 func TestADecisionIsWrittenRightBehindWhatItSaw(t *testing.T) {
 	memory := enginetest.NewMemory()
 	write(t, memory, "first")
+	if _, err := memory.Acquire(t.Context(), id, incident.Bid{Holder: "one", Now: noon, TTL: time.Minute, Above: 6}); err != nil {
+		t.Fatal(err)
+	}
 	var got incident.Write
 	log := &wrapped{Log: memory, append: func(ctx context.Context, w incident.Write) (incident.Written, error) {
 		got = w
@@ -274,7 +277,7 @@ func TestDecidingOnNothingWritesNothing(t *testing.T) {
 func TestWhatTheLogRefusesIsNotInTheBook(t *testing.T) {
 	memory := enginetest.NewMemory()
 	for _, holder := range []string{"one", "one"} {
-		if _, err := memory.Acquire(t.Context(), id, holder, noon, time.Minute); err != nil {
+		if _, err := memory.Acquire(t.Context(), id, incident.Bid{Holder: holder, Now: noon, TTL: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -93,6 +93,7 @@ type StepState struct {
 	// newest intended change. One approval carries one intention.
 	ApprovedSeq uint64
 	IntendedSeq uint64
+	IntendedAt  time.Time
 	ApprovedBy  string
 	ApprovedAt  time.Time
 	// Again is why it was last asked about once more, while a change may be under
@@ -368,7 +369,7 @@ func (r *Run) applyStep(e Event) {
 		r.step(b.Step, b.Action).Foreseen = &b
 	case ChangeIntended:
 		st := r.step(b.Step, b.Action)
-		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
+		st.Intended, st.IntendedSeq, st.IntendedAt, st.Attempt, st.Again = &b, e.Seq, e.Time, b.Attempt, ""
 		if st.Prior == nil {
 			st.Prior = b.Prior
 		}

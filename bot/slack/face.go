@@ -230,7 +230,7 @@ func (b *Face) discover(ctx context.Context) {
 }
 
 func (b *Face) look(ctx context.Context) {
-	open, err := b.opt.Book.Log().Open(ctx)
+	open, err := b.opt.Book.Open(ctx)
 	if err == nil && len(open) == 0 { // one may have begun and ended since the last look
 		open, err = b.opt.Book.Log().Incidents(ctx, 1)
 	}

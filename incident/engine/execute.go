@@ -295,6 +295,9 @@ func (w *work) wanted(ctx context.Context) error {
 // tell informs an outside system. Whatever comes of it, nothing waits.
 func (w *work) tell(ctx context.Context) error {
 	for try := 1; ; try++ {
+		if err := w.keepsOn(ctx); err != nil {
+			return err
+		}
 		bounded, stop := w.bounded(ctx)
 		o, err := w.action.Do(bounded, w.call)
 		stop()

@@ -40,7 +40,8 @@ local locks, unlocks = ARGV[9], ARGV[10]
 
 if fence ~= 0 then
   local newest = tonumber(redis.call('GET', KEYS[2]) or '0')
-  if fence < newest then
+  -- A token above the newest belongs to a count that the server has lost.
+  if fence ~= newest then
     return {'fenced', newest}
   end
 end
