@@ -78,12 +78,15 @@ const beganHint text.Literal = "Minutes ago, such as 10, or a time, such as 14:0
 func (c *Commands) nothingOpen(ctx context.Context) *Answer {
 	ids, err := c.Book.Open(ctx)
 	if err != nil {
-		return c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+		return c.answerTo(err, false)
 	}
 	for _, id := range ids {
 		var open error
 		err = c.Book.View(ctx, id, func(s *incident.State) {
-			if s.Changes() && !s.Over() {
+			switch {
+			case s.Diverged != nil:
+				open = incident.ErrDiverged
+			case s.Changes() && !s.Over():
 				open = c.open(s)
 			}
 		})
@@ -196,7 +199,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began time.Time, w request, active serving) (id incident.ID, again bool, a *Answer) {
 	id, err := c.Book.Log().Reserve(ctx, c.Clock.Now(), ask.Request)
 	if err != nil {
-		return "", false, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
+		return "", false, c.answerTo(err, false)
 	}
 	facts.Incident = id.Name()
 	plan, err := c.Compile(facts)
@@ -271,7 +274,7 @@ func (c *Commands) makeRoom(ctx context.Context, ask Ask) (former incident.ID, a
 	}
 	ids, err := c.Book.Open(ctx)
 	if err != nil {
-		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+		return "", c.answerTo(err, false)
 	}
 	for _, id := range ids {
 		resolved, a := c.resolveStopped(ctx, ask, id)

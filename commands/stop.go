@@ -85,6 +85,9 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 		if q := s.Question(ask.On); q != nil && !q.Open {
 			return c.stale(s, q, ask.person)
 		}
+		if s.Damage != "" && s.Diverged == nil {
+			return c.live(s) // whatever it holds, it can be stopped
+		}
 		return c.running(s)
 	}
 	if ask.Values == nil && ask.Text == "" && ask.CanForm {

@@ -63,13 +63,17 @@ func (b *Book) page(id ID) *page {
 	defer b.mu.Unlock()
 	p := b.pages[id]
 	if p == nil {
-		p = &page{history: newHistory()}
+		p = &page{history: newHistory(id)}
 		b.pages[id] = p
 	}
 	return p
 }
 
-func newHistory() *history { return &history{state: NewState(), from: 1} }
+func newHistory(id ID) *history {
+	h := &history{state: NewState(), from: 1}
+	h.state.ID = id
+	return h
+}
 
 // head is where it has come to.
 func (h *history) head() Position {
@@ -141,7 +145,7 @@ func (b *Book) sync(ctx context.Context, p *page, id ID) error {
 	if !errors.Is(err, errElsewhere) {
 		return err
 	}
-	found := newHistory()
+	found := newHistory(id)
 	if err := found.catchUp(ctx, b.log, id, &sync.Mutex{}); err != nil {
 		return err
 	}
@@ -357,6 +361,17 @@ func (p *page) wrote(stored []Event) error {
 	return nil
 }
 
+// ends says that an event only stops or closes what it belongs to, or is a remark:
+// that may be added to a timeline whatever else it holds.
+func ends(b Body) bool {
+	switch b.(type) {
+	case RunAborted, IncidentResolved, ApprovalWithdrawn, NoteAdded,
+		StepFinished, StepFailed, ChangeMissed, RunTaken, DurabilityFound: // and what had left
+		return true
+	}
+	return false
+}
+
 // assign gives events of a run that name none their run.
 func (s *State) assign(events []Event) {
 	run := s.Run.Name
@@ -381,6 +396,9 @@ func (s *State) assign(events []Event) {
 // diverged, or that cannot be: only what says how something ended that had left,
 // what people note, and the repair.
 func (s *State) refuses(events []Event) error {
+	if s.Damage != "" && !slices.ContainsFunc(events, func(e Event) bool { return !ends(e.Body) }) {
+		return nil
+	}
 	if s.Damage != "" {
 		return fmt.Errorf("the timeline of %s cannot be: %s: %w", s.ID, s.Damage, ErrChain)
 	}

@@ -224,7 +224,11 @@ func (s *State) Apply(e Event) {
 	case StepFinished:
 		run.apply(e)
 		s.closeByFact(run, b.Step, e.Time)
-	case RunBegun, DurabilityObtained, Unknown:
+	case Unknown:
+		if b.Broken != "" {
+			s.damaged("event %d %s", e.Seq, b.Broken)
+		}
+	case RunBegun, DurabilityObtained:
 	default:
 		run.apply(e)
 	}

@@ -173,6 +173,9 @@ type Write struct {
 type Claims struct {
 	// Opens: the incident is open from here; Closes: it is not any more.
 	Opens, Closes bool
+	// Reopens: it is open from here, and began before, although the record has lost
+	// that: its number is its own.
+	Reopens bool
 	// Locks is the run that may change things from here; Unlocks the one that no
 	// longer does. Empty: none.
 	Locks, Unlocks RunID
@@ -200,7 +203,7 @@ func (w Write) Claims() Claims {
 			c.over(e.Run)
 			c.Closes = true
 		case HistoryDiverged:
-			c.Opens = c.Opens || b.Open
+			c.Reopens = c.Reopens || b.Open
 		case HistoryRepaired:
 			c.Closes = c.Closes || b.Closes
 		}

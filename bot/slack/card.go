@@ -43,7 +43,14 @@ type cardView struct {
 	Mitigated                                        string
 	ResolvedBy, Resolved                             string
 	NotDurable                                       string
+	Away                                             string // since when the record cannot be reached
+	Lost                                             string // what the record has lost
+	Gone                                             bool   // and that is all of it
+	Awaited                                          []awaited
 }
+
+// awaited is a call of a replica that is gone, of which nobody knows yet what came.
+type awaited struct{ Title, Asked, From string }
 
 // badMax is how many findings are shown before "and N more".
 const badMax = 8
@@ -60,6 +67,18 @@ func (v incidentView) card() cardView {
 		Sections: v.sections(),
 	}
 	c.Usually = v.usually()
+	if !v.away.IsZero() {
+		c.Away = clockTime(v.away)
+	}
+	if d := v.Diverged; d != nil {
+		c.Lost = text.Count(int(d.Held-d.Common), "event")
+	}
+	c.Gone = v.Gone()
+	for _, a := range v.Taken.Awaited {
+		if st := v.Step(a.Step); st.Intended != nil && st.Status == incident.Running && a.From.After(v.Now) {
+			c.Awaited = append(c.Awaited, awaited{v.plan.title(a.Step), clockTime(a.Asked), clockTime(a.From)})
+		}
+	}
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}

@@ -112,7 +112,7 @@ func loadWords(files fs.FS, command string) (words, error) {
 	if err != nil {
 		return words{}, fmt.Errorf("read the message templates: %w", err)
 	}
-	for _, name := range []string{"card", "go", "approval", "failed", "update", "back", "break-glass", "volatile", "diverged", "ask", "review", "home"} {
+	for _, name := range []string{"card", "go", "approval", "failed", "update", "back", "break-glass", "volatile", "diverged", "away", "reached", "ask", "review", "home"} {
 		if t.Lookup(name+".tmpl") == nil {
 			return words{}, fmt.Errorf("the message templates lack message/%s.tmpl", name)
 		}

@@ -384,7 +384,7 @@ func leaseRunsOut(t *testing.T, l incident.Log) {
 	if again <= token {
 		t.Errorf("the same holder got %d after %d", again, token)
 	}
-	_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(time.Minute+time.Second-time.Millisecond), TTL: time.Minute})
+	_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(time.Minute + time.Second - time.Millisecond), TTL: time.Minute})
 	wantErr(t, err, incident.ErrLeaseHeld)
 	taken := mustAcquire(t, l, first, "b", noon.Add(time.Minute+time.Second))
 	if taken <= again {
@@ -398,7 +398,7 @@ func leaseRenewed(t *testing.T, l incident.Log) {
 	if err := l.Renew(t.Context(), first, token, noon.Add(30*time.Second), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(89*time.Second), TTL: time.Minute})
+	_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(89 * time.Second), TTL: time.Minute})
 	wantErr(t, err, incident.ErrLeaseHeld)
 	// Run out and taken by nobody: still ours.
 	if err := l.Renew(t.Context(), first, token, noon.Add(time.Hour), time.Minute); err != nil {

@@ -166,7 +166,7 @@ func (m *Memory) claim(w incident.Write, first bool) error {
 	switch {
 	case c.Closes:
 		m.open = slices.DeleteFunc(m.open, func(id incident.ID) bool { return id == w.Incident })
-	case c.Opens && !slices.Contains(m.open, w.Incident):
+	case (c.Opens || c.Reopens) && !slices.Contains(m.open, w.Incident):
 		m.open = append(m.open, w.Incident)
 		slices.SortFunc(m.open, func(a, b incident.ID) int { return slices.Index(m.order, a) - slices.Index(m.order, b) })
 	}
