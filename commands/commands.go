@@ -400,7 +400,7 @@ func (c *Commands) write(ask Ask, bodies ...incident.Body) incident.Write {
 // plan is the frozen plan of an incident, decoded once.
 func (c *Commands) plan(s *incident.State, id incident.ID) (*runbook.Plan, error) {
 	if (s.Seq == 0 || s.ID == "") && s.Diverged == nil {
-		return nil, refuse("The record (Redis) has nothing of %s. Nothing was done. If there was such an incident, the record has lost it: whoever keeps Redis has to look whether it was emptied, or is another one. {status} shows what there is.", id.Name())
+		return nil, refuse("There is no incident %s on the record. Nothing was done. If there was one, the record (Redis) has lost it, or is another one: whoever keeps Redis has to look. {status} shows what there is.", id.Name())
 	}
 	p, err := c.plans.Of(s)
 	if err != nil && s.Damage != "" {
