@@ -82,7 +82,7 @@ func TestAReplicaKnowsWhenItTakesOver(t *testing.T) {
 		died := time.Now()
 		time.Sleep(5 * time.Second)
 		w, ok := two.Awaits(id)
-		if silent := time.Since(w.Heard); !ok || silent < 5*time.Second || silent > 8*time.Second || w.At.Before(time.Now()) || w.At.Sub(died) > 9*time.Second {
+		if silent := time.Since(w.Heard); !ok || silent < 4*time.Second || silent > 8*time.Second || w.At.Before(time.Now()) || w.At.Sub(died) > 9*time.Second {
 			t.Errorf("5 s after the death it awaits %+v, silent for %s", w, silent)
 		}
 		h.until("it has taken over", func(*incident.State) bool { return two.Holds(id) })
@@ -151,7 +151,6 @@ func TestAHolderThatCannotRenewBeginsNothing(t *testing.T) {
 func TestAWaitsDeadlineDoesNotBeginAnewInEachLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := declared(t, plan()), newStage()
-		g.on["scale-a"], g.on["scale-b"], g.on["promote"], g.on["cache"], g.on["dns"] = true, true, true, true, true
 		g.not = map[string]bool{"verify": true}
 		began := time.Time{}
 		for life := range 4 {

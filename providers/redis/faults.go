@@ -38,7 +38,7 @@ var replies = []reply{
 	{"MISCONF", incident.TakesNothing, "cannot write to its disk", "Free space on the disk of Redis, or repair it."},
 	{"NOAUTH", incident.Forbidden, "wants a password", "Put user and password into REDIS_URL."},
 	{"WRONGPASS", incident.Forbidden, "does not accept the password", "Check user and password in REDIS_URL."},
-	{"NOPERM", incident.Forbidden, "does not permit that to the bot's user", "Give the user of REDIS_URL the permissions that docs/operations.md lists."},
+	{"NOPERM", incident.Forbidden, "does not permit that to the bot's user", "Permit the user of REDIS_URL what the bot needs: reading, writing, EVAL, EVALSHA and WAITAOF on its keys, which begin with {fb}."},
 	{"DENIED", incident.Forbidden, "is in protected mode", "Set a password, and put it into REDIS_URL."},
 	{"NOSCRIPT", incident.Forbidden, "does not keep the bot's scripts", "Permit EVAL and EVALSHA to the user of REDIS_URL; a proxy in between has to hand them on."},
 	{"unknown command", incident.Forbidden, "does not know a command that is needed", "It has to be Redis 6.2 or later, without renamed commands."},
