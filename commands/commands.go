@@ -279,6 +279,9 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 func troubled(err error, tried bool) *Answer {
 	r, known := errors.AsType[*incident.RecordError](err)
 	why := text.Bare(err)
+	if known {
+		why = text.Bare(r.Err) // what was tried is in the sentence
+	}
 	switch {
 	case known && r.Trouble == incident.NotReady:
 		return refused("The record (Redis) %s, so nothing was done. %s (%s)", r.Says, r.Helps, why)

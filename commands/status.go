@@ -81,7 +81,12 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 		return text.Format("There has been no incident before."), nil
 	}
 	var say text.Text
-	err = c.Book.View(ctx, ids[len(ids)-1], func(s *incident.State) {
+	id := ids[len(ids)-1]
+	err = c.Book.View(ctx, id, func(s *incident.State) {
+		if s.Gone() {
+			say = text.Format("The last one: %s, of which the record (Redis) has lost all; closed at %s by %s.", id.Name(), c.at(s.ResolvedAt), named(s.ResolvedBy))
+			return
+		}
 		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID.Name(), s.Source, s.Target, s.Mode, c.at(s.DeclaredAt), s.Phase())
 		switch {
 		case !s.ResolvedAt.IsZero():

@@ -112,7 +112,7 @@ func (h *history) catchUp(ctx context.Context, log Timelines, id ID, mu sync.Loc
 		again := min(head.Seq, 1)
 		events, err := log.Read(ctx, id, head.Seq-again, batch)
 		if err != nil {
-			return fmt.Errorf("read the timeline of %s: %w", id, err)
+			return err // it says what was read
 		}
 		got := len(events)
 		if again == 1 {
@@ -307,7 +307,7 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 			refused++
 			continue
 		case err != nil:
-			return Written{}, fmt.Errorf("append to the timeline of %s: %w", id, err)
+			return Written{}, err // it says what was written to
 		case done.Repeat:
 			return done, b.sync(ctx, p, id)
 		}

@@ -195,6 +195,9 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 			return 0, 0, false, err
 		}
 	}
+	if o.seq < f.read { // the record was set back
+		f.read, f.dirty = o.seq, true
+	}
 	if err := f.catchUp(ctx); err != nil {
 		return 0, 0, false, err
 	}

@@ -188,6 +188,34 @@ func TestTheLastEventsRemovedAreALoss(t *testing.T) {
 	}
 }
 
+// What was tried is said once, whoever hands the error on.
+func TestWhatWasTriedIsSaidOnce(t *testing.T) {
+	mini := redistest.Mini(t)
+	l := open(t, redis.Options{URL: "redis://" + mini.Addr()})
+	b := incident.NewBook(l)
+	mini.Close()
+	_, reserve := l.Reserve(t.Context(), noon, "r")
+	_, opened := b.Open(t.Context())
+	for what, err := range map[string]error{
+		"look": b.View(t.Context(), inc, func(*incident.State) {}), "decide": decide(t, b, incident.NoteAdded{Text: "x"}), "reserve": reserve, "open": opened,
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+			continue
+		}
+		seen := map[string]bool{}
+		for part := range strings.SplitSeq(err.Error(), ": ") {
+			if seen[part] {
+				t.Errorf("%s: %q is said twice in %q", what, part, err)
+			}
+			seen[part] = true
+		}
+		if n := strings.Count(err.Error(), string(inc)); n > 1 {
+			t.Errorf("%s: the incident is named %d times in %q", what, n, err)
+		}
+	}
+}
+
 // A key of another kind is damage, and trying again does not help.
 func TestAKeyOfAnotherKindIsDamage(t *testing.T) {
 	url := redistest.Server(t)
