@@ -132,9 +132,9 @@ func TestAHolderThatCannotRenewBeginsNothing(t *testing.T) {
 			}
 		})
 		h.question(incident.AskGo, "go")
-		time.Sleep(begun.Add(25 * time.Second).Sub(time.Now()))
+		time.Sleep(time.Until(begun.Add(25 * time.Second)))
 		h.answer("alice", incident.AskGo, "go", "go")
-		time.Sleep(begun.Add(49 * time.Second).Sub(time.Now()))
+		time.Sleep(time.Until(begun.Add(49 * time.Second)))
 		for _, e := range h.events() {
 			if b, ok := e.Body.(incident.StepStarted); ok && e.Time.Sub(begun) > 18*time.Second {
 				t.Errorf("%s began %s after the start, without a lease", b.Step, e.Time.Sub(begun))

@@ -112,8 +112,11 @@ func TestOneDamagedEventIsSaidAndTheRunCanBeStopped(t *testing.T) {
 			l := open(t, redis.Options{URL: url})
 			b := incident.NewBook(l)
 			for _, body := range []incident.Body{
-				incident.IncidentDeclared{Incident: inc}, incident.RunBegun{Kind: incident.Failover, Digest: "d"}, incident.RunTaken{Holder: "a", Token: 1},
-				incident.StepStarted{Step: "scale", Attempt: 1}, incident.StepFinished{Step: "scale", Attempt: 1},
+				incident.IncidentDeclared{Incident: inc},
+				incident.RunBegun{Kind: incident.Failover, Digest: "d"},
+				incident.RunTaken{Holder: "a", Token: 1},
+				incident.StepStarted{Step: "scale", Attempt: 1},
+				incident.StepFinished{Step: "scale", Attempt: 1},
 			} {
 				if err := decide(t, b, body); err != nil {
 					t.Fatal(err)
