@@ -5,11 +5,9 @@ package bot
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -87,8 +85,9 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 		catalog = o.Catalog(catalog)
 	}
 	b := &Bot{Options: o, Book: incident.NewBook(o.Record), log: log}
+	outages := slack.NewOutages()
 	b.Engine = engine.New(engine.Options{
-		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(),
+		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(), Gone: gone, Away: outages.Set,
 	}, log)
 	b.Commands = commands.New(commands.Options{
 		Book:      b.Book,
@@ -110,6 +109,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 		Roster:      o.Roster,
 		Rehearsal:   o.Rehearsal,
 		Holds:       b.Engine.Holds,
+		Outages:     outages,
 		Review:      b.review,
 		Command:     o.Command,
 		UpdateEvery: o.UpdateEvery,
@@ -186,15 +186,6 @@ func (b *Bot) runSlack(ctx context.Context) error {
 	}
 	defer b.client.Close()
 	return b.face.Run(ctx)
-}
-
-// holder names this process among all replicas, and among those before it.
-func holder() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "replica"
-	}
-	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), strings.ToLower(rand.Text()[:4]))
 }
 
 // Run runs the replica until ctx ends, which is no error, or a part of it cannot go

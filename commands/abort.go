@@ -132,6 +132,9 @@ func (c *Commands) mayAbort(s *incident.State, ask Ask, said stopping) error {
 	if meant := meantRun(s, ask.On); meant != nil && meant.Name != s.Run.Name {
 		return c.stoppedBefore(s, meant)
 	}
+	if s.Damage != "" && s.Diverged == nil {
+		return c.live(s) // whatever it holds, it can be stopped
+	}
 	if err := c.running(s); err != nil {
 		return err
 	}

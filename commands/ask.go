@@ -117,6 +117,9 @@ type Person = incident.Person
 type Engine interface {
 	// Adopt makes the engine of this replica look at a new incident at once.
 	Adopt(id incident.ID)
+	// Awaits says that another replica carries that incident's run out, when it was
+	// last heard of, and when this one takes over.
+	Awaits(id incident.ID) (engine.Takeover, bool)
 	// Effects reads what a yes to the open question about that step would do
 	// now, and the fingerprint that a yes is bound to.
 	Effects(ctx context.Context, id incident.ID, step string) ([]incident.Effect, string, error)

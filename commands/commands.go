@@ -276,13 +276,28 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 		return refused("The record (Redis) has lost events that it had acknowledged and went on without them, so nothing is changed before somebody has decided how to go on: {repair go-on REASON} takes what is left for the truth, {repair restore REASON} puts the lost events back. {timeline} shows what was lost. Compare first what really holds: the database's writer, DNS, the services' sizes.")
 	}
 	if errors.Is(err, incident.ErrFormat) || errors.Is(err, incident.ErrChain) {
-		return refused("The record cannot be relied on, so nothing was done: %s. {timeline} shows it as it is.", err)
+		return refused("The record cannot be relied on, so nothing was done: %s. Nothing is carried out on it either. {timeline} shows it as it is; {abort REASON} stops the run, as far as it can be written down.", err)
 	}
 	c.log.Warn().Err(err).Bool("append", tried).Msg("the record could not be used")
-	if tried {
-		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. {status} shows what holds as soon as the record is back; doing it again is safe.", err)
+	return troubled(err, tried)
+}
+
+// troubled says what is the matter with the record, and what would work.
+func troubled(err error, tried bool) *Answer {
+	r, known := errors.AsType[*incident.RecordError](err)
+	why := text.Bare(err)
+	if known {
+		why = text.Bare(r.Err) // what was tried is in the sentence
 	}
-	return refused("The record (Redis) cannot be reached, so nothing was done: %s. Try again, or look after Redis first; what is on the record stays as it is.", err)
+	switch {
+	case known && r.Trouble == incident.NotReady:
+		return refused("The record (Redis) %s, so nothing was done. %s (%s)", r.Says, r.Helps, why)
+	case known && r.Trouble != incident.Unreachable:
+		return refused("The record (Redis) %s, so nothing was done, and trying again does not help before that is mended. %s What had begun comes to its end; nothing new starts. (%s)", r.Says, r.Helps, why)
+	case tried:
+		return refused("The record (Redis) did not answer, so it is not certain that this was written down: %s. {status} shows what holds as soon as the record is back; doing it again is safe.", why)
+	}
+	return refused("The record (Redis) cannot be reached, so nothing was done: %s. Try again, or look after Redis first; what is on the record stays as it is.", why)
 }
 
 // which is the incident that is meant: the button's, the one that was named, or the
@@ -300,9 +315,9 @@ func (c *Commands) current(ctx context.Context, ask Ask) (incident.ID, *Answer) 
 	if ask.Incident != "" {
 		return ask.Incident, nil
 	}
-	open, err := c.Book.Log().Open(ctx)
+	open, err := c.Book.Open(ctx)
 	if err != nil {
-		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+		return "", c.answerTo(err, false)
 	}
 	switch len(open) {
 	case 0:
@@ -396,9 +411,12 @@ func (c *Commands) write(ask Ask, bodies ...incident.Body) incident.Write {
 // plan is the frozen plan of an incident, decoded once.
 func (c *Commands) plan(s *incident.State, id incident.ID) (*runbook.Plan, error) {
 	if (s.Seq == 0 || s.ID == "") && s.Diverged == nil {
-		return nil, refuse("There is no incident %s on the record. Nothing was done. {status} shows what there is.", id.Name())
+		return nil, refuse("There is no incident %s on the record. Nothing was done. If there was one, the record (Redis) has lost it, or is another one: whoever keeps Redis has to look. {status} shows what there is.", id.Name())
 	}
 	p, err := c.plans.Of(s)
+	if err != nil && s.Damage != "" {
+		return &runbook.Plan{}, nil // that it is damaged is what there is to say
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.ID, err)
 	}

@@ -48,6 +48,7 @@ type fakeEngine struct {
 	during      func() // runs while the effects are read
 	reads       int
 	findings    []engine.Finding
+	other       engine.Takeover
 	plan        *runbook.Plan
 }
 
@@ -55,6 +56,10 @@ func (e *fakeEngine) Adopt(id incident.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.adopted = append(e.adopted, id)
+}
+
+func (e *fakeEngine) Awaits(incident.ID) (engine.Takeover, bool) {
+	return e.other, !e.other.At.IsZero()
 }
 
 func (e *fakeEngine) Effects(context.Context, incident.ID, string) ([]incident.Effect, string, error) {

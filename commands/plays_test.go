@@ -590,7 +590,17 @@ func playRecordAway(t *testing.T, tr *transcript) {
 		r.log.why = why
 		away("Append", "pause")
 	}
+	for _, trouble := range []incident.RecordError{
+		{Trouble: incident.NotReady, Says: "is still loading its data", Helps: "It answers as soon as that is done; try again then.", Err: errors.New("redis at 127.0.0.1:6379: LOADING")},
+		{Trouble: incident.TakesNothing, Says: "is at its maxmemory", Helps: "Raise maxmemory.", Err: errors.New("redis at 127.0.0.1:6379: OOM")},
+	} {
+		r.log.why = &incident.CallError{Err: &trouble}
+		away("Append", "pause")
+	}
 	r.log.why = nil
+	r.engine.other = engine.Takeover{Holder: "another", Heard: r.clock.Now().Add(-4 * time.Second), At: r.clock.Now().Add(4 * time.Second)}
+	tr.says(mallory, "status")
+	r.engine.other = engine.Takeover{}
 	// The record lost events and went on without them.
 	memory := r.log.Log.(*enginetest.Memory)
 	memory.SetBack(r.current(), uint64(len(r.events()))-2)
@@ -618,6 +628,24 @@ func playRecordAway(t *testing.T, tr *transcript) {
 	tr.says(alice, "repair go-on compared: the writer is in us-east-1")
 	tr.says(mallory, "status")
 	tr.says(alice, "resume")
+
+	r = tr.in("the record was emptied", promoting(t))
+	memory = r.log.Log.(*enginetest.Memory)
+	memory.SetBack(r.current(), 0)
+	tr.says(mallory, "status")
+	tr.says(dave, "note the case is open")
+	tr.says(alice, "start us-west-2 unplanned once more")
+	tr.says(alice, "repair go-on nothing had changed")
+	tr.says(mallory, "status")
+
+	r = tr.in("an event cannot be", promoting(t))
+	odd := incident.Write{Incident: r.current(), After: uint64(len(r.events())), Request: "odd", Events: []incident.Event{{Time: r.clock.Now(), Actor: incident.Bot, Run: "failback-9", Body: incident.StepStarted{Step: "x"}}}}
+	if _, err := r.log.Log.Append(t.Context(), odd); err != nil {
+		t.Fatal(err)
+	}
+	tr.says(mallory, "status")
+	tr.says(alice, "retry x")
+	tr.says(alice, "abort it cannot be relied on")
 
 	// Two decide at once.
 	r = tr.in("somebody else decides on the repair first", promoting(t))

@@ -42,13 +42,19 @@ func (c *Commands) note(ctx context.Context, ask Ask, who Person) Answer {
 		}
 		return Answer{Refused: true, Text: say}
 	}
-	a = c.record(ctx, ask, id, func(*incident.State, *runbook.Plan) ([]incident.Body, error) {
+	var lost text.Text
+	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+		lost = hurt(s)
 		return []incident.Body{incident.NoteAdded{Text: words}}, nil
 	})
 	if a != nil {
 		return *a
 	}
-	return Answer{Text: text.Format("Noted by %v: %v", named(who.ID), text.Quote(words)), Public: true}
+	say = text.Format("Noted by %v: %v", named(who.ID), text.Quote(words))
+	if !lost.Empty() {
+		say = text.Lines(say, lost)
+	}
+	return Answer{Text: say, Public: true}
 }
 
 // latest is the incident meant by those who only want to read: the button's, the
@@ -60,9 +66,9 @@ func (c *Commands) latest(ctx context.Context, ask Ask) (incident.ID, *Answer) {
 	if id, a := c.current(ctx, ask); a != nil || id != "" {
 		return id, a
 	}
-	ids, err := c.Book.Log().Incidents(ctx, 0)
+	ids, err := c.Book.Log().Incidents(ctx, 1)
 	if err != nil {
-		return "", c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
+		return "", c.answerTo(err, false)
 	}
 	if len(ids) == 0 {
 		return "", refused("There has been no incident yet, so there is no record. To begin one: {start %s}.", c.standby(""))
@@ -81,7 +87,7 @@ func (c *Commands) timeline(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	events, err := c.Book.Log().Read(ctx, id, 0, 0)
 	if err != nil {
-		return *c.answerTo(fmt.Errorf("read the timeline of %s: %w", id, err), false)
+		return *c.answerTo(err, false)
 	}
 	if len(events) == 0 {
 		return *refused("%s has no events on the record. {status} shows what there is.", id.Name())

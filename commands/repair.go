@@ -51,14 +51,19 @@ func (c *Commands) repair(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		return Answer{Text: text.Format("%v put %v back on the record of %s: %v. The run goes on.", named(ask.person), text.Count(lost, "lost event"), id.Name(), text.Quote(why)), Public: true}
 	}
+	gone := false
 	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
 		if s.Diverged == nil {
 			return nil, refuse("Somebody else has decided already how %s goes on.", s.ID.Name())
 		}
-		return []incident.Body{incident.HistoryRepaired{Choice: choice, Reason: why}}, nil
+		gone = s.Gone()
+		return []incident.Body{incident.HistoryRepaired{Choice: choice, Reason: why, Closes: gone}}, nil
 	})
 	if a != nil {
 		return *a
+	}
+	if gone {
+		return Answer{Text: text.Format("%v closed %s, of which the record has nothing left: %v. What it had changed stays as it is; {status} says which Region serves, {start} begins anew.", named(ask.person), id.Name(), text.Quote(why)), Public: true}
 	}
 	return Answer{Text: text.Format("%v goes on with %s from what is left of the record: %v. What may have happened is looked for before anything is done again.", named(ask.person), id.Name(), text.Quote(why)), Public: true}
 }

@@ -80,14 +80,17 @@ var severityLike = regexp.MustCompile(`(?i)^sev-?([0-9]+)$`)
 
 // nothingOpen refuses while a run is open that may change things.
 func (c *Commands) nothingOpen(ctx context.Context) *Answer {
-	ids, err := c.Book.Log().Open(ctx)
+	ids, err := c.Book.Open(ctx)
 	if err != nil {
-		return c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+		return c.answerTo(err, false)
 	}
 	for _, id := range ids {
 		var open error
 		err = c.Book.View(ctx, id, func(s *incident.State) {
-			if s.Changes() && !s.Over() {
+			switch {
+			case s.Diverged != nil:
+				open = incident.ErrDiverged
+			case s.Changes() && !s.Over():
 				open = c.open(s)
 			}
 		})
@@ -233,7 +236,7 @@ func (c *Commands) beganOf(ctx context.Context, w request) (beginning, *Answer) 
 func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, began beginning, w request, active serving) (id incident.ID, again bool, a *Answer) {
 	id, err := c.Book.Log().Reserve(ctx, c.Clock.Now(), ask.Request)
 	if err != nil {
-		return "", false, c.answerTo(fmt.Errorf("open an incident: %w", err), false)
+		return "", false, c.answerTo(err, false)
 	}
 	facts.Incident = id.Name()
 	plan, err := c.Compile(facts)
@@ -307,9 +310,9 @@ func (c *Commands) makeRoom(ctx context.Context, ask Ask) (former incident.ID, a
 	if a := c.nothingOpen(ctx); a != nil {
 		return "", a
 	}
-	ids, err := c.Book.Log().Open(ctx)
+	ids, err := c.Book.Open(ctx)
 	if err != nil {
-		return "", c.answerTo(fmt.Errorf("find the current incident: %w", err), false)
+		return "", c.answerTo(err, false)
 	}
 	for _, id := range ids {
 		resolved, a := c.resolveStopped(ctx, ask, id)

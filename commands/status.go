@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,12 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 	if id != "" {
 		var say text.Text
 		a := c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
-			say = c.standingOf(s, p)
+			lines := []text.Text{hurt(s), c.silent(id)}
+			if !s.Gone() {
+				lines = append(lines, c.standingOf(s, p))
+			}
+			lines = slices.DeleteFunc(lines, text.Text.Empty)
+			say = text.Lines(lines...)
 			return nil
 		})
 		if a != nil {
@@ -39,16 +45,48 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 	return Answer{Text: say.Add(" %v\n%v\nTo look at the standby: {check %s}. To begin: {start %s}.", now.says(), last, c.standby(now.region), c.standby(now.region))}
 }
 
+// hurt says what is the matter with the record of an incident; empty if nothing is.
+func hurt(s *incident.State) text.Text {
+	switch d := s.Diverged; {
+	case d != nil && d.Common == 0 && s.Gone():
+		return text.Format("The record (Redis) has lost all %s that it had of %s, and nothing is carried out before somebody has decided: {repair restore REASON} puts them back, {repair go-on REASON} closes it as it is.", text.Count(int(d.Held), "event"), s.ID.Name())
+	case d != nil:
+		return text.Format("The record (Redis) has lost %s of %s, and nothing is carried out before somebody has decided: {repair restore REASON} puts them back, {repair go-on REASON} takes what is left for the truth.", text.Count(int(d.Held-d.Common), "event"), s.ID.Name())
+	case s.Damage != "":
+		return text.Format("The record (Redis) of %s is damaged: %s. Nothing is carried out on it; {abort REASON} stops the run, {timeline} shows what is left.", s.ID.Name(), s.Damage)
+	}
+	return text.Text{}
+}
+
+// silentAfter is for how long a replica may say nothing before that is told.
+const silentAfter = 3 * time.Second
+
+// silent says that the replica which carries the run out is not heard of, and when
+// this one takes over; empty otherwise.
+func (c *Commands) silent(id incident.ID) text.Text {
+	t, other := c.Engine.Awaits(id)
+	since := c.Clock.Now().Sub(t.Heard)
+	if !other || since < silentAfter {
+		return text.Text{}
+	}
+	return text.Format("The replica that carried it out has been silent for %v; this one takes over at %v.", since.Truncate(time.Second), clock(t.At))
+}
+
 func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
-	ids, err := c.Book.Log().Incidents(ctx, 0)
+	ids, err := c.Book.Log().Incidents(ctx, 1)
 	if err != nil {
-		return text.Text{}, c.answerTo(fmt.Errorf("list former incidents: %w", err), false)
+		return text.Text{}, c.answerTo(err, false)
 	}
 	if len(ids) == 0 {
 		return text.Format("There has been no incident before."), nil
 	}
 	var say text.Text
-	err = c.Book.View(ctx, ids[len(ids)-1], func(s *incident.State) {
+	id := ids[len(ids)-1]
+	err = c.Book.View(ctx, id, func(s *incident.State) {
+		if s.Gone() {
+			say = text.Format("The last one: %s, of which the record (Redis) has lost all; closed at %s by %s.", id.Name(), c.at(s.ResolvedAt), named(s.ResolvedBy))
+			return
+		}
 		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID.Name(), s.Source, s.Target, s.Mode, c.at(s.DeclaredAt), s.Phase())
 		switch {
 		case !s.ResolvedAt.IsZero():

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,9 +27,13 @@ type Book struct {
 	pages map[ID]*page
 }
 
+// page is one timeline. Whoever reads or appends has the turn; what it holds changes
+// under both locks, so that it can be looked at while somebody waits for the record.
 type page struct {
-	mu sync.Mutex
+	turn sync.Mutex
+	mu   sync.Mutex
 	*history
+	open atomic.Bool // as far as it was read
 }
 
 // history is a timeline as this process knows it.
@@ -57,13 +63,17 @@ func (b *Book) page(id ID) *page {
 	defer b.mu.Unlock()
 	p := b.pages[id]
 	if p == nil {
-		p = &page{history: newHistory()}
+		p = &page{history: newHistory(id)}
 		b.pages[id] = p
 	}
 	return p
 }
 
-func newHistory() *history { return &history{state: NewState(), from: 1} }
+func newHistory(id ID) *history {
+	h := &history{state: NewState(), from: 1}
+	h.state.ID = id
+	return h
+}
 
 // head is where it has come to.
 func (h *history) head() Position {
@@ -95,14 +105,14 @@ var errElsewhere = errors.New("the record has gone on elsewhere")
 
 // catchUp reads what is new, and with it the last event again: it has to be there
 // still.
-func (h *history) catchUp(ctx context.Context, log Timelines, id ID) error {
+func (h *history) catchUp(ctx context.Context, log Timelines, id ID, mu sync.Locker) error {
 	const batch = 1000
 	for {
 		head := h.head()
 		again := min(head.Seq, 1)
 		events, err := log.Read(ctx, id, head.Seq-again, batch)
 		if err != nil {
-			return fmt.Errorf("read the timeline of %s: %w", id, err)
+			return err // it says what was read
 		}
 		got := len(events)
 		if again == 1 {
@@ -112,7 +122,10 @@ func (h *history) catchUp(ctx context.Context, log Timelines, id ID) error {
 			events = events[1:]
 		}
 		for i, e := range events {
-			if err := h.take(e); err != nil && i == 0 && again == 1 {
+			mu.Lock()
+			err := h.take(e)
+			mu.Unlock()
+			if err != nil && i == 0 && again == 1 {
 				return errElsewhere
 			} else if err != nil {
 				return fmt.Errorf("read the timeline of %s: %w", id, err)
@@ -124,23 +137,25 @@ func (h *history) catchUp(ctx context.Context, log Timelines, id ID) error {
 	}
 }
 
-// sync catches up. Where the record has gone on elsewhere it takes the record for
+// sync catches up, for whoever has the turn. Where the record has gone on elsewhere it takes the record for
 // what is so, and says on it what this replica holds beside.
 func (b *Book) sync(ctx context.Context, p *page, id ID) error {
-	err := p.catchUp(ctx, b.log, id)
+	defer func() { p.open.Store(p.state.open()) }()
+	err := p.catchUp(ctx, b.log, id, &p.mu)
 	if !errors.Is(err, errElsewhere) {
 		return err
 	}
-	found := newHistory()
-	if err := found.catchUp(ctx, b.log, id); err != nil {
+	found := newHistory(id)
+	if err := found.catchUp(ctx, b.log, id, &sync.Mutex{}); err != nil {
 		return err
 	}
 	diverged := p.against(found)
+	diverged.Incident, diverged.Open = id, p.state.open() || found.state.open()
 	if diverged.Common == uint64(len(found.digests)) && diverged.Common == uint64(len(p.digests)) {
 		return nil // it is the same after all: the read met a moment of change
 	}
 	mine := p.history
-	p.history = found
+	p.put(found)
 	if d := p.state.Diverged; d != nil && d.Held >= diverged.Held {
 		return nil // another replica that knew as much has said it
 	}
@@ -151,9 +166,9 @@ func (b *Book) sync(ctx context.Context, p *page, id ID) error {
 		}
 		_, err := b.log.Append(ctx, w)
 		if err == nil || errors.Is(err, ErrMoved) {
-			if err := p.catchUp(ctx, b.log, id); err != nil {
+			if err := p.catchUp(ctx, b.log, id, &p.mu); err != nil {
 				// What the record lacks is still held, and told at the next look.
-				p.history = mine
+				p.put(mine)
 				return err
 			}
 		}
@@ -162,11 +177,17 @@ func (b *Book) sync(ctx context.Context, p *page, id ID) error {
 			continue
 		}
 		if err != nil && !errors.Is(err, ErrMoved) {
-			p.history = mine
+			p.put(mine)
 			return fmt.Errorf("say on the timeline of %s that it lost events: %w", id, err)
 		}
 		return nil
 	}
+}
+
+func (p *page) put(h *history) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.history = h
 }
 
 // later is a time that is before none of both: the Book has no clock.
@@ -195,13 +216,59 @@ func (h *history) against(found *history) HistoryDiverged {
 // neither change nor keep it.
 func (b *Book) View(ctx context.Context, id ID, see func(*State)) error {
 	p := b.page(id)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := b.sync(ctx, p, id); err != nil {
+	p.turn.Lock()
+	err := b.sync(ctx, p, id)
+	p.turn.Unlock()
+	if err != nil {
 		return err
 	}
-	see(p.state)
+	p.look(see)
 	return nil
+}
+
+// Known shows the State of a timeline as it was when it was last read, without asking
+// the record; see must neither change nor keep it.
+func (b *Book) Known(id ID, see func(*State)) { b.page(id).look(see) }
+
+func (p *page) look(see func(*State)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	see(p.state)
+}
+
+// Open are the incidents that are not closed, oldest first: those of the register, and
+// those that this process has seen open and that the register lacks. These are looked
+// at again, so a record that has lost them is told of it.
+func (b *Book) Open(ctx context.Context) ([]ID, error) {
+	open, err := b.log.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range b.seenOpen() {
+		if slices.Contains(open, id) {
+			continue
+		}
+		still := false
+		if err := b.View(ctx, id, func(s *State) { still = s.open() }); err != nil {
+			return nil, err
+		}
+		if still {
+			open = append(open, id)
+		}
+	}
+	return open, nil
+}
+
+func (b *Book) seenOpen() (ids []ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, p := range b.pages {
+		if id != PlatformLog && p.open.Load() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // Decide catches up, asks decide what to add, and appends it right behind what
@@ -217,8 +284,8 @@ func (b *Book) View(ctx context.Context, id ID, see func(*State)) error {
 // ErrDiverged, and so is everything on a timeline that cannot be (State.Damage).
 func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, error)) (Written, error) {
 	p := b.page(id)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	const patience = 3 // a Log that refuses although nothing came has lost something
 	for refused, seen := 0, uint64(0); ; {
 		if err := b.sync(ctx, p, id); err != nil {
@@ -230,25 +297,17 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 		if seen = p.state.Seq; refused == patience {
 			return Written{}, fmt.Errorf("append to the timeline of %s after event %d: %w", id, seen, ErrLost)
 		}
-		w, err := decide(p.state)
+		w, err := p.next(id, decide)
 		if err != nil || len(w.Events) == 0 {
-			return Written{Seq: p.state.Seq}, err
+			return Written{Seq: seen}, err
 		}
-		if err := p.state.refuses(w.Events); err != nil {
-			return Written{Seq: p.state.Seq}, err
-		}
-		w.Incident, w.After, w.Prev = id, p.state.Seq, p.head().Digest
-		if w.Request == "" {
-			w.Request = rand.Text()
-		}
-		p.state.assign(w.Events)
-		done, err := b.log.Append(ctx, w)
+		done, err := b.append(ctx, p, w)
 		switch {
 		case errors.Is(err, ErrMoved):
 			refused++
 			continue
 		case err != nil:
-			return Written{}, fmt.Errorf("append to the timeline of %s: %w", id, err)
+			return Written{}, err // it says what was written to
 		case done.Repeat:
 			return done, b.sync(ctx, p, id)
 		}
@@ -256,14 +315,61 @@ func (b *Book) Decide(ctx context.Context, id ID, decide func(*State) (Write, er
 	}
 }
 
-// wrote takes in what was just appended, without reading it again.
-func (h *history) wrote(stored []Event) error {
+// next is what decide adds to what the page holds.
+func (p *page) next(id ID, decide func(*State) (Write, error)) (Write, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, err := decide(p.state)
+	if err != nil || len(w.Events) == 0 {
+		return Write{}, err
+	}
+	if err := p.state.refuses(w.Events); err != nil {
+		return Write{}, err
+	}
+	w.Incident, w.After, w.Prev = id, p.state.Seq, p.head().Digest
+	if w.Request == "" {
+		w.Request = rand.Text()
+	}
+	p.state.assign(w.Events)
+	return w, nil
+}
+
+// append writes, for whoever has the turn. One that waits for the disks of others lets
+// everybody else look and decide meanwhile.
+func (b *Book) append(ctx context.Context, p *page, w Write) (Written, error) {
+	if w.Secure {
+		p.turn.Unlock()
+		defer p.turn.Lock()
+	}
+	return b.log.Append(ctx, w)
+}
+
+// wrote takes in what was just appended, without reading it again; somebody may have
+// read it meanwhile.
+func (p *page) wrote(stored []Event) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, e := range stored {
-		if err := h.take(e); err != nil {
+		if e.Seq <= p.state.Seq {
+			continue
+		}
+		if err := p.take(e); err != nil {
 			return err
 		}
 	}
+	p.open.Store(p.state.open())
 	return nil
+}
+
+// ends says that an event only stops or closes what it belongs to, or is a remark:
+// that may be added to a timeline whatever else it holds.
+func ends(b Body) bool {
+	switch b.(type) {
+	case RunAborted, IncidentResolved, ApprovalWithdrawn, NoteAdded,
+		StepFinished, StepFailed, ChangeMissed, RunTaken, DurabilityFound: // and what had left
+		return true
+	}
+	return false
 }
 
 // assign gives events of a run that name none their run.
@@ -290,6 +396,9 @@ func (s *State) assign(events []Event) {
 // diverged, or that cannot be: only what says how something ended that had left,
 // what people note, and the repair.
 func (s *State) refuses(events []Event) error {
+	if s.Damage != "" && !slices.ContainsFunc(events, func(e Event) bool { return !ends(e.Body) }) {
+		return nil
+	}
 	if s.Damage != "" {
 		return fmt.Errorf("the timeline of %s cannot be: %s: %w", s.ID, s.Damage, ErrChain)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,9 @@ func TestADecisionIsTakenAgainWhenSomebodyElseWasFirst(t *testing.T) {
 func TestADecisionIsWrittenRightBehindWhatItSaw(t *testing.T) {
 	memory := enginetest.NewMemory()
 	write(t, memory, "first")
+	if _, err := memory.Acquire(t.Context(), id, incident.Bid{Holder: "one", Now: noon, TTL: time.Minute, Above: 6}); err != nil {
+		t.Fatal(err)
+	}
 	var got incident.Write
 	log := &wrapped{Log: memory, append: func(ctx context.Context, w incident.Write) (incident.Written, error) {
 		got = w
@@ -274,7 +278,7 @@ func TestDecidingOnNothingWritesNothing(t *testing.T) {
 func TestWhatTheLogRefusesIsNotInTheBook(t *testing.T) {
 	memory := enginetest.NewMemory()
 	for _, holder := range []string{"one", "one"} {
-		if _, err := memory.Acquire(t.Context(), id, holder, noon, time.Minute); err != nil {
+		if _, err := memory.Acquire(t.Context(), id, incident.Bid{Holder: holder, Now: noon, TTL: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -525,6 +529,85 @@ func TestAFollowerIsIdleOnlyWhileNothingComes(t *testing.T) {
 		<-ended
 		if n := idle(); n != 0 {
 			t.Errorf("it ended idle %d times", n)
+		}
+	})
+}
+
+// While a secured append waits for the disks of others, everybody else looks, and
+// decides what does not wait for them.
+func TestASecuredAppendHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := enginetest.NewMemory()
+		write(t, memory, "first")
+		answer := make(chan struct{})
+		log := &wrapped{Log: memory, append: func(ctx context.Context, w incident.Write) (incident.Written, error) {
+			got, err := memory.Append(ctx, w)
+			if w.Secure {
+				<-answer // written, and not yet confirmed by the replicas
+			}
+			return got, err
+		}}
+		book := incident.NewBook(log)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := book.Decide(t.Context(), id, func(*incident.State) (incident.Write, error) {
+				w := notes("second")
+				w.Secure = true
+				return w, nil
+			})
+			ended <- err
+		}()
+		synctest.Wait()
+		if seq, _ := seen(t, book); seq != 2 {
+			t.Errorf("the book shows event %d", seq)
+		}
+		book.Known(id, func(s *incident.State) {
+			if s.Seq != 2 {
+				t.Errorf("event %d is known", s.Seq)
+			}
+		})
+		if _, err := book.Decide(t.Context(), id, func(*incident.State) (incident.Write, error) { return notes("third"), nil }); err != nil {
+			t.Error(err)
+		}
+		close(answer)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if seq, n := seen(t, book); seq != 3 || n != 3 {
+			t.Errorf("the book stands at event %d with %d notes", seq, n)
+		}
+		wantTexts(t, memory, "first", "second", "third")
+	})
+}
+
+// What was last read can be looked at while the record does not answer a read.
+func TestWhatIsKnownIsShownWhileTheRecordHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := enginetest.NewMemory()
+		write(t, memory, "first")
+		var hangs atomic.Bool
+		log := &wrapped{Log: memory, read: func(ctx context.Context, of incident.ID, after uint64, limit int) ([]incident.Event, error) {
+			if hangs.Load() {
+				<-ctx.Done()
+				return nil, context.Cause(ctx)
+			}
+			return memory.Read(ctx, of, after, limit)
+		}}
+		book := incident.NewBook(log)
+		seen(t, book)
+		hangs.Store(true)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- book.View(ctx, id, func(*incident.State) {}) }()
+		synctest.Wait()
+		book.Known(id, func(s *incident.State) {
+			if s.Seq != 1 || s.Notes != 1 {
+				t.Errorf("known are event %d and %d notes", s.Seq, s.Notes)
+			}
+		})
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the look ended with %v", err)
 		}
 	})
 }

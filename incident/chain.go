@@ -77,6 +77,9 @@ func follows(at Position, e Event) error {
 	if e.Seq != at.Seq+1 {
 		return fmt.Errorf("%w: event %d is followed by event %d", ErrChain, at.Seq, e.Seq)
 	}
+	if u, ok := e.Body.(Unknown); ok && u.Broken != "" {
+		return nil // what it followed is not known
+	}
 	if e.Prev != at.Digest {
 		return fmt.Errorf("%w: event %d does not follow event %d as that is on the record", ErrChain, e.Seq, at.Seq)
 	}

@@ -55,6 +55,20 @@ type Body interface {
 type Unknown struct {
 	Name string
 	Raw  json.RawMessage // the whole event as it was read
+	// Broken says what is wrong with an event that cannot be read or is missing; empty
+	// for one that is only of an unknown type.
+	Broken string
+}
+
+// Broken stands in a timeline for an event that somebody damaged or removed: its
+// number, the digest that it had as far as that is known, what is there instead, and
+// what is wrong in words. The events behind it follow as they did; what the timeline
+// means cannot be told any more, and State.Damage says so.
+func Broken(seq uint64, digest Digest, raw []byte, why string) Event {
+	if raw == nil {
+		raw = []byte{}
+	}
+	return Event{Seq: seq, Body: Unknown{Name: "Broken", Broken: why}, raw: raw, digest: digest}
 }
 
 // Type is the name it was read with.

@@ -136,6 +136,17 @@ type RunTaken struct {
 	Return bool   `json:"return,omitempty"`
 	// Looking are the steps whose change may have happened and is looked at.
 	Looking []string `json:"looking,omitempty"`
+	// Awaited are those of them whose call may still be under way, and so is waited for.
+	Awaited []CallAwaited `json:"awaited,omitempty"`
+}
+
+// CallAwaited is a call of a replica that is gone.
+type CallAwaited struct {
+	Step string `json:"step"`
+	// Asked is when its intention was written down, From when the call has surely
+	// ended and the change is looked for.
+	Asked time.Time `json:"asked"`
+	From  time.Time `json:"from"`
 }
 
 // StepStarted: the step is being carried out. Nothing has changed yet.
@@ -549,6 +560,10 @@ type HistoryDiverged struct {
 	// Lost are the events Common+1 to Held, as they were stored, so far as the
 	// replica still holds them.
 	Lost []json.RawMessage `json:"lost,omitempty"`
+	// Incident is whose timeline it is, for one of which nothing else is left; Open
+	// says that it was open, and so is from here, on every replica.
+	Incident ID   `json:"incident,omitempty"`
+	Open     bool `json:"open,omitempty"`
 }
 
 // The ways on from a history that has diverged.
@@ -561,6 +576,8 @@ const (
 type HistoryRepaired struct {
 	Choice string `json:"choice"`
 	Reason string `json:"reason"`
+	// Closes: nothing was left of the incident to go on with.
+	Closes bool `json:"closes,omitempty"`
 }
 
 // Finding is what one check of an assessment found.

@@ -55,6 +55,7 @@ type State struct {
 	// Diverged is set from HistoryDiverged until HistoryRepaired: nothing may
 	// change the world.
 	Diverged *HistoryDiverged
+	lost     bool
 	// Damage says in a sentence what about the timeline cannot be; empty if
 	// nothing. Nothing is decided on such a timeline.
 	Damage string
@@ -190,6 +191,15 @@ func (s *State) Phase() string {
 	}
 }
 
+// open says that the incident was declared, or lost by the record while it was open,
+// and not closed since.
+func (s *State) open() bool {
+	return (!s.DeclaredAt.IsZero() || s.Diverged != nil && s.Diverged.Open) && s.ResolvedAt.IsZero()
+}
+
+// Gone says that the record has lost all that there was of the incident.
+func (s *State) Gone() bool { return s.DeclaredAt.IsZero() && s.lost }
+
 // Begins says in a sentence why a run of that kind cannot begin now; empty if it
 // can.
 func (s *State) Begins(kind RunKind) string {
@@ -248,10 +258,16 @@ func (s *State) Apply(e Event) {
 	case TaskOpened, TaskReminded, TaskClosed:
 		s.applyTask(e)
 	case HistoryDiverged:
-		s.Diverged = &b
+		s.Diverged, s.lost = &b, true
+		if s.ID == "" {
+			s.ID = b.Incident
+		}
 		s.mayHaveHappened(b.Lost)
 	case HistoryRepaired:
 		s.Diverged = nil
+		if b.Closes {
+			s.ResolvedAt, s.ResolvedBy = e.Time, e.Actor
+		}
 	case PointClosed:
 		s.applyClosed(e, b)
 	case AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened:
@@ -259,7 +275,11 @@ func (s *State) Apply(e Event) {
 	case StepFinished:
 		run.apply(e)
 		s.closeByFact(run, b.Step, e.Time)
-	case RunBegun, DurabilityObtained, Unknown:
+	case Unknown:
+		if b.Broken != "" {
+			s.damaged("event %d %s", e.Seq, b.Broken)
+		}
+	case RunBegun, DurabilityObtained:
 	default:
 		run.apply(e)
 	}

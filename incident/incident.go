@@ -104,6 +104,39 @@ func (f *CallError) Error() string { return f.Err.Error() }
 // Unwrap returns the error inside.
 func (f *CallError) Unwrap() error { return f.Err }
 
+// Trouble is what is the matter with a record that could not be used.
+type Trouble string
+
+// The troubles of a record.
+const (
+	// Unreachable: no answer came. It may have happened.
+	Unreachable Trouble = "unreachable"
+	// NotReady: it answered that it cannot just now, and will be able to by itself.
+	NotReady Trouble = "not ready"
+	// TakesNothing: it can be read, and takes nothing new before somebody has mended it.
+	TakesNothing Trouble = "takes nothing new"
+	// Forbidden: it does not let this bot in, or not do that.
+	Forbidden Trouble = "forbidden"
+	// Damaged: what is there is not what this bot had written.
+	Damaged Trouble = "damaged"
+)
+
+// RecordError is what is the matter with the record, in words for people. It is
+// found inside the [CallError] of a Log's method.
+type RecordError struct {
+	Trouble Trouble
+	// Says is the fact, as the end of "the record ..."; Helps what would work, as a
+	// sentence.
+	Says, Helps string
+	Err         error
+}
+
+// Error is the text of the error inside.
+func (e *RecordError) Error() string { return e.Err.Error() }
+
+// Unwrap is the error inside.
+func (e *RecordError) Unwrap() error { return e.Err }
+
 // CallErrorOf finds the Fault in err. An error that nobody sorted may have happened
 // and must be decided by a person: the careful answer.
 func CallErrorOf(err error) *CallError {

@@ -78,10 +78,11 @@ func (e *LockedError) Error() string {
 
 // Leases say which replica carries a timeline's run out.
 type Leases interface {
-	// Acquire takes the lease of an incident for ttl. The token is greater than
-	// all before it, also for the same holder. If another holder's lease has not
-	// run out it returns ErrLeaseHeld. now is the caller's clock.
-	Acquire(ctx context.Context, id ID, holder string, now time.Time, ttl time.Duration) (token uint64, err error)
+	// Acquire takes the lease of an incident. The token is greater than all before it,
+	// also for the same holder. While there is another holder's lease it returns a
+	// [LeaseHeldError] that says which, unless the bid names exactly that one as what
+	// it takes over: the bidder has to know that nobody keeps it any more.
+	Acquire(ctx context.Context, id ID, b Bid) (token uint64, err error)
 
 	// Renew prolongs the lease, or returns ErrFenced if it is no longer ours.
 	Renew(ctx context.Context, id ID, token uint64, now time.Time, ttl time.Duration) error
@@ -89,6 +90,44 @@ type Leases interface {
 	// Release gives the lease back; what is no longer ours stays as it is.
 	Release(ctx context.Context, id ID, token uint64) error
 }
+
+// Lease is who carries a timeline's run out, as the record has it. The zero value is
+// nobody's.
+type Lease struct {
+	Holder string
+	Token  uint64
+	// Until is when it runs out by its holder's clock, in whole milliseconds.
+	Until time.Time
+}
+
+// Bid asks for a lease.
+type Bid struct {
+	// Holder names the process among all replicas; unique for each start.
+	Holder string
+	// Now is the bidder's clock, TTL for how long the lease is to last.
+	Now time.Time
+	TTL time.Duration
+	// Over is the other holder's lease that is taken over. It counts only while it is
+	// exactly that: one that was renewed since is not. Zero: none is.
+	Over Lease
+	// Above is the newest token that the bidder knows of. The new one is greater, also
+	// where the record has lost its count.
+	Above uint64
+}
+
+// LeaseHeldError refuses a bid: there is another holder's lease.
+type LeaseHeldError struct {
+	Incident ID
+	Lease    Lease
+}
+
+// Error names the holder.
+func (e *LeaseHeldError) Error() string {
+	return "take the lease of " + string(e.Incident) + ": " + ErrLeaseHeld.Error() + " (" + e.Lease.Holder + ", until " + e.Lease.Until.UTC().Format(time.RFC3339) + ")"
+}
+
+// Is makes it an ErrLeaseHeld.
+func (e *LeaseHeldError) Is(target error) bool { return target == ErrLeaseHeld }
 
 // Messages remember where something was said on a face, so that it is said once
 // and can be replaced. They are kept beside the timeline and are no part of it: a
@@ -134,6 +173,9 @@ type Write struct {
 type Claims struct {
 	// Opens: the incident is open from here; Closes: it is not any more.
 	Opens, Closes bool
+	// Reopens: it is open from here, and began before, although the record has lost
+	// that: its number is its own.
+	Reopens bool
 	// Locks is the run that may change things from here; Unlocks the one that no
 	// longer does. Empty: none.
 	Locks, Unlocks RunID
@@ -160,6 +202,10 @@ func (w Write) Claims() Claims {
 		case IncidentResolved:
 			c.over(e.Run)
 			c.Closes = true
+		case HistoryDiverged:
+			c.Reopens = c.Reopens || b.Open
+		case HistoryRepaired:
+			c.Closes = c.Closes || b.Closes
 		}
 	}
 	return c

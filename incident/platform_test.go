@@ -83,7 +83,7 @@ func TestThePlatformLogIsBesideTheIncidents(t *testing.T) {
 		t.Errorf("open %v, incidents %v, %v, %v", open, ids, err, listErr)
 	}
 	// The lease of who keeps it is a lease like any other.
-	token, err := log.Acquire(t.Context(), incident.PlatformLog, "a", noon, time.Minute)
+	token, err := log.Acquire(t.Context(), incident.PlatformLog, incident.Bid{Holder: "a", Now: noon, TTL: time.Minute})
 	if err != nil || token == 0 {
 		t.Errorf("lease %d, %v", token, err)
 	}

@@ -119,11 +119,11 @@ func (m killableLog) Remember(ctx context.Context, id incident.ID, key string, p
 }
 
 // Acquire is refused to a killed process.
-func (m killableLog) Acquire(ctx context.Context, id incident.ID, holder string, now time.Time, ttl time.Duration) (uint64, error) {
+func (m killableLog) Acquire(ctx context.Context, id incident.ID, b incident.Bid) (uint64, error) {
 	if err := m.process.killed(); err != nil {
 		return 0, err
 	}
-	return m.Log.Acquire(ctx, id, holder, now, ttl)
+	return m.Log.Acquire(ctx, id, b)
 }
 
 // Append is refused to a killed process.

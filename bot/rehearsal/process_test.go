@@ -50,7 +50,7 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := ours.Acquire(t.Context(), id, "a", now, ttl)
+	token, err := ours.Acquire(t.Context(), id, incident.Bid{Holder: "a", Now: now, TTL: ttl})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	if ctx.Err() == nil {
 		t.Error("its context goes on")
 	}
-	_, acquired := ours.Acquire(t.Context(), id, "a", now, ttl)
+	_, acquired := ours.Acquire(t.Context(), id, incident.Bid{Holder: "a", Now: now, TTL: ttl})
 	_, appended := ours.Append(t.Context(), incident.Write{Incident: id, Events: []incident.Event{{Time: now, Actor: "U1", Body: incident.NoteAdded{Text: "x"}}}})
 	for what, err := range map[string]error{
 		"acquire": acquired, "append": appended,
@@ -92,7 +92,7 @@ func TestTheDeadDoNothingMore(t *testing.T) {
 	if events, err := log.Read(t.Context(), id, 0, 0); err != nil || len(events) > 0 {
 		t.Errorf("%v %v", events, err)
 	}
-	if _, err := log.Acquire(t.Context(), id, "b", now.Add(time.Second), ttl); !errors.Is(err, incident.ErrLeaseHeld) {
+	if _, err := log.Acquire(t.Context(), id, incident.Bid{Holder: "b", Now: now.Add(time.Second), TTL: ttl}); !errors.Is(err, incident.ErrLeaseHeld) {
 		t.Errorf("the lease was let go: %v", err)
 	}
 	l.wait()

@@ -20,7 +20,7 @@ type asking struct {
 }
 
 type cardView struct {
-	Lost                                             string // since when the source does not answer
+	SourceLost                                       string // since when the source does not answer
 	Switch                                           bool   // what can be done about that
 	Alarm                                            string // what is to be read before all else
 	Orders                                           string // since when they are stopped, and by whom
@@ -52,7 +52,14 @@ type cardView struct {
 	Mitigated                                        string
 	ResolvedBy, Resolved                             string
 	NotDurable                                       string
+	Away                                             string // since when the record cannot be reached
+	Lost                                             string // what the record has lost
+	Gone                                             bool   // and that is all of it
+	Awaited                                          []awaited
 }
+
+// awaited is a call of a replica that is gone, of which nobody knows yet what came.
+type awaited struct{ Title, Asked, From string }
 
 // badMax is how many findings are shown before "and N more".
 const badMax = 8
@@ -68,12 +75,24 @@ func (v incidentView) card() cardView {
 		Impact: v.impact(clockTime), Points: v.points(), Back: len(v.GoneBack()) > 0,
 		Sections: v.sections(),
 	}
-	c.Lost, c.Switch = v.lost(), v.OffersSwitch()
+	c.SourceLost, c.Switch = v.lost(), v.OffersSwitch()
 	c.Usually, c.Orders = v.usually(), v.orders()
 	if gone := v.Dropped(); len(gone) > 0 {
 		c.Alarm = v.gone(gone[0].ID)
 		if c.Orders != "" {
 			c.Alarm, c.Orders = c.Alarm+" "+c.Orders, ""
+		}
+	}
+	if !v.away.IsZero() {
+		c.Away = clockTime(v.away)
+	}
+	if d := v.Diverged; d != nil {
+		c.Lost = text.Count(int(d.Held-d.Common), "event")
+	}
+	c.Gone = v.Gone()
+	for _, a := range v.Taken.Awaited {
+		if st := v.Step(a.Step); st.Intended != nil && st.Status == incident.Running && a.From.After(v.Now) {
+			c.Awaited = append(c.Awaited, awaited{v.plan.title(a.Step), clockTime(a.Asked), clockTime(a.From)})
 		}
 	}
 	if v.Plan.Digest != "" {

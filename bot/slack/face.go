@@ -63,6 +63,9 @@ type Options struct {
 	// Holds says whether this replica carries that run out: only it posts. Nil
 	// means that there is only this one.
 	Holds func(incident.ID) bool
+	// Outages say when the record cannot be reached. Nil: nobody finds out, so nothing
+	// is said about it.
+	Outages *Outages
 	// Review writes the review draft of a resolved incident. Nil: there is none.
 	Review func(ctx context.Context, id incident.ID) (commands.File, error)
 	// Command is what the app's slash command is called in this workspace; /failover
@@ -119,6 +122,9 @@ func New(o Options, log zerolog.Logger) (*Face, error) {
 	}
 	if o.Templates == nil {
 		o.Templates = templates.FS
+	}
+	if o.Outages == nil {
+		o.Outages = NewOutages()
 	}
 	if o.Holds == nil {
 		o.Holds = func(incident.ID) bool { return true }
@@ -230,7 +236,7 @@ func (b *Face) discover(ctx context.Context) {
 }
 
 func (b *Face) look(ctx context.Context) {
-	open, err := b.opt.Book.Log().Open(ctx)
+	open, err := b.opt.Book.Open(ctx)
 	if err == nil && len(open) == 0 { // one may have begun and ended since the last look
 		open, err = b.opt.Book.Log().Incidents(ctx, 1)
 	}

@@ -87,6 +87,13 @@ type follower struct {
 	newestTS string
 	uploads  int
 	fails    int
+
+	// What was said about a record that could not be reached: since when, by what its
+	// key says; which of those were answered; and what the card says of it.
+	aways    map[string]time.Time
+	answered map[string]bool
+	stale    time.Time
+	since    time.Time // of the declaration
 }
 
 func newFollower(b *Face, id incident.ID) *follower {
@@ -118,6 +125,7 @@ func (f *follower) run(ctx context.Context) {
 		resume()
 		stop()
 	}()
+	defer f.b.opt.Outages.watch(f.id, f.wakeUp.signal)()
 	f.follow(ctx)
 	done = true
 }
@@ -137,7 +145,7 @@ func (f *follower) follow(ctx context.Context) {
 			f.fails++
 			wait = min(slowest, time.Second<<min(f.fails-1, 5))
 			f.log.Warn().Err(err).Dur("again_in", wait).Msg("the channel does not show the newest state")
-			if f.b.clock.Sleep(ctx, wait) != nil {
+			if f.wakeUp.sleep(ctx, wait, nil) != nil {
 				return
 			}
 			continue
@@ -149,18 +157,29 @@ func (f *follower) follow(ctx context.Context) {
 
 // wait returns when there are events after seq, or when wait is over.
 func (f *follower) wait(ctx context.Context, seq uint64, wait time.Duration) {
+	if !f.b.opt.Outages.of(f.id).IsZero() {
+		_ = f.wakeUp.sleep(ctx, wait, nil)
+		return
+	}
 	err := f.wakeUp.sleep(ctx, wait, func(ctx context.Context) error { return f.b.opt.Book.Log().Wait(ctx, f.id, seq) })
 	if err != nil {
 		f.log.Debug().Err(err).Msg("the record cannot be waited for")
-		_ = f.b.clock.Sleep(ctx, time.Second)
+		_ = f.wakeUp.sleep(ctx, time.Second, nil)
 	}
 }
 
 // pass does what is to be done now, and says how long nothing else is.
 func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, done bool, err error) {
+	if since := f.b.opt.Outages.of(f.id); !since.IsZero() && f.begun {
+		return 0, slowest, false, f.outage(ctx, since)
+	} else if since.IsZero() && f.begun {
+		if err := f.back(ctx); err != nil {
+			return 0, 0, false, err
+		}
+	}
 	var o outlook
 	err = f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
-		o.seq, o.declared, o.resolved = s.Seq, !s.DeclaredAt.IsZero(), !s.ResolvedAt.IsZero()
+		o.seq, o.declared, o.resolved = s.Seq, !s.DeclaredAt.IsZero() || s.Gone(), !s.ResolvedAt.IsZero()
 		o.ours = f.ownership.ours(s)
 	})
 	switch {
@@ -177,6 +196,9 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 		if err := f.begin(ctx); err != nil {
 			return 0, 0, false, err
 		}
+	}
+	if o.seq < f.read { // the record was set back
+		f.read, f.dirty = o.seq, true
 	}
 	if err := f.catchUp(ctx); err != nil {
 		return 0, 0, false, err
@@ -253,5 +275,7 @@ func (f *follower) complete() bool {
 	if f.dirty || len(f.lines) > 0 || len(f.unlogged) > 0 {
 		return false
 	}
-	return f.b.opt.Review == nil || f.posted[keyFile] != "" || f.refused[keyFile]
+	gone := false
+	f.b.opt.Book.Known(f.id, func(s *incident.State) { gone = s.Gone() })
+	return f.b.opt.Review == nil || gone || f.posted[keyFile] != "" || f.refused[keyFile]
 }

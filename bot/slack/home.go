@@ -22,6 +22,8 @@ const (
 	// homesMax is for how many people, beyond those who are asked, the App Home is
 	// kept up to date; for the others it is when they open it.
 	homesMax = 300
+	// startedAtOnce is how many of the newest incidents may have no declaration yet.
+	startedAtOnce = 5
 	// askedMax is how many questions an App Home shows; the channel has them all.
 	askedMax = 5
 	// partMax is how many characters and blocks each part of an App Home may have:
@@ -136,13 +138,13 @@ type standing struct {
 
 func (h *homes) stand(ctx context.Context) standing {
 	var st standing
-	ids, err := h.b.opt.Book.Log().Incidents(ctx, 0)
+	ids, err := h.b.opt.Book.Log().Incidents(ctx, startedAtOnce)
 	for _, id := range slices.Backward(ids) {
 		if err != nil || st.id != "" {
 			break
 		}
 		err = h.b.opt.Book.View(ctx, id, func(s *incident.State) {
-			if s.DeclaredAt.IsZero() {
+			if s.DeclaredAt.IsZero() && !s.Gone() {
 				st.coming = true // it is being started at this moment
 				return
 			}
@@ -191,7 +193,9 @@ func (h *homes) pass(ctx context.Context) (st standing, wait time.Duration, err 
 	case st.coming, !st.ours && st.id != "":
 		soon(lookout) // it may become ours without an event that says so
 	}
-	for _, person := range h.people(st) {
+	people := h.people(st)
+	h.forget(people)
+	for _, person := range people {
 		last, due := h.shown[person], h.isDue(person)
 		if left := last.at.Add(homeEvery).Sub(now); left > 0 && !last.at.IsZero() {
 			soon(left)
@@ -264,6 +268,16 @@ func (h *homes) people(st standing) []string {
 	return slices.SortedFunc(maps.Keys(all), func(a, b string) int {
 		return cmp.Or(rank(a)-rank(b), h.shown[a].at.Compare(h.shown[b].at), strings.Compare(a, b))
 	})
+}
+
+// forget keeps what is known of App Homes to a bound. Whoever is forgotten is seen to
+// when they open it again; those who are looked at now stay.
+func (h *homes) forget(but []string) {
+	if len(h.shown)+len(h.helped) <= 4*homesMax {
+		return
+	}
+	maps.DeleteFunc(h.shown, func(p string, _ shownHome) bool { return !slices.Contains(but, p) })
+	maps.DeleteFunc(h.helped, func(p string, _ helped) bool { return !slices.Contains(but, p) })
 }
 
 func (h *homes) isDue(person string) bool {

@@ -113,7 +113,8 @@ func loadWords(files fs.FS, command string) (words, error) {
 		return words{}, fmt.Errorf("read the message templates: %w", err)
 	}
 	for _, name := range []string{
-		"card", "go", "approval", "failed", "update", "back", "break-glass", "volatile", "diverged", "lost", "gone-back", "ask", "review", "home",
+		"card", "go", "approval", "failed", "update", "back", "break-glass", "volatile", "diverged", "lost", "gone-back", "away", "reached",
+		"ask", "review", "home",
 	} {
 		if t.Lookup(name+".tmpl") == nil {
 			return words{}, fmt.Errorf("the message templates lack message/%s.tmpl", name)

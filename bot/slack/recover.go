@@ -21,6 +21,10 @@ func (f *follower) begin(ctx context.Context) error {
 	f.read, f.lines, f.phases, f.again, f.next = 0, nil, 0, 0, time.Time{}
 	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
 	f.updates, f.newest, f.newestTS = map[string]post{}, "", ""
+	f.aways, f.answered, f.stale = map[string]time.Time{}, map[string]bool{}, time.Time{}
+	if err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) { f.since = s.DeclaredAt }); err != nil {
+		return err
+	}
 	f.pinAndTopic.forget()
 	places, err := f.b.opt.Book.Log().Remembered(ctx, f.id)
 	if err != nil {
@@ -39,6 +43,7 @@ func (f *follower) begin(ctx context.Context) error {
 
 // learn takes into account that something was said.
 func (f *follower) learn(key string, next time.Time) {
+	f.learnAway(key)
 	if rest, ok := strings.CutPrefix(key, keyUpdate); ok {
 		n, k, _ := strings.Cut(rest, ".")
 		phase, _ := strconv.Atoi(n)
@@ -73,11 +78,7 @@ func (f *follower) said(j post) {
 // not written down. It is done once in a process, and again after a post whose
 // answer was lost.
 func (f *follower) search(ctx context.Context) error {
-	var since time.Time
-	if err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) { since = s.DeclaredAt }); err != nil {
-		return err
-	}
-	oldest := fmt.Sprintf("%d.000000", since.Add(-time.Minute).Unix())
+	oldest := fmt.Sprintf("%d.000000", max(0, f.since.Add(-time.Minute).Unix()))
 	err := f.pages(ctx, "conversations.history", func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
 		r, err := f.b.client.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
 			ChannelID: f.b.opt.Channel, Oldest: oldest, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
@@ -88,9 +89,11 @@ func (f *follower) search(ctx context.Context) error {
 		return r.Messages, r.ResponseMetaData.NextCursor, nil
 	})
 	if card := f.posted[keyCard]; err == nil && card != "" {
+		// Replies come oldest first; what was not written down is newer than what was.
+		from := f.newestReply()
 		err = f.pages(ctx, "conversations.replies", func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
 			m, _, next, err := f.b.client.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-				ChannelID: f.b.opt.Channel, Timestamp: card, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
+				ChannelID: f.b.opt.Channel, Timestamp: card, Oldest: from, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
 			})
 			return m, next, err
 		})
@@ -106,9 +109,27 @@ func (f *follower) search(ctx context.Context) error {
 	return nil
 }
 
+// newestReply is a while before the newest post in the card's thread that was written
+// down; empty if none was.
+func (f *follower) newestReply() string {
+	newest := ""
+	for key, ts := range f.posted {
+		if strings.HasPrefix(key, keyThread) && ts > newest {
+			newest = ts
+		}
+	}
+	if newest == "" {
+		return ""
+	}
+	return fmt.Sprintf("%d.000000", posted(newest).Add(-longOver).Unix())
+}
+
+// searchMost is how many pages of 200 messages one search reads at most.
+const searchMost = 50
+
 func (f *follower) pages(ctx context.Context, method string, get func(context.Context, string) ([]slack.Message, string, error)) error {
 	cursor := ""
-	for range 10 {
+	for range searchMost {
 		var found []slack.Message
 		err := f.b.client.call(ctx, method, "", func(ctx context.Context) (err error) {
 			found, cursor, err = get(ctx, cursor)
@@ -124,6 +145,8 @@ func (f *follower) pages(ctx context.Context, method string, get func(context.Co
 			return nil
 		}
 	}
+	f.log.Error().Str("method", method).Int("messages", 200*searchMost).
+		Msg("there is more than the bot searches for what was said already, so after a crash something may be said twice")
 	return nil
 }
 

@@ -59,6 +59,7 @@ type incidentView struct {
 	view.View
 	plan     *planView
 	practice bool
+	away     time.Time // since when the record cannot be reached; zero when it can
 }
 
 // waited is how long nothing but people was waited for, up to now.

@@ -48,6 +48,11 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		return m
 	}
 
+	for _, a := range v.Taken.Awaited { // the card says that it is waited for, until it is not
+		if left := a.From.Sub(v.Now); left > 0 {
+			soon(left + time.Second)
+		}
+	}
 	due := f.cardAt.Add(replaceEvery).Sub(v.Now)
 	hurt := v.MitigatedAt.IsZero() && v.ResolvedAt.IsZero()
 	stale := hurt && v.Now.Sub(f.cardAt) >= refreshEvery
@@ -75,7 +80,7 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	}
 	f.notices(v, o)
 	f.questions(v, o)
-	if o.resolved && (f.posted[keyReview] == "" || f.posted[keyFile] == "") && b.opt.Review != nil {
+	if o.resolved && !s.Gone() && (f.posted[keyReview] == "" || f.posted[keyFile] == "") && b.opt.Review != nil {
 		r := v.review()
 		o.review = &r
 	}
@@ -202,7 +207,11 @@ func (f *follower) notices(v incidentView, o *outlook) {
 		key := keyBack + strconv.FormatUint(r.Token, 10)
 		var looking []string
 		for _, id := range r.Looking[:min(len(r.Looking), 20)] {
-			looking = append(looking, v.plan.title(id))
+			what := v.plan.title(id)
+			if i := slices.IndexFunc(r.Awaited, func(a incident.CallAwaited) bool { return a.Step == id }); i >= 0 {
+				what += ", asked for at " + clockTime(r.Awaited[i].Asked) + ": from " + clockTime(r.Awaited[i].From)
+			}
+			looking = append(looking, what)
 		}
 		var waiting []string // for what was asked for before
 		for _, s := range v.plan.Steps {

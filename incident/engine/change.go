@@ -113,18 +113,20 @@ func (w *work) missed(ctx context.Context, why error) error {
 	})
 }
 
-// do lets the change leave, once. The lease is renewed right before it for
-// longer than the call may last. The call is not cut short when the process is
-// asked to leave: it is bounded, and its answer is worth having.
+// do lets the change leave, once. The lease is renewed right before it, so whoever
+// was replaced sends nothing; and it leaves only while enough of the time is left
+// that the intention gave it, for nobody looks before that is over. The call is not
+// cut short when the process is asked to leave: it is bounded, and its answer is
+// worth having.
 func (w *work) do(ctx context.Context) (Outcome, error) {
 	w.sent++
-	if err := w.Book.Log().Renew(ctx, w.id, w.token, w.Clock.Now(), leaseTTL); err != nil {
+	if err := w.renew(ctx); err != nil {
 		return Outcome{}, &incident.CallError{
 			Err:   fmt.Errorf("renew the lease before the call: %w", err),
 			Retry: true,
 		}
 	}
-	left := w.former.Until.Sub(w.Clock.Now())
+	left := remains(w.former.Until, w.Clock.Now())
 	if left < w.callTime()/2 {
 		return Outcome{}, &incident.CallError{
 			Err:   errors.New("writing down the intention took too long, so nothing was sent"),
@@ -134,6 +136,12 @@ func (w *work) do(ctx context.Context) (Outcome, error) {
 	bounded, stop := w.Clock.WithTimeout(context.WithoutCancel(ctx), left, fmt.Errorf("%s did not answer within %s", w.step.Uses, left))
 	defer stop()
 	return w.action.Do(bounded, w.call)
+}
+
+// remains is how long it is until then, by the clock that says less: the one that
+// never goes back stands still while a machine is suspended.
+func remains(until, now time.Time) time.Duration {
+	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
 }
 
 // keep writes down the outcome of a call even when the run is being left.
@@ -174,7 +182,11 @@ func (w *work) intend(ctx context.Context, before Outcome) error {
 // intended it, or its answer was lost. Nobody looks before the call has surely
 // ended.
 func (w *work) pickUp(ctx context.Context) error {
-	if left := w.former.Until.Sub(w.Clock.Now()); left > 0 {
+	until := w.former.Until
+	if w.sent == 0 { // another process asked for it, by its own clock
+		until = until.Add(w.behind)
+	}
+	if left := until.Sub(w.Clock.Now()); left > 0 {
 		if err := w.Clock.Sleep(ctx, left); err != nil {
 			return err
 		}

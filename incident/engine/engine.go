@@ -17,9 +17,43 @@
 //	                                                 ^            |
 //	             the process dies, the answer is lost, ...: Look  +-> StepFailed -> a person
 //
-// The lease is advisory: AWS knows no fencing token. The safety is in the order
-// above, in renewing the lease right before Do for longer than the call may
-// last, and in the log, which refuses a stale holder's appends.
+// # The lease, and what it does not have to do
+//
+// The lease is short (8 s, renewed every 2 s), so that another replica goes on soon,
+// and advisory: AWS knows no fencing token. It need not cover a call. What covers a
+// call is its intention: ChangeIntended.Until is on the timeline before the call
+// leaves, the call is bounded by it, and whoever holds the lease by then does not look
+// before it has passed. What covers the timeline is the token: an append of a holder
+// that was replaced is refused. Case by case:
+//
+//   - The holder dies before the intention is there: nothing has left. The step begins
+//     again. It dies after: the call is over by Until, and then it is looked for.
+//   - It is frozen before the append of the intention and thaws after the takeover: the
+//     append is refused, and nothing leaves.
+//   - It is frozen between that append and Do, and thaws after Until: do renews (which
+//     fails if it was replaced) and then looks at what is left until Until, by both
+//     of the machine's clocks, for one of them stands still while a machine is suspended.
+//     Less than half of the call's time: nothing leaves.
+//   - It is frozen after that look, in Do: the call is bounded by Until, and its context
+//     ends as the process thaws. What no process can rule out is to be frozen between
+//     its last look at the clock and the system call that sends; the one instant for
+//     which changes are made so that twice is the same as once.
+//   - A renewal is slow: a lease counts from when the renewal was asked for, so the
+//     holder takes it to be shorter than it is. Once it is over by the holder's own clock
+//     nothing new begins before a renewal has succeeded (keepsOn).
+//   - The record is away for longer than the lease, and both replicas live: neither can
+//     write. When it is back the other one begins to watch anew, and for 3 s; the
+//     holder renews within 2.
+//   - The clocks of two hosts differ: a lease that is seen renewed is never taken over,
+//     whatever the clocks say, and one that is not renewed for 8 s of watching is, so no
+//     clock is compared with another's. Until is; so a replica that has seen the former
+//     holder renew knows by how much its own clock is ahead, and waits for that much
+//     longer. One that was started only after the holder had died has seen nothing, and
+//     relies on clocks that are kept synchronised.
+//   - Two bots run on one host, or one is started again there: its lease is taken at
+//     once only with proof that the former process has ended (Options.Gone).
+//   - The record has lost its count of tokens: a new token is above all that the bidder
+//     knows of, and an append counts only with the very newest.
 //
 // When the record cannot be reached nothing new starts; what is under way is
 // finished and written down as soon as the record is back.
@@ -40,10 +74,6 @@ import (
 )
 
 const (
-	// leaseTTL is how long a dead holder keeps others waiting. It has to be longer
-	// than any call of a change may last, so that the lease that is renewed right
-	// before Do covers it.
-	leaseTTL = 45 * time.Second
 	// longestCall is the most that a call of what changes something may last, whatever
 	// its action says.
 	longestCall = 30 * time.Second
@@ -69,6 +99,13 @@ type Options struct {
 	Clock   incident.Clock
 	// Holder names this process among all replicas; unique for each start.
 	Holder string
+	// Gone says that the process of that Holder has surely ended, so that nobody needs
+	// to wait for its lease. Nil: that is never known.
+	Gone func(holder string) bool
+	// Away is told when the record has been out of reach for some seconds while this
+	// replica carries an incident's run out, and since when; and with the zero time when
+	// it answers again. It must not block. Nil: nobody is.
+	Away func(id incident.ID, since time.Time)
 }
 
 // Engine carries out the runs of one replica.
@@ -120,7 +157,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		resume()
 	}()
 	for {
-		open, err := e.Book.Log().Open(ctx)
+		open, err := e.Book.Open(ctx)
 		switch {
 		case err != nil:
 			e.log.Warn().Err(err).Msg("the record cannot be read; trying again")

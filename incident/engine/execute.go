@@ -180,7 +180,7 @@ func (w *work) started(ctx context.Context) error {
 	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
 		st := s.Step(w.step.ID)
 		if !w.step.Kind.Ends() {
-			if st.Status != incident.Pending || !watched(s) {
+			if st.Status != incident.Pending || !watches(s) {
 				return incident.Write{}, errStop
 			}
 		} else if s.Over() != w.step.Closing || st.Status.Settled() || (s.Paused && st.Intended == nil && !w.step.Closing) {
@@ -362,6 +362,9 @@ func (w *work) wanted(ctx context.Context) error {
 // tell informs an outside system. Whatever comes of it, nothing waits.
 func (w *work) tell(ctx context.Context) error {
 	for try := 1; ; try++ {
+		if err := w.keepsOn(ctx); err != nil {
+			return err
+		}
 		bounded, stop := w.bounded(ctx)
 		o, err := w.action.Do(bounded, w.call)
 		stop()

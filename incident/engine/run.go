@@ -28,6 +28,12 @@ type run struct {
 	holds atomic.Bool
 
 	token uint64
+	// newest is the newest token known, behind how much later than by our clock the
+	// former holder's calls end; lease is how we keep it.
+	newest uint64
+	behind time.Duration
+	lease  tenure
+	other  atomic.Pointer[Takeover] // who has it while we have not
 	// frozen is the run's plan as it was frozen, current with the lists that were
 	// found since.
 	frozen  *runbook.Plan
@@ -179,36 +185,6 @@ func (r *run) mine(s *incident.State) *incident.State {
 	return &own
 }
 
-func (r *run) acquire(ctx context.Context) error {
-	for {
-		token, err := r.Book.Log().Acquire(ctx, r.id, r.Holder, r.Clock.Now(), leaseTTL)
-		if err == nil {
-			r.token = token
-			return nil
-		}
-		if !errors.Is(err, incident.ErrLeaseHeld) {
-			r.log.Warn().Err(err).Msg("lease not taken; trying again")
-		}
-		if err := r.Clock.Sleep(ctx, lookout); err != nil {
-			return err
-		}
-	}
-}
-
-func (r *run) keepLease(ctx context.Context, lost context.CancelCauseFunc) {
-	for r.Clock.Sleep(ctx, leaseTTL/3) == nil {
-		err := r.Book.Log().Renew(ctx, r.id, r.token, r.Clock.Now(), leaseTTL)
-		if errors.Is(err, incident.ErrFenced) {
-			r.holds.Store(false)
-			lost(err)
-			return
-		}
-		if err != nil && ctx.Err() == nil {
-			r.log.Warn().Err(err).Msg("lease not renewed; trying again")
-		}
-	}
-}
-
 // takeUp says on the timeline who carries the run out from here, and how safe
 // the record is.
 func (r *run) takeUp(ctx context.Context) error {
@@ -237,6 +213,12 @@ func (r *run) takeUp(ctx context.Context) error {
 			}
 		}
 		slices.Sort(taken.Looking)
+		for _, id := range taken.Looking {
+			st := s.Step(id)
+			if from := st.Intended.Until.Add(r.behind); from.After(r.Clock.Now()) {
+				taken.Awaited = append(taken.Awaited, incident.CallAwaited{Step: id, Asked: st.Asked, From: from})
+			}
+		}
 		bodies := []incident.Body{taken}
 		if s.Durability == nil || s.Durability.Durability != durability {
 			bodies = append(bodies, incident.DurabilityFound{Durability: durability})
@@ -255,8 +237,12 @@ func (r *run) takeUp(ctx context.Context) error {
 // awaitPlan waits for the first events of an incident whose id was reserved a
 // moment ago, and then takes it up.
 func (r *run) awaitPlan(ctx context.Context) error {
+	var seen uint64
+	if err := r.view(ctx, func(s *incident.State) { seen = s.Seq }); err != nil {
+		return err
+	}
 	resume := r.Clock.Idle()
-	err := r.Book.Log().Wait(ctx, r.id, 0)
+	err := r.Book.Log().Wait(ctx, r.id, seen)
 	resume()
 	if err != nil {
 		return err
@@ -314,6 +300,11 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if todo.stop {
 			stop(errOver)
+		}
+		if len(todo.start) > 0 {
+			if err := r.keepsOn(outer); err != nil {
+				return err
+			}
 		}
 		for _, s := range todo.watch {
 			r.start(watching, s)
@@ -406,7 +397,7 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 		return nextWork{seen: s.Seq} // nothing, before a person has decided
 	case s.Over():
 		a.stop = true
-		a.watches(r, s)
+		a.startWatches(r, s)
 		a.close(r, s)
 		return a
 	}
@@ -450,7 +441,7 @@ func (r *run) nextSteps(s *incident.State) nextWork {
 			a.append = append(a.append, r.letGo(s, "the run has come to its end, and nothing waits for it")...)
 		}
 	}
-	a.watches(r, s)
+	a.startWatches(r, s)
 	a.remind(r.Clock.Now(), s)
 	return a
 }

@@ -53,7 +53,7 @@ func observed(w *work, o Outcome, ok bool, err error) incident.WatchObserved {
 // cannot find out any more leaves what it told last, with its age, and says so once.
 func (w *work) observe(ctx context.Context, e incident.WatchObserved) error {
 	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
-		if !watched(s) || s.Step(w.step.ID).Status != incident.Running {
+		if !watches(s) || s.Step(w.step.ID).Status != incident.Running {
 			return incident.Write{}, errStop
 		}
 		if was := s.Step(w.step.ID).Observed; was != nil && was.Verdict == e.Verdict && (was.State == e.State || e.Verdict == incident.Unsure) {
@@ -63,13 +63,13 @@ func (w *work) observe(ctx context.Context, e incident.WatchObserved) error {
 	})
 }
 
-// watched says that the watches of a run go on: also when it was aborted, for users are
+// watches says that the watches of a run go on: also when it was aborted, for users are
 // where they are, until the incident is resolved or its next run begins.
-func watched(s *incident.State) bool { return s.ResolvedAt.IsZero() && s.EndedAt.IsZero() }
+func watches(s *incident.State) bool { return s.ResolvedAt.IsZero() && s.EndedAt.IsZero() }
 
-// watches starts the watches of the run that are not under way.
-func (a *nextWork) watches(r *run, s *incident.State) {
-	if !watched(s) || newest(s) != r.name || s.Dry {
+// startWatches starts the watches of the run that are not under way.
+func (a *nextWork) startWatches(r *run, s *incident.State) {
+	if !watches(s) || newest(s) != r.name || s.Dry {
 		return
 	}
 	for _, step := range r.plan().Steps {

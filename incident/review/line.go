@@ -229,6 +229,9 @@ func says(e incident.Event, who func(string) string) string {
 	case incident.PointClosed:
 		return fmt.Sprintf("No longer open: %s (%s)", b.Point, b.How)
 	case incident.Unknown:
+		if b.Broken != "" {
+			return "This event " + b.Broken
+		}
 		return "An event of a type that this version does not know: " + b.Name
 	}
 	return "An event without content"

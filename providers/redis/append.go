@@ -76,6 +76,8 @@ func arguments(w incident.Write, stored []incident.Event) []any {
 		opens = "closes"
 	case c.Opens:
 		opens = "opens"
+	case c.Reopens:
+		opens = "reopens"
 	}
 	id := w.Incident
 	if id == incident.PlatformLog {

@@ -12,13 +12,17 @@ import (
 
 // Acquire takes the lease of an incident; see incident.Log and the package
 // comment on whose clock counts.
-func (l *Log) Acquire(ctx context.Context, id incident.ID, holder string, now time.Time, ttl time.Duration) (uint64, error) {
+func (l *Log) Acquire(ctx context.Context, id incident.ID, b incident.Bid) (uint64, error) {
 	doing := "take the lease of " + string(id)
-	if holder == "" {
+	if b.Holder == "" {
 		return 0, errors.New(doing + ": the holder has no name")
 	}
 	keys := []string{l.key(id, "lease"), l.key(id, "fence")}
-	reply, err := acquireScript.Run(ctx, l.client, keys, holder, now.UnixMilli(), now.Add(ttl).UnixMilli()).Slice()
+	over := ""
+	if b.Over.Token != 0 {
+		over = strconv.FormatInt(b.Over.Until.UnixMilli(), 10)
+	}
+	reply, err := acquireScript.Run(ctx, l.client, keys, b.Holder, b.Now.Add(b.TTL).UnixMilli(), b.Over.Token, over, b.Above).Slice()
 	if err != nil {
 		return 0, l.fault(ctx, doing, err)
 	}
@@ -27,12 +31,15 @@ func (l *Log) Acquire(ctx context.Context, id incident.ID, holder string, now ti
 		if token, ok := reply[1].(int64); ok && token > 0 {
 			return uint64(token), nil
 		}
-	case len(reply) == 3 && reply[0] == "held":
-		until, _ := reply[2].(string)
-		if ms, err := strconv.ParseInt(until, 10, 64); err == nil {
-			until = time.UnixMilli(ms).UTC().Format(time.RFC3339)
+	case len(reply) == 4 && reply[0] == "held":
+		token, bad := strconv.ParseUint(fmt.Sprint(reply[2]), 10, 64)
+		until, worse := strconv.ParseInt(fmt.Sprint(reply[3]), 10, 64)
+		if err := errors.Join(bad, worse); err != nil {
+			return 0, l.damaged(doing, fmt.Errorf("the lease %v cannot be read: %w", reply[1:], err))
 		}
-		return 0, fmt.Errorf("%s: %w (%s, until %s)", doing, incident.ErrLeaseHeld, reply[1], until)
+		return 0, &incident.LeaseHeldError{Incident: id, Lease: incident.Lease{
+			Holder: fmt.Sprint(reply[1]), Token: token, Until: time.UnixMilli(until).UTC(),
+		}}
 	}
 	return 0, fmt.Errorf("%s: acquire.lua answered %v", doing, reply)
 }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,8 +15,8 @@ import (
 // page is how many events one call to Redis returns at most.
 const page = 500
 
-// Read returns up to limit events after seq; see incident.Log. A timeline with
-// a gap is an error: somebody removed events.
+// Read returns up to limit events after seq; see incident.Log. Where somebody removed
+// or damaged one it stands as [incident.Broken].
 func (l *Log) Read(ctx context.Context, id incident.ID, after uint64, limit int) ([]incident.Event, error) {
 	known := l.known(id)
 	doing := "read " + string(id)
@@ -32,10 +33,21 @@ func (l *Log) Read(ctx context.Context, id incident.ID, after uint64, limit int)
 		for _, m := range got {
 			e, err := decode(m)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", doing, err)
+				return nil, l.damaged(doing, err)
+			}
+			for last+1 < e.Seq && (limit == 0 || len(events) < limit) {
+				digest := incident.Digest("")
+				if last+2 == e.Seq {
+					digest = e.Prev
+				}
+				last++
+				events = append(events, incident.Broken(last, digest, nil, "has been removed from Redis"))
+			}
+			if limit > 0 && len(events) == limit {
+				break
 			}
 			if e.Seq != last+1 {
-				return nil, fmt.Errorf("%s: event %d is followed by event %d: what was between has been removed from Redis", doing, last, e.Seq)
+				return nil, l.damaged(doing, fmt.Errorf("event %d is followed by event %d", last, e.Seq))
 			}
 			events, last = append(events, e), e.Seq
 		}
@@ -49,18 +61,26 @@ func (l *Log) Read(ctx context.Context, id incident.ID, after uint64, limit int)
 	}
 }
 
+// decode reads one entry of the stream. One whose bytes are not what was written there
+// stands as broken, with the digest that it had: the rest can be read all the same.
 func decode(m goredis.XMessage) (incident.Event, error) {
 	var e incident.Event
 	n, err := seqOf(m.ID)
 	if err != nil {
 		return e, err
 	}
-	raw, ok := m.Values["e"].(string)
-	if !ok {
-		return e, fmt.Errorf("event %d has no field e", n)
-	}
-	if err := e.UnmarshalJSON([]byte(raw)); err != nil {
+	raw, has := m.Values["e"].(string)
+	digest, _ := m.Values["d"].(string)
+	err = e.UnmarshalJSON([]byte(raw))
+	switch {
+	case !has:
+		return incident.Broken(n, incident.Digest(digest), nil, "has no content any more"), nil
+	case errors.Is(err, incident.ErrFormat):
 		return e, fmt.Errorf("event %d: %w", n, err)
+	case err != nil:
+		return incident.Broken(n, incident.Digest(digest), []byte(raw), "cannot be read"), nil
+	case digest != "" && e.Position().Digest != incident.Digest(digest):
+		return incident.Broken(n, incident.Digest(digest), []byte(raw), "has been changed in Redis"), nil
 	}
 	e.Seq = n
 	return e, nil

@@ -31,24 +31,25 @@
 //
 // A lease runs out by the clock of its callers, whose time is an argument of the
 // scripts; the server's clock and its key expiry are not used. In a rehearsal
-// time runs faster than life or stands still, and a lease must do the same. The
-// price is that replicas whose clocks differ may take a lease early. The record
-// stays right all the same: each lease has a token greater than all before it, and
-// an append with an older one is refused. The lease saves work, the token is the
-// safety.
+// time runs faster than life or stands still, and a lease must do the same. No script
+// compares two clocks: a lease is taken over by who names it exactly as it is, having
+// watched that nobody renews it. Each lease has a token greater than all before it, and
+// an append counts only with the newest. The lease saves work, the token is the safety.
 //
 // What neither can stop is a call to somebody else that is already under way. The
 // engine waits for it until [incident.ChangeIntended].Until, which is read by the
-// same clocks: a replica whose clock is ahead takes the lease early and is past
-// Until early too, looks while the other's call may still arrive, and may send it
-// again. So keep the clocks of all replicas synchronised by NTP (chrony,
+// same clocks: a replica that is started after the other's death, and whose clock is
+// ahead, is past Until early, looks while the other's call may still arrive, and may
+// send it again. So keep the clocks of all replicas synchronised by NTP (chrony,
 // systemd-timesyncd, or what the cloud provides) and alert when one is off by more
 // than a second; two replicas that disagree show in the timeline as events dated
 // before those that they follow.
 //
 // # When Redis is down
 //
-// Every method but Wait returns an [incident.CallError] that may be retried. Wait
+// Every method but Wait returns an [incident.CallError] with an
+// [incident.RecordError] inside that says what is the matter; the table of replies sorts
+// what Redis answers. Wait
 // waits on, and wakes up when Redis is back. Nothing is kept here in the
 // meantime. How safe an appended event is depends on the server:
 // [Log.Durability] says it in a sentence, and Write.Secure asks for all that

@@ -125,7 +125,7 @@ func (l *Log) run(id incident.ID, f *feed) {
 }
 
 // listen is next for as long as a read may block. When nothing came in that time
-// it looks whether the timeline is still as long as it was.
+// it looks whether the timeline still reaches as far as it did.
 func (l *Log) listen(id incident.ID, from uint64, bell string) (news, error) {
 	if bell == "" {
 		last, err := l.feeder.XRevRangeN(l.ended, l.shared("bell"), "+", "-", 1).Result()
@@ -146,8 +146,12 @@ func (l *Log) listen(id incident.ID, from uint64, bell string) (news, error) {
 		return n, err
 	}
 	known := l.known(id)
-	length, err := l.feeder.XLen(l.ended, l.key(id, "log")).Result()
-	if err == nil && uint64(length) < known {
+	var top uint64
+	last, err := l.feeder.XRevRangeN(l.ended, l.key(id, "log"), "+", "-", 1).Result()
+	if err == nil && len(last) == 1 {
+		top, err = seqOf(last[0].ID)
+	}
+	if err == nil && top < known {
 		l.wakeAll(id)
 	}
 	n.bell = bell

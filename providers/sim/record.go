@@ -97,6 +97,9 @@ func NewRecorder(out io.Writer) *Recorder { return &Recorder{out: out} }
 func (r *Recorder) Add(c Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.calls) >= 2*callsKept {
+		r.calls = append([]Call(nil), r.calls[len(r.calls)-callsKept:]...)
+	}
 	r.calls = append(r.calls, c)
 	if r.out == nil || r.err != nil {
 		return
@@ -110,7 +113,11 @@ func (r *Recorder) Add(c Call) {
 	}
 }
 
-// Calls is a copy of everything recorded so far, in order.
+// callsKept is how many calls are kept at least: many times what a run makes. The rows
+// that are written have them all.
+const callsKept = 50_000
+
+// Calls is a copy of what was recorded last, in order: everything of any run.
 func (r *Recorder) Calls() []Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -33,6 +33,7 @@ func Logs(t *testing.T, open func(t *testing.T) incident.Log) {
 		{"a write without request, events, incident or body is refused", malformed},
 		{"an older lease token is refused", fenced},
 		{"a lease is held until it runs out", leaseRunsOut},
+		{"a lease is taken over by who names it as it is", leaseTakenOver},
 		{"a lease can be renewed while nobody took it", leaseRenewed},
 		{"a lease that was given back is free", leaseReleased},
 		{"many take a free lease and one gets it", leaseRace},
@@ -273,7 +274,10 @@ func malformed(t *testing.T, l incident.Log) {
 
 func mustAcquire(t *testing.T, l incident.Log, id incident.ID, holder string, now time.Time) uint64 {
 	t.Helper()
-	token, err := l.Acquire(t.Context(), id, holder, now, time.Minute)
+	token, err := l.Acquire(t.Context(), id, incident.Bid{Holder: holder, Now: now, TTL: time.Minute})
+	if held, ok := errors.AsType[*incident.LeaseHeldError](err); ok && !now.Before(held.Lease.Until) {
+		token, err = l.Acquire(t.Context(), id, incident.Bid{Holder: holder, Now: now, TTL: time.Minute, Over: held.Lease})
+	}
 	if err != nil {
 		t.Fatalf("%s takes the lease: %v", holder, err)
 	}
@@ -304,15 +308,15 @@ func fenced(t *testing.T, l incident.Log) {
 	wantErr(t, err, incident.ErrFenced)
 	_, err = l.Append(t.Context(), w)
 	wantErr(t, err, incident.ErrFenced)
-	// People write without a lease, the new holder with its own, and the old
-	// token still counts where nobody took over.
+	// People write without a lease, the new holder with its own.
 	mustAppend(t, l, write(first, 1, "r3", "b"))
 	late = write(first, 2, "r4", "c")
 	late.Fence = newer
 	mustAppend(t, l, late)
 	other := write(second, 0, "r5", "d")
-	other.Fence = old
-	mustAppend(t, l, other)
+	other.Fence = old // of a count that this timeline's record does not have
+	_, err = l.Append(t.Context(), other)
+	wantErr(t, err, incident.ErrFenced)
 	// Giving the lease back does not let the old one in again.
 	if err := l.Release(t.Context(), first, newer); err != nil {
 		t.Fatal(err)
@@ -324,10 +328,55 @@ func fenced(t *testing.T, l incident.Log) {
 	wantTexts(t, l, first, "a", "b", "c")
 }
 
+// heldBy is the lease for which a bid that takes nothing over is refused.
+func heldBy(t *testing.T, l incident.Log, id incident.ID, now time.Time) incident.Lease {
+	t.Helper()
+	_, err := l.Acquire(t.Context(), id, incident.Bid{Holder: "who asks", Now: now, TTL: time.Minute})
+	held, ok := errors.AsType[*incident.LeaseHeldError](err)
+	if !ok || held.Incident != id || !errors.Is(err, incident.ErrLeaseHeld) {
+		t.Fatalf("the lease of %s is asked for: %v", id, err)
+	}
+	return held.Lease
+}
+
+// A lease is taken over by who names it as it is, whatever any clock says, and by
+// nobody else.
+func leaseTakenOver(t *testing.T, l incident.Log) {
+	token := mustAcquire(t, l, first, "a", noon)
+	seen := heldBy(t, l, first, noon.Add(time.Hour))
+	if want := (incident.Lease{Holder: "a", Token: token, Until: noon.Add(time.Minute).Truncate(time.Millisecond)}); seen != want {
+		t.Fatalf("the lease is %+v, want %+v", seen, want)
+	}
+	bid := incident.Bid{Holder: "b", Now: noon, TTL: time.Minute, Over: seen}
+	if err := l.Renew(t.Context(), first, token, noon.Add(time.Second), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Acquire(t.Context(), first, bid) // it was kept meanwhile
+	wantErr(t, err, incident.ErrLeaseHeld)
+	bid.Over = heldBy(t, l, first, noon)
+	bid.Over.Token++
+	_, err = l.Acquire(t.Context(), first, bid)
+	wantErr(t, err, incident.ErrLeaseHeld)
+	bid.Over.Token--
+	next, err := l.Acquire(t.Context(), first, bid)
+	if err != nil || next <= token {
+		t.Fatalf("taken over with token %d after %d, %v", next, token, err)
+	}
+	bid.Holder = "c"
+	_, err = l.Acquire(t.Context(), first, bid) // once
+	wantErr(t, err, incident.ErrLeaseHeld)
+	wantErr(t, l.Renew(t.Context(), first, token, noon, time.Minute), incident.ErrFenced)
+	// Where the record lost its count, the bidder's counts on.
+	bid.Holder, bid.Above = "b", next+40
+	if again, err := l.Acquire(t.Context(), first, bid); err != nil || again != next+41 {
+		t.Errorf("token %d above %d, %v", again, bid.Above, err)
+	}
+}
+
 func leaseRunsOut(t *testing.T, l incident.Log) {
 	token := mustAcquire(t, l, first, "a", noon)
 	for _, d := range []time.Duration{0, time.Second, time.Minute - time.Millisecond} {
-		_, err := l.Acquire(t.Context(), first, "b", noon.Add(d), time.Minute)
+		_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(d), TTL: time.Minute})
 		wantErr(t, err, incident.ErrLeaseHeld)
 	}
 	mustAcquire(t, l, second, "b", noon) // another incident's is free
@@ -335,7 +384,7 @@ func leaseRunsOut(t *testing.T, l incident.Log) {
 	if again <= token {
 		t.Errorf("the same holder got %d after %d", again, token)
 	}
-	_, err := l.Acquire(t.Context(), first, "b", noon.Add(time.Minute+time.Second-time.Millisecond), time.Minute)
+	_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(time.Minute + time.Second - time.Millisecond), TTL: time.Minute})
 	wantErr(t, err, incident.ErrLeaseHeld)
 	taken := mustAcquire(t, l, first, "b", noon.Add(time.Minute+time.Second))
 	if taken <= again {
@@ -349,13 +398,13 @@ func leaseRenewed(t *testing.T, l incident.Log) {
 	if err := l.Renew(t.Context(), first, token, noon.Add(30*time.Second), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	_, err := l.Acquire(t.Context(), first, "b", noon.Add(89*time.Second), time.Minute)
+	_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(89 * time.Second), TTL: time.Minute})
 	wantErr(t, err, incident.ErrLeaseHeld)
 	// Run out and taken by nobody: still ours.
 	if err := l.Renew(t.Context(), first, token, noon.Add(time.Hour), time.Minute); err != nil {
 		t.Errorf("renew after it ran out: %v", err)
 	}
-	_, err = l.Acquire(t.Context(), first, "b", noon.Add(time.Hour), time.Minute)
+	_, err = l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon.Add(time.Hour), TTL: time.Minute})
 	wantErr(t, err, incident.ErrLeaseHeld)
 	for _, wrong := range []uint64{0, token + 1} {
 		wantErr(t, l.Renew(t.Context(), first, wrong, noon.Add(time.Hour), time.Minute), incident.ErrFenced)
@@ -369,7 +418,7 @@ func leaseReleased(t *testing.T, l incident.Log) {
 		if err := l.Release(t.Context(), first, wrong); err != nil {
 			t.Fatal(err)
 		}
-		_, err := l.Acquire(t.Context(), first, "b", noon, time.Minute)
+		_, err := l.Acquire(t.Context(), first, incident.Bid{Holder: "b", Now: noon, TTL: time.Minute})
 		wantErr(t, err, incident.ErrLeaseHeld)
 	}
 	for range 2 {
@@ -389,7 +438,7 @@ func leaseRace(t *testing.T, l incident.Log) {
 	var wg sync.WaitGroup
 	for i := range many {
 		wg.Go(func() {
-			token, err := l.Acquire(t.Context(), first, fmt.Sprint("replica", i), noon, time.Minute)
+			token, err := l.Acquire(t.Context(), first, incident.Bid{Holder: fmt.Sprint("replica", i), Now: noon, TTL: time.Minute})
 			if err == nil {
 				tokens <- token
 			} else if !errors.Is(err, incident.ErrLeaseHeld) {

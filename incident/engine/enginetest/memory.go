@@ -35,14 +35,8 @@ type timeline struct {
 	requests map[string]uint64
 	changed  chan struct{} // closed and replaced by each append
 	fence    uint64
-	lease    lease
+	lease    incident.Lease
 	places   map[string]incident.Place
-}
-
-type lease struct {
-	holder string
-	token  uint64
-	until  time.Time
 }
 
 // NewMemory is an empty Log.
@@ -124,7 +118,7 @@ func (m *Memory) Append(ctx context.Context, w incident.Write) (incident.Written
 	if err != nil {
 		return incident.Written{}, err
 	}
-	if w.Fence != 0 && w.Fence < t.fence {
+	if w.Fence != 0 && w.Fence != t.fence {
 		return incident.Written{}, fmt.Errorf("append to %s with lease %d: %w", w.Incident, w.Fence, incident.ErrFenced)
 	}
 	if seq, ok := t.requests[w.Request]; ok {
@@ -172,7 +166,7 @@ func (m *Memory) claim(w incident.Write, first bool) error {
 	switch {
 	case c.Closes:
 		m.open = slices.DeleteFunc(m.open, func(id incident.ID) bool { return id == w.Incident })
-	case c.Opens && !slices.Contains(m.open, w.Incident):
+	case (c.Opens || c.Reopens) && !slices.Contains(m.open, w.Incident):
 		m.open = append(m.open, w.Incident)
 		slices.SortFunc(m.open, func(a, b incident.ID) int { return slices.Index(m.order, a) - slices.Index(m.order, b) })
 	}
@@ -266,19 +260,24 @@ func (m *Memory) Durability(ctx context.Context) (incident.Durability, error) {
 }
 
 // Acquire takes the lease; see incident.Log.
-func (m *Memory) Acquire(ctx context.Context, id incident.ID, holder string, now time.Time, ttl time.Duration) (uint64, error) {
+func (m *Memory) Acquire(ctx context.Context, id incident.ID, b incident.Bid) (uint64, error) {
 	if err := context.Cause(ctx); err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.timeline(id)
-	if l := t.lease; l.token != 0 && l.holder != holder && now.Before(l.until) {
-		return 0, fmt.Errorf("take the lease of %s: %w (%s, until %s)", id, incident.ErrLeaseHeld, l.holder, l.until.UTC().Format(time.RFC3339))
+	if l := t.lease; l.Token != 0 && l.Holder != b.Holder && l != b.Over {
+		return 0, &incident.LeaseHeldError{Incident: id, Lease: l}
 	}
-	t.fence++
-	t.lease = lease{holder, t.fence, now.Add(ttl)}
+	t.fence = max(t.fence, b.Above) + 1
+	t.lease = incident.Lease{Holder: b.Holder, Token: t.fence, Until: until(b.Now, b.TTL)}
 	return t.fence, nil
+}
+
+// until is when a lease runs out, as a Log keeps it.
+func until(now time.Time, ttl time.Duration) time.Time {
+	return time.UnixMilli(now.Add(ttl).UnixMilli()).UTC()
 }
 
 // Renew prolongs the lease; see incident.Log.
@@ -289,10 +288,10 @@ func (m *Memory) Renew(ctx context.Context, id incident.ID, token uint64, now ti
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.timeline(id)
-	if token == 0 || t.lease.token != token {
+	if token == 0 || t.lease.Token != token {
 		return fmt.Errorf("renew lease %d of %s: %w", token, id, incident.ErrFenced)
 	}
-	t.lease.until = now.Add(ttl)
+	t.lease.Until = until(now, ttl)
 	return nil
 }
 
@@ -303,8 +302,8 @@ func (m *Memory) Release(ctx context.Context, id incident.ID, token uint64) erro
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t := m.timeline(id); token != 0 && t.lease.token == token {
-		t.lease = lease{}
+	if t := m.timeline(id); token != 0 && t.lease.Token == token {
+		t.lease = incident.Lease{}
 	}
 	return nil
 }
