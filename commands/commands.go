@@ -139,6 +139,14 @@ func verbs() []verb {
 // readers only look, so what they say is said anew each time.
 var readers = []string{"help", "status", "check", "readiness"}
 
+// OnlyLooks says that a verb changes nothing, on the record or beside it. What is no
+// verb is answered with what there is, so it only looks too.
+func OnlyLooks(name string) bool {
+	name = strings.ReplaceAll(name, "-", "_")
+	_, there := findVerb(name)
+	return name == "" || !there || slices.Contains(append([]string{"timeline", "review"}, readers...), name)
+}
+
 func findVerb(name string) (verb, bool) {
 	all := verbs()
 	i := slices.IndexFunc(all, func(v verb) bool { return v.name == name })

@@ -28,7 +28,7 @@ func shortcutID(c slack.InteractionCallback) string {
 	if when == "" {
 		when = c.TriggerID
 	}
-	return strings.Join([]string{"shortcut", c.Channel.ID, messageTS(c), when, c.User.ID}, "/")
+	return known(strings.Join([]string{"shortcut", c.Channel.ID, messageTS(c), when, c.User.ID}, "/"))
 }
 
 func messageTS(c slack.InteractionCallback) string {
@@ -44,7 +44,7 @@ func (b *Face) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	at := place{person: c.User.ID, channel: c.Channel.ID, response: c.ResponseURL}
 	ask := commands.Ask{Via: bySlack(c.User.ID), Verb: "note", Request: shortcutID(c)}
 	if ask.Text = b.quotation(c); ask.Text == "" {
-		b.reply(ctx, at, ask.Request, commands.Answer{
+		b.reply(ctx, at, ask, commands.Answer{
 			Refused: true,
 			Text:    text.Format("This message has no text, so there is nothing to put on the record. Say what it shows: {note TEXT}."),
 		})
@@ -52,7 +52,7 @@ func (b *Face) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	}
 	a := b.do(ctx, ask)
 	a.Public = false
-	b.reply(ctx, at, ask.Request, a)
+	b.reply(ctx, at, ask, a)
 }
 
 // quotation is a message as a note has it; empty if it says nothing.

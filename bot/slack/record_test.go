@@ -92,7 +92,7 @@ func TestWithoutAnIncidentAMessageCannotBePutOnTheRecord(t *testing.T) {
 func shortcut(m slack.Msg) slack.InteractionCallback {
 	c := slack.InteractionCallback{
 		Type: slack.InteractionTypeMessageAction, CallbackID: noteShortcut, ActionTs: "3.4", TriggerID: "t", MessageTs: m.Timestamp,
-		User: slack.User{ID: "UCAROL"}, Message: slack.Message{Msg: m},
+		User: slack.User{ID: "UCAROL"}, Message: slack.Message{Msg: m}, Team: slack.Team{ID: slacksim.TeamID}, APIAppID: slacksim.AppID,
 	}
 	c.Channel.ID = channel
 	return c

@@ -73,7 +73,15 @@ func newStage(t testing.TB) *stage {
 	return newStageOn(t, clock)
 }
 
+// everyone is who is in the workspace.
+var everyone = []slacksim.Person{{ID: "UALICE", Name: "Alice"}, {ID: "UBOB", Name: "Bob"}, {ID: "UCAROL", Name: "Carol"}, {ID: "UEVE", Name: "Eve"}}
+
 func newStageOn(t testing.TB, clock incident.Clock) *stage {
+	t.Helper()
+	return newStageWith(t, clock, everyone)
+}
+
+func newStageWith(t testing.TB, clock incident.Clock, people []slacksim.Person) *stage {
 	t.Helper()
 	busy := clock.Busy()
 	s := &stage{
@@ -89,7 +97,7 @@ func newStageOn(t testing.TB, clock incident.Clock) *stage {
 	var err error
 	s.slack, err = slacksim.New(slacksim.Options{
 		Clock: clock, BotToken: "xoxb-1", AppToken: "xapp-1", Messages: s.messages, Wire: s.wire,
-		People:    []slacksim.Person{{ID: "UALICE", Name: "Alice"}, {ID: "UBOB", Name: "Bob"}, {ID: "UCAROL", Name: "Carol"}, {ID: "UEVE", Name: "Eve"}},
+		People:    people,
 		Shortcuts: []slacksim.Shortcut{{CallbackID: noteShortcut, Name: "Put on the record"}},
 	})
 	if err != nil {
