@@ -65,17 +65,27 @@ func (b *Face) quotation(c slack.InteractionCallback) string {
 }
 
 // author is the name of who wrote a message, as the record has names: it outlives
-// Slack's ids.
+// Slack's ids. Only the user id says which person it was: what an app calls itself
+// may be anybody's name.
 func (b *Face) author(m slack.Message) string {
-	switch {
-	case m.User == b.client.User && m.User != "":
+	if m.User == b.client.User && m.User != "" {
 		return incident.Bot
-	case m.User != "":
+	}
+	bot := m.BotID != "" || m.SubType == slack.MsgSubTypeBotMessage
+	if m.User != "" && !bot {
 		return b.called(m.User)
-	case m.Username != "":
-		return cut(oneLine(m.Username), 80)
+	}
+	name := m.Username
+	if name == "" && m.BotProfile != nil {
+		name = m.BotProfile.Name
+	}
+	switch name = cut(oneLine(name), 80); {
+	case name != "":
+		return "bot " + name + " (app)"
 	case m.BotID != "":
 		return "app " + cut(oneLine(m.BotID), 40)
+	case m.User != "":
+		return "app " + cut(oneLine(m.User), 40)
 	}
 	return "somebody"
 }
@@ -103,12 +113,7 @@ func wroteAt(ts string, now time.Time) string {
 // spelled is what a message says, without Slack's markup for people, channels and
 // links, which means nothing elsewhere.
 func (b *Face) spelled(m slack.Message) string {
-	parts := []string{m.Text}
-	if strings.TrimSpace(m.Text) == "" {
-		for _, a := range m.Attachments {
-			parts = append(parts, a.Fallback)
-		}
-	}
+	parts := wordsOf(m)
 	for _, f := range m.Files {
 		parts = append(parts, "(file "+strconv.Quote(cut(oneLine(f.Name), 100))+")")
 	}

@@ -38,6 +38,7 @@ type stage struct {
 	answer   func(context.Context, commands.Ask) commands.Answer
 	asked    chan commands.Ask
 	change   func(*Options, *Client)
+	face     *Face  // that was started last
 	end      func() // for a test that needs several stages
 }
 
@@ -141,6 +142,7 @@ func (s *stage) start(log incident.Log) (kill func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.face = b
 	ctx, cancel := context.WithCancel(s.ctx)
 	done := make(chan error, 1)
 	busy := s.clock.Busy()
