@@ -335,8 +335,7 @@ func (b *Face) open(ctx context.Context, at place, form *commands.Form) error {
 // tell says something to one person, or to the incident's channel when it is public.
 // Whoever asked elsewhere is answered there as well.
 func (b *Face) tell(ctx context.Context, at place, request string, a commands.Answer) {
-	m := b.face.reply(a, b.opt.Rehearsal)
-	m.meta = map[string]any{"incident": "", "key": "answer/" + request, "kind": "notice"}
+	m := b.answer(request, a)
 	if a.Public {
 		here, thread := at.channel == "" || at.channel == b.opt.Channel, at.thread
 		if !here {
@@ -357,6 +356,13 @@ func (b *Face) tell(ctx context.Context, at place, request string, a commands.An
 	} else if err != nil {
 		b.log.Error().Err(err).Str("person", short40(at.person)).Msg("an answer did not reach the person")
 	}
+}
+
+// answer is the message of an answer.
+func (b *Face) answer(request string, a commands.Answer) message {
+	m := b.face.reply(a, b.opt.Rehearsal)
+	m.meta = map[string]any{"incident": "", "key": "answer/" + request, "kind": "notice"}
+	return m
 }
 
 // whisper says something to one person, by the first way that takes it.
@@ -432,7 +438,7 @@ func (b *Face) swamp(ctx context.Context, at place) {
 		return
 	}
 	b.log.Warn().Str("person", short40(at.person)).Msg("this person asks for more at once than can be answered; answers are left out")
-	m := b.face.reply(commands.Answer{Text: text.Format("You ask for more at once than can be answered, so some answers are left out. What you asked for was decided all the same: {status} shows how things stand.")}, b.opt.Rehearsal)
+	m := b.answer("left-out/"+at.person, commands.Answer{Text: text.Format("You ask for more at once than can be answered, so some answers are left out. What you asked for was decided all the same: {status} shows how things stand.")})
 	if err := b.whisper(asTurn(ctx, turn{rank: rankRemark, person: at.person, must: true}), at, m); err != nil {
 		b.log.Error().Err(err).Str("person", short40(at.person)).Msg("an answer did not reach the person")
 	}

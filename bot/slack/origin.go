@@ -106,7 +106,7 @@ func (b *Face) turnAway(ctx context.Context, log zerolog.Logger, id string, o or
 	log.Warn().Str("envelope", short40(id)).Str("app", nameless(o.app)).Str("team", nameless(o.team)).Str("enterprise", nameless(o.enterprise)).
 		Str("person", nameless(o.at.person)).Str("channel", nameless(o.at.channel)).Str("why", b.face.plain(why)).Msg("an envelope is not for this bot")
 	if o.at.response != "" {
-		b.respond(ctx, o.at, b.face.reply(commands.Answer{Refused: true, Text: why}, b.opt.Rehearsal))
+		b.respond(ctx, o.at, b.answer("away/"+known(id), commands.Answer{Refused: true, Text: why}))
 	}
 }
 
