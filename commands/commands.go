@@ -75,6 +75,12 @@ type Commands struct {
 	given map[string]Answer // what was done for a request, to answer it alike again
 	order []string
 	plans view.Plans
+
+	served   serving // what was last found out about who serves
+	servedAt time.Time
+	looking  *looking // that is under way; nil: none
+	stood    Answer   // the last answer to status
+	stoodAt  time.Time
 }
 
 // remembered is how many answers are kept for repeated requests. Slack repeats

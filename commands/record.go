@@ -42,7 +42,11 @@ func (c *Commands) note(ctx context.Context, ask Ask, who Person) Answer {
 		}
 		return Answer{Refused: true, Text: say}
 	}
-	a = c.record(ctx, ask, id, func(*incident.State, *runbook.Plan) ([]incident.Body, error) {
+	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+		if !s.ResolvedAt.IsZero() {
+			return nil, refuse("%s was resolved by %s at %s, so its record takes no more notes. What is still to be said belongs in the review: {review} hands over its draft.",
+				s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
+		}
 		return []incident.Body{incident.NoteAdded{Text: words}}, nil
 	})
 	if a != nil {

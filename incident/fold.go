@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"slices"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -117,6 +118,12 @@ func (s *State) Question(id string) *Question {
 // approve it.
 func (s *State) Requested(person, step string) bool {
 	return person == s.DeclaredBy || s.requested(person, step)
+}
+
+// RequestedAny says so of any step that a yes to the question would stand for: also
+// of those that it covers.
+func (s *State) RequestedAny(person string, q *Question) bool {
+	return slices.ContainsFunc(q.about(), func(step string) bool { return s.Requested(person, step) })
 }
 
 // Phase is one word for where the incident stands: readiness, running, paused,
