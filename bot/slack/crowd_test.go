@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
@@ -250,5 +252,50 @@ func TestWhatDecidesIsNextInAQueueThatIsFairToPeople(t *testing.T) {
 	want := "free free free dropped dropped dropped dropped dropped expired card paused eve bob eve eve eve eve eve eve eve eve eve"
 	if strings.Join(got, " ") != want {
 		t.Errorf("the order is\n%s, want\n%s", strings.Join(got, " "), want)
+	}
+}
+
+func TestWhatIsAskedWhereTheBotIsNotIsAnsweredThereAndSaidInTheIncidentsChannel(t *testing.T) {
+	for _, verb := range []string{"pause", "resume", "note x", "remind"} {
+		t.Run(verb, func(t *testing.T) {
+			s := newStage(t)
+			s.answer = func(context.Context, commands.Ask) commands.Answer {
+				return commands.Answer{Text: text.Format("It was done."), Public: true}
+			}
+			s.change = func(_ *Options, c *Client) {
+				c.http.Transport = &meddler{RoundTripper: c.http.Transport, meddle: func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+					if strings.HasSuffix(r.URL.Path, "/chat.postEphemeral") {
+						return says(r, `{"ok":false,"error":"channel_not_found"}`), nil
+					}
+					return send()
+				}}
+			}
+			s.start(s.log)
+			ask := slack.SlashCommand{
+				TeamID: slacksim.TeamID, APIAppID: slacksim.AppID, UserID: "UALICE", ChannelID: "G0PRIVATE", Command: "/failover", Text: verb, ResponseURL: s.slack.URL() + "response/nowhere",
+			}
+			s.face.command(s.ctx, "e1", ask)
+			s.sleep(time.Second)
+			said := 0
+			for _, m := range s.slack.Messages(channel) {
+				if strings.Contains(m.Text, "It was done.") {
+					said++
+				}
+			}
+			if said != 1 {
+				t.Errorf("%s: the incident's channel reads it %d times", verb, said)
+			}
+			direct := 0
+			for _, all := range s.seen("UALICE").Messages {
+				for _, m := range all {
+					if strings.Contains(m.Text, "It was done.") && m.Channel != channel {
+						direct++
+					}
+				}
+			}
+			if direct != 1 {
+				t.Errorf("%s: the person reads it %d times in direct messages", verb, direct)
+			}
+		})
 	}
 }
