@@ -87,7 +87,10 @@ func TestWhoMayAskWhatByEveryWay(t *testing.T) {
 				}
 				before := len(r.events())
 				a := r.ask(ask)
-				if may := !forbidden(a); may != (want[i] == "yes") && !(v.name == "answer" && a.Refused) {
+				if v.name == "answer" && a.Refused { // by the question that is open, see the page
+					continue
+				}
+				if may := !forbidden(a); may != (want[i] == "yes") {
 					t.Errorf("%s, %s by %s: %s", who.called, v.name, way, shown(a.Text))
 				}
 				if want[i] == "no" && len(r.events()) != before {
@@ -114,7 +117,7 @@ settings gives the roles.
 	b.WriteString("guest, deactivated, another organisation | another workspace or app |\n|---|" + strings.Repeat("---|", len(standings)+2) + "\n")
 	for _, v := range verbs() {
 		fmt.Fprintf(&b, "| %s |", strings.ReplaceAll(v.name, "_", "-"))
-		for _, may := range strings.Fields(permitted[v.name]) {
+		for _, may := range strings.FieldsSeq(permitted[v.name]) {
 			fmt.Fprintf(&b, " %s |", may)
 		}
 		b.WriteString(" no | no |\n")

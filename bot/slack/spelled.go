@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -56,15 +57,9 @@ func linked(title, url string) string {
 type collected struct{ parts []string }
 
 func (c *collected) add(s string) {
-	if s = strings.TrimSpace(s); empty(s) {
-		return
+	if s = strings.TrimSpace(s); !empty(s) && !slices.Contains(c.parts, s) {
+		c.parts = append(c.parts, s)
 	}
-	for _, there := range c.parts {
-		if there == s {
-			return
-		}
-	}
-	c.parts = append(c.parts, s)
 }
 
 func (c *collected) object(o *slack.TextBlockObject) {
