@@ -117,7 +117,7 @@ settings gives the roles.
 	b.WriteString("guest, deactivated, another organisation | another workspace or app |\n|---|" + strings.Repeat("---|", len(standings)+2) + "\n")
 	for _, v := range verbs() {
 		fmt.Fprintf(&b, "| %s |", strings.ReplaceAll(v.name, "_", "-"))
-		for _, may := range strings.FieldsSeq(permitted[v.name]) {
+		for may := range strings.FieldsSeq(permitted[v.name]) {
 			fmt.Fprintf(&b, " %s |", may)
 		}
 		b.WriteString(" no | no |\n")
