@@ -104,6 +104,11 @@ func (tr *transcript) hears(how string, ask Ask) Answer {
 	if a.File != nil {
 		tr.lines("file " + a.File.Name)
 	}
+	if a.Later != nil {
+		later := a.Later(tr.t.Context())
+		tr.ownWords(later.Text)
+		tr.lines("later: " + shown(later.Text))
+	}
 	return a
 }
 

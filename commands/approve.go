@@ -180,7 +180,9 @@ func (c *Commands) mayConsent(s *incident.State, q *incident.Question, who Perso
 	case s.GoBy:
 		did = "pressed Go"
 	default:
-		did = "retried this step"
+		if did = "retried this step"; !s.Requested(who.ID, q.Step) {
+			did = "retried a step that this yes covers"
+		}
 	}
 	return c.withReminder(s, q, who, text.Format("You %v, so someone else has to approve “%s”. %s", did, q.Title, allowed))
 }

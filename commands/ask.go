@@ -56,6 +56,9 @@ type Answer struct {
 	Buttons []Button
 	// File to hand over with the answer, if any.
 	File *File
+	// Later finds out what this answer could not wait for, and is what is said then; nil
+	// when nothing is to come. It is called once at most, and may take its time.
+	Later func(context.Context) Answer
 	// Refused says that nothing was done; the text says why and what would work.
 	Refused bool
 }

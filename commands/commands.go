@@ -75,6 +75,12 @@ type Commands struct {
 	given map[string]Answer // what was done for a request, to answer it alike again
 	order []string
 	plans view.Plans
+
+	served   serving // what was last found out about who serves
+	servedAt time.Time
+	looking  *looking // that is under way; nil: none
+	stood    Answer   // the last answer to status
+	stoodAt  time.Time
 }
 
 // remembered is how many answers are kept for repeated requests. Slack repeats
@@ -145,6 +151,14 @@ func verbs() []verb {
 
 // readers only look, so what they say is said anew each time.
 var readers = []string{"help", "status", "check", "readiness"}
+
+// OnlyLooks says that a verb changes nothing, on the record or beside it. What is no
+// verb is answered with what there is, so it only looks too.
+func OnlyLooks(name string) bool {
+	name = strings.ReplaceAll(name, "-", "_")
+	_, there := findVerb(name)
+	return name == "" || !there || slices.Contains(append([]string{"timeline", "review"}, readers...), name)
+}
 
 func findVerb(name string) (verb, bool) {
 	all := verbs()

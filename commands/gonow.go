@@ -234,11 +234,17 @@ func lockedOf(p *runbook.Plan, steps []string) []string {
 	})
 }
 
-// leavesNobody warns whoever presses Go when nobody else could approve then.
+// leavesNobody warns whoever presses Go of what that takes from them: an approver may
+// then not approve, and when nobody else could either, one has to be found.
 func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person string) text.Text {
-	for _, step := range p.Steps {
+	who, _ := c.Roster.ByID(person)
+	var barred *runbook.Step
+	for i, step := range p.Steps {
 		if step.Approval == nil {
 			continue
+		}
+		if barred == nil && who.Has(step.Approval.By) && !s.Requested(person, step.ID) {
+			barred = &p.Steps[i]
 		}
 		others := slices.ContainsFunc(c.Roster, func(r Person) bool {
 			return r.Has(step.Approval.By) && r.ID != person && !s.Requested(r.ID, step.ID)
@@ -246,6 +252,11 @@ func (c *Commands) leavesNobody(s *incident.State, p *runbook.Plan, person strin
 		if !others {
 			return text.Format(" “%s” will need %s who neither started this nor pressed Go, and the roster has none left: see to one now.", step.Title, text.Article(step.Approval.By))
 		}
+	}
+	if barred != nil {
+		return text.Format(" You pressed Go, so somebody else has to approve “%s”. %v", barred.Title, c.can([]string{barred.Approval.By}, func(r Person) bool {
+			return r.ID != person && !s.Requested(r.ID, barred.ID)
+		}))
 	}
 	return text.Text{}
 }

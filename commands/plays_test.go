@@ -57,6 +57,9 @@ func playNothingOpen(t *testing.T, tr *transcript) {
 	tr.says(dave, "check us-west-2 planned and more")
 	tr.says(dave, "check us-est-1")
 	r.engine.findings = r.engine.findings[:1]
+	r.clock.turn(4 * time.Minute)
+	tr.says(mallory, "status")
+	r.clock.turn(4 * time.Minute)
 	r.down = errors.New("lookup www.example.com: no such host")
 	tr.says(mallory, "status")
 	tr.says(dave, "check us-west-2")
@@ -183,6 +186,11 @@ func playReadiness(t *testing.T, tr *transcript) {
 	tr.presses(alice, "go_override", "qgo")
 	r.Roster = slices.DeleteFunc(slices.Clone(r.Roster), func(p Person) bool { return p.ID != alice })
 	tr.presses(alice, "go", "qgo")
+
+	r = tr.in("an approver presses Go", started(t))
+	r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	r.askGo()
+	tr.presses(bob, "go", "qgo")
 
 	r = tr.in("a locked check failed", started(t))
 	r.bot(failed("outage-seen")...)
@@ -388,6 +396,7 @@ func playEnd(t *testing.T, tr *transcript) {
 	tr.says(alice, "resolve")
 	tr.says(alice, "resolve unserved handed over")
 	tr.hears("Erin resolves it again", Ask{Via: by(erin), Verb: "resolve", Incident: "INC-2026-0001"})
+	tr.hears("Dave takes a note of it", Ask{Via: by(dave), Verb: "note", Incident: "INC-2026-0001", Text: "one thing more"})
 	tr.hears("Alice resolves it again", Ask{Via: by(alice), Verb: "resolve", Incident: "INC-2026-0001"})
 	tr.hears("Alice asks for one that is not there", Ask{Via: by(alice), Verb: "status", Incident: "INC-2026-0099"})
 	tr.hears("Alice asks for the timeline of one that is not there", Ask{Via: by(alice), Verb: "timeline", Incident: "INC-2026-0099"})
@@ -582,6 +591,9 @@ func playRecordAway(t *testing.T, tr *transcript) {
 		delete(r.log.fail, call)
 	}
 	away("Open", "help")
+	away("Open", "status")
+	tr.says(alice, "status")
+	r.clock.turn(4 * time.Minute)
 	away("Open", "status")
 	away("Append", "pause")
 	r.log.why = incident.ErrMoved // though nothing came: the events before are gone

@@ -44,6 +44,10 @@ func (c *Commands) note(ctx context.Context, ask Ask, who Person) Answer {
 	}
 	var lost text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+		if !s.ResolvedAt.IsZero() {
+			return nil, refuse("%s was resolved by %s at %s, so its record takes no more notes. What is still to be said belongs in the review: {review} hands over its draft.",
+				s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
+		}
 		lost = hurt(s)
 		return []incident.Body{incident.NoteAdded{Text: words}}, nil
 	})

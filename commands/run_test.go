@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -345,6 +346,10 @@ func TestResolveComesLast(t *testing.T) {
 	}
 	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(erin), Verb: "resolve", Incident: id}) }, "was resolved by Alice at 14:00 UTC")
 	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(erin), Verb: "pause", Incident: id}) }, "was resolved by Alice")
+	r.refusedWith(func() Answer { return r.say(dave, "note INC-2026-0001 one thing more") }, "takes no more notes", "/failover review")
+	r.refusedWith(func() Answer {
+		return r.ask(Ask{Via: by(dave), Verb: "note", Incident: id, Values: map[string]string{"text": "x"}})
+	}, "takes no more notes")
 	r.refusedWith(func() Answer { return r.say(alice, "resolve") }, "No incident is open")
 }
 
@@ -370,7 +375,58 @@ func TestStatusSaysWhoIsWaitedForSinceWhen(t *testing.T) {
 	}
 	r = newRoom(t)
 	r.down = errors.New("no answer")
-	contains(t, r.say(mallory, "status").Text, "No incident is open", "could not be found out: no answer", "There has been no incident before")
+	a = r.say(mallory, "status")
+	contains(t, a.Text, "No incident is open", "is being found out", "There has been no incident before")
+	contains(t, a.Later(t.Context()).Text, "could not be found out: no answer")
+}
+
+func TestStatusAnswersAtOnceWhateverNeverAnswers(t *testing.T) {
+	r := newRoom(t)
+	r.down = nil
+	asked := make(chan struct{}, 100)
+	active := r.Active
+	never := func(context.Context) (string, string, error) {
+		asked <- struct{}{}
+		select {} // not even when its context ends
+	}
+	r.Active = never
+	contains(t, r.say(mallory, "status").Text, "No incident is open", "Which Region serves users now is being found out.")
+	a := r.say(mallory, "status")
+	if a.Later == nil {
+		t.Fatal("nothing is to come")
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("Mallory has gone"))
+	for range 3 { // one look-up for all of them
+		contains(t, a.Later(ctx).Text, "could not be found out: Mallory has gone")
+	}
+	<-asked
+	if len(asked) != 0 {
+		t.Errorf("it was asked for %d times more", len(asked))
+	}
+
+	r = newRoom(t)
+	r.Active = active
+	contains(t, r.say(mallory, "status").Later(t.Context()).Text, "us-east-1 serves users now")
+	if a := r.say(mallory, "status"); a.Later != nil || !strings.Contains(shown(a.Text), "us-east-1 serves users now") {
+		t.Errorf("what was found out a moment ago is not said: %s", shown(a.Text))
+	}
+	r.Active = never
+	r.clock.turn(4 * time.Minute)
+	contains(t, r.say(mallory, "status").Text, "us-east-1 served users at 14:00 UTC, 4 min ago; how it is now is being found out", "check us-west-2")
+}
+
+func TestStatusSaysWhatWasKnownWhenTheRecordIsAway(t *testing.T) {
+	r := promoting(t)
+	r.log.fail["Open"] = true
+	if a := r.say(mallory, "status"); strings.Contains(shown(a.Text), "What was known") {
+		t.Errorf("nothing was known: %s", shown(a.Text))
+	}
+	delete(r.log.fail, "Open")
+	r.say(mallory, "status")
+	r.clock.turn(2 * time.Minute)
+	r.log.fail["Open"] = true
+	contains(t, r.say(mallory, "status").Text, "cannot be reached", "What was known at 14:00 UTC, 2 min ago:", "Promote the database")
 }
 
 func TestCheckSaysEachFindingInWords(t *testing.T) {

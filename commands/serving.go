@@ -40,7 +40,86 @@ func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
 	if err != nil {
 		return serving{err: err}
 	}
-	return serving{region: c.region(region), evidence: evidence}
+	now := serving{region: c.region(region), evidence: evidence}
+	c.mu.Lock()
+	c.served, c.servedAt = now, c.Clock.Now()
+	c.mu.Unlock()
+	return now
+}
+
+const (
+	// servingFresh is how long what was found out about who serves is said as it is.
+	servingFresh = 15 * time.Second
+	// servingWithin is how long it may take to find it out.
+	servingWithin = 10 * time.Second
+)
+
+// servedLast is what was last found out about who serves, and when; the zero time when
+// nothing was yet.
+func (c *Commands) servedLast() (serving, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.served, c.servedAt
+}
+
+// lookUp finds out who serves now, once for all who ask meanwhile. Whatever it asks
+// may never answer; who waits for it does not wait longer than ctx and servingWithin.
+func (c *Commands) lookUp(ctx context.Context) serving {
+	c.mu.Lock()
+	look := c.looking
+	if look == nil {
+		look = &looking{done: make(chan struct{})}
+		c.looking = look
+		busy := c.Clock.Busy()
+		go func() { // ends with servingWithin, or with whatever it asks
+			defer busy()
+			look.found = c.serving(context.WithoutCancel(ctx), servingWithin)
+			c.mu.Lock()
+			c.looking = nil
+			c.mu.Unlock()
+			close(look.done)
+		}()
+	}
+	c.mu.Unlock()
+	ctx, stop := c.bounded(ctx, servingWithin, "finding out which Region serves")
+	defer stop()
+	resume := c.Clock.Idle()
+	defer resume()
+	select {
+	case <-look.done:
+		return look.found
+	case <-ctx.Done():
+		return serving{err: context.Cause(ctx)}
+	}
+}
+
+// looking is one look-up of who serves; found may be read once done is closed.
+type looking struct {
+	done  chan struct{}
+	found serving
+}
+
+// servingAtOnce is what is known of who serves without asking anybody, and how the
+// rest is found out; nil when what is known is fresh.
+func (c *Commands) servingAtOnce() (last serving, say text.Text, later func(context.Context) Answer) {
+	last, at := c.servedLast()
+	age := c.Clock.Now().Sub(at)
+	switch {
+	case at.IsZero():
+		say = text.Format("Which Region serves users now is being found out.")
+	case age < servingFresh:
+		return last, last.says(), nil
+	default:
+		say = text.Format("%s served users at %v, %v ago; how it is now is being found out.", last.region, c.at(at), age)
+	}
+	return last, say, func(ctx context.Context) Answer {
+		now := c.lookUp(ctx)
+		found := now.says()
+		if now.err != nil && !at.IsZero() {
+			found = found.Add(" At %v it was %s.", c.at(at), last.region)
+		}
+		return Answer{Text: found}
+	}
 }
 
 // towards is what has to be known of who serves before a start towards target: only

@@ -13,9 +13,36 @@ import (
 	"github.com/failoverbot/failoverbot/incident/view"
 )
 
+// recordWithin is how long status waits for the record.
+const recordWithin = time.Second
+
 // status says where things stand; without an incident, how the last one ended
-// and which Region serves.
+// and which Region serves. It answers with what is known, whatever cannot be reached.
 func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
+	soon, stop := c.bounded(ctx, recordWithin, "reading the record")
+	defer stop()
+	a := c.stands(soon, ask)
+	if ask.Incident != "" {
+		return a
+	}
+	away := false
+	if a.Refused {
+		_, err := c.Book.Log().Open(soon)
+		away = err != nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !a.Refused {
+		c.stood, c.stoodAt = a, c.Clock.Now()
+		return a
+	}
+	if away && !c.stoodAt.IsZero() {
+		a.Text = text.Lines(a.Text, text.Format("What was known at %v, %v ago:", c.at(c.stoodAt), c.Clock.Now().Sub(c.stoodAt)), c.stood.Text)
+	}
+	return a
+}
+
+func (c *Commands) stands(ctx context.Context, ask Ask) Answer {
 	id, a := c.current(ctx, ask)
 	if a != nil {
 		return *a
@@ -41,8 +68,11 @@ func (c *Commands) status(ctx context.Context, ask Ask, _ Person) Answer {
 	if a != nil {
 		return *a
 	}
-	now := c.serving(ctx, 10*time.Second)
-	return Answer{Text: say.Add(" %v\n%v\nTo look at the standby: {check %s}. To begin: {start %s}.", now.says(), last, c.standby(now.region), c.standby(now.region))}
+	now, serves, later := c.servingAtOnce()
+	return Answer{
+		Text:  say.Add(" %v\n%v\nTo look at the standby: {check %s}. To begin: {start %s}.", serves, last, c.standby(now.region), c.standby(now.region)),
+		Later: later,
+	}
 }
 
 // hurt says what is the matter with the record of an incident; empty if nothing is.

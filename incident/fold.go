@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"slices"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -158,6 +159,12 @@ func (s *State) Requested(person, step string) bool {
 // ClosedUnserved is the phase of an incident that was closed while users were not
 // seen to be served.
 const ClosedUnserved = "closed, not restored"
+
+// RequestedAny says so of any step that a yes to the question would stand for: also
+// of those that it covers.
+func (s *State) RequestedAny(person string, q *Question) bool {
+	return slices.ContainsFunc(q.about(), func(step string) bool { return s.Requested(person, step) })
+}
 
 // Phase is one word for where the incident stands: readiness, running, paused,
 // aborted, mitigated or resolved; "taking back" and "taken back" of a run that undoes

@@ -36,8 +36,9 @@ type Client struct {
 	log   zerolog.Logger
 	pace  *pacer
 
-	// User is the bot's own user id; Team is the workspace's name.
-	User, Team string
+	// User is the bot's own user id; Team is the workspace's name, TeamID its id, and
+	// EnterpriseID the organisation's, empty where there is none.
+	User, Team, TeamID, EnterpriseID string
 }
 
 // handshake bounds opening a WebSocket.
@@ -75,7 +76,7 @@ func Dial(ctx context.Context, s Settings, clock incident.Clock, log zerolog.Log
 	if err != nil {
 		return nil, tokenError("SLACK_BOT_TOKEN", "xoxb-", s.APIURL, err)
 	}
-	c.User, c.Team = who.UserID, who.Team
+	c.User, c.Team, c.TeamID, c.EnterpriseID = who.UserID, who.Team, who.TeamID, who.EnterpriseID
 	if err := c.tryApp(ctx); err != nil {
 		return nil, tokenError("SLACK_APP_TOKEN", "xapp-", s.APIURL, err)
 	}

@@ -90,6 +90,8 @@ type Face struct {
 
 	workers sync.WaitGroup
 	up      atomic.Int32
+	app     atomic.Pointer[string] // as hello says it; nil before the first
+	people  *people
 
 	mu        sync.Mutex
 	origins   map[string]place // view id: where it was opened from
@@ -98,9 +100,10 @@ type Face struct {
 	watched   map[incident.ID]bool
 	follow    func(incident.ID) // nil before Run
 
-	topics   map[string]string // what was there before that incident
-	without  map[string]bool   // parts of Slack that do not work
-	shrugged map[string]bool   // what was logged about them
+	topics   map[string]string    // what was there before that incident
+	without  map[string]bool      // parts of Slack that do not work
+	shrugged map[string]bool      // what was logged about them
+	swamped  map[string]time.Time // person: when they were told that answers are left out
 
 	homes *homes
 }
@@ -139,6 +142,7 @@ func New(o Options, log zerolog.Logger) (*Face, error) {
 		topics: map[string]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
 	}
 	b.face.called = b.called
+	b.people, b.swamped = newPeople(b), map[string]time.Time{}
 	b.homes = newHomes(b)
 	return b, nil
 }
@@ -192,6 +196,7 @@ func (b *Face) Run(ctx context.Context) error {
 	}
 	b.spawn(b.clock.Busy(), func() { b.discover(ctx) })
 	b.spawn(b.clock.Busy(), func() { b.homes.run(ctx) })
+	b.spawn(b.clock.Busy(), func() { b.people.keep(ctx) })
 
 	resume := b.clock.Idle()
 	<-ctx.Done()

@@ -966,9 +966,10 @@ func TestARepeatedEnvelopeIsHeardOnce(t *testing.T) {
 	smc := socketmode.New(client.api)
 	click := slack.InteractionCallback{
 		Type: slack.InteractionTypeBlockActions, User: slack.User{ID: "UBOB"}, Container: slack.Container{ChannelID: channel, MessageTs: "1.2"},
+		Team: slack.Team{ID: slacksim.TeamID}, APIAppID: slacksim.AppID,
 		ActionCallback: slack.ActionCallbacks{BlockActions: []*slack.BlockAction{{ActionID: "fo.approve", BlockID: "q", Value: "INC-2026-0042|q2", ActionTs: "3.4"}}},
 	}
-	command := slack.SlashCommand{UserID: "UBOB", ChannelID: channel, Text: "status"}
+	command := slack.SlashCommand{UserID: "UBOB", ChannelID: channel, Text: "status", TeamID: slacksim.TeamID, APIAppID: slacksim.AppID}
 	for _, ev := range []socketmode.Event{
 		{Type: socketmode.EventTypeSlashCommand, Data: command, Request: &socketmode.Request{EnvelopeID: "e1"}},
 		{Type: socketmode.EventTypeSlashCommand, Data: command, Request: &socketmode.Request{EnvelopeID: "e1"}},

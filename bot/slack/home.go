@@ -87,6 +87,20 @@ func (h *homes) open(person string) {
 	h.wakeUp.signal()
 }
 
+// openHome shows somebody their App Home, or why they have none.
+func (b *Face) openHome(ctx context.Context, person string) {
+	why := b.people.refuses(ctx, person, false)
+	if why.Empty() {
+		b.homes.open(person)
+		return
+	}
+	b.log.Info().Str("person", short40(person)).Msg("an App Home is not shown to this person")
+	err := b.client.publish(asTurn(ctx, turn{rank: rankRemark, person: person}), person, paragraphs(prefix(b.opt.Rehearsal)+b.face.render(why), partMax, partBlocks))
+	if err != nil && !b.off(featureHome) {
+		b.log.Debug().Err(err).Msg("an App Home could not say why it is empty")
+	}
+}
+
 // stir looks at the App Home of somebody who did something, if they have it open.
 func (h *homes) stir(person string) {
 	h.mu.Lock()

@@ -23,6 +23,10 @@ import (
 // the way there and back takes some of them.
 const answerWithin = time.Second
 
+// triggerLives is how long after it was heard a trigger opens a form. Slack gives it
+// three seconds, and the way there and back takes some of them.
+const triggerLives = 2700 * time.Millisecond
+
 var errSlow = errors.New("the answer to a form takes long")
 
 // place is where a person asked, so that the answer gets there.
@@ -30,17 +34,18 @@ type place struct {
 	person   string
 	channel  string
 	thread   string
-	response string // response_url, empty if there is none
-	trigger  string // for a form, lives three seconds
-	home     bool   // in the App Home, beside which direct messages are
+	response string    // response_url, empty if there is none
+	trigger  string    // for a form, lives triggerLives
+	heard    time.Time // when the trigger came
+	home     bool      // in the App Home, beside which direct messages are
 }
 
 // command answers /failover.
 func (b *Face) command(ctx context.Context, envelope string, c slack.SlashCommand) {
 	ask := said(c.Text)
 	ask.Via, ask.Request, ask.CanForm = bySlack(c.UserID), "slack/"+envelope, c.TriggerID != ""
-	at := place{person: c.UserID, channel: c.ChannelID, response: c.ResponseURL, trigger: c.TriggerID}
-	b.reply(ctx, at, ask.Request, b.do(ctx, ask))
+	at := place{person: c.UserID, channel: c.ChannelID, response: c.ResponseURL, trigger: c.TriggerID, heard: b.clock.Now()}
+	b.reply(ctx, at, ask, b.do(ctx, ask))
 }
 
 // mention answers "@failoverbot status".
@@ -48,7 +53,7 @@ func (b *Face) mention(ctx context.Context, id string, m *slackevents.AppMention
 	typed := leadingMention.ReplaceAllString(strings.TrimSpace(m.Text), "")
 	ask := said(plainText.Replace(typed))
 	ask.Via, ask.Request = bySlack(m.User), id
-	b.reply(ctx, place{person: m.User, channel: m.Channel, thread: m.ThreadTimeStamp}, id, b.do(ctx, ask))
+	b.reply(ctx, place{person: m.User, channel: m.Channel, thread: m.ThreadTimeStamp}, ask, b.do(ctx, ask))
 }
 
 var (
@@ -70,7 +75,7 @@ const actionPrefix = "fo."
 // clickID is the same for one click however often it arrives.
 func clickID(c slack.InteractionCallback) string {
 	a := c.ActionCallback.BlockActions[0]
-	return strings.Join([]string{"click", c.Container.ChannelID, c.Container.MessageTs, a.ActionTs, a.BlockID, a.ActionID, c.User.ID}, "/")
+	return known(strings.Join([]string{"click", c.Container.ChannelID, c.Container.MessageTs, a.ActionTs, a.BlockID, a.ActionID, c.User.ID}, "/"))
 }
 
 // click answers a button.
@@ -86,8 +91,8 @@ func (b *Face) click(ctx context.Context, c slack.InteractionCallback) {
 	if channel == "" {
 		channel = c.Container.ChannelID
 	}
-	at := place{person: c.User.ID, channel: channel, response: c.ResponseURL, trigger: c.TriggerID, home: c.View.Type == slack.VTHomeTab}
-	b.reply(ctx, at, ask.Request, b.do(ctx, ask))
+	at := place{person: c.User.ID, channel: channel, response: c.ResponseURL, trigger: c.TriggerID, heard: b.clock.Now(), home: c.View.Type == slack.VTHomeTab}
+	b.reply(ctx, at, ask, b.do(ctx, ask))
 	b.homes.stir(c.User.ID)
 }
 
@@ -160,7 +165,7 @@ func (b *Face) submit(ctx context.Context, done func(), e envelope, c slack.Inte
 		switch {
 		case acked:
 		case len(a.Errors) > 0:
-			ack(slack.NewErrorsViewSubmissionResponse(b.face.onFields(a, ask.Values)))
+			ack(b.face.faults(a, ask.Values))
 		case a.Form != nil:
 			view := b.face.modal(a.Form)
 			b.remember(c.View.ID, at)
@@ -170,7 +175,7 @@ func (b *Face) submit(ctx context.Context, done func(), e envelope, c slack.Inte
 			ack(slack.NewClearViewSubmissionResponse())
 		}
 		a.Errors = nil
-		b.reply(ctx, at, ask.Request, a)
+		b.reply(ctx, at, ask, a)
 		b.homes.stir(c.User.ID)
 	})
 }
@@ -204,6 +209,16 @@ func afterwards(a commands.Answer) commands.Answer {
 	}
 	a.Errors = nil
 	return a
+}
+
+// faults keep a form open with what is wrong with it. One without a field that
+// could show it shows it in place of the form.
+func (f mrkdwn) faults(a commands.Answer, filled map[string]string) any {
+	if on := f.onFields(a, filled); len(on) > 0 {
+		return slack.NewErrorsViewSubmissionResponse(on)
+	}
+	notice := f.modal(&commands.Form{Title: "Nothing was done", Text: afterwards(a).Text})
+	return slack.NewUpdateViewSubmissionResponse(&notice)
 }
 
 // onFields puts the errors where Slack shows them: on fields of the form. What
@@ -253,6 +268,10 @@ func (b *Face) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 			a = commands.Answer{Refused: true, Text: text.Format("The bot met an error of its own, which is in its log. See {status} for how things stand, then ask again.")}
 		}
 	}()
+	if why := b.people.refuses(ctx, ask.Via.ID, !commands.OnlyLooks(ask.Verb)); !why.Empty() {
+		b.log.Info().Str("person", short40(ask.Via.ID)).Str("verb", short40(ask.Verb)).Msg("nothing is taken from this person")
+		return commands.Answer{Refused: true, Text: why}
+	}
 	a = b.opt.Commands.Do(ctx, ask)
 	switch {
 	case ask.Verb == "start":
@@ -266,7 +285,8 @@ func (b *Face) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 
 // reply gives an answer to the person who asked: the form first, for its trigger
 // does not live long.
-func (b *Face) reply(ctx context.Context, at place, request string, a commands.Answer) {
+func (b *Face) reply(ctx context.Context, at place, ask commands.Ask, a commands.Answer) {
+	ctx = asTurn(ctx, turn{rank: rankOf(ask.Verb, a), person: at.person})
 	if a.Form != nil {
 		if at.trigger == "" {
 			a = afterwards(a)
@@ -279,15 +299,31 @@ func (b *Face) reply(ctx context.Context, at place, request string, a commands.A
 		a.Text = text.Lines(a.Text, a.Errors[name])
 	}
 	if !a.Text.Empty() || len(a.Buttons) > 0 {
-		b.tell(ctx, at, request, a)
+		b.tell(ctx, at, ask.Request, a)
 	}
 	if a.File != nil {
 		b.hand(ctx, at, a.File)
 	}
+	if a.Later != nil {
+		later := a.Later(ctx)
+		later.Later = nil
+		b.reply(ctx, at, ask, later)
+	}
+}
+
+// rankOf is how soon an answer has its turn. A form, and what a decision has come to,
+// are not kept waiting by notes and refusals.
+func rankOf(verb string, a commands.Answer) rank {
+	if a.Refused || slices.Contains([]string{"note", "remind", "help"}, verb) {
+		return rankRemark
+	}
+	return rankAnswer
 }
 
 func (b *Face) open(ctx context.Context, at place, form *commands.Form) error {
-	return b.client.call(ctx, "views.open", "", func(ctx context.Context) error {
+	t := turnOf(ctx)
+	t.until = at.heard.Add(triggerLives)
+	return b.client.call(asTurn(ctx, t), "views.open", "", func(ctx context.Context) error {
 		r, err := b.client.api.OpenViewContext(ctx, at.trigger, b.face.modal(form))
 		if err == nil && r != nil {
 			b.remember(r.View.ID, at)
@@ -296,37 +332,54 @@ func (b *Face) open(ctx context.Context, at place, form *commands.Form) error {
 	})
 }
 
-// tell says something to one person, or to the channel when it is public.
+// tell says something to one person, or to the incident's channel when it is public.
+// Whoever asked elsewhere is answered there as well.
 func (b *Face) tell(ctx context.Context, at place, request string, a commands.Answer) {
+	m := b.answer(request, a)
+	if a.Public {
+		here, thread := at.channel == "" || at.channel == b.opt.Channel, at.thread
+		if !here {
+			thread = ""
+		}
+		_, err := b.client.post(ctx, b.opt.Channel, thread, m)
+		switch {
+		case err == nil && here:
+			return
+		case errors.Is(err, errCrowded):
+			b.log.Debug().Str("person", short40(at.person)).Msg("an answer is not repeated in the channel: too much waits")
+		case err != nil:
+			b.log.Error().Err(err).Str("channel", b.opt.Channel).Msg("an answer could not be posted")
+		}
+	}
+	if err := b.whisper(ctx, at, m); errors.Is(err, errCrowded) {
+		b.swamp(ctx, at)
+	} else if err != nil {
+		b.log.Error().Err(err).Str("person", short40(at.person)).Msg("an answer did not reach the person")
+	}
+}
+
+// answer is the message of an answer.
+func (b *Face) answer(request string, a commands.Answer) message {
 	m := b.face.reply(a, b.opt.Rehearsal)
 	m.meta = map[string]any{"incident": "", "key": "answer/" + request, "kind": "notice"}
-	if a.Public {
-		channel := at.channel
-		if channel == "" {
-			channel = b.opt.Channel
-		}
-		if _, err := b.client.post(ctx, channel, at.thread, m); err != nil {
-			b.log.Error().Err(err).Str("channel", channel).Msg("an answer could not be posted")
-		}
-		return
+	return m
+}
+
+// whisper says something to one person, by the first way that takes it.
+func (b *Face) whisper(ctx context.Context, at place, m message) error {
+	if at.response != "" && b.respond(ctx, at, m) {
+		return nil
 	}
-	if at.response != "" {
-		err := b.client.call(ctx, "response_url", at.person, func(ctx context.Context) error {
-			_, _, err := b.client.api.PostMessageContext(ctx, at.channel,
-				append(m.options(), slack.MsgOptionResponseURL(at.response, slack.ResponseTypeEphemeral))...)
-			return err
-		})
-		if err == nil {
-			return
-		}
-		b.log.Debug().Err(err).Msg("the response_url did not take the answer")
+	direct := func() error {
+		_, err := b.client.post(ctx, at.person, "", m)
+		return err
 	}
 	if at.home {
 		// Who looks at the App Home does not see the channel, but a mark on the
 		// messages beside it.
-		_, err := b.client.post(ctx, at.person, "", m)
-		if err == nil {
-			return
+		err := direct()
+		if err == nil || errors.Is(err, errCrowded) {
+			return err
 		}
 		b.log.Debug().Err(err).Msg("a direct message did not take the answer")
 	}
@@ -342,12 +395,52 @@ func (b *Face) tell(ctx context.Context, at place, request string, a commands.An
 		_, err := b.client.api.PostEphemeralContext(ctx, channel, at.person, opts...)
 		return err
 	})
-	if err == nil {
-		return
+	if err == nil || errors.Is(err, errCrowded) {
+		return err
 	}
 	// Whoever is not in that channel gets it as a direct message.
-	if _, direct := b.client.post(ctx, at.person, "", m); direct != nil {
-		b.log.Error().Err(err).AnErr("direct", direct).Str("person", at.person).Msg("an answer did not reach the person")
+	if last := direct(); last != nil {
+		return errors.Join(err, last)
+	}
+	return nil
+}
+
+// respond answers through a response_url, and says whether it took it.
+func (b *Face) respond(ctx context.Context, at place, m message) bool {
+	err := b.client.call(ctx, methodResponse, "", func(ctx context.Context) error {
+		_, _, err := b.client.api.PostMessageContext(ctx, at.channel,
+			append(m.options(), slack.MsgOptionResponseURL(at.response, slack.ResponseTypeEphemeral))...)
+		return err
+	})
+	if err != nil {
+		b.log.Debug().Err(err).Msg("the response_url did not take the answer")
+	}
+	return err == nil
+}
+
+// swampedEvery is how often a person is told that answers are left out.
+const swampedEvery = time.Minute
+
+// swamp tells somebody, once, that more of theirs waits than is answered.
+func (b *Face) swamp(ctx context.Context, at place) {
+	now := b.clock.Now()
+	b.mu.Lock()
+	last, told := b.swamped[at.person]
+	told = told && now.Sub(last) < swampedEvery
+	if !told {
+		if len(b.swamped) >= remembered {
+			clear(b.swamped)
+		}
+		b.swamped[at.person] = now
+	}
+	b.mu.Unlock()
+	if told {
+		return
+	}
+	b.log.Warn().Str("person", short40(at.person)).Msg("this person asks for more at once than can be answered; answers are left out")
+	m := b.answer("left-out/"+at.person, commands.Answer{Text: text.Format("You ask for more at once than can be answered, so some answers are left out. What you asked for was decided all the same: {status} shows how things stand.")})
+	if err := b.whisper(asTurn(ctx, turn{rank: rankRemark, person: at.person, must: true}), at, m); err != nil {
+		b.log.Error().Err(err).Str("person", short40(at.person)).Msg("an answer did not reach the person")
 	}
 }
 

@@ -28,7 +28,7 @@ func shortcutID(c slack.InteractionCallback) string {
 	if when == "" {
 		when = c.TriggerID
 	}
-	return strings.Join([]string{"shortcut", c.Channel.ID, messageTS(c), when, c.User.ID}, "/")
+	return known(strings.Join([]string{"shortcut", c.Channel.ID, messageTS(c), when, c.User.ID}, "/"))
 }
 
 func messageTS(c slack.InteractionCallback) string {
@@ -44,7 +44,7 @@ func (b *Face) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	at := place{person: c.User.ID, channel: c.Channel.ID, response: c.ResponseURL}
 	ask := commands.Ask{Via: bySlack(c.User.ID), Verb: "note", Request: shortcutID(c)}
 	if ask.Text = b.quotation(c); ask.Text == "" {
-		b.reply(ctx, at, ask.Request, commands.Answer{
+		b.reply(ctx, at, ask, commands.Answer{
 			Refused: true,
 			Text:    text.Format("This message has no text, so there is nothing to put on the record. Say what it shows: {note TEXT}."),
 		})
@@ -52,7 +52,7 @@ func (b *Face) putOnRecord(ctx context.Context, c slack.InteractionCallback) {
 	}
 	a := b.do(ctx, ask)
 	a.Public = false
-	b.reply(ctx, at, ask.Request, a)
+	b.reply(ctx, at, ask, a)
 }
 
 // quotation is a message as a note has it; empty if it says nothing.
@@ -65,17 +65,27 @@ func (b *Face) quotation(c slack.InteractionCallback) string {
 }
 
 // author is the name of who wrote a message, as the record has names: it outlives
-// Slack's ids.
+// Slack's ids. Only the user id says which person it was: what an app calls itself
+// may be anybody's name.
 func (b *Face) author(m slack.Message) string {
-	switch {
-	case m.User == b.client.User && m.User != "":
+	if m.User == b.client.User && m.User != "" {
 		return incident.Bot
-	case m.User != "":
+	}
+	bot := m.BotID != "" || m.SubType == slack.MsgSubTypeBotMessage
+	if m.User != "" && !bot {
 		return b.called(m.User)
-	case m.Username != "":
-		return cut(oneLine(m.Username), 80)
+	}
+	name := m.Username
+	if name == "" && m.BotProfile != nil {
+		name = m.BotProfile.Name
+	}
+	switch name = cut(oneLine(name), 80); {
+	case name != "":
+		return "bot " + name + " (app)"
 	case m.BotID != "":
 		return "app " + cut(oneLine(m.BotID), 40)
+	case m.User != "":
+		return "app " + cut(oneLine(m.User), 40)
 	}
 	return "somebody"
 }
@@ -103,12 +113,7 @@ func wroteAt(ts string, now time.Time) string {
 // spelled is what a message says, without Slack's markup for people, channels and
 // links, which means nothing elsewhere.
 func (b *Face) spelled(m slack.Message) string {
-	parts := []string{m.Text}
-	if strings.TrimSpace(m.Text) == "" {
-		for _, a := range m.Attachments {
-			parts = append(parts, a.Fallback)
-		}
-	}
+	parts := wordsOf(m)
 	for _, f := range m.Files {
 		parts = append(parts, "(file "+strconv.Quote(cut(oneLine(f.Name), 100))+")")
 	}

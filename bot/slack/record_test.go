@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestWithoutAnIncidentAMessageCannotBePutOnTheRecord(t *testing.T) {
 func shortcut(m slack.Msg) slack.InteractionCallback {
 	c := slack.InteractionCallback{
 		Type: slack.InteractionTypeMessageAction, CallbackID: noteShortcut, ActionTs: "3.4", TriggerID: "t", MessageTs: m.Timestamp,
-		User: slack.User{ID: "UCAROL"}, Message: slack.Message{Msg: m},
+		User: slack.User{ID: "UCAROL"}, Message: slack.Message{Msg: m}, Team: slack.Team{ID: slacksim.TeamID}, APIAppID: slacksim.AppID,
 	}
 	c.Channel.ID = channel
 	return c
@@ -142,6 +143,21 @@ func TestANoteSaysWhoWroteWhatAndWhen(t *testing.T) {
 	b.client = &Client{User: "UFAILOVER"}
 	const today, earlier = "1732111200.000100", "1731938400.000100" // 14:00 UTC, and two days before
 	const markup = "<@UCAROL> see <https://a.example/x?y=1&amp;z|the page>, <https://b.example>, <#C1|general> <!here> <!subteam^S1|@ops> &lt;!channel&gt; a &amp; b"
+	var alarm slack.Blocks // as Slack sends them
+	err := json.Unmarshal([]byte(`[
+		{"type":"header","text":{"type":"plain_text","text":"5xx is high"}},
+		{"type":"section","text":{"type":"mrkdwn","text":"*checkout* &amp;amp; more"},"fields":[{"type":"mrkdwn","text":"us-east-1"},{"type":"mrkdwn","text":"13:58"}]},
+		{"type":"divider"},
+		{"type":"rich_text","elements":[
+			{"type":"rich_text_section","elements":[{"type":"text","text":"see "},{"type":"user","user_id":"UBOB"},{"type":"text","text":" "},{"type":"link","url":"https://a.example","text":"the page"}]},
+			{"type":"rich_text_list","style":"bullet","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"one"}]},{"type":"rich_text_section","elements":[{"type":"text","text":"two <x>"}]}]}
+		]},
+		{"type":"context","elements":[{"type":"image","image_url":"https://a.example/g.png","alt_text":"a graph"}]},
+		{"type":"actions","elements":[{"type":"button","action_id":"a","text":{"type":"plain_text","text":"Silence"}}]}
+	]`), &alarm)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		m    slack.Msg
@@ -150,11 +166,24 @@ func TestANoteSaysWhoWroteWhatAndWhen(t *testing.T) {
 		{"somebody of the roster", slack.Msg{User: "UBOB", Text: "it is back", Timestamp: today}, "Bob wrote at 14:00 UTC: it is back"},
 		{"somebody else, another day", slack.Msg{User: "UZOE", Text: "it is back", Timestamp: earlier}, "UZOE wrote at 2024-11-18 14:00 UTC: it is back"},
 		{"the bot", slack.Msg{User: "UFAILOVER", Text: "INC-2026-0042", Timestamp: today}, "failoverbot wrote at 14:00 UTC: INC-2026-0042"},
-		{"another app", slack.Msg{BotID: "B1", Username: "Status\nPage", Text: "down", Timestamp: today}, "Status Page wrote at 14:00 UTC: down"},
+		{"another app", slack.Msg{BotID: "B1", Username: "Status\nPage", Text: "down", Timestamp: today}, "bot Status Page (app) wrote at 14:00 UTC: down"},
 		{"nobody, never", slack.Msg{Text: "x"}, "somebody wrote at an unknown time: x"},
 		{"markup", slack.Msg{User: "UBOB", Timestamp: today, Text: markup}, "Bob wrote at 14:00 UTC: @Carol see the page (https://a.example/x?y=1&z), https://b.example, #general @here @ops <!channel> a & b"},
 		{"a picture", slack.Msg{User: "UBOB", Timestamp: today, Files: []slack.File{{Name: "graph.png"}}}, `Bob wrote at 14:00 UTC: (file "graph.png")`},
 		{"an alert", slack.Msg{BotID: "B1", Timestamp: today, Attachments: []slack.Attachment{{Fallback: "CPU is high"}}}, "app B1 wrote at 14:00 UTC: CPU is high"},
+		{"an app that calls itself Bob", slack.Msg{BotID: "B1", Username: "Bob", Text: "I approve", Timestamp: today}, "bot Bob (app) wrote at 14:00 UTC: I approve"},
+		{"an app with the id of a person", slack.Msg{User: "UBOB", BotID: "B1", Text: "I approve", Timestamp: today}, "app B1 wrote at 14:00 UTC: I approve"},
+		{"an app of old", slack.Msg{SubType: slack.MsgSubTypeBotMessage, User: "UBOB", Text: "x", Timestamp: today}, "app UBOB wrote at 14:00 UTC: x"},
+		{"a person who wants to be called otherwise", slack.Msg{User: "UZOE", Username: "Bob", Text: "x", Timestamp: today}, "UZOE wrote at 14:00 UTC: x"},
+		{"attachments", slack.Msg{BotID: "B1", Timestamp: today, Text: "[no preview available]", Attachments: []slack.Attachment{
+			{Title: "5xx is high", TitleLink: "https://a.example", Text: "checkout", Fallback: "not this", Fields: []slack.AttachmentField{{Title: "Region", Value: "us-east-1"}, {Value: "since 13:58"}}, Footer: "grafana"},
+			{Fallback: "CPU is high"},
+		}}, "app B1 wrote at 14:00 UTC: 5xx is high (https://a.example)\ncheckout\nRegion: us-east-1\nsince 13:58\ngrafana\nCPU is high"},
+		{"text and attachments", slack.Msg{BotID: "B1", Timestamp: today, Text: "Alarm", Attachments: []slack.Attachment{{Text: "5xx is high"}}}, "app B1 wrote at 14:00 UTC: Alarm\n5xx is high"},
+		{"the preview of a link", slack.Msg{User: "UBOB", Timestamp: today, Text: "<https://a.example>", Attachments: []slack.Attachment{{FromURL: "https://a.example", Title: "A page"}}}, "Bob wrote at 14:00 UTC: https://a.example"},
+		{"blocks", slack.Msg{BotID: "B1", Timestamp: today, Blocks: alarm}, "app B1 wrote at 14:00 UTC: 5xx is high\n*checkout* &amp; more\nus-east-1\n13:58\nsee @Bob the page (https://a.example)\n- one\n- two <x>\na graph"},
+		{"blocks in an attachment", slack.Msg{BotID: "B1", Timestamp: today, Attachments: []slack.Attachment{{Blocks: alarm, Fallback: "[no preview available]"}}}, "app B1 wrote at 14:00 UTC: 5xx is high\n*checkout* &amp; more\nus-east-1\n13:58\nsee @Bob the page (https://a.example)\n- one\n- two <x>\na graph"},
+		{"no preview at all", slack.Msg{BotID: "B1", Timestamp: today, Text: "[no preview available]", Attachments: []slack.Attachment{{Fallback: "[no preview available]"}}}, ""},
 		{"nothing", slack.Msg{User: "UBOB", Timestamp: today, Text: " "}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,7 +2,8 @@ package slack
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -15,7 +16,9 @@ import (
 	"github.com/slack-go/slack/slackevents"
 	"github.com/slack-go/slack/socketmode"
 
+	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // connections is how many Socket Mode connections are kept. Slack sends each
@@ -119,17 +122,19 @@ type envelope struct {
 func (b *Face) receive(ctx context.Context, log zerolog.Logger, smc *socketmode.Client, ev socketmode.Event) {
 	switch ev.Type {
 	case socketmode.EventTypeSlashCommand, socketmode.EventTypeInteractive, socketmode.EventTypeEventsAPI:
+	case socketmode.EventTypeHello:
+		b.hello(log, ev.Request)
+		return
 	case socketmode.EventTypeErrorBadMessage:
 		bad, _ := ev.Data.(*socketmode.ErrorBadMessage)
 		if bad == nil {
 			return
 		}
-		log.Error().Err(bad.Cause).Msg("Slack sent something that cannot be read")
-		var head struct {
-			Envelope string `json:"envelope_id"`
-		}
-		if json.Unmarshal(bad.Message, &head) == nil && head.Envelope != "" {
-			b.envelope(ctx, smc, head.Envelope).quietly(log)
+		b.unreadable(ctx, log, smc, bad)
+		return
+	case socketmode.EventTypeIncomingError:
+		if e, _ := ev.Data.(*slack.IncomingEventError); e != nil && ctx.Err() == nil {
+			log.Warn().Str("error", cut(e.Error(), 300)).Msg("a frame from Slack could not be read")
 		}
 		return
 	case socketmode.EventTypeErrorWriteFailed:
@@ -138,7 +143,7 @@ func (b *Face) receive(ctx context.Context, log zerolog.Logger, smc *socketmode.
 			log.Warn().Err(e.Cause).Msg("an acknowledgement did not get through")
 		}
 		return
-	default: // hello, incoming_error, disconnect
+	default: // disconnect
 		return
 	}
 	if ev.Request == nil {
@@ -150,27 +155,34 @@ func (b *Face) receive(ctx context.Context, log zerolog.Logger, smc *socketmode.
 	switch data := ev.Data.(type) {
 	case slack.SlashCommand:
 		e.quietly(log)
-		b.once(ctx, done, e, "slack/"+e.id, func(ctx context.Context) { b.command(ctx, e.id, data) })
+		b.typed(ctx, log, done, e, data)
 	case slack.InteractionCallback:
 		if data.Type == slack.InteractionTypeViewSubmission {
+			if why := b.foreign(ofInteraction(data)); !why.Empty() {
+				notice := b.face.modal(&commands.Form{Title: "Nothing was done", Text: why})
+				e.with(log, slack.NewUpdateViewSubmissionResponse(&notice))
+				b.away(ctx, log, done, e, ofInteraction(data), why)
+				return
+			}
 			b.submit(ctx, done, e, data)
 			return
 		}
 		e.quietly(log)
 		if data.Type == slack.InteractionTypeMessageAction && data.CallbackID == noteShortcut {
-			b.once(ctx, done, e, shortcutID(data), func(ctx context.Context) { b.putOnRecord(ctx, data) })
+			b.admit(ctx, log, done, e, ofInteraction(data), shortcutID(data), func(ctx context.Context) { b.putOnRecord(ctx, data) })
 			return
 		}
 		if data.Type != slack.InteractionTypeBlockActions || len(data.ActionCallback.BlockActions) == 0 {
 			done()
 			return
 		}
-		b.once(ctx, done, e, clickID(data), func(ctx context.Context) { b.click(ctx, data) })
+		b.admit(ctx, log, done, e, ofInteraction(data), clickID(data), func(ctx context.Context) { b.click(ctx, data) })
 	case slackevents.EventsAPIEvent:
 		e.quietly(log)
+		from := ofEvent(data)
 		if home, ok := data.InnerEvent.Data.(*slackevents.AppHomeOpenedEvent); ok && home.Tab == "home" {
-			id := "home/" + home.User + "/" + home.EventTimeStamp
-			b.once(ctx, done, e, id, func(context.Context) { b.homes.open(home.User) })
+			id := known("home/" + home.User + "/" + home.EventTimeStamp)
+			b.admit(ctx, log, done, e, from, id, func(ctx context.Context) { b.openHome(ctx, home.User) })
 			return
 		}
 		mention, ok := data.InnerEvent.Data.(*slackevents.AppMentionEvent)
@@ -178,27 +190,95 @@ func (b *Face) receive(ctx context.Context, log zerolog.Logger, smc *socketmode.
 			done()
 			return
 		}
-		id := "mention/" + mention.Channel + "/" + mention.TimeStamp
-		b.once(ctx, done, e, id, func(ctx context.Context) { b.mention(ctx, id, mention) })
+		id := known("mention/" + mention.Channel + "/" + mention.TimeStamp)
+		b.admit(ctx, log, done, e, from, id, func(ctx context.Context) { b.mention(ctx, id, mention) })
 	default:
 		done()
 	}
 }
 
+// typed takes a slash command in.
+func (b *Face) typed(ctx context.Context, log zerolog.Logger, done func(), e envelope, c slack.SlashCommand) {
+	b.admit(ctx, log, done, e, ofCommand(c), "slack/"+e.id, func(ctx context.Context) { b.command(ctx, e.id, c) })
+}
+
+// admit hands an envelope over that is for this bot, and turns another one away.
+func (b *Face) admit(ctx context.Context, log zerolog.Logger, done func(), e envelope, from origin, about string, do func(context.Context)) {
+	if why := b.foreign(from); !why.Empty() {
+		b.away(ctx, log, done, e, from, why)
+		return
+	}
+	b.once(ctx, done, e, about, do)
+}
+
+func (b *Face) away(ctx context.Context, log zerolog.Logger, done func(), e envelope, from origin, why text.Text) {
+	b.once(ctx, done, e, "away/"+e.id, func(ctx context.Context) { b.turnAway(ctx, log, e.id, from, why) })
+}
+
+// hello says which app the connection is for.
+func (b *Face) hello(log zerolog.Logger, hello *socketmode.Request) {
+	if hello == nil || hello.ConnectionInfo.AppID == "" {
+		log.Warn().Msg("Slack did not say for which app this connection is, so the app of what comes is not compared")
+		return
+	}
+	app := hello.ConnectionInfo.AppID
+	if !b.app.CompareAndSwap(nil, &app) && *b.app.Load() != app {
+		log.Error().Str("app", short40(app)).Msg("this connection is for another app than the first one; what comes by it is turned away")
+	}
+}
+
+// unreadable acknowledges what could not be read, so that it does not come again,
+// and tells the person behind it.
+func (b *Face) unreadable(ctx context.Context, log zerolog.Logger, smc *socketmode.Client, bad *socketmode.ErrorBadMessage) {
+	l := readable(bad.Message)
+	log.Error().Str("error", cut(bad.Cause.Error(), 300)).Str("envelope", short40(l.id)).Str("type", short40(l.kind)).Msg("Slack sent something that cannot be read")
+	e := b.envelope(ctx, smc, l.id)
+	if l.id != "" {
+		e.quietly(log)
+	}
+	done := b.clock.Busy()
+	if c, ok := l.command(); ok {
+		b.typed(ctx, log, done, e, c)
+		return
+	}
+	b.once(ctx, done, e, "illegible/"+e.id, func(ctx context.Context) { b.illegible(ctx, log, l) })
+}
+
+// envelope is one delivery. One that came without an id is like no other, and cannot
+// be acknowledged.
 func (b *Face) envelope(ctx context.Context, smc *socketmode.Client, id string) envelope {
-	return envelope{id: id, ack: func(payload any) error {
+	if id == "" {
+		return envelope{id: "unnamed/" + rand.Text(), ack: func(any) error { return errNoEnvelope }}
+	}
+	return envelope{id: known(id), ack: func(payload any) error {
 		ctx, cancel := incident.RealClock{}.WithTimeout(ctx, ackWithin, errors.New("the socket takes no acknowledgement"))
 		defer cancel()
 		if err := smc.AckCtx(ctx, id, payload); err != nil {
-			return fmt.Errorf("acknowledge %s: %w", id, err)
+			return fmt.Errorf("acknowledge %s: %w", short40(id), err)
 		}
 		return nil
 	}}
 }
 
-func (e envelope) quietly(log zerolog.Logger) {
-	if err := e.ack(nil); err != nil {
-		log.Warn().Err(err).Msg("Slack will send this again")
+var errNoEnvelope = errors.New("it came without an envelope id, so it cannot be acknowledged")
+
+// knownMax is how long an identity from outside may be before a digest stands for it.
+const knownMax = 250
+
+// known is an identity that Slack gave, for the record and the log: as it is, unless
+// it is so long that it is none of Slack's.
+func known(id string) string {
+	if len(id) <= knownMax {
+		return id
+	}
+	return fmt.Sprintf("%s/%x", short40(id), sha256.Sum256([]byte(id)))
+}
+
+func (e envelope) quietly(log zerolog.Logger) { e.with(log, nil) }
+
+func (e envelope) with(log zerolog.Logger, payload any) {
+	if err := e.ack(payload); err != nil {
+		log.Warn().Err(err).Msg("an envelope was not acknowledged; Slack may send it again")
 	}
 }
 

@@ -38,6 +38,7 @@ type stage struct {
 	answer   func(context.Context, commands.Ask) commands.Answer
 	asked    chan commands.Ask
 	change   func(*Options, *Client)
+	face     *Face  // that was started last
 	end      func() // for a test that needs several stages
 }
 
@@ -73,7 +74,15 @@ func newStage(t testing.TB) *stage {
 	return newStageOn(t, clock)
 }
 
+// everyone is who is in the workspace.
+var everyone = []slacksim.Person{{ID: "UALICE", Name: "Alice"}, {ID: "UBOB", Name: "Bob"}, {ID: "UCAROL", Name: "Carol"}, {ID: "UEVE", Name: "Eve"}}
+
 func newStageOn(t testing.TB, clock incident.Clock) *stage {
+	t.Helper()
+	return newStageWith(t, clock, everyone)
+}
+
+func newStageWith(t testing.TB, clock incident.Clock, people []slacksim.Person) *stage {
 	t.Helper()
 	busy := clock.Busy()
 	s := &stage{
@@ -89,7 +98,7 @@ func newStageOn(t testing.TB, clock incident.Clock) *stage {
 	var err error
 	s.slack, err = slacksim.New(slacksim.Options{
 		Clock: clock, BotToken: "xoxb-1", AppToken: "xapp-1", Messages: s.messages, Wire: s.wire,
-		People:    []slacksim.Person{{ID: "UALICE", Name: "Alice"}, {ID: "UBOB", Name: "Bob"}, {ID: "UCAROL", Name: "Carol"}, {ID: "UEVE", Name: "Eve"}},
+		People:    people,
 		Shortcuts: []slacksim.Shortcut{{CallbackID: noteShortcut, Name: "Put on the record"}},
 	})
 	if err != nil {
@@ -133,6 +142,7 @@ func (s *stage) start(log incident.Log) (kill func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.face = b
 	ctx, cancel := context.WithCancel(s.ctx)
 	done := make(chan error, 1)
 	busy := s.clock.Busy()

@@ -193,7 +193,7 @@ func (b *builder) judge() {
 		switch {
 		case q.BrokeGlass:
 			improve("%s approved %q alone by break-glass: nobody else had answered.", b.who(q.By), q.Title)
-		case q.Kind == incident.AskApprove && q.Answer == "approve" && !b.state.Requested(q.By, q.Step):
+		case q.Kind == incident.AskApprove && q.Answer == "approve" && !b.state.RequestedAny(q.By, q):
 			well("%q was approved by somebody else than who asked for it, %s after the question.", q.Title, Span(q.At.Sub(q.AskedAt)))
 		case q.Answer == "expired":
 			improve("Nobody answered %q within %s.", q.Title, Span(q.At.Sub(q.AskedAt)))

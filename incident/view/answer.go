@@ -53,7 +53,7 @@ func (v View) MayAnswer(p incident.Person, q *incident.Question) Refusal {
 // may leaves out the time, which a card that is drawn a moment late does not know.
 func (v View) may(p incident.Person, q *incident.Question) Refusal {
 	switch {
-	case q.Kind == incident.AskApprove && v.Requested(p.ID, q.Step):
+	case q.Kind == incident.AskApprove && v.requested(p.ID, q):
 		return AskedForIt
 	case !p.Has(Roles(q)...):
 		return NotTheRole
@@ -61,6 +61,20 @@ func (v View) may(p incident.Person, q *incident.Question) Refusal {
 		return AnsweredIt
 	}
 	return ""
+}
+
+// requested says whether that person asked for anything that a yes to the question
+// would do: its step, and those that its approval covers, whether or not their effects
+// could be read.
+func (v View) requested(person string, q *incident.Question) bool {
+	if v.RequestedAny(person, q) {
+		return true
+	}
+	if v.Plan == nil {
+		return false
+	}
+	step, _ := v.Plan.Step(q.Step)
+	return step.Approval != nil && slices.ContainsFunc(step.Approval.Covers, func(id string) bool { return v.Requested(person, id) })
 }
 
 // MayBreakGlass says whether that person may approve alone.

@@ -35,7 +35,7 @@ func plan() runbook.Plan {
 			{ID: "tell", Section: "move", Title: "Tell the partners", Kind: runbook.Ask, Needs: []string{"go"}, Asks: &runbook.Asks{Role: incident.RoleResponder}},
 			{
 				ID: "promote", Section: "move", Title: "Promote", Kind: runbook.Change, NoReturn: true, Needs: []string{"scale"},
-				Approval: &runbook.Approval{By: incident.RoleApprover, Count: 2},
+				Approval: &runbook.Approval{By: incident.RoleApprover, Count: 2, Covers: []string{"scale"}},
 			},
 			{ID: "writes", Section: "move", Title: "It writes", Kind: runbook.Wait, Needs: []string{"promote"}, Proves: []incident.Trait{incident.DatabaseWrites}},
 			{ID: "paged", Section: "close", Title: "Resolve the page", Kind: runbook.Tell, Closing: true},
@@ -152,6 +152,12 @@ func TestWhoMayAnswer(t *testing.T) {
 		"Go":            {[]func(*story) *story{ask(incident.ApprovalAsked{Kind: incident.AskGo, Step: "go", Role: incident.RoleCommander})}, "alice bob carol; dave: not the role"},
 		"an approval":   {[]func(*story) *story{ask(promotion)}, "bob carol; alice: asked for it, dave: not the role"},
 		"a retry of it": {[]func(*story) *story{failed, func(s *story) *story { return s.by("bob", incident.StepRetried{Step: "promote"}) }, ask(promotion)}, "carol; alice: asked for it, bob: asked for it, dave: not the role"},
+		"a retry of what it covers": {[]func(*story) *story{func(s *story) *story { return s.by("bob", incident.StepRetried{Step: "writes"}) }, func(s *story) *story {
+			a := promotion
+			a.Effects = []incident.Effect{{Step: "promote", What: "x"}, {Step: "writes", What: "y"}}
+			return ask(a)(s)
+		}}, "carol; alice: asked for it, bob: asked for it, dave: not the role"},
+		"a retry of what it covers, of which nothing could be read": {[]func(*story) *story{func(s *story) *story { return s.by("bob", incident.StepRetried{Step: "scale"}) }, ask(promotion)}, "carol; alice: asked for it, bob: asked for it, dave: not the role"},
 		"one of two said": {[]func(*story) *story{ask(promotion), func(s *story) *story {
 			return s.by("bob", incident.ApprovalGiven{Question: "q", Kind: incident.AskApprove, Step: "promote", Choice: "approve"})
 		}}, "carol; alice: asked for it, bob: answered it, dave: not the role"},

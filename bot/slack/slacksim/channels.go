@@ -184,8 +184,9 @@ func (s *Server) openDirect(c *call) (map[string]any, error) {
 func (s *Server) userJSON(p Person) map[string]any {
 	email := p.handle() + "@rehearsal.invalid"
 	return map[string]any{
-		"id": p.ID, "team_id": TeamID, "name": p.handle(), "real_name": p.Name, "deleted": false, "is_bot": p.ID == BotUserID, "tz": "Etc/UTC", "tz_offset": 0,
-		"profile": map[string]any{"real_name": p.Name, "display_name": p.Name, "title": p.Title, "email": email, "team": TeamID},
+		"id": p.ID, "team_id": p.team(), "name": p.handle(), "real_name": p.Name, "deleted": p.Kind == "deactivated", "is_bot": p.ID == BotUserID,
+		"is_restricted": p.Kind == "guest", "is_ultra_restricted": false, "is_stranger": p.Kind == "stranger", "tz": "Etc/UTC", "tz_offset": 0,
+		"profile": map[string]any{"real_name": p.Name, "display_name": p.Name, "title": p.Title, "email": email, "team": p.team()},
 	}
 }
 

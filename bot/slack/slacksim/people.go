@@ -301,7 +301,7 @@ func (s *Server) unanswered(p Person, channel, what string, err error) Outcome {
 }
 
 func (s *Server) userRef(p Person) map[string]any {
-	return map[string]any{"id": p.ID, "username": p.handle(), "name": p.handle(), "team_id": TeamID}
+	return map[string]any{"id": p.ID, "username": p.handle(), "name": p.handle(), "team_id": p.team()}
 }
 
 // interaction is what every interactive payload has.

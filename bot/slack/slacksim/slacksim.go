@@ -172,6 +172,19 @@ type Person struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	Away  bool   `json:"away,omitempty"`
+	// Kind is "" for a member of the workspace, or guest, deactivated, or stranger: of
+	// another organisation, in a shared channel.
+	Kind string `json:"kind,omitempty"`
+}
+
+// otherTeam is where a stranger is at home.
+const otherTeam = "T0ELSEWHERE"
+
+func (p Person) team() string {
+	if p.Kind == "stranger" {
+		return otherTeam
+	}
+	return TeamID
 }
 
 // Block is one Block Kit block, or any other JSON object of Slack's.
