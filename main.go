@@ -32,6 +32,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/live"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
@@ -56,6 +57,9 @@ func main() {
 
 // run is the whole program. It reads no environment but through env.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) int {
+	// Names, reasons and answers from outside come out as characters on any of the
+	// verbs' streams.
+	stdout, stderr = text.Terminal(stdout), text.Terminal(stderr)
 	root := verbs(env)
 	root.SetArgs(args)
 	root.SetOut(stdout)
