@@ -23,9 +23,11 @@ func (l *Log) fault(ctx context.Context, doing string, err error) error {
 	case !isReply(err):
 		f.Retry, f.Unknown = true, true
 		f.Hint = "check that Redis runs and can be reached"
+	case goredis.IsReadOnlyError(err):
+		f.Retry = true
+		f.Hint = "this Redis is a replica that can only be read; it is written to again after a failover, or when REDIS_URL names the primary"
 	case goredis.IsLoadingError(err), goredis.IsTryAgainError(err), goredis.IsMaxClientsError(err),
-		goredis.IsMasterDownError(err), goredis.IsClusterDownError(err), goredis.IsNoReplicasError(err),
-		goredis.IsReadOnlyError(err):
+		goredis.IsMasterDownError(err), goredis.IsClusterDownError(err), goredis.IsNoReplicasError(err):
 		f.Retry = true
 		f.Hint = "Redis is not ready to be written to; it usually is again after a failover or a restart"
 	case goredis.IsAuthError(err), goredis.IsPermissionError(err):
