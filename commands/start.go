@@ -188,7 +188,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	if former != "" {
 		say = say.Add(" %s, which was stopped, is resolved by you with this.", former.Name())
 	}
-	return Answer{Text: say}
+	return Answer{Text: text.Lines(say, unproved(c.Proofs.Missing(ctx, startProves)))}
 }
 
 // begin takes an id and puts the incident and its first run on the record in one
