@@ -523,7 +523,7 @@ func TestAConnectionGoesElsewhereWhenToldSo(t *testing.T) {
 // client-go runs a kubeconfig's program without looking at the call that it is for.
 func TestACallEndsAtItsDeadlineWhateverTheProgramForCredentialsDoes(t *testing.T) {
 	file := filepath.Join(alone(t), "kubeconfig")
-	slow := strings.ReplaceAll(kubeconfig, "command: no-such-program-here", "command: sleep, args: ['45']")
+	slow := strings.ReplaceAll(kubeconfig, "command: no-such-program-here", "command: sleep, args: ['8']")
 	if err := os.WriteFile(file, []byte(slow), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -546,7 +546,7 @@ func TestACallEndsAtItsDeadlineWhateverTheProgramForCredentialsDoes(t *testing.T
 	go func() { all.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(6 * time.Second):
 		t.Fatal("the calls wait for the program")
 	}
 }
