@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/live"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
@@ -56,6 +58,9 @@ func main() {
 
 // run is the whole program. It reads no environment but through env.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) int {
+	// Names, reasons and answers from outside come out as characters on any of the
+	// verbs' streams.
+	stdout, stderr = text.Terminal(stdout), text.Terminal(stderr)
 	root := verbs(env)
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -151,7 +156,19 @@ func serveVerb(env func(string) string) *cobra.Command {
 }
 
 func newLog(w io.Writer) zerolog.Logger {
-	return zerolog.New(zerolog.ConsoleWriter{Out: w, TimeFormat: time.RFC3339, NoColor: true}).With().Timestamp().Logger()
+	return zerolog.New(zerolog.ConsoleWriter{Out: withoutSecrets{w}, TimeFormat: time.RFC3339, NoColor: true}).With().Timestamp().Logger()
+}
+
+// withoutSecrets takes what addresses hold of users, passwords and tokens out of each
+// line of the log, whoever wrote it.
+type withoutSecrets struct{ w io.Writer }
+
+// Write writes p, which is a whole line.
+func (s withoutSecrets) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(s.w, text.Addresses(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func settingsOf(file string, env func(string) string, needed ...string) (*settings.Settings, error) {
@@ -167,26 +184,26 @@ func settingsOf(file string, env func(string) string, needed ...string) (*settin
 
 // connect makes the real ends of the wires; it calls nobody.
 func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (providers.Connections, error) {
-	dial := live.NewDial(c.Dial)
+	dial, proxy := live.NewDial(c.Dial), live.NewProxy(c.Dial)
 	regions := make([]string, 0, len(c.Platform.Regions))
 	for name := range c.Platform.Regions {
 		regions = append(regions, name)
 	}
 	slices.Sort(regions)
-	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Dial: dial, Regions: regions}, log)
+	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Dial: dial, Proxy: proxy, Regions: regions}, log)
 	if err != nil {
 		return providers.Connections{}, bot.UsageError{Err: err}
 	}
 	ends := providers.Connections{
 		Clock:      incident.RealClock{},
 		AWS:        aws,
-		Kube:       live.Kube(live.KubeSettings{Clusters: c.Kubernetes, AWS: aws, Clock: incident.RealClock{}, Dial: dial}),
+		Kube:       live.Kube(live.KubeSettings{Clusters: c.Kubernetes, AWS: aws, Clock: incident.RealClock{}, Dial: dial, Proxy: proxy}),
 		Dial:       dial,
 		InVPC:      c.InVPC,
 		OrderToken: c.Secrets.OrderToken,
 	}
 	if c.PagerDuty.Enabled {
-		ends.Page = &pagerduty.Settings{RoutingKey: c.Secrets.PagerDutyKey, Endpoint: c.PagerDuty.URL}
+		ends.Page = &pagerduty.Settings{RoutingKey: c.Secrets.PagerDutyKey, Endpoint: c.PagerDuty.URL, Proxy: proxy}
 	}
 	return ends, nil
 }
@@ -237,10 +254,26 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		}
 		return err
 	}
-	if workspace := b.Workspace(); workspace != "" {
-		log.Info().Str("workspace", workspace).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
+	told := func(not []incident.Unproved) {
+		for _, u := range not {
+			log.Warn().Msg(u.String())
+		}
+		if len(not) == 0 {
+			log.Info().Str("workspace", b.Workspace()).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
+		}
 	}
+	// A run that is under way does not wait for the proofs.
+	var proving sync.WaitGroup
+	watched, stop := context.WithCancel(ctx)
+	proving.Go(func() {
+		if not := b.Prove(watched); watched.Err() == nil {
+			told(not)
+			b.Watch(watched, not, told)
+		}
+	})
 	err = b.Run(ctx)
+	stop()
+	proving.Wait()
 	log.Info().Msg("stopped")
 	return err
 }
@@ -293,8 +326,19 @@ func check(ctx context.Context, c *settings.Settings, region, mode string, out i
 	if err != nil {
 		return bot.UsageError{Err: err}
 	}
+	proofs := bot.Plans(c.Platform, catalog.Runbook(), func(f runbook.Facts) (*runbook.Plan, error) {
+		return loaded.Compile(catalog.Runbook(), f)
+	}, incident.RealClock{})
+	proofs = append(proofs, proofsOf(c, ends)...)
+	all := &incident.Proofs{Clock: incident.RealClock{}, List: proofs}
+	not := all.Try(ctx, 10*time.Second)
+	for _, u := range not {
+		if _, err := fmt.Fprintf(out, "%-8s %s\n", "failed", u); err != nil {
+			return err
+		}
+	}
 	e := engine.New(engine.Options{Catalog: catalog, Clock: incident.RealClock{}}, zerolog.Nop())
-	failed := 0
+	failed := len(not)
 	for _, f := range e.Readiness(ctx, plan) {
 		word, text := "ok", f.Outcome.Summary
 		switch {
@@ -319,6 +363,48 @@ func check(ctx context.Context, c *settings.Settings, region, mode string, out i
 		return fmt.Errorf("%s is not ready to take over: %d required checks did not pass", target.Name, failed)
 	}
 	return nil
+}
+
+// proofsOf are what serve would rely on, as far as its secrets are at hand: whoever
+// checks the platform alone needs none of them.
+func proofsOf(c *settings.Settings, ends providers.Connections) []incident.Proof {
+	var out []incident.Proof
+	if c.Secrets.RedisURL != "" {
+		out = append(out, incident.Proof{Name: "the record can be written", Where: "Redis", Prove: func(ctx context.Context) error {
+			record, err := redis.Open(ctx, redis.Options{URL: c.Secrets.RedisURL, Prefix: c.Redis.Prefix}, zerolog.Nop())
+			if err != nil {
+				return err
+			}
+			defer func() { _ = record.Disconnect() }() // nothing is left to be lost
+			return record.Prove(ctx)
+		}})
+	}
+	if c.Secrets.SlackBotToken != "" && c.Secrets.SlackAppToken != "" {
+		dialled := func(prove func(context.Context, *slack.Client) error) func(context.Context) error {
+			return func(ctx context.Context) error {
+				client, err := slack.Dial(ctx, slack.Settings{
+					BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
+				}, incident.RealClock{}, zerolog.Nop())
+				if err != nil {
+					return err
+				}
+				defer client.Close()
+				return prove(ctx, client)
+			}
+		}
+		out = append(out,
+			incident.Proof{Name: "the channel can be posted to", Where: c.Slack.Channel, Prove: dialled(func(ctx context.Context, s *slack.Client) error {
+				return s.CanPost(ctx, c.Slack.Channel)
+			})},
+			incident.Proof{Name: "the people of the roster can act", Where: "Slack", Prove: dialled(func(ctx context.Context, s *slack.Client) error {
+				return s.Knows(ctx, c.Roster())
+			})},
+		)
+	}
+	if ends.Page != nil && ends.Page.RoutingKey != "" {
+		out = append(out, incident.Proof{Name: "people on call can be paged", Where: "PagerDuty", Prove: func(context.Context) error { return ends.Page.Plausible() }})
+	}
+	return out
 }
 
 func regionNames(t runbook.Topology) []string {

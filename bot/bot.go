@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -69,7 +70,10 @@ type Bot struct {
 	face   *slack.Face
 	client *slack.Client
 	slack  slack.Options
-	log    zerolog.Logger
+	// reached is client for those who ask at any time.
+	reached atomic.Pointer[slack.Client]
+	ready   *incident.Proofs
+	log     zerolog.Logger
 }
 
 // New makes the parts and tries both Slack tokens. A run that is under way must not
@@ -89,13 +93,16 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 	b.Engine = engine.New(engine.Options{
 		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(), Gone: gone, Away: outages.Set,
 	}, log)
+	compile := func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) }
+	b.ready = b.proofs(catalog.Runbook(), compile)
 	b.Commands = commands.New(commands.Options{
 		Book:      b.Book,
 		Engine:    b.Engine,
 		Clock:     o.Clock,
 		Roster:    o.Roster,
 		Topology:  o.Topology,
-		Compile:   func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) },
+		Compile:   compile,
+		Proofs:    b.ready,
 		Active:    o.active(catalog),
 		Serves:    o.serves(catalog),
 		Rehearsal: o.Rehearsal,
@@ -136,10 +143,10 @@ func Runbook(files fs.FS) (*runbook.Source, error) {
 
 // Workspace is the Slack workspace that was reached; empty before that.
 func (b *Bot) Workspace() string {
-	if b.client == nil {
-		return ""
+	if c := b.reached.Load(); c != nil {
+		return c.Team
 	}
-	return b.client.Team
+	return ""
 }
 
 // unreached is the error of a Slack that did not answer, as opposed to one that
@@ -162,6 +169,7 @@ func (b *Bot) dial(ctx context.Context) error {
 		return err
 	}
 	b.client = client
+	b.reached.Store(client)
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	at := c.Clock.Now()
 	found := c.Engine.Readiness(ctx, plan)
-	return Answer{Text: c.readiness(w, now, found, at)}
+	return Answer{Text: text.Lines(c.readiness(w, now, found, at), c.proved(ctx))}
 }
 
 // checkMax is how long the answer may be; the surface splits it.

@@ -57,6 +57,9 @@ type Options struct {
 	// known; start asks it, and a Region that is down must not keep it waiting. Nil:
 	// Active is asked instead.
 	Serves func(ctx context.Context, region string) (yes bool, evidence string, err error)
+	// Proofs are what the bot itself is relied on for: check tries them all, start
+	// those that were not so lately. Nil: there are none.
+	Proofs *incident.Proofs
 	// Rehearsal marks every incident as practice.
 	Rehearsal bool
 	// Timeline writes the record of an incident as a file. Nil: one line for each

@@ -201,7 +201,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	if former != "" {
 		say = say.Add(" %s, which was stopped, is closed by you with this.", former.Name())
 	}
-	return Answer{Text: say}
+	return Answer{Text: text.Lines(say, unproved(c.Proofs.Missing(ctx, startProves)))}
 }
 
 // beginning is since when users have been hurt, as an incident is declared.

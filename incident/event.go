@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Format is the version of the timeline that this program writes. The first event
@@ -115,11 +117,11 @@ func (e Event) encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write event %s: %w", e.Body.Type(), err)
 	}
-	if bytes.Equal(b, []byte("{}")) {
-		return own, nil
+	if !bytes.Equal(b, []byte("{}")) {
+		own = append(append(own[:len(own)-1:len(own)-1], ','), b[1:]...)
 	}
-	out := append(own[:len(own)-1:len(own)-1], ',')
-	return append(out, b[1:]...), nil
+	// People look at timelines with cat.
+	return text.JSON(own), nil
 }
 
 // encode writes an unknown event in a new place: only its number and what chains
@@ -145,7 +147,8 @@ func (u Unknown) encode(h head) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(fields)
+	out, err := json.Marshal(fields)
+	return text.JSON(out), err
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote and keeps its bytes. An unknown type

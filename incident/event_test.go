@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 var noon = time.Date(2026, 3, 3, 12, 0, 0, 123456789, time.UTC)
@@ -153,7 +156,7 @@ func TestAnEventIsOneFlatObject(t *testing.T) {
 				}
 				delete(all, key)
 			}
-			if !maps.EqualFunc(all, own, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			if !maps.EqualFunc(all, own, func(a, b json.RawMessage) bool { return bytes.Equal(a, text.JSON(b)) }) {
 				t.Errorf("beside the event's own fields it has %s, want %s", data, raw)
 			}
 		})
@@ -269,5 +272,24 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 		if err := json.Unmarshal([]byte(raw), &e); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s was read as %+v, %v: want an error with %q", raw, e, err, says)
 		}
+	}
+}
+
+// A timeline is looked at with cat, and what people typed must not steer the terminal.
+func TestAnEventKeepsWhatSteersATerminalAsEscapes(t *testing.T) {
+	typed := "\u009b2J\u202eevil\u2066 \x1b[31m\x7f"
+	e := Event{Seq: 2, Time: time.Unix(0, 0), Actor: "alice", Body: NoteAdded{Text: typed}}
+	data, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range string(data) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			t.Errorf("%U stands raw in %q", r, data)
+		}
+	}
+	var back Event
+	if err := json.Unmarshal(data, &back); err != nil || back.Body.(NoteAdded).Text != typed {
+		t.Errorf("it reads back as %+v (%v)", back, err)
 	}
 }

@@ -1,9 +1,9 @@
 package incident
 
 import (
-	"slices"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 

@@ -19,6 +19,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -81,7 +82,18 @@ func (r *rehearsal) file(name string) (io.Writer, error) {
 		return nil, bot.UsageError{Err: err}
 	}
 	r.files = append(r.files, f)
-	return f, nil
+	return jsonLines{f}, nil
+}
+
+// jsonLines is a file of JSON that people may look at with cat.
+type jsonLines struct{ w io.Writer }
+
+// Write writes p, which is whole lines.
+func (j jsonLines) Write(p []byte) (int, error) {
+	if _, err := j.w.Write(text.JSON(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // verify says whether the rehearsal ended as it should.
@@ -180,7 +192,9 @@ func (r *rehearsal) ordered() sim.OrderFigures {
 	return r.world.OrderFigures(s.Target, s.GoAt, time.Time{})
 }
 
-// writeRecords writes what is only known at the end.
+// writeRecords writes what is only known at the end. What matters most, and cannot be
+// had again, comes first, and what cannot be written keeps nothing else from being: a
+// disk may have room for a timeline and none for a world.
 func (r *rehearsal) writeRecords() error {
 	if r.Out == "" {
 		return nil
@@ -190,40 +204,58 @@ func (r *rehearsal) writeRecords() error {
 	if err != nil {
 		return err
 	}
-	world, err := json.MarshalIndent(r.world.Snapshot(), "", "  ")
-	if err != nil {
-		return fmt.Errorf("write world.json: %w", err)
+	var faults []error
+	write := func(name string, data []byte, err error) {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(r.Out, name), data, 0o644)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("write %s: %w", name, err))
+		}
+	}
+	// An event does not say whose it is: a further incident has files of its own.
+	which := func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return fmt.Sprintf("-%d", n+1)
+	}
+	timelines := make([][]incident.Event, len(ids))
+	for n, id := range ids {
+		var data []byte
+		timelines[n], err = r.record.Read(ctx, id, 0, 0)
+		if err == nil {
+			data, err = jsonl(timelines[n])
+		}
+		write("timeline"+which(n)+".jsonl", data, err)
+	}
+	if len(ids) == 0 {
+		write("timeline.jsonl", nil, nil)
+		write("review.md", nil, nil)
+	}
+	for n := range ids {
+		if len(timelines[n]) == 0 {
+			continue // said already
+		}
+		draft, _, err := r.replica().Draft(timelines[n])
+		write("review"+which(n)+".md", draft, err)
 	}
 	if err := r.keepResults(ctx); err != nil {
-		return err
+		faults = append(faults, err)
 	}
-	files := map[string][]byte{"world.json": append(world, '\n'), "timeline.jsonl": nil, "review.md": nil}
-	for n, id := range ids {
-		events, err := r.record.Read(ctx, id, 0, 0)
-		if err != nil {
-			return err
-		}
-		var lines bytes.Buffer
-		enc := json.NewEncoder(&lines)
-		for _, e := range events {
-			if err := enc.Encode(e); err != nil {
-				return err
-			}
-		}
-		// An event does not say whose it is: a further incident has files of its own.
-		which := ""
-		if n > 0 {
-			which = fmt.Sprintf("-%d", n+1)
-		}
-		files["timeline"+which+".jsonl"] = lines.Bytes()
-		if files["review"+which+".md"], _, err = r.replica().Draft(events); err != nil {
-			return err
+	world, err := json.MarshalIndent(r.world.Snapshot(), "", "  ")
+	write("world.json", append(text.JSON(world), '\n'), err)
+	return errors.Join(faults...)
+}
+
+// jsonl is events as a file has them.
+func jsonl(events []incident.Event) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	for _, e := range events {
+		if err := enc.Encode(e); err != nil {
+			return nil, err
 		}
 	}
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return text.JSON(out.Bytes()), nil
 }

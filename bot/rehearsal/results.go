@@ -18,6 +18,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -291,7 +292,7 @@ func (r *rehearsal) keepResults(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("keep the result: %w", err)
 	}
-	_, err = f.Write(lines.Bytes())
+	_, err = f.Write(text.JSON(lines.Bytes()))
 	return errors.Join(err, f.Close())
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Settings say how Slack is reached.
@@ -145,7 +146,7 @@ func tokenError(name, prefix, url string, err error) error {
 	case "missing_scope", "no_permission":
 		return fmt.Errorf("%s lacks a scope (deploy/slack-manifest.yaml lists them; an app-level token needs connections:write): %w", name, err)
 	case "":
-		return fmt.Errorf("reach Slack at %s to check %s: %w", url, name, err)
+		return fmt.Errorf("reach Slack at %s to check %s: %w", text.Address(url), name, withoutSecrets{err})
 	}
 	return fmt.Errorf("check %s: %w", name, err)
 }
@@ -222,3 +223,13 @@ func dialer() *websocket.Dialer {
 
 // Close gives idle connections back.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// withoutSecrets is an error that may quote the address that was called, whose user,
+// password and query are nobody's business.
+type withoutSecrets struct{ error }
+
+// Error shows the address as it may be shown.
+func (w withoutSecrets) Error() string { return text.Addresses(w.error.Error()) }
+
+// Unwrap is the error as it was.
+func (w withoutSecrets) Unwrap() error { return w.error }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/failoverbot/failoverbot/incident/text"
 )
@@ -24,17 +23,8 @@ func line(s string) string { return lineOf(s, 600) }
 
 func lineOf(s string, n int) string { return escape(cut(oneLine(s), n)) }
 
-// oneLine makes one line of a text: with single spaces, and without what steers a
-// terminal or turns the direction of writing round.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsSpace(r) && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.Join(strings.Fields(s), " ")
-}
+// oneLine makes one line of a text, without what steers.
+func oneLine(s string) string { return text.Inline(s) }
 
 // theirs is what a person typed, as a part of one line for others to read. Beyond
 // lineOf it cannot look like the bot's own words: "*Approved by Bob*" in a reason

@@ -269,8 +269,15 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) F
 	call.Impact = call.Began
 	ctx, stop := e.Clock.WithTimeout(ctx, s.Timeout, fmt.Errorf("%s took longer than %s", s.ID, s.Timeout))
 	defer stop()
-	o, ok, err := a.Look(ctx, call)
-	f.Outcome, f.OK = o, ok && err == nil
+	type look struct {
+		Outcome
+		yes bool
+	}
+	seen, err := incident.Within(ctx, e.Clock, func(ctx context.Context) (look, error) {
+		o, ok, err := a.Look(ctx, call)
+		return look{o, ok}, err
+	})
+	f.Outcome, f.OK = seen.Outcome, seen.yes && err == nil
 	if err != nil {
 		f.Unknown, f.Err, f.Hint = true, err, incident.CallErrorOf(err).Hint
 	}

@@ -29,9 +29,10 @@ func Line(e incident.Event, name func(id string) string) string {
 }
 
 // Sentence is what an event says, without a line break. Whoever writes events as
-// characters takes it from here.
+// characters takes it from here: what a person typed neither steers a terminal nor
+// looks like an event of its own.
 func Sentence(e incident.Event, name func(id string) string) string {
-	return oneLine(says(e, named(name)))
+	return text.Inline(says(e, named(name)))
 }
 
 // named answers for ids that name does not know, and knows the bot.
@@ -48,9 +49,6 @@ func named(name func(string) string) func(string) string {
 		return id
 	}
 }
-
-// oneLine keeps what a person typed from looking like an event of its own.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 var kinds = map[incident.QuestionKind]string{
 	incident.AskGo:      "Go",

@@ -22,6 +22,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Options are what a draft needs besides the events.
@@ -79,7 +80,7 @@ func Write(events []incident.Event, o Options) ([]byte, Stats, error) {
 	}
 	blank := func(hint string) string {
 		stats.ToFill++
-		return "*to fill in: " + hint + "*"
+		return "*to fill in: " + text.Markdown(hint) + "*"
 	}
 	t, err := template.New("review.md.tmpl").Option("missingkey=error").Funcs(template.FuncMap{
 		"put": func(v Value) string {
@@ -87,10 +88,10 @@ func Write(events []incident.Event, o Options) ([]byte, Stats, error) {
 				return blank(v.hint)
 			}
 			stats.Measured++
-			return Escape(v.text)
+			return text.Markdown(v.text)
 		},
 		"fill": blank,
-		"md":   Escape,
+		"md":   text.Markdown,
 	}).Parse(o.Template)
 	if err != nil {
 		return nil, stats, fmt.Errorf("read the template of the review: %w", err)
@@ -108,19 +109,6 @@ var blankLines = regexp.MustCompile(`\n{3,}`)
 func tidy(b []byte) []byte {
 	b = blankLines.ReplaceAll(bytes.TrimSpace(b), []byte("\n\n"))
 	return append(b, '\n')
-}
-
-// An underscore inside a word is a letter to Markdown; at its edge it is not.
-var (
-	loud = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "|", `\|`, "<", "&lt;", "[", `\[`, "]", `\]`)
-	edge = regexp.MustCompile(`\b_+|_+\b`)
-)
-
-// Escape takes from a text what would mean something to Markdown, and its line
-// breaks: people type reasons, and a pipe would break a table.
-func Escape(s string) string {
-	s = loud.Replace(oneLine(s))
-	return edge.ReplaceAllStringFunc(s, func(u string) string { return strings.ReplaceAll(u, "_", `\_`) })
 }
 
 // Plan is the plan of the newest run of a timeline that is not there to take another one

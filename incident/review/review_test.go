@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -300,19 +301,28 @@ func TestTheImpactEndsWhenUsersAreSeenToBeServed(t *testing.T) {
 	)
 }
 
-func TestWhatPeopleTypedMeansNothingToMarkdown(t *testing.T) {
-	for in, want := range map[string]string{
-		"a | b":             `a \| b`,
-		"two\nlines":        "two lines",
-		"<!channel> `x`":    "&lt;!channel> \\`x\\`",
-		"order_service":     "order_service",
-		"_loud_ and *loud*": `\_loud\_ and \*loud\*`,
-		"[x](http://y)":     `\[x\](http://y)`,
-	} {
-		if got := Escape(in); got != want {
-			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
+// What people and outside systems can put into a record: a terminal's escapes, the
+// second set of control characters, marks of direction, and Markdown.
+const hostile = "\x1b[2Jred \u009b31m \u202eevil\u2066 \x00 ~~gone~~ https://bad.example @alice # x"
+
+func TestWhatPeopleTypedHasNoEffectInReviewOrTimeline(t *testing.T) {
+	events := slices.Clone(regionLoss(t))
+	events = append(events, incident.Event{Seq: uint64(len(events)) + 1, Time: events[len(events)-1].Time, Actor: "alice", Body: incident.NoteAdded{Text: hostile}})
+	draft, _, err := Write(events, Options{Template: ours(t), Name: func(id string) string { return "Al\u202eice " + id }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{"review": string(draft), "timeline": string(Timeline(events, func(string) string { return "Al\u009bice" }))} {
+		for _, r := range got {
+			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+				t.Fatalf("%s has %U", name, r)
+			}
+		}
+		if !strings.Contains(got, "evil") {
+			t.Errorf("the note is not in the %s", name)
 		}
 	}
+	has(t, draft, `\~\~gone\~\~ https\://bad.example @<!-- -->alice`)
 }
 
 func TestBadInputIsSaid(t *testing.T) {

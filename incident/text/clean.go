@@ -20,6 +20,12 @@ func line(s string) string {
 	return strings.Join(lines, " / ")
 }
 
+// Inline is text from outside as a part of one line of characters: with single
+// spaces, and without what steers a terminal, turns the direction of writing round
+// or is no text at all. What is typed into a terminal, a file or a field that takes
+// no markup goes through it.
+func Inline(s string) string { return strings.Join(strings.Fields(clean(s, false)), " ") }
+
 // clean takes out of a text what steers a terminal or turns the direction of writing
 // round, and what is no text at all. Line breaks become one kind, or spaces.
 func clean(s string, lines bool) string {
@@ -30,9 +36,13 @@ func clean(s string, lines bool) string {
 			return '\n'
 		case strings.ContainsRune(lineBreaks, r), r == '\t':
 			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+		case steers(r):
 			return -1
 		}
 		return r
 	}, s)
 }
+
+// steers says that a character is none that people read: a control character of
+// either set, or one that turns the direction of writing round.
+func steers(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }

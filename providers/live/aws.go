@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +22,8 @@ type AWSSettings struct {
 	Profile string
 	// Dial opens the connections; nil: NewDial(nil).
 	Dial Dial
+	// Proxy chooses one for a request; nil: the environment's.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Regions whose settings are read at once, so that a fault shows at the start.
 	// Others are read when they are first asked for.
 	Regions []string
@@ -64,6 +67,9 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 	}
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.DialContext = dial
+		if a.settings.Proxy != nil {
+			t.Proxy = a.settings.Proxy
+		}
 		t.TLSHandshakeTimeout = handshakeTimeout
 		t.ResponseHeaderTimeout = answerTimeout
 	})

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"k8s.io/client-go/dynamic"
@@ -90,6 +92,9 @@ type KubeSettings struct {
 	Clock incident.Clock
 	// Dial opens the connections; nil: NewDial(nil).
 	Dial Dial
+	// Proxy chooses one for a request where the kubeconfig names none; nil: the
+	// environment's.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // Kube returns a function that gives the Kubernetes client of a Region. Clients
@@ -117,7 +122,16 @@ func (k *clusters) client(region string) (dynamic.Interface, error) {
 	if err != nil {
 		return nil, &incident.CallError{NeedsPerson: true, Err: err, Hint: `correct "kubernetes" in the settings and start again`}
 	}
-	c, err := dynamic.NewForConfig(cfg)
+	all, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
+	}
+	program := ""
+	if cfg.ExecProvider != nil {
+		program = cfg.ExecProvider.Command
+	}
+	all.Transport = bounded{all.Transport, program}
+	c, err := dynamic.NewForConfigAndClient(cfg, all)
 	if err != nil {
 		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
 	}
@@ -148,6 +162,9 @@ func (k *clusters) rest(region string) (*rest.Config, error) {
 	if cfg.Dial == nil {
 		cfg.Dial = NewDial(nil)
 	}
+	if cfg.Proxy == nil {
+		cfg.Proxy = k.Proxy
+	}
 	cfg.UserAgent = "failoverbot"
 	// The steps bound themselves; client-go's own limit of 5 a second would make
 	// five services queue in the one hour in which it matters.
@@ -166,11 +183,54 @@ type once struct{ next http.RoundTripper }
 // RoundTrip takes the time to ask again out of an answer that leaves open what became
 // of a change.
 func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
+	if sent, ok := r.Context().Value(leaving{}).(*atomic.Bool); ok {
+		sent.Store(true)
+	}
 	answer, err := o.next.RoundTrip(r)
 	if err == nil && r.Method != http.MethodGet && answer.StatusCode >= http.StatusInternalServerError {
 		answer.Header.Del("Retry-After")
 	}
 	return answer, err
+}
+
+// bounded returns when the request's time is up, whatever it waits for: client-go runs
+// programs for credentials without looking at the request, and lets all others wait
+// for the same one. A request whose time is up does not leave afterwards.
+type bounded struct {
+	next    http.RoundTripper
+	program string // what is run for credentials; empty: nothing is
+}
+
+// leaving is where a request's context keeps whether it has got its credentials.
+type leaving struct{}
+
+// RoundTrip is that of next, until the request's context ends.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	var sent atomic.Bool
+	ctx := r.Context()
+	type answer struct {
+		resp *http.Response
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // ends when what it waits for does
+		resp, err := b.next.RoundTrip(r.WithContext(context.WithValue(ctx, leaving{}, &sent)))
+		got <- answer{resp, err}
+	}()
+	select {
+	case a := <-got:
+		return a.resp, a.err
+	case <-ctx.Done():
+	}
+	go func() {
+		if a := <-got; a.err == nil {
+			_ = a.resp.Body.Close() // nobody waits for it any more
+		}
+	}()
+	if b.program != "" && !sent.Load() {
+		return nil, fmt.Errorf("the program %q, which the kubeconfig runs for credentials, has not answered: %w; \"eks\" in the settings needs no program", b.program, context.Cause(ctx))
+	}
+	return nil, context.Cause(ctx)
 }
 
 func (k *clusters) toEKS(cfg *rest.Config, region string, e *EKS) error {

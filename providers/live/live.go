@@ -12,8 +12,11 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"net"
+	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -38,5 +41,18 @@ func NewDial(instead map[string]string) Dial {
 			address = other
 		}
 		return d.DialContext(ctx, network, address)
+	}
+}
+
+// NewProxy is the proxy that the environment names (HTTPS_PROXY, NO_PROXY) for a
+// request, as every client of the process takes it. What instead diverts is reached
+// directly: through a proxy it would not be diverted.
+func NewProxy(instead map[string]string) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		port := map[string]string{"http": "80", "https": "443"}[r.URL.Scheme]
+		if _, diverted := instead[net.JoinHostPort(r.URL.Hostname(), cmp.Or(r.URL.Port(), port))]; diverted {
+			return nil, nil
+		}
+		return http.ProxyFromEnvironment(r)
 	}
 }

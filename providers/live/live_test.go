@@ -519,3 +519,44 @@ func TestAConnectionGoesElsewhereWhenToldSo(t *testing.T) {
 		t.Errorf("the host asked for was %q (%v)", body, err)
 	}
 }
+
+// client-go runs a kubeconfig's program without looking at the call that it is for.
+func TestACallEndsAtItsDeadlineWhateverTheProgramForCredentialsDoes(t *testing.T) {
+	file := filepath.Join(alone(t), "kubeconfig")
+	slow := strings.ReplaceAll(kubeconfig, "command: no-such-program-here", "command: sleep, args: ['8']")
+	if err := os.WriteFile(file, []byte(slow), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k, err := Kube(KubeSettings{Clusters: map[string]Cluster{"us-west-2": {Context: "by-program", Kubeconfig: file}}})("us-west-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 3 { // the second and third would wait for the first one's program
+		all.Go(func() {
+			ctx, stop := incident.RealClock{}.WithTimeout(t.Context(), 200*time.Millisecond, errors.New("the check's time is up"))
+			defer stop()
+			_, err := k.Resource(nodes).List(ctx, metav1.ListOptions{})
+			if err == nil || !strings.Contains(err.Error(), `the program "sleep"`) || !strings.Contains(err.Error(), `"eks"`) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { all.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(6 * time.Second):
+		t.Fatal("the calls wait for the program")
+	}
+}
+
+func TestWhatIsDivertedGoesThroughNoProxy(t *testing.T) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://rds.us-west-2.amazonaws.com/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, err := NewProxy(map[string]string{"rds.us-west-2.amazonaws.com:443": "127.0.0.1:1"})(r); by != nil || err != nil {
+		t.Errorf("a diverted host goes by %v (%v)", by, err)
+	}
+}

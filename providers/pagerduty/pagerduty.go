@@ -9,18 +9,26 @@
 package pagerduty
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	pd "github.com/PagerDuty/go-pagerduty"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Settings is where events go.
@@ -29,7 +37,34 @@ type Settings struct {
 	RoutingKey string
 	// Endpoint of the Events API, scheme and host; empty means PagerDuty's own.
 	Endpoint string
+	// Proxy chooses one for a request; nil: the environment's.
+	Proxy func(*http.Request) (*url.URL, error)
 }
+
+var routingKey = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
+
+// Plausible says what is wrong with the routing key, as far as that can be seen
+// without paging anybody. The key is not shown.
+func (s *Settings) Plausible() error {
+	key := s.RoutingKey
+	const want = "copy the integration key of an Events API v2 integration again, as it stands"
+	switch {
+	case key == "":
+		return errors.New("PAGERDUTY_ROUTING_KEY is not set: " + want)
+	case strings.ContainsAny(key, "\"'`"):
+		return errors.New("PAGERDUTY_ROUTING_KEY has quotation marks in it: " + want)
+	case strings.ContainsFunc(key, unicode.IsSpace):
+		return errors.New("PAGERDUTY_ROUTING_KEY has white space in it: " + want)
+	case len(key) != 32:
+		return fmt.Errorf("PAGERDUTY_ROUTING_KEY has %d characters, and such a key has 32: %s", len(key), want)
+	case !routingKey.MatchString(key):
+		return errors.New("PAGERDUTY_ROUTING_KEY has characters that no such key has: " + want)
+	}
+	return nil
+}
+
+// summaryMax is the most characters of a summary; PagerDuty refuses a longer one.
+const summaryMax = 1024
 
 // Pager sends events.
 type Pager struct {
@@ -52,9 +87,13 @@ func New(s *Settings, dial func(ctx context.Context, network, addr string) (net.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
 	if dial != nil {
-		transport.DialContext, transport.Proxy = dial, nil
+		// A proxy that the environment names is dialled like anything else.
+		transport.DialContext = dial
 	}
-	p.client.HTTPClient = &http.Client{Transport: transport}
+	if s.Proxy != nil {
+		transport.Proxy = s.Proxy
+	}
+	p.client.HTTPClient = &http.Client{Transport: reasons{transport}}
 	return p
 }
 
@@ -84,7 +123,7 @@ func (p *Pager) Trigger(ctx context.Context, c engine.Call) (engine.Outcome, err
 		"source": c.Plan.Source.Name, "target": c.Plan.Target.Name, "plan": c.Plan.Digest,
 	}
 	return p.send(ctx, c, "trigger", &pd.V2Payload{
-		Summary: in.Summary, Source: c.Plan.Topology.Platform, Severity: severity,
+		Summary: text.Shorten(in.Summary, summaryMax), Source: c.Plan.Topology.Platform, Severity: severity,
 		Timestamp: c.Clock.Now().Format(time.RFC3339), Component: "regional failover", Details: details,
 	})
 }
@@ -120,15 +159,73 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 	return o, nil
 }
 
+// reasons gives an answer of refusal the shape in which the client library reads one.
+// The Events API has its own: status, message and a list of errors beside each other.
+type reasons struct{ next http.RoundTripper }
+
+// RoundTrip moves the reason to where it is looked for.
+func (t reasons) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(r)
+	if err != nil || resp.StatusCode < http.StatusBadRequest {
+		return resp, err
+	}
+	const most = 64 << 10
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	_ = resp.Body.Close() // read as far as it is of use
+	if err != nil {
+		return nil, fmt.Errorf("read PagerDuty's answer: %w", err)
+	}
+	var said struct {
+		Message string          `json:"message"`
+		Errors  []string        `json:"errors"`
+		Error   json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &said) == nil && len(said.Error) == 0 && (said.Message != "" || len(said.Errors) > 0) {
+		body, err = json.Marshal(map[string]any{"error": map[string]any{"message": said.Message, "errors": said.Errors}})
+		if err != nil {
+			return nil, err
+		}
+		resp.Header.Set("Content-Type", "application/json")
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+// reason is what PagerDuty says, quoted; empty if it said nothing.
+func reason(api pd.APIError) string {
+	if !api.APIError.Valid {
+		return ""
+	}
+	said := api.APIError.ErrorObject
+	parts := slices.DeleteFunc(append([]string{said.Message}, said.Errors...), func(s string) bool { return strings.TrimSpace(s) == "" })
+	return text.Shorten(text.Inline(strings.Join(parts, "; ")), 400)
+}
+
+// hint is what to do about a refusal, as far as its words say it.
+func hint(said string) string {
+	const byHand = ", and page by hand now"
+	said = strings.ToLower(said)
+	switch {
+	case strings.Contains(said, "routing_key"), strings.Contains(said, "routing key"), strings.Contains(said, "integration key"):
+		return "correct PAGERDUTY_ROUTING_KEY" + byHand
+	case strings.Contains(said, "disabled"), strings.Contains(said, "not enabled"):
+		return "turn the service or its integration on in PagerDuty" + byHand
+	case said == "":
+		return "check the routing key" + byHand
+	}
+	return "correct what PagerDuty names" + byHand
+}
+
 // sort answers what the engine asks of an error. A lost answer may be followed by
 // the same event: the dedup key makes it one. Rate limits and passing faults may
 // be tried again, anything else is an event that PagerDuty will never take; see
 // https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic .
 func sort(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[pd.APIError](err); ok {
-		f := &incident.CallError{Err: fmt.Errorf("PagerDuty answered %d: %w", api.StatusCode, err), Retry: api.Temporary(), NeedsPerson: !api.Temporary()}
+		said := reason(api)
+		f := &incident.CallError{Err: refusal{api.StatusCode, said, err}, Retry: api.Temporary(), NeedsPerson: !api.Temporary()}
 		if f.NeedsPerson {
-			f.Hint = "check the routing key, and page by hand now"
+			f.Hint = hint(said)
 		}
 		return f
 	}
@@ -137,3 +234,21 @@ func sort(ctx context.Context, err error) error {
 	}
 	return &incident.CallError{Err: fmt.Errorf("PagerDuty is not reachable: %w", err), Retry: true, Unknown: true}
 }
+
+// refusal is PagerDuty's answer in its own words. The library's are of its own fields.
+type refusal struct {
+	status int
+	said   string
+	err    error
+}
+
+// Error quotes PagerDuty.
+func (r refusal) Error() string {
+	if r.said == "" {
+		return fmt.Sprintf("PagerDuty answered %d and gave no reason", r.status)
+	}
+	return fmt.Sprintf("PagerDuty answered %d: %s", r.status, r.said)
+}
+
+// Unwrap is the library's error.
+func (r refusal) Unwrap() error { return r.err }

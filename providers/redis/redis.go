@@ -197,6 +197,9 @@ func parse(raw string) (*goredis.Options, error) {
 	}
 	opt, err := goredis.ParseURL(raw)
 	if err != nil {
+		if name := strangeOption(raw, u); name != "" {
+			return nil, fmt.Errorf("REDIS_URL cannot be used: its option %q is not one that is known, or its value is not: correct it or take it out; %s", name, want)
+		}
 		// Its text is left out: of redis://:12/secret@host:6379/0 it takes what
 		// stands behind the first slash for the database, and quotes it.
 		return nil, errors.New("REDIS_URL cannot be used: " + want +
@@ -211,6 +214,22 @@ func parse(raw string) (*goredis.Options, error) {
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return opt, nil
+}
+
+// strangeOption is the name of an option of the URL that makes it unusable, alone of
+// those that are given; empty if it is none of them. Its value is not shown.
+func strangeOption(raw string, u *url.URL) string {
+	bare, _, _ := strings.Cut(raw, "?")
+	if _, err := goredis.ParseURL(bare); err != nil {
+		return ""
+	}
+	for name, values := range u.Query() {
+		one := url.Values{name: values}
+		if _, err := goredis.ParseURL(bare + "?" + one.Encode()); err != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // sibling is a second client to the same place, nil if we cannot make one.
