@@ -106,7 +106,7 @@ func (c *Commands) abort(ctx context.Context, ask Ask, _ Person) Answer {
 		}
 		aborted := incident.RunAborted{Reason: why, Changed: steps(t.Back, t.Stay)}
 		if said.how != takingBack {
-			say = then(text.Format("%s is stopped. %v", id.Name(), c.remains(s, t)), c.afterStop(t))
+			say = then(text.Format("%s is stopped. %v", id.Name(), c.remains(s, t)), c.afterStop(s, t))
 			return append(bodies, aborted), nil
 		}
 		begun, err := begins(s, t, "")
@@ -295,11 +295,11 @@ func (c *Commands) past(s *incident.State, t view.TakeBack) text.Text {
 }
 
 // afterStop is what can be done next with a run that was stopped.
-func (c *Commands) afterStop(t view.TakeBack) text.Text {
+func (c *Commands) afterStop(s *incident.State, t view.TakeBack) text.Text {
 	if t.Plan != nil {
-		return text.Format("To take that back: {take-back REASON}. To close it: {resolve}.")
+		return text.Format("To take that back: {take-back REASON}. To close it: %v.", c.toClose(s))
 	}
-	return text.Format("To close it: {resolve}.")
+	return text.Format("To close it: %v.", c.toClose(s))
 }
 
 // inOrder are changes in the order in which they were begun.

@@ -121,7 +121,7 @@ func TestATakingBackThatWasStoppedIsTakenUpAgainWithWhatIsLeft(t *testing.T) {
 
 // Every way on that an answer offers is accepted when it is tried.
 func TestWhatIsOfferedPastAPointOfNoReturnIsAccepted(t *testing.T) {
-	for _, next := range []string{"start us-west-2 unplanned the rights are mended", "resolve"} {
+	for _, next := range []string{"start us-west-2 unplanned the rights are mended", "resolve unserved nobody is served"} {
 		r := scaled(t)
 		r.bot(incident.ChangeIntended{Step: "promote-database", Attempt: 1, Action: "aurora.failover"},
 			incident.StepFinished{Step: "promote-database", Attempt: 1, Changed: true, Summary: "promoted"})
@@ -131,7 +131,7 @@ func TestWhatIsOfferedPastAPointOfNoReturnIsAccepted(t *testing.T) {
 		}
 		contains(t, a.Form.Text, "“Promote the database” cannot be taken back at once")
 		r.refusedWith(func() Answer { return r.say(alice, "abort take-back x") }, "cannot be taken back any more", "'/failover abort leave REASON'")
-		contains(t, r.say(alice, "abort leave x").Text, "'/failover start us-west-2 unplanned REASON'", "'/failover resolve'")
+		contains(t, r.say(alice, "abort leave x").Text, "'/failover start us-west-2 unplanned REASON'", "'/failover resolve unserved REASON'")
 		r.refusedWith(func() Answer { return r.say(alice, "take-back x") }, "what was changed for it stays")
 		if a := r.say(alice, next); a.Refused {
 			t.Errorf("%s: %s", next, shown(a.Text))

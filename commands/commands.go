@@ -457,15 +457,15 @@ func (c *Commands) live(s *incident.State) error {
 	case !s.ResolvedAt.IsZero():
 		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
 	case !s.AbortedAt.IsZero():
-		say := text.Format("%s was stopped by %s at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
-			s.ID.Name(), named(s.AbortedBy), c.at(s.AbortedAt), s.Target)
+		say := text.Format("%s was stopped by %s at %s. Nothing was done. To close it: %v. To try anew: {start %s}.",
+			s.ID.Name(), named(s.AbortedBy), c.at(s.AbortedAt), c.toClose(s), s.Target)
 		if c.look(s).MayTakeBack() == "" {
 			say = say.Add(" To take back what it changed: {take-back REASON}.")
 		}
 		return &refusal{Answer{Refused: true, Text: say}}
 	case !s.EndedAt.IsZero() && s.Kind == incident.Undo:
-		return refuse("What %s had changed was taken back at %s. Nothing was done. To close it: {resolve}. To try anew: {start %s}.",
-			s.ID.Name(), c.at(s.EndedAt), s.Target)
+		return refuse("What %s had changed was taken back at %s. Nothing was done. To close it: %v. To try anew: {start %s}.",
+			s.ID.Name(), c.at(s.EndedAt), c.toClose(s), s.Target)
 	}
 	return nil
 }
@@ -476,8 +476,8 @@ func (c *Commands) running(s *incident.State) error {
 		return err
 	}
 	if !s.MitigatedAt.IsZero() {
-		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: {resolve}.",
-			s.Target, c.at(s.ServedAt()))
+		return refuse("Users are served from %s since %s; nothing of this run is left to do. To close it: %v.",
+			s.Target, c.at(s.ServedAt()), c.toClose(s))
 	}
 	return nil
 }

@@ -82,6 +82,20 @@ func playNothingOpen(t *testing.T, tr *transcript) {
 	tr.says(alice, "start us-west-2 planned x")
 }
 
+func playProved(_ *testing.T, tr *transcript) {
+	r := tr.in("what the bot itself is relied on for is tried", newRoom(tr.t))
+	var wrong error
+	r.Proofs = &incident.Proofs{Clock: r.clock, Holds: time.Minute, List: []incident.Proof{
+		{Name: "the record can be written", Where: "Redis", Prove: func(context.Context) error { return nil }},
+		{Name: "the channel can be posted to", Where: "#incident-response", Prove: func(context.Context) error { return wrong }},
+	}}
+	tr.says(dave, "check us-west-2")
+	wrong = errors.New("the bot is not in the channel: invite it")
+	tr.says(dave, "check us-west-2")
+	r.clock.turn(time.Hour)
+	tr.says(alice, "start us-west-2 planned x")
+}
+
 func playStart(t *testing.T, tr *transcript) {
 	r := tr.in("a start that lacks something", newRoom(t))
 	tr.presses(alice, "start", "")

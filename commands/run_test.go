@@ -283,7 +283,7 @@ func TestAbortBeforePromotionSaysHowChangesAreTakenBack(t *testing.T) {
 	}); added != "RunAborted" {
 		t.Errorf("appended %s", added)
 	}
-	contains(t, done.Text, "Scale up (scale-up). Way back: scale down again.\nTo take that back: '/failover take-back REASON'. To close it: '/failover resolve'.")
+	contains(t, done.Text, "Scale up (scale-up). Way back: scale down again.\nTo take that back: '/failover take-back REASON'. To close it: '/failover resolve unserved REASON'.")
 	if strings.Contains(shown(done.Text), "failback") {
 		t.Errorf("nothing was promoted, yet:\n%s", done.Text)
 	}
@@ -543,15 +543,15 @@ func TestAbortNamesTheValuesThatWereReplaced(t *testing.T) {
 		incident.StepFinished{Step: "scale-up", Attempt: 2, Changed: true})
 	want := "Scale up (scale-up). Before: 2 replicas, autoscaler from 2 to 10. Way back: scale down again."
 	contains(t, r.say(alice, "abort leave enough").Text, "INC-2026-0001 is stopped. What stays changed:\n• "+want+"\nTo take that back: ")
-	contains(t, r.say(mallory, "status").Text, want+"\nTo take that back: '/failover take-back REASON'. To close it: '/failover resolve'.")
+	contains(t, r.say(mallory, "status").Text, want+"\nTo take that back: '/failover take-back REASON'. To close it: '/failover resolve unserved REASON'.")
 }
 
 func TestAbortWithNothingChangedIsOneSentenceAfterAnother(t *testing.T) {
 	r := started(t)
-	if got, want := shown(r.say(alice, "abort false alarm").Text), "INC-2026-0001 is stopped. Nothing was changed. To close it: '/failover resolve'."; got != want {
+	if got, want := shown(r.say(alice, "abort false alarm").Text), "INC-2026-0001 is stopped. Nothing was changed. To close it: '/failover resolve unserved REASON'."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	contains(t, r.say(mallory, "status").Text, "Nothing was changed. To close it: '/failover resolve'.")
+	contains(t, r.say(mallory, "status").Text, "Nothing was changed. To close it: '/failover resolve unserved REASON'.")
 }
 
 // What does harm if it was meant otherwise is asked back when it is typed, as the button

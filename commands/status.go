@@ -239,13 +239,13 @@ func (c *Commands) next(v view.View) text.Text {
 	case !v.AbortedAt.IsZero():
 		t, err := v.TakeBack()
 		if err != nil {
-			return c.afterStop(t) // its plan cannot be read, which is said where that is asked for
+			return c.afterStop(v.State, t) // its plan cannot be read, which is said where that is asked for
 		}
-		return then(c.remains(v.State, t), c.afterStop(t))
+		return then(c.remains(v.State, t), c.afterStop(v.State, t))
 	case !v.EndedAt.IsZero() && v.MitigatedAt.IsZero():
-		return text.Format("Next: the commander closes it, {resolve}.")
+		return text.Format("Next: the commander closes it, %v.", c.toClose(v.State))
 	case !v.MitigatedAt.IsZero():
-		return text.Format("Next: the commander resolves it, {resolve}.")
+		return text.Format("Next: the commander resolves it, %v.", c.toClose(v.State))
 	}
 	next := v.Next()
 	var running, stopped, lines []text.Text

@@ -159,6 +159,14 @@ func (c *Commands) resolve(ctx context.Context, ask Ask, who Person) Answer {
 	return Answer{Text: say}
 }
 
+// toClose is what closes an incident as things stand now.
+func (c *Commands) toClose(s *incident.State) text.Text {
+	if served, _ := c.look(s).Served(); served {
+		return text.Format("{resolve}")
+	}
+	return text.Format("{resolve unserved REASON}")
+}
+
 // unserved is what has to be said to close an incident while users are not seen to be
 // served.
 const unserved = "unserved"

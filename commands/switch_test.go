@@ -207,4 +207,6 @@ func playSwitch(_ *testing.T, tr *transcript) {
 	tr.says(alice, "switch unplanned x")
 	r.bot(incident.RunEnded{How: "done"})
 	tr.says(alice, "switch unplanned x")
+	r.bot(incident.RunBegun{Kind: incident.Drill, Source: "us-east-1", Target: "us-west-2", Mode: planned, Dry: true, Plan: raw}, incident.RunEnded{How: "done"})
+	tr.says(alice, "switch unplanned x")
 }

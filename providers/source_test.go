@@ -3,7 +3,6 @@ package providers_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -24,15 +23,18 @@ func TestASourceIsLostOnlyWhenTwoLooksAgree(t *testing.T) {
 		}
 		return &incident.WatchObserved{Summary: o.Summary, State: o.State, Measured: o.Measured}
 	}
-	w := worldOf(t, &sim.Scenario{Name: "test", Mode: "planned", Target: west, Events: []sim.Event{
-		{At: time.Minute, Lose: east}, {At: 3 * time.Minute, Restore: east},
-		{At: 5 * time.Minute, Degrade: &sim.Degrade{Region: east, FailPercent: 100}},
-	}})
+	w := newWorld(t)
+	happens := func(e sim.Event) {
+		t.Helper()
+		if err := w.Happen(e); err != nil {
+			t.Fatal(err)
+		}
+	}
 	seen := look(t, w, nil)
 	if seen.State != "answers" || seen.Verdict != incident.Pass {
 		t.Errorf("a Region that is well: %+v", seen)
 	}
-	w.wait(t, time.Minute+time.Second)
+	happens(sim.Event{Lose: east})
 	if seen = look(t, w, seen); seen.State != "failing" || seen.Verdict != incident.Warn {
 		t.Errorf("the first look at a lost Region: %+v", seen)
 	}
@@ -41,11 +43,11 @@ func TestASourceIsLostOnlyWhenTwoLooksAgree(t *testing.T) {
 			t.Errorf("the next look at a lost Region: %+v", seen)
 		}
 	}
-	w.wait(t, 2*time.Minute)
+	happens(sim.Event{Restore: east})
 	if seen = look(t, w, seen); seen.State != "answers" {
 		t.Errorf("it is back: %+v", seen)
 	}
-	w.wait(t, 2*time.Minute)
+	happens(sim.Event{Degrade: &sim.Degrade{Region: east, FailPercent: 100}})
 	if seen = look(t, w, seen); seen.State != "answers" {
 		t.Errorf("its services fail and its API answers: %+v", seen)
 	}

@@ -562,7 +562,7 @@ func labels(blocks []slack.Block) []string {
 
 func TestEachOfSeveralButtonsSaysWhatItIsFor(t *testing.T) {
 	for n, want := range map[int][]string{
-		1: {"Retry", "Go on …", "Abort …", "Pause", "Timeline", "Abort …"},
+		1: {"Retry", "Go on …", "Abort …", "Pause", "Timeline"},
 		2: {"Retry “Step 0”", "Go on without “Step 0” …", "Retry “Step 1”", "Go on without “Step 1” …", "Pause", "Timeline", "Abort …"},
 	} {
 		s := stoppedMany(n)

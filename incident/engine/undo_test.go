@@ -187,6 +187,7 @@ func TestARecordedValueThatCannotBeReadStopsItsOwnStepAlone(t *testing.T) {
 		v := &dial{value: 6}
 		d := newDrama(t, v.catalog())
 		d.kind = incident.Undo
+		d.answers = func(*incident.Question) (who, choice string) { return "", "" }
 		plan := undoing()
 		broken := step("undo-b", "t.set", runbook.Change)
 		broken.Undoes, broken.Prior = "b", json.RawMessage(`{"of a later version":1}`)

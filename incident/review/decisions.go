@@ -69,7 +69,10 @@ func (b *builder) steps() {
 // earlier tells the runs before the newest one: what each was for, how it ended, and its
 // steps by its own plan.
 func (b *builder) earlier() error {
-	for _, r := range b.state.Runs[:max(0, len(b.state.Runs)-1)] {
+	for _, r := range b.state.Runs {
+		if r == b.state.Run {
+			continue
+		}
 		plan, err := runbook.DecodePlan(r.Plan.Plan)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)

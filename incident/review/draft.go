@@ -50,7 +50,7 @@ type Draft struct {
 	Overlap  Metric
 	Path     []Step
 	Steps    []Step
-	// Earlier are the runs before the newest one, each by its own plan.
+	// Earlier are the other runs of the incident, each by its own plan.
 	Earlier   []Earlier
 	Decisions []Decision
 	Changes   []Change
@@ -62,7 +62,7 @@ type Draft struct {
 	Unprotected []string
 }
 
-// Earlier is a run of the incident that others followed.
+// Earlier is a run of the incident beside the one that the review is about.
 type Earlier struct {
 	Name, About string
 	Steps       []Step

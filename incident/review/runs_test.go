@@ -36,13 +36,13 @@ func TestTheReviewHasEachRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Earlier) != 1 || d.Earlier[0].Name != "failover-1" || !strings.Contains(d.Earlier[0].About, "aborted at 12:03:00 UTC by alice") {
+	if len(d.Earlier) != 1 || d.Earlier[0].Name != "undo-2" || !strings.Contains(d.Earlier[0].About, "over at") {
 		t.Fatalf("%+v", d.Earlier)
 	}
-	if steps := d.Earlier[0].Steps; len(steps) != 1 || steps[0].ID != "scale" || steps[0].Summary != "6 of 6" {
+	if steps := d.Earlier[0].Steps; len(steps) != 1 || steps[0].ID != "undo-scale" || steps[0].Summary != "2 of 2" {
 		t.Errorf("its steps: %+v", steps)
 	}
-	if len(d.Steps) != 1 || d.Steps[0].ID != "undo-scale" {
-		t.Errorf("the newest one's: %+v", d.Steps)
+	if len(d.Steps) != 1 || d.Steps[0].ID != "scale" || d.Steps[0].Summary != "6 of 6" {
+		t.Errorf("those of the one that it is about: %+v", d.Steps)
 	}
 }
