@@ -109,7 +109,7 @@ func TestWhatIsTypedWrong(t *testing.T) {
 		"a word too many":               {[]string{"rehearse", "region-loss"}, []string{`"region-loss" is not something that failoverbot rehearse takes`}},
 		"a file too many":               {[]string{"runbook", "lint", "a", "b"}, []string{`b`, `failoverbot runbook lint --help`}},
 
-		"unknown scenario":          {[]string{"rehearse", "--scenario", "region-los", "--auto"}, []string{`there is no scenario "region-los"`, `region-degraded, region-loss`, `or the path of a scenario file`}},
+		"unknown scenario":          {[]string{"rehearse", "--scenario", "region-los", "--auto"}, []string{`there is no scenario "region-los"`, `region-degraded, region-loss`, `did you mean region-loss?`}},
 		"unknown scenario to lint":  {[]string{"scenario", "lint", "region-los"}, []string{`there is no scenario "region-los"`, `region-degraded, region-loss`}},
 		"scenario that is not YAML": {[]string{"rehearse", "--scenario", in("broken.yaml")}, []string{`broken\.yaml:\d+:\d+: `}},
 		"several faults in a scenario": {[]string{"rehearse", "--auto", "--scenario", in("odd.yaml")}, []string{

@@ -258,7 +258,9 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		for _, u := range not {
 			log.Warn().Msg(u.String())
 		}
-		if len(not) == 0 {
+		if len(not) > 0 {
+			log.Warn().Int("not so", len(not)).Msg("running, and not ready; " + c.Slack.Command + " help works as far as Slack and the record do")
+		} else {
 			log.Info().Str("workspace", b.Workspace()).Str("channel", c.Slack.Channel).Msg("ready: " + c.Slack.Command + " help")
 		}
 	}

@@ -202,7 +202,7 @@ func newSlack(t *testing.T) *slacksim.Server {
 		Clock: incident.RealClock{}, BotToken: "xoxb-laboratory-secret", AppToken: "xapp-laboratory-secret",
 		Channels: []slacksim.Channel{{ID: "C0123456789", Name: "incident-response"}},
 		People: []slacksim.Person{
-			{ID: "U0AL1CE00", Name: "Alice"}, {ID: "U0B0B0000", Name: "Bob"}, {ID: "U0DAVE000", Name: "Dave"},
+			{ID: "U0AL1CE00", Name: "Alice"}, {ID: "U0B0B0000", Name: "Bob"}, {ID: "U0CAR0L00", Name: "Carol"}, {ID: "U0DAVE000", Name: "Dave"},
 		},
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // tokens are those of an environment in which nothing is missing.
 var tokens = map[string]string{
 	"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret", "REDIS_URL": "redis://:secret@127.0.0.1:6379",
-	"PAGERDUTY_ROUTING_KEY": "secret-key", "SYNTHETIC_TEST_TOKEN": "secret-order",
+	"PAGERDUTY_ROUTING_KEY": "secretkey0secretkey0secretkey0ab", "SYNTHETIC_TEST_TOKEN": "secret-order",
 }
 
 const example = "deploy/config.example.yaml"

@@ -9,8 +9,10 @@ import (
 
 func TestAChangeThatCannotBeTakenBackAndDoesNotSaySoIsNamed(t *testing.T) {
 	plan := &runbook.Plan{Steps: []runbook.Step{
-		{ID: "scale", Uses: "kube.scale", Kind: runbook.Change}, {ID: "put", Uses: "takeover.put", Kind: runbook.Change},
-		{ID: "mail", Uses: "mail.send", Kind: runbook.Change}, {ID: "promote", Uses: "aurora.failover", Kind: runbook.Change, NoReturn: true},
+		{ID: "scale", Uses: "kube.scale", Kind: runbook.Change},
+		{ID: "put", Uses: "takeover.put", Kind: runbook.Change},
+		{ID: "mail", Uses: "mail.send", Kind: runbook.Change},
+		{ID: "promote", Uses: "aurora.failover", Kind: runbook.Change, NoReturn: true},
 	}}
 	catalog := runbook.Catalog{"kube.scale": {Undoable: true}, "takeover.put": {}, "mail.send": {Leaves: "a mail that was read"}}
 	err := undoable(plan, catalog)

@@ -34,7 +34,7 @@ func (u Unproved) String() string {
 	if u.Where != "" {
 		name += " (" + u.Where + ")"
 	}
-	return "Not so: " + name + ". " + text.Bare(u.Err)
+	return "Not so: " + name + ": " + text.Bare(u.Err)
 }
 
 // Proofs are tried all at once, and remembered while they hold. The zero value has

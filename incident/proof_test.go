@@ -43,7 +43,7 @@ func TestWhatIsNotProvedIsSaidAndTriedAgain(t *testing.T) {
 			{Name: "people are known", Prove: func(context.Context) error { calls[2]++; <-end; return nil }},
 		}}
 		not := p.Try(t.Context(), 5*time.Second)
-		if len(not) != 2 || not[0].String() != "Not so: the channel can be posted to (C1). the bot is not in the channel: invite it" ||
+		if len(not) != 2 || not[0].String() != "Not so: the channel can be posted to (C1): the bot is not in the channel: invite it" ||
 			!strings.Contains(not[1].Err.Error(), "not found out within 5s") {
 			t.Fatalf("%v", not)
 		}

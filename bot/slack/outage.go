@@ -82,7 +82,7 @@ func (f *follower) outage(ctx context.Context, since time.Time) error {
 		return nil // nothing of it waits for the record
 	}
 	for _, j := range []post{{key: key, m: notice}, {key: keyCard, m: card}} {
-		if f.posted[j.key] != "" && (j.key != keyCard || f.stale == since) {
+		if f.posted[j.key] != "" && (j.key != keyCard || f.stale.Equal(since)) {
 			continue
 		}
 		// What was posted and cannot be kept is kept when the record is back.

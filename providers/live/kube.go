@@ -214,7 +214,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	got := make(chan answer, 1)
 	go func() { // ends when what it waits for does
-		resp, err := b.next.RoundTrip(r.WithContext(context.WithValue(ctx, leaving{}, &sent)))
+		resp, err := b.next.RoundTrip(r.WithContext(context.WithValue(ctx, leaving{}, &sent))) //nolint:bodyclose // closed by whoever takes it
 		got <- answer{resp, err}
 	}()
 	select {
