@@ -429,10 +429,10 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		return checks[len(checks)-1]
 	}
 	endpointCheck := check(&r53types.HealthCheckConfig{
-		Type: r53types.HealthCheckTypeHttps, FullyQualifiedDomainName: aws.String("us-east-1.api.ecommerce.com"), ResourcePath: aws.String("/health"),
+		Type: r53types.HealthCheckTypeHttps, FullyQualifiedDomainName: aws.String("us-east-1.api.ecommerce.com"), ResourcePath: aws.String("/health"), Port: aws.Int32(443),
 	})
 	takeoverCheck := check(&r53types.HealthCheckConfig{
-		Type: r53types.HealthCheckTypeHttps, Inverted: aws.Bool(true), ResourcePath: aws.String("/takeover"),
+		Type: r53types.HealthCheckTypeHttps, Inverted: aws.Bool(true), ResourcePath: aws.String("/takeover"), Port: aws.Int32(443),
 		FullyQualifiedDomainName: aws.String("ecommerce-takeover-us-west-2.s3.us-west-2.amazonaws.com"),
 	})
 	calculated := check(&r53types.HealthCheckConfig{
