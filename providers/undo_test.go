@@ -133,6 +133,9 @@ func TestWhatARunChangedIsTakenBackLastFirst(t *testing.T) {
 			}
 			s := w.carriesOut(t, incident.Undo, undo)
 			for _, step := range undo.Steps {
+				if !step.Kind.Ends() {
+					continue // users are watched on
+				}
 				if st := s.Step(step.ID); st.Status != incident.Done && !step.Closing || st.Finished.Already {
 					t.Errorf("%s is %v: %+v %+v", step.ID, st.Status, st.Finished, st.Failure)
 				}

@@ -164,7 +164,7 @@ func (d *drill) leftOver(buttons ...slacksim.Deed) []slacksim.Deed {
 		d.t.Fatal(err)
 	}
 	resp, err := http.PostForm(d.r.slack.APIURL()+"chat.postMessage", url.Values{
-		"token": {d.r.reach.BotToken}, "channel": {"C0GENERAL"}, "text": {"left over"}, "blocks": {string(data)},
+		"token": {d.r.reach.BotToken}, "channel": {channel}, "text": {"left over"}, "blocks": {string(data)},
 	})
 	if err != nil {
 		d.t.Fatal(err)
@@ -178,7 +178,7 @@ func (d *drill) leftOver(buttons ...slacksim.Deed) []slacksim.Deed {
 		d.t.Fatalf("the left-over message: %s %v", said.Error, err)
 	}
 	for i := range buttons {
-		buttons[i].Channel, buttons[i].MessageTS = "C0GENERAL", said.TS
+		buttons[i].Channel, buttons[i].MessageTS = channel, said.TS
 	}
 	return buttons
 }

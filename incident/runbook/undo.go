@@ -40,6 +40,11 @@ func (p *Plan) Bound(passed ...string) map[string]bool {
 			}
 		}
 	}
+	for _, s := range p.Steps { // what is done for each service stays for all of them, or none
+		if s.Group != s.ID && slices.ContainsFunc(p.Steps, func(o Step) bool { return o.Group == s.Group && bound[o.ID] }) {
+			bound[s.ID] = true
+		}
+	}
 	return bound
 }
 
@@ -74,6 +79,12 @@ func Undo(runs []Made) (plan *Plan, left []Step, err error) {
 		}
 	}
 	out.Steps = append(out.Steps, newest.proofs(ends(out.Steps), stopped)...)
+	for _, s := range newest.Steps { // what users get is watched on
+		if !s.Kind.Ends() && s.Shows(incident.UsersWatched) {
+			s.Section, s.Needs = "undo", nil
+			out.Steps = append(out.Steps, s)
+		}
+	}
 	for _, s := range newest.Steps { // who closes the incident closes what the run had opened
 		if s.Closing {
 			out.Steps = append(out.Steps, s)

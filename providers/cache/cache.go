@@ -150,6 +150,9 @@ func (c *Cache) Standby(ctx context.Context, call engine.Call) (engine.Outcome, 
 		return engine.Outcome{}, false, err
 	}
 	wrong := g.cannotLead()
+	if g.leads() && g.settled() { // a run before this one has promoted it, or a person
+		return engine.Outcome{Evidence: g.evidence(), Summary: fmt.Sprintf("cache %s is the primary of %s already", g.own, g.id)}, true, nil
+	}
 	if len(wrong) > 0 {
 		return engine.Outcome{
 			Evidence: g.evidence(),

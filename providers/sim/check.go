@@ -82,7 +82,7 @@ func (w *World) CheckRecord(timelines [][]incident.Event, said []time.Time) (dif
 		if !asked {
 			until = world.At
 		}
-		if well, ill := world.OwnOrders.until(until, orderLetters[e.Hurt]); well == 0 || ill == 0 {
+		if well, ill := world.OwnOrders.until(until, orderLetters[e.Hurt], asked); well == 0 || ill == 0 {
 			say("of the orders before the move %d got through in %s and %d did not, expected some of both", well, e.Hurt, ill)
 		}
 	}

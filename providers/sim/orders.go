@@ -200,12 +200,16 @@ func (l *OrderLog) add(at time.Time, letter byte) {
 }
 
 // until counts the orders before a moment that got through in a Region, by its letter,
-// and those that did not get through.
-func (l *OrderLog) until(at time.Time, region byte) (well, ill int) {
+// and those that did not get through. stopped leaves out those right before it that did
+// not: who writes is stopped before the database is asked to move.
+func (l *OrderLog) until(at time.Time, region byte, stopped bool) (well, ill int) {
 	if l.Log == "" {
 		return 0, 0
 	}
 	part := l.Log[:l.index(at)]
+	if stopped {
+		part = strings.TrimRight(part, string(orderFailed))
+	}
 	return strings.Count(part, string(region)), strings.Count(part, string(orderFailed))
 }
 
