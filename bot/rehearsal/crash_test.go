@@ -265,44 +265,75 @@ func applied(world *sim.World) map[string]int {
 	return out
 }
 
-// special is what a scenario has that region-loss has not.
-var special = map[string][]string{
-	"region-degraded":    {"switch-database", "fence-writers", "shift-dns"},
-	"lost-while-planned": {"switch-database", "fence-", "promote-database", "source-answers", "RunEnded", "RunBegun", "RunTaken"},
+// crash is what of a scenario the crash tests die at.
+type crash struct {
+	// deaths is how often the bot may die in one run of it.
+	deaths int
+	// of are the moments of a story that others have not; nil: all.
+	of func(story []string) []string
 }
 
-func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
-	for scenario, deaths := range map[string]int{"region-loss": 8, "region-degraded": 6, "lost-while-planned": 6, "switchover-dropped": 2} {
+var crashes = map[string]crash{
+	"region-loss":            {deaths: 8},
+	"region-degraded":        {6, about("switch-database", "fence-writers", "shift-dns")},
+	"lost-while-planned":     {6, about("switch-database", "fence-", "promote-database", "source-answers", "RunEnded", "RunBegun", "RunTaken")},
+	"switchover-dropped":     {2, askingAgain},
+	"abort-before-promotion": {5, whileTakingBack},
+}
+
+// about are the calls, and the moments that name one of these. The bot's own bookkeeping
+// is the same in all scenarios.
+func about(parts ...string) func(story []string) []string {
+	return func(story []string) []string {
+		return slices.DeleteFunc(slices.Clone(story), func(m string) bool {
+			return !strings.HasPrefix(m, "call ") && !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(m, part) })
+		})
+	}
+}
+
+// askingAgain are the moments of what was taken back, and asked for again.
+func askingAgain(story []string) []string {
+	return slices.DeleteFunc(slices.Clone(story), func(m string) bool {
+		return !strings.Contains(m, "database-writable") && (!strings.Contains(m, "#2") ||
+			!strings.Contains(m, "switch-database") && !strings.Contains(m, "SwitchoverGlobalCluster"))
+	})
+}
+
+// momentsOf plays a scenario undisturbed.
+func momentsOf(t *testing.T, scenario string) (story []string, world *sim.World) {
+	t.Helper()
+	whole, world, _ := dying(t, scenario, nil)
+	if want := applied(world); len(want) < 2 {
+		t.Fatalf("the undisturbed run applied only %v", want)
+	}
+	story = whole.story
+	if only := crashes[scenario].of; only != nil {
+		story = only(story)
+	}
+	return story, world
+}
+
+// One moment of each kind; all of them are tried where there is time for it.
+func TestDyingAtEachKindOfMomentAppliesEachChangeOnce(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for scenario := range crashes {
 		t.Run(scenario, func(t *testing.T) {
-			whole, world, _ := dying(t, scenario, nil)
-			want := applied(world)
-			if len(want) < 4 {
-				t.Fatalf("the undisturbed run applied only %v", want)
+			all, world := momentsOf(t, scenario)
+			story := oneOfEachKind(all, seed)
+			if len(story) < 6 {
+				t.Fatalf("of %d moments these are one of each kind: %q", len(all), story)
 			}
-			story := whole.story
-			if only := special[scenario]; only != nil {
-				// The bot's own bookkeeping is the same in all; here only what the
-				// others have not: its changes and everything about them.
-				story = slices.DeleteFunc(slices.Clone(story), func(m string) bool {
-					return !strings.HasPrefix(m, "call ") && !slices.ContainsFunc(only, func(part string) bool { return strings.Contains(m, part) })
-				})
-			}
-			if scenario == "switchover-dropped" {
-				// Only what it has beside: what was taken back, and asked for again.
-				story = slices.DeleteFunc(slices.Clone(story), func(m string) bool {
-					return !strings.Contains(m, "database-writable") && (!strings.Contains(m, "#2") ||
-						!strings.Contains(m, "switch-database") && !strings.Contains(m, "SwitchoverGlobalCluster"))
-				})
-			}
-			diesAt(t, scenario, story, deaths, want)
+			diesAt(t, scenario, story, applied(world))
 		})
 	}
 }
 
 // diesAt plays a scenario until the bot has died at each of these moments, so many of
 // them in one run, and says that every change was made once in each.
-func diesAt(t *testing.T, scenario string, story []string, deaths int, want map[string]int) {
+func diesAt(t *testing.T, scenario string, story []string, want map[string]int) {
 	t.Helper()
+	deaths := crashes[scenario].deaths
 	t.Logf("%d moments", len(story))
 	runs := (len(story) + deaths - 1) / deaths
 	for i := range runs {
@@ -339,14 +370,17 @@ func whileTakingBack(story []string) []string {
 	})
 }
 
-// kindOf is a moment without the step that it is about.
+// kindOf is a moment without the steps that it is about, and without how many.
 func kindOf(moment string) string {
 	what, when, _ := strings.Cut(moment, ", ")
+	how, of, _ := strings.Cut(what, " ") // append, call, read or keep
 	var words []string
-	for part := range strings.SplitSeq(what, " + ") {
-		words = append(words, strings.Join(strings.Fields(part)[:min(2, len(strings.Fields(part)))], " "))
+	for part := range strings.SplitSeq(of, " + ") {
+		word, _, _ := strings.Cut(part, " ")
+		words = append(words, word)
 	}
-	return strings.Join(words, " + ") + ", " + when
+	slices.Sort(words)
+	return how + " " + strings.Join(slices.Compact(words), " + ") + ", " + when
 }
 
 // oneOfEachKind draws one moment of each kind.
@@ -361,15 +395,4 @@ func oneOfEachKind(story []string, seed uint64) []string {
 		chosen[kinds[kind][draw.IntN(len(kinds[kind]))]] = true
 	}
 	return slices.DeleteFunc(slices.Clone(story), func(m string) bool { return !chosen[m] })
-}
-
-func TestDyingWhileTakingBackTakesEachChangeBackOnce(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	whole, world, _ := dying(t, "abort-before-promotion", nil)
-	story := oneOfEachKind(whileTakingBack(whole.story), seed)
-	if len(story) < 10 {
-		t.Fatalf("of %d moments these are one of each kind: %q", len(whole.story), story)
-	}
-	diesAt(t, "abort-before-promotion", story, 5, applied(world))
 }

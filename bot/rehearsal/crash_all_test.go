@@ -1,0 +1,14 @@
+//go:build real
+
+package rehearsal
+
+import "testing"
+
+func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
+	for scenario := range crashes {
+		t.Run(scenario, func(t *testing.T) {
+			story, world := momentsOf(t, scenario)
+			diesAt(t, scenario, story, applied(world))
+		})
+	}
+}
