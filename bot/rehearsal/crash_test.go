@@ -373,6 +373,7 @@ func whileTakingBack(story []string) []string {
 // kindOf is a moment without the steps that it is about, and without how many.
 func kindOf(moment string) string {
 	what, when, _ := strings.Cut(moment, ", ")
+	when, _, _ = strings.Cut(when, " #")
 	how, of, _ := strings.Cut(what, " ") // append, call, read or keep
 	var words []string
 	for part := range strings.SplitSeq(of, " + ") {
