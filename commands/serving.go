@@ -65,6 +65,7 @@ func (c *Commands) servedLast() (serving, time.Time) {
 // lookUp finds out who serves now, once for all who ask meanwhile. Whatever it asks
 // may never answer; who waits for it does not wait longer than ctx and servingWithin.
 func (c *Commands) lookUp(ctx context.Context) serving {
+	long := context.WithoutCancel(ctx)
 	c.mu.Lock()
 	look := c.looking
 	if look == nil {
@@ -73,7 +74,7 @@ func (c *Commands) lookUp(ctx context.Context) serving {
 		busy := c.Clock.Busy()
 		go func() { // ends with servingWithin, or with whatever it asks
 			defer busy()
-			look.found = c.serving(context.WithoutCancel(ctx), servingWithin)
+			look.found = c.serving(long, servingWithin)
 			c.mu.Lock()
 			c.looking = nil
 			c.mu.Unlock()

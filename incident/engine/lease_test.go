@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,7 @@ func TestAHolderThatCannotRenewBeginsNothing(t *testing.T) {
 		begun := time.Now()
 		log := deaf{Log: h.log, from: begun.Add(10 * time.Second), to: begun.Add(50 * time.Second)}
 		type word struct{ at, since time.Duration }
+		var mu sync.Mutex
 		var said []word
 		h.replica(log, g, incident.RealClock{}, "one", func(o *engine.Options) {
 			o.Away = func(_ incident.ID, since time.Time) {
@@ -128,6 +130,8 @@ func TestAHolderThatCannotRenewBeginsNothing(t *testing.T) {
 				if !since.IsZero() {
 					w.since = since.Sub(begun)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				said = append(said, w)
 			}
 		})
@@ -141,6 +145,8 @@ func TestAHolderThatCannotRenewBeginsNothing(t *testing.T) {
 			}
 		}
 		h.until("it goes on", func(s *incident.State) bool { return s.Step("scale-a").Status == incident.Done })
+		mu.Lock()
+		defer mu.Unlock()
 		if len(said) != 2 || said[0].since == 0 || said[0].at-said[0].since > 8*time.Second || said[1].since != 0 || said[1].at < 50*time.Second {
 			t.Errorf("said: %+v", said)
 		}

@@ -246,6 +246,9 @@ func (s *seen) sums(looks []look) (all look) {
 	return all
 }
 
+// newest is the last look.
+func (s *seen) newest() look { return s.looks[len(s.looks)-1] }
+
 // recent are the newest looks, which say "all" or "none" when they agree.
 func (s *seen) recent() look { return s.sums(s.looks[max(0, len(s.looks)-settled):]) }
 
@@ -314,6 +317,9 @@ func (s *seen) tell(c engine.Call, known []Given, last string) (engine.Outcome, 
 	case s.moved && len(sees.Stale) > 0 && now.freshServed == now.fresh && now.fresh > 0:
 		o.Measured.Verdict = incident.Warn
 		o.Summary = fmt.Sprintf("users who are sent to %s are served; %s still %s out %s", target, text.List(sees.Stale, "and"), gives(sees.Stale), source)
+	case s.moved && len(sees.Stale) == 0 && s.newest().served == s.newest().tried && s.newest().tried > 0:
+		o.Measured.Verdict = incident.Warn // the last of them has just arrived
+		o.Summary = fmt.Sprintf("users are served: all of the last requests got a good answer from %s, of those before %s", target, requests)
 	case s.level == servedNone:
 		o.Measured.Verdict = incident.Fail
 		o.Summary = fmt.Sprintf("users are not served: %s got a good answer (last: %s)", requests, last)

@@ -54,6 +54,7 @@ func replica(name, url string) error {
 	if err != nil {
 		return err
 	}
+	opt.MaxRetries = -1 // a change leaves once
 	world := goredis.NewClient(opt)
 	there := engine.Action{
 		Action:      runbook.Action{Kind: runbook.Change},

@@ -95,7 +95,12 @@ func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
 	}
 	var ended []string
 	for _, events := range timelines {
-		for _, r := range incident.Fold(events).Runs {
+		s := incident.Fold(events)
+		runs := s.Runs
+		if len(runs) == 0 {
+			runs = []*incident.Run{s.Run} // none has begun
+		}
+		for _, r := range runs {
 			switch {
 			case !r.MitigatedAt.IsZero():
 				ended = append(ended, "mitigated")
