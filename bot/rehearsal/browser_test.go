@@ -1129,7 +1129,7 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 	alice.click("#practiceClose", "")
 
 	// Stopped before anybody was served.
-	alice.say("/failover abort it was something else")
+	alice.say("/failover abort leave it was something else")
 	alice.until("what is asked, or the end", `document.querySelector('#modal[open]') || document.querySelector('#confirm[open]') || $('pinned').textContent.includes('aborted')`)
 	for _, d := range []string{"modal", "confirm"} {
 		var open bool
@@ -1138,10 +1138,10 @@ func TestThePageKeepsItsPlaceAndSaysWhatCameOfIt(t *testing.T) {
 		}
 	}
 	alice.until("the end", `$('pinned').textContent.includes('aborted')`)
-	alice.say("/failover resolve")
+	alice.say("/failover resolve unserved it was something else")
 	alice.click("#practiceButton", "")
 	alice.until("what came of it", `document.querySelector('#practice .result')`)
-	alice.until("the close", `document.querySelector('#practice .result .fate').textContent.startsWith('✕ Resolved without service')`)
+	alice.until("the close", `document.querySelector('#practice .result .fate').textContent.startsWith('✕ Closed, not restored')`)
 	holds("without service", `!document.querySelector('#practice .result.good') && document.querySelector('#practice .result .total').textContent.startsWith('Service was not restored: stopped after')`)
 	holds("without service", `[...document.querySelectorAll('#practice .result tr')].filter((r) => r.textContent.startsWith('Until')).map((r) => r.querySelector('td').textContent).slice(1).join() === '-,-'`)
 	holds("a new result", `$('practiceBody').scrollTop === 0`)

@@ -63,7 +63,7 @@ type Result struct {
 
 // ended says that it came to an end, and was not broken off in the middle.
 func (r Result) ended() bool {
-	return slices.Contains([]string{"mitigated", "aborted", "taken back", "resolved"}, r.Phase)
+	return slices.Contains([]string{"mitigated", "aborted", "taken back", "resolved", incident.ClosedUnserved}, r.Phase)
 }
 
 // Tried is one thing worth trying in a rehearsal.

@@ -186,7 +186,8 @@ function checklist(p) {
 }
 
 const doneOf = (p) => p.tried.filter((t) => t.done).length + ' of ' + p.tried.length;
-const ended = (r) => ['mitigated', 'aborted', 'resolved'].includes(r.phase);
+const closed = (r) => ['resolved', 'closed, not restored'].includes(r.phase);
+const ended = (r) => closed(r) || ['mitigated', 'aborted', 'taken back'].includes(r.phase);
 const asExpected = (r) => r.mitigated && r.phase === 'resolved' && !(r.differs || []).length;
 const aim = (r) => r.incident + (r.target ? ' to ' + r.target : '');
 const another = (p) => p.open && p.open.incident !== p.result.incident; // is under way since
@@ -231,9 +232,9 @@ function result(p) {
 }
 
 function verdict(r) {
-  if (r.phase !== 'resolved') return el('p', 'fate', r.mitigated ? 'Service is back. ' : 'It was aborted. ', ...commanded('It is closed with ' + state.command + ' resolve'), '.');
+  if (!closed(r)) return el('p', 'fate', r.mitigated ? 'Service is back. ' : r.phase === 'taken back' ? 'What was changed is taken back. ' : 'It was aborted. ', ...commanded('It is closed with ' + state.command + ' resolve'), '.');
   if (asExpected(r)) return el('p', 'fate good', '✓ Resolved' + (r.checked ? ', with the world as the scenario expects it.' : '.'));
-  return el('p', 'fate bad', '✕ Resolved' + (r.mitigated ? '' : ' without service') + ((r.differs || []).length ? ', and the world was not as the scenario expects it.' : '.'));
+  return el('p', 'fate bad', (r.phase === 'resolved' ? '✕ Resolved' + (r.mitigated ? '' : ' without service') : '✕ Closed, not restored') + ((r.differs || []).length ? ', and the world was not as the scenario expects it.' : '.'));
 }
 
 // capital begins with a capital what is not the name of a Region.
