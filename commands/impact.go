@@ -80,39 +80,16 @@ func (c *Commands) correction(said string) (incident.ImpactCorrected, error) {
 		return incident.ImpactCorrected{}, refuse("Say since when: {impact since 13:58}, or {impact unknown}.")
 	}
 	now := c.Clock.Now()
-	at, fault, rest := sinceWhen(said, now)
+	at, rest, meant, fault := moment(said, now)
 	switch {
-	case !fault.Empty():
+	case !fault.Empty() && !meant:
 		return incident.ImpactCorrected{}, refuse("%v is not a time that can be read. %v Nothing was changed.", typed(word), fault)
+	case !fault.Empty():
+		return incident.ImpactCorrected{}, refuse("%v Nothing was changed.", fault)
 	case at.After(now):
 		return incident.ImpactCorrected{}, refuse("%s is still to come; it is %s now. Nothing was changed.", c.at(at), c.at(now))
-	case now.Sub(at) > impactAtMost:
-		return incident.ImpactCorrected{}, refuse("%s is more than 7 days ago. Nothing was changed.", c.at(at))
 	}
 	return incident.ImpactCorrected{Began: at.UTC(), Reason: text.Shorten(strings.TrimSpace(rest), reasonMax)}, nil
-}
-
-// sinceWhen reads a moment off the front of what was said: the longest run of words
-// that is one, of three, for a zone or "minutes ago" may stand behind the time, or a
-// whole date with a time.
-func sinceWhen(said string, now time.Time) (at time.Time, fault text.Text, rest string) {
-	words := strings.Fields(said)
-	for n := min(3, len(words)); n > 0; n-- {
-		first := strings.TrimRight(strings.Join(words[:n], " "), ",")
-		var unread text.Text
-		if at, unread = began(first, now); unread.Empty() {
-			return at, text.Text{}, strings.Join(words[n:], " ")
-		}
-		for _, layout := range []string{time.RFC3339, "2006-01-02 15:04 MST", "2006-01-02 15:04"} {
-			if at, err := time.Parse(layout, strings.ToUpper(first)); err == nil && at.Location().String() != "Local" {
-				if _, offset := at.Zone(); offset == 0 || layout == time.RFC3339 {
-					return at.UTC(), text.Text{}, strings.Join(words[n:], " ")
-				}
-			}
-		}
-		fault = unread
-	}
-	return time.Time{}, fault, said
 }
 
 // notBeforeTheLast refuses a moment before the last incident ended: then users were

@@ -114,9 +114,16 @@ func TestImpactIsCorrectedAndEveryFigureFollows(t *testing.T) {
 	contains(t, r.say(mallory, "status").Text, "Impact so far: 4 min", "100 % of requests fail")
 	r.refusedWith(func() Answer { return r.say(dave, "impact since 13:58") }, "on the record already")
 	r.refusedWith(func() Answer { return r.say(dave, "impact since 2026-03-04 14:05 UTC") }, "still to come")
-	r.refusedWith(func() Answer { return r.say(dave, "impact since 2026-02-20 14:05 UTC") }, "more than 7 days ago")
+	r.refusedWith(func() Answer { return r.say(dave, "impact since 2026-02-20 14:05 UTC") }, "more than a week ago")
 	r.refusedWith(func() Answer { return r.say(dave, "impact since soon") }, "not a time that can be read")
 	r.refusedWith(func() Answer { return r.say(mallory, "impact since 13:57") }, "not on the roster")
+	// One reader for all who say when: nothing of a time becomes the reason.
+	if a := r.say(dave, "impact since 1:50 p.m. CET the graph says so"); a.Refused {
+		t.Fatal(a.Text)
+	}
+	if c := r.state().Corrected; !c.Began.Equal(time.Date(2026, 3, 4, 12, 50, 0, 0, time.UTC)) || c.Reason != "the graph says so" {
+		t.Errorf("%+v", c)
+	}
 }
 
 // What was closed unserved is counted from its own beginning by the next incident; what

@@ -27,7 +27,7 @@ var zones = map[string]int{
 // unclear are abbreviations that mean several zones, or change with the season.
 var unclear = map[string]bool{
 	"cst": true, "cdt": true, "ist": true, "bst": true, "ast": true, "adt": true, "mst": true, "gst": true, "amt": true, "wst": true, "sst": true,
-	"ect": true, "wat": true, //nolint:misspell // a zone
+	"ect": true, "wat": true, //nolint:misspell // ECT is a time zone
 	"cat": true, "eat": true, "et": true, "ct": true, "mt": true, "pt": true, "met": true, "art": true, "local": true,
 }
 
