@@ -63,11 +63,10 @@ func (RealClock) Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-t.C:
-		return nil
+	case <-t.C: // a process that was stopped meanwhile finds both
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return context.Cause(ctx)
 }
 
 // WithTimeout is context.WithTimeoutCause.

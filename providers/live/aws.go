@@ -91,6 +91,7 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 	if c.Credentials != nil {
 		c.Credentials = chain{c.Credentials}
 	}
+	c.HTTPClient = punctual{c.HTTPClient} // after loading, which may give it a bundle of certificates
 	// After loading, so that the credentials' own clients keep their retries.
 	c.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	c.RetryMaxAttempts = 0

@@ -186,6 +186,9 @@ func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
 	if sent, ok := r.Context().Value(leaving{}).(*atomic.Bool); ok {
 		sent.Store(true)
 	}
+	if err := late(r.Context()); err != nil {
+		return nil, err
+	}
 	answer, err := o.next.RoundTrip(r)
 	if err == nil && r.Method != http.MethodGet && answer.StatusCode >= http.StatusInternalServerError {
 		answer.Header.Del("Retry-After")

@@ -54,7 +54,7 @@ func replica(name, url string) error {
 	if err != nil {
 		return err
 	}
-	opt.MaxRetries = -1 // a change leaves once
+	opt.MaxRetries, opt.ContextTimeoutEnabled = -1, true // a change leaves once, in its time
 	world := goredis.NewClient(opt)
 	there := engine.Action{
 		Action:      runbook.Action{Kind: runbook.Change},
@@ -66,6 +66,11 @@ func replica(name, url string) error {
 		Do: func(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 			if err := (incident.RealClock{}).Sleep(ctx, 200*time.Millisecond); err != nil {
 				return engine.Outcome{}, err
+			}
+			// As the clients of the outside do: what has been looked for by others does
+			// not leave any more.
+			if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+				return engine.Outcome{}, context.DeadlineExceeded
 			}
 			return engine.Outcome{Summary: "done"}, world.Incr(ctx, applied(c.Incident, c.Step.ID)).Err()
 		},
