@@ -213,6 +213,8 @@ func (v incidentView) ordersAfter(q *incident.Question) string {
 	switch since, until := v.OrdersStopped(); {
 	case !since.IsZero() && until.IsZero():
 		return strings.TrimSuffix("stopped since "+clockTime(since)+"; "+again, "; ")
+	case v.Mode == "unplanned": // what they get is what the Region that is lost gives
+		return again
 	case v.StopsOrders(q):
 		return strings.TrimSuffix("stop with your yes; "+again, "; ")
 	}

@@ -318,7 +318,8 @@ func (s *seen) tell(c engine.Call, known []Given, last string) (engine.Outcome, 
 		o.Measured.Verdict = incident.Warn
 		o.Summary = fmt.Sprintf("users who are sent to %s are served; %s still %s out %s", target, text.List(sees.Stale, "and"), gives(sees.Stale), source)
 	case s.moved && len(sees.Stale) == 0 && s.newest().served == s.newest().tried && s.newest().tried > 0:
-		o.Measured.Verdict = incident.Warn // the last of them has just arrived
+		o.Measured.Verdict = incident.Warn // the last of them has just arrived, and what failed before says nothing now
+		sees.Tried, sees.Served, sees.By = s.newest().tried, s.newest().served, s.newest().by
 		o.Summary = fmt.Sprintf("users are served: all of the last requests got a good answer from %s, of those before %s", target, requests)
 	case s.level == servedNone:
 		o.Measured.Verdict = incident.Fail
