@@ -116,7 +116,9 @@ type compiler struct {
 	where  map[*step]cel.Program
 	// needsOf chooses, of repeated steps that a step needs, those that it waits for.
 	needsOf map[*step]cel.Program
-	faults  Faults
+	// adviceWhen says when a step is only advice.
+	adviceWhen map[*step]cel.Program
+	faults     Faults
 	// unresolvable says that the graph of steps is not what its author meant, so
 	// nothing can be said about what comes before what.
 	unresolvable bool
@@ -134,7 +136,7 @@ type complaint struct {
 func newCompiler(s *Source, cat Catalog) *compiler {
 	return &compiler{
 		src: s, cat: cat, groups: map[string]*step{}, unresolvable: s.incomplete, used: map[*step]bool{}, said: map[complaint]string{},
-		when: map[*step]cel.Program{}, where: map[*step]cel.Program{}, needsOf: map[*step]cel.Program{},
+		when: map[*step]cel.Program{}, where: map[*step]cel.Program{}, needsOf: map[*step]cel.Program{}, adviceWhen: map[*step]cel.Program{},
 	}
 }
 
@@ -185,6 +187,9 @@ func (c *compiler) checkStep(s *step) {
 	if g := Gate(s.gate.value); g != "" && g != Required && g != Advice {
 		c.fault(s.gate.at.Fault("unknown gate %q%s", g, strict.DidYouMean(string(g), []string{string(Required), string(Advice)})))
 	}
+	if s.adviceWhen.given() && s.gate.given() {
+		c.fault(s.adviceWhen.at.Fault(`"advice_when" says in which runs the step is advice, and "gate" says it for all of them: keep one`))
+	}
 	most := c.span(s.timeout, "timeout")
 	if most == 0 {
 		most = timeouts[c.cat[s.uses.value].Kind]
@@ -195,6 +200,7 @@ func (c *compiler) checkStep(s *step) {
 	c.condition(s, s.when, c.when, false)
 	c.condition(s, s.where, c.where, true)
 	c.condition(s, s.needsOf, c.needsOf, true)
+	c.condition(s, s.adviceWhen, c.adviceWhen, false)
 }
 
 func (c *compiler) condition(s *step, t text, into map[*step]cel.Program, services bool) {
@@ -377,8 +383,10 @@ func (c *compiler) checkWatch(s *step) {
 	if a, known := c.cat[s.uses.value]; !known || a.Kind.Ends() {
 		return
 	}
-	if s.gate.given() {
-		c.fault(s.gate.at.Fault("%s is a watch: it stops nothing, so it has no gate", s.uses.value))
+	for _, gate := range []text{s.gate, s.adviceWhen} {
+		if gate.given() {
+			c.fault(gate.at.Fault("%s is a watch: it stops nothing, so it has no gate", s.uses.value))
+		}
 	}
 	if s.approval != nil {
 		c.fault(s.approval.at.Fault("%s is a watch: it changes nothing, so nobody has to approve it", s.uses.value))
@@ -525,6 +533,22 @@ func (c *compiler) say(t text, f Facts, repeated bool) string {
 	return out
 }
 
+// gate is that of a step that names none.
+func (c *compiler) gate(s *step, f Facts) Gate {
+	p := c.adviceWhen[s]
+	if p == nil {
+		return Required
+	}
+	advice, err := holds(p, f)
+	if err != nil {
+		c.fault(s.adviceWhen.at.Fault("%v", err))
+	}
+	if advice {
+		return Advice
+	}
+	return Required
+}
+
 // step fills in one step, all but its needs.
 func (c *compiler) step(i *instance, f Facts) *Step {
 	f = c.facts(f, i)
@@ -537,7 +561,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 		NoReturn: action.NoReturn, Undo: action.Undo, Leaves: action.Leaves, Settles: action.Settles, Home: action.Home, Locked: i.locked, Closing: i.closing,
 	}
 	if out.Gate == "" {
-		out.Gate = Required
+		out.Gate = c.gate(i.step, f)
 	}
 	if d, err := time.ParseDuration(i.timeout.value); err == nil && d > 0 {
 		out.Timeout = d

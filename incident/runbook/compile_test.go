@@ -145,6 +145,26 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	}
 }
 
+func TestAStepIsAdviceWhereItsConditionHolds(t *testing.T) {
+	s := load(t, steps(`
+{id: a, title: A, runbook: x, uses: elb.healthy, advice_when: 'mode == "unplanned"'},
+`), "r.yaml")
+	for mode, want := range map[string]Gate{"planned": Required, "unplanned": Advice} {
+		if a, _ := compile(t, s, facts(mode)).Step("a"); a.Gate != want {
+			t.Errorf("%s: gate %q, want %q", mode, a.Gate, want)
+		}
+	}
+	_, err := load(t, steps(`
+{id: a, title: A, runbook: x, uses: elb.healthy, gate: required, advice_when: 'mode == "unplanned"'},
+{id: b, title: B, runbook: x, uses: elb.healthy, advice_when: 'mood == "unplanned"'},
+`), "r.yaml").Compile(catalogue, facts("planned"))
+	for _, want := range []string{`"gate" says it for all of them: keep one`, `undeclared reference to 'mood'`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %q", err, want)
+		}
+	}
+}
+
 func TestAnApprovalCoversLaterSteps(t *testing.T) {
 	u := compile(t, whole(t), facts("unplanned"))
 	if cache, _ := u.Step("cache"); cache.CoveredBy != "promote" {

@@ -42,16 +42,16 @@ type step struct {
 	at      place
 	section string
 
-	id, title, runbook, uses text
-	when, each, where        text
-	gate, timeout, usually   text
-	needs, rerun, awaits     []text
-	with                     *yaml.Node
-	approval                 *approval
-	asks                     *asks
-	eachOf, needsOf, without text
-	locked, closing          bool
-	file                     *strict.Document
+	id, title, runbook, uses             text
+	when, each, where                    text
+	gate, timeout, usually               text
+	needs, rerun, awaits                 []text
+	with                                 *yaml.Node
+	approval                             *approval
+	asks                                 *asks
+	eachOf, needsOf, without, adviceWhen text
+	locked, closing                      bool
+	file                                 *strict.Document
 }
 
 type approval struct {
@@ -148,6 +148,8 @@ type (
 		Awaits   strict.Texts  `yaml:"awaits,omitempty"`
 		EachOf   strict.Text   `yaml:"each_of,omitempty"`
 		Without  strict.Text   `yaml:"without,omitempty"`
+
+		AdviceWhen strict.Text `yaml:"advice_when,omitempty"`
 	}
 	asksFile struct {
 		Role    strict.Text  `yaml:"role"`
@@ -369,7 +371,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
 		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
 		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
-		awaits: textsOf(f.Awaits), eachOf: textOf(f.EachOf), needsOf: textOf(f.NeedsOf), without: textOf(f.Without),
+		awaits: textsOf(f.Awaits), eachOf: textOf(f.EachOf), needsOf: textOf(f.NeedsOf), without: textOf(f.Without), adviceWhen: textOf(f.AdviceWhen),
 	}
 	if a := f.Asks; a != nil {
 		s.asks = &asks{role: textOf(a.Role), count: textOf(a.Count), choices: textsOf(a.Choices)}
