@@ -399,7 +399,10 @@ type instance struct {
 	id      string
 	service Service
 	in      bool
-	links   []link
+	// left says that nothing waits for it: it is advice, and asks the Region that an
+	// unplanned run leaves.
+	left  bool
+	links []link
 }
 
 // link is one written need and what it means.
@@ -477,6 +480,7 @@ func (c *compiler) plan(f Facts) *Plan {
 		if i.in {
 			c.used[i.step] = true
 			steps[i] = c.step(i, f)
+			i.left = steps[i].Kind == Check && steps[i].Gate == Advice && steps[i].leaves(f)
 		}
 	}
 	if c.unresolvable {

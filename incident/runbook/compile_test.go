@@ -3,6 +3,7 @@ package runbook
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +162,29 @@ func TestAStepIsAdviceWhereItsConditionHolds(t *testing.T) {
 	for _, want := range []string{`"gate" says it for all of them: keep one`, `undeclared reference to 'mood'`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %q", err, want)
+		}
+	}
+}
+
+// What lives in the Region that an unplanned run leaves is asked, and not waited for.
+func TestNothingWaitsForAdviceFromTheRegionThatIsLeft(t *testing.T) {
+	for home, waits := range map[string]bool{"source": false, "us-east-1": false, "target": true, "": true} {
+		cat := maps.Clone(catalogue)
+		look := cat["elb.healthy"]
+		look.Home = home
+		cat["elb.healthy"] = look
+		s := load(t, steps(`
+{id: a, title: A, runbook: x, uses: people.confirm},
+{id: b, title: B, runbook: x, uses: elb.healthy, advice_when: 'mode == "unplanned"', needs: [a]},
+{id: c, title: C, runbook: x, uses: people.confirm, needs: [b]},
+`), "r.yaml")
+		for mode, waited := range map[string]bool{"planned": true, "unplanned": waits} {
+			p, err := s.Compile(cat, facts(mode))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]string{true: "b", false: "a"}[waited]
+			t.Run(mode+" "+home, func(t *testing.T) { needs(t, p, "c", want) })
 		}
 	}
 }

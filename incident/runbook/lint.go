@@ -153,18 +153,20 @@ func (p *Plan) above(s Step) []Step {
 // left finds steps that an unplanned failover would wait for although they need
 // the Region that is gone.
 func (c *compiler) left(p *Plan, f Facts) {
-	if p.Mode != "unplanned" {
-		return
-	}
 	for _, s := range p.Steps {
 		// A tell never holds anything up.
-		if s.Gate == Advice || s.Kind == Tell || !s.Kind.Ends() || s.Home != "source" && s.Home != f.Source.Name {
+		if s.Gate == Advice || s.Kind == Tell || !s.Kind.Ends() || !s.leaves(f) {
 			continue
 		}
 		c.fault(c.groups[s.Group].uses.at.Fault(
 			"in mode unplanned step %q would need the Region being left (%s calls %s): leave it out there, use a way that lives elsewhere, or make it \"gate: advice\"",
 			s.Group, s.Uses, s.Home))
 	}
+}
+
+// leaves says that the step asks the Region that an unplanned run leaves.
+func (s *Step) leaves(f Facts) bool {
+	return f.Mode == "unplanned" && (s.Home == "source" || s.Home == f.Source.Name)
 }
 
 // differing finds an identifier that is written out in two steps, and differently.

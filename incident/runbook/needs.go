@@ -205,7 +205,7 @@ func cycle(component []*instance) []edge {
 }
 
 // resolve turns links into needs among the steps that take part: a step that was
-// left out is replaced by what it needed itself. Of those inherited needs only
+// left out, or that nothing waits for, is replaced by what it needed itself. Of those inherited needs only
 // the ones are kept that no other need implies.
 func resolve(all []*instance) map[*instance][]*instance {
 	place := map[*instance]int{}
@@ -222,7 +222,7 @@ func resolve(all []*instance) map[*instance][]*instance {
 		n := needs{map[*instance]bool{}, map[*instance]bool{}}
 		for _, l := range i.links {
 			for _, o := range l.to {
-				if o.in {
+				if o.in && !o.left {
 					n.direct[o] = true
 					continue
 				}
