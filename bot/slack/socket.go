@@ -46,26 +46,69 @@ func (w wire) Read(p []byte) (int, error) {
 	return w.Conn.Read(p)
 }
 
+// How long the bot waits before it asks again for a connection that Slack refused:
+// doubled each time. slack-go would double up to five minutes, and the bot would stay
+// away for minutes after Slack is back. Real time.
+const (
+	againFirst = 100 * time.Millisecond
+	againMost  = 10 * time.Second
+)
+
 // connect keeps one Socket Mode connection until ctx ends or Slack says that the
-// token is no good. Nothing is worked on here: each envelope is acknowledged and
-// handed over, for a blocked reader loses what follows.
+// token is no good.
 func (b *Face) connect(ctx context.Context, n int) error {
 	log := b.log.With().Int("connection", n).Logger()
+	for wait := againFirst; ; wait = min(2*wait, againMost) {
+		err := b.session(ctx, log)
+		no, refused := errors.AsType[*refusal](err)
+		if !refused {
+			return err
+		}
+		if no.connected {
+			wait = againFirst
+		}
+		after := max(wait, no.after)
+		log.Warn().Err(no.err).Dur("again_in", after).Msg("no connection to Slack")
+		if err := (incident.RealClock{}).Sleep(ctx, after); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// refusal is a connection that Slack refused.
+type refusal struct {
+	err error
+	// after is how long Slack asked to be left alone.
+	after time.Duration
+	// connected says that there was a connection before.
+	connected bool
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+func (r *refusal) Unwrap() error { return r.err }
+
+// session keeps a connection, with those that follow it when Slack asks for a new
+// one, until one is refused. Nothing is worked on here: each envelope is acknowledged
+// and handed over, for a blocked reader loses what follows. What was handed over
+// outlives the connection.
+func (b *Face) session(ctx context.Context, log zerolog.Logger) error {
 	smc := socketmode.New(b.client.api, socketmode.OptionDialer(dialer()))
-	ctx, stop := context.WithCancelCause(ctx)
+	connection, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
 	var reader sync.WaitGroup
 	reader.Go(func() {
-		up := false
+		up, ever := false, false
 		defer func() { b.count(&up, false) }()
 		for {
 			select {
-			case <-ctx.Done():
+			case <-connection.Done():
 				return
 			case ev := <-smc.Events:
 				switch ev.Type {
 				case socketmode.EventTypeConnected:
+					ever = true
 					b.count(&up, true)
 					log.Debug().Msg("connected to Slack")
 				case socketmode.EventTypeConnecting:
@@ -74,21 +117,21 @@ func (b *Face) connect(ctx context.Context, n int) error {
 					stop(tokenError("SLACK_APP_TOKEN", "xapp-", "Slack", slack.SlackErrorResponse{Err: "invalid_auth"}))
 				case socketmode.EventTypeConnectionError:
 					e, _ := ev.Data.(*slack.ConnectionErrorEvent)
-					if e == nil {
-						continue
-					}
-					if fatalAuth(e.ErrorObj) {
+					switch {
+					case e == nil:
+					case fatalAuth(e.ErrorObj):
 						stop(tokenError("SLACK_APP_TOKEN", "xapp-", "Slack", e.ErrorObj))
+					default:
+						stop(&refusal{err: e.ErrorObj, after: e.Backoff, connected: ever})
 					}
-					log.Warn().Err(e.ErrorObj).Dur("again_in", e.Backoff).Msg("no connection to Slack")
 				default:
 					b.receive(ctx, log, smc, ev)
 				}
 			}
 		}
 	})
-	err := smc.RunContext(ctx)
-	cause := context.Cause(ctx)
+	err := smc.RunContext(connection)
+	cause := context.Cause(connection)
 	stop(nil)
 	reader.Wait()
 	if cause != nil {

@@ -265,7 +265,8 @@ type Server struct {
 	connSeq   int
 	waiters   []chan grant
 	pending   map[string]*envelope
-	returning []func() // holds of connections that were asked to come back
+	returning []func() // holds of connections that were asked to come back, or may again
+	cut       int      // connections that were closed when Slack went away
 }
 
 // New opens the listener, so that URL is known, and serves once Run is called.

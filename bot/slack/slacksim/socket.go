@@ -32,7 +32,8 @@ const (
 	// with it long before; one that answers a form only after asking others needs
 	// pretend time to pass.
 	silentBot    = 50 * time.Millisecond
-	comeBack     = 3 * time.Second // and a connection that was asked to come back, this
+	comeBack     = 3 * time.Second  // and a connection that was asked to come back, this
+	tryAgain     = 15 * time.Second // and one that was cut off while Slack was away, this
 	ticketGuards = 50 * time.Millisecond
 )
 

@@ -84,6 +84,14 @@ func (s *Server) SetAway(away bool) {
 	var conns []*conn
 	if away {
 		conns = append(conns, s.conns...)
+		s.cut = len(conns)
+	} else {
+		// Whoever was cut off tries again every now and then, in real time, and no
+		// pretend time passes until that has happened.
+		for range s.cut {
+			s.returning = append(s.returning, s.hold(tryAgain))
+		}
+		s.cut = 0
 	}
 	s.mu.Unlock()
 	for _, c := range conns {
