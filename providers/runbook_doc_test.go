@@ -22,7 +22,7 @@ func rows(t *testing.T, doc string) []row {
 	t.Helper()
 	var out []row
 	file := ""
-	line := regexp.MustCompile("^\\| `([a-z0-9/<>-]+)`( \\([a-z]+\\))? \\| (.*?) \\| (.*?) \\| `([a-z.-]+)` \\| (.*?) \\|$")
+	line := regexp.MustCompile("^\\| `([a-z0-9/<>-]+)`( \\([a-z ]+\\))? \\| (.*?) \\| (.*?) \\| `([a-z.-]+)` \\| (.*?) \\|$")
 	for l := range strings.Lines(doc) {
 		l = strings.TrimSpace(l)
 		switch m := line.FindStringSubmatch(l); {
@@ -43,6 +43,18 @@ func rows(t *testing.T, doc string) []row {
 type step struct {
 	runbook.Step
 	modes []string
+	gates []runbook.Gate // in each of the modes
+}
+
+// gate is what a failure means, and in which mode it means something else.
+func (s *step) gate() string {
+	if s.Kind == runbook.Tell || s.Kind == runbook.Watch || s.Kind == runbook.Go {
+		return string(s.Kind)
+	}
+	if len(s.gates) == 2 && s.gates[0] != s.gates[1] {
+		return fmt.Sprintf("%s %s, %s %s", s.gates[0], s.modes[0], s.gates[1], s.modes[1])
+	}
+	return string(s.gates[0])
 }
 
 // told is what the page says of it beside what stands in the runbook.
@@ -51,7 +63,17 @@ func (s *step) told() (mode, mark, where string) {
 	if len(s.modes) == 2 {
 		mode = "both"
 	}
-	mark = map[bool]string{s.Gate == runbook.Advice: "advice", s.Locked: "locked"}[true]
+	for n, g := range s.gates {
+		if g == runbook.Advice {
+			mark = "advice"
+			if slices.Contains(s.gates, runbook.Required) {
+				mark = "advice " + s.modes[n]
+			}
+		}
+	}
+	if s.Locked {
+		mark = "locked"
+	}
 	system, _, _ := strings.Cut(s.Uses, ".")
 	where = "providers/" + system
 	if s.Kind == runbook.Go {
@@ -107,16 +129,11 @@ func toldAnew(doc string, old []row, order []string, steps map[string]*step) str
 	return b.String()
 }
 
-func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
-	data, err := os.ReadFile(runbookPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc := string(data)
+// stepsOf are the steps of both modes, by their ids in the files, and these in order.
+func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
+	t.Helper()
 	cat := catalog()
-
-	steps := map[string]*step{}
-	var order []string
+	steps = map[string]*step{}
 	for _, mode := range []string{"unplanned", "planned"} { // what is in one alone: planned first
 		at := 0 // behind the step before it
 		for _, s := range compile(t, cat, runbook.RepresentativeFacts(mode, providers.Parts()...)).Steps {
@@ -127,9 +144,21 @@ func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
 			at = slices.Index(order, s.Group) + 1
 			if m := &steps[s.Group].modes; !slices.Contains(*m, mode) {
 				*m = append(*m, mode)
+				steps[s.Group].gates = append(steps[s.Group].gates, s.Gate)
 			}
 		}
 	}
+	return steps, order
+}
+
+func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
+	data, err := os.ReadFile(runbookPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(data)
+	steps, order := stepsOf(t)
+	cat := catalog()
 
 	if *update {
 		doc = toldAnew(doc, rows(t, doc), order, steps)
