@@ -148,7 +148,7 @@ func (b *chromium) read() {
 
 // call calls a method of the protocol; longest is real time.
 func (b *chromium) call(session, method string, params, out any) error {
-	const longest = 60 * time.Second
+	const longest = 3 * time.Minute
 	if params == nil {
 		params = map[string]any{}
 	}
@@ -308,7 +308,7 @@ func (t *tab) until(what, expression string) {
 	err := t.eval(`new Promise((ok, no) => {
 		const look = () => { let v; try { v = (`+expression+`); } catch (e) { v = false; } if (v) { clearTimeout(end); seen.disconnect(); ok(true); } };
 		const seen = new MutationObserver(look);
-		const end = setTimeout(() => { seen.disconnect(); no(new Error('not in 30 s')); }, 30000);
+		const end = setTimeout(() => { seen.disconnect(); no(new Error('not in two minutes')); }, 120000);
 		seen.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
 		look();
 	})`, nil)
