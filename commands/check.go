@@ -58,6 +58,7 @@ func (c *Commands) readiness(w request, now serving, found []engine.Finding, at 
 	var lines []text.Text
 	tally := map[string]int{}
 	advice := 0
+	causes, found := told(found)
 	for _, f := range found {
 		word := verdict(f)
 		tally[word]++
@@ -66,6 +67,7 @@ func (c *Commands) readiness(w request, now serving, found []engine.Finding, at 
 		}
 		lines = append(lines, findingLine(f, word))
 	}
+	lines = append(causes, lines...)
 	say := text.Format("%v to take over, %s, read at %v: %d ok, %d failed, %d unknown",
 		text.Heading("Readiness of %s", w.target), w.mode, clock(at), tally["ok"], tally["failed"], tally["unknown"])
 	if advice > 0 {

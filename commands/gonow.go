@@ -174,15 +174,22 @@ func ids(steps []runbook.Step) []string {
 
 func (c *Commands) gateList(s *incident.State, p *runbook.Plan, g gates) text.Text {
 	var lines []text.Text
+	causes := c.look(s).Causes()
+	for _, cause := range causes {
+		lines = append(lines, causeLine(cause))
+	}
 	for _, id := range g.failed {
 		f := s.Step(id).Failure
 		word := "✗ failed"
 		if f.Unknown {
 			word = "? unknown"
 		}
-		line := text.Format("%s: %v (%v): %v", word, text.Passage(title(p, id)), text.ID(id), text.Quote(text.Shorten(f.Error, 200)))
-		if f.Hint != "" {
-			line = line.Add(" %v", text.Passage(text.Shorten(f.Hint, 200)))
+		line := text.Format("%s: %v (%v)", word, text.Passage(title(p, id)), text.ID(id))
+		if _, of := view.CauseOf(causes, id); !of {
+			line = line.Add(": %v", text.Quote(text.Shorten(f.Error, 200)))
+			if f.Hint != "" {
+				line = line.Add(" %v", text.Passage(text.Shorten(f.Hint, 200)))
+			}
 		}
 		line = line.Add("%v", without(p, id))
 		lines = append(lines, line)

@@ -44,6 +44,19 @@ func playNothingOpen(t *testing.T, tr *transcript) {
 		{Step: runbook.Step{Title: "Lag", Gate: runbook.Advice}, Unknown: true, Err: errors.New("no <data> point\nfor *9* min")},
 	}
 	tr.says(dave, "check us-west-2 unplanned")
+	ready := r.engine.findings
+	silent := func(system string) error {
+		return &incident.CallError{Err: errors.New(system + " DescribeThings: no answer"), Hint: "ask AWS Health", Cause: &incident.Cause{Says: "no answer from", System: system, Region: "us-west-2"}}
+	}
+	r.engine.findings = []engine.Finding{
+		ready[0],
+		{Step: runbook.Step{ID: "database", Title: "Database"}, Unknown: true, Err: silent("RDS"), Hint: "ask AWS Health"},
+		{Step: runbook.Step{ID: "cache", Title: "Cache"}, Unknown: true, Err: silent("ElastiCache"), Hint: "ask AWS Health"},
+		{Step: runbook.Step{ID: "objects", Title: "Objects", Gate: runbook.Advice}, Unknown: true, Err: silent("S3"), Hint: "ask AWS Health"},
+		{Step: runbook.Step{ID: "version", Title: "Version"}, Err: &incident.CallError{Err: errors.New("15.4 and 15.6 do not go together"), Definite: true}},
+	}
+	tr.says(dave, "check us-west-2")
+	r.engine.findings = ready
 	r.engine.findings = slices.Repeat(r.engine.findings[:1], 300)
 	for i := range r.engine.findings {
 		r.engine.findings[i].Outcome.Summary = fmt.Sprintf("%d nodes in 3 zones", i)

@@ -8,6 +8,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 // found shows each check that Go weighs as it stands on the record, with what it
@@ -35,14 +36,20 @@ func (c *Commands) found(ctx context.Context, ask Ask, _ Person) Answer {
 func (c *Commands) foundOf(s *incident.State, p *runbook.Plan) (head text.Text, lines []text.Text) {
 	tally := map[string]int{}
 	v := c.look(s)
+	causes := v.Causes()
+	for _, cause := range causes {
+		lines = append(lines, causeLine(cause))
+	}
 	for _, step := range p.Steps {
 		if !v.Gate(step.ID) || step.Kind == runbook.Go {
 			continue
 		}
 		f, word := findingOf(s, step)
+		if _, of := view.CauseOf(causes, step.ID); of {
+			f.Err, f.Hint = nil, ""
+		}
 		tally[word]++
-		line := findingLine(f, word)
-		lines = append(lines, line)
+		lines = append(lines, findingLine(f, word))
 	}
 	head = text.Format("%v: %d ok, %d failed, %d unknown", text.Heading("Readiness in %s", s.ID.Name()), tally["ok"], tally["failed"], tally["unknown"])
 	for _, word := range []string{"running", "to come", "skipped"} {

@@ -250,9 +250,20 @@ func (c *Commands) next(v view.View) text.Text {
 	next := v.Next()
 	var running, stopped, lines []text.Text
 	for _, st := range next.Running {
-		running = append(running, text.Format("%s (%v)", st.Title, v.Now.Sub(v.Step(st.ID).Started)))
+		now := text.Format("%s (%v)", st.Title, v.Now.Sub(v.Step(st.ID).Started))
+		if held := v.Held(st.ID); held != "" {
+			now = now.Add(": %v", text.Quote(text.Shorten(held, 200)))
+		}
+		running = append(running, now)
+	}
+	causes := v.Causes()
+	for _, cause := range causes {
+		lines = append(lines, causeLine(cause))
 	}
 	for _, st := range next.Stopped {
+		if _, of := view.CauseOf(causes, st.ID); of {
+			continue
+		}
 		stopped = append(stopped, text.Format("%s (%v): %v", st.Title, text.ID(st.ID), text.Quote(text.Shorten(v.Step(st.ID).Failure.Error, 150))))
 	}
 	if len(stopped) > 0 {

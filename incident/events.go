@@ -311,8 +311,10 @@ type StepFailed struct {
 	WillNotCome string `json:"will_not_come,omitempty"`
 	// Meanwhile is what somebody else changed of what was to be taken back, and how it
 	// is now, each as a sentence: it is not overwritten before a person says so.
-	Meanwhile []string          `json:"meanwhile,omitempty"`
-	Evidence  map[string]string `json:"evidence,omitempty"`
+	Meanwhile []string `json:"meanwhile,omitempty"`
+	// Cause is why, where that may stop other steps too.
+	Cause    *Cause            `json:"cause,omitempty"`
+	Evidence map[string]string `json:"evidence,omitempty"`
 	Measured
 }
 
@@ -331,7 +333,8 @@ type StepRetried struct {
 	Reason    string   `json:"reason,omitempty"`
 }
 
-// WatchObserved: what a step that goes on watching sees is not what it saw before.
+// WatchObserved: what a step that goes on watching sees is not what it saw before. Of a
+// step that waits: what keeps it from its end, as soon as that is known.
 type WatchObserved struct {
 	Step    string `json:"step"`
 	Action  string `json:"action"`

@@ -96,6 +96,8 @@ type CallError struct {
 	// Meanwhile is what somebody else changed of what was to be taken back, a sentence
 	// each; a person may allow to overwrite it. Empty: there is nothing to overwrite.
 	Meanwhile []string
+	// Cause is why, where that may stop other calls too; nil where it is the call's own.
+	Cause *Cause
 }
 
 // Error is the text of the error inside.

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,6 +156,7 @@ func regional(config func(region string) aws.Config) func(region string) aws.Con
 			if c.HTTPClient == nil {
 				c.HTTPClient = awshttp.NewBuildableClient()
 			}
+			c.APIOptions = append(slices.Clone(c.APIOptions), awserr.InRegion(region))
 			known[region] = c
 		}
 		return c

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"slices"
@@ -187,6 +188,12 @@ func TestACheckThatCannotSeePassesNothing(t *testing.T) {
 			f := incident.CallErrorOf(err)
 			if f.Unknown {
 				t.Errorf("%s with %s: a read that may have happened: %v", step, kind, err)
+			}
+			// Other steps meet it too, so it is told once for all of them; a right that is
+			// missing is the call's own.
+			region := map[string]string{"dns-guard": "us-east-1"}[step]
+			if c := f.Cause; (c != nil) != (kind != sim.Deny) || c != nil && (c.System == "" || c.Says == "" || c.Region != cmp.Or(region, west)) {
+				t.Errorf("%s with %s: the cause is %+v", step, kind, c)
 			}
 			if kind == sim.Deny && (!f.NeedsPerson || f.Hint == "") {
 				t.Errorf("%s denied: nobody is told what to do: %v", step, err)

@@ -124,6 +124,11 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 			newFollower(b, inc).notices(v, &o)
 			return o.jobs[0].m
 		}},
+		{"question-go-cause", noAnswers(), question(goID)},
+		{"question-failed-cause", bothFail(), question(failedID)},
+		{"question-failed-same-cause", bothFail(), question("q6b")},
+		{"card-held-up", heldUp(), card},
+		{"update-held-up", heldUp(), up},
 		{"card-source-lost", sourceLost(), card},
 		{"question-approval-source-lost", sourceLost(), question(approveID)},
 		{"question-failed-source-lost", sourceLost().scaleFails(), question(failedID)},
@@ -215,6 +220,43 @@ func watching() *story {
 		s.add(0, incident.Bot, incident.StepStarted{Step: id, Attempt: 1, NonBlocking: strings.HasPrefix(id, "view")})
 	}
 	return s.add(6*time.Second, incident.Bot, incident.StepFinished{Step: "view-here", Attempt: 1, Summary: "6 of 6 requests got no answer"})
+}
+
+// noAnswer is a failure for a cause that others share.
+func noAnswer(step, system string) incident.StepFailed {
+	return incident.StepFailed{
+		Step: step, Attempt: 1, Unknown: true, Error: system + " DescribeThings: no answer: it took longer than 30 s", Hint: "ask AWS Health about us-west-2",
+		Cause: &incident.Cause{Says: "no answer from", System: system, Region: "us-west-2"}, Evidence: map[string]string{"asked": system},
+	}
+}
+
+// noAnswers is when what is asked of the target has no answer.
+func noAnswers() *story {
+	s := newStory("planned")
+	s.add(time.Second, incident.Bot, incident.RunTaken{Holder: "a", Token: 1}, incident.StepStarted{Step: "nodes", Attempt: 1}, incident.StepStarted{Step: "backup", Attempt: 1}, incident.StepStarted{Step: "s3", Attempt: 1})
+	advice := noAnswer("s3", "S3")
+	advice.Advice = true
+	s.add(30*time.Second, incident.Bot, incident.StepFinished{Step: "nodes", Attempt: 1, Summary: "6 nodes in 3 zones"}, noAnswer("backup", "Backup"), advice)
+	return s.add(0, incident.Bot, incident.ApprovalAsked{Question: goID, Kind: incident.AskGo, Step: "go", Title: "Begin to change things", Role: "commander", Failed: []string{"backup"}})
+}
+
+// bothFail is when two changes stop for one cause.
+func bothFail() *story {
+	s := newStory("planned").readiness().gone().
+		add(30*time.Second, incident.Bot, noAnswer("scale/order-service", "the cluster"), noAnswer("scale/payment-service", "the cluster"))
+	for _, q := range [][2]string{{failedID, "order-service"}, {"q6b", "payment-service"}} {
+		s.add(0, incident.Bot, incident.ApprovalAsked{Question: q[0], Kind: incident.AskFailed, Step: "scale/" + q[1], Title: "Scale up " + q[1] + " stopped", Role: "commander", Failed: []string{"scale/" + q[1]}})
+	}
+	return s
+}
+
+// heldUp is when a wait tells why it has not come to its end.
+func heldUp() *story {
+	return newStory("planned").readiness().gone().scaleFails().retried().
+		add(time.Second, incident.Bot, incident.StepRetried{Step: "healthy"}, incident.StepStarted{Step: "healthy", Attempt: 2}, incident.WatchObserved{
+			Step: "healthy", Summary: "order-service: 2 of 6 available; 4 of 6 pods are pending; FailedScheduling, 0/6 nodes are available: 6 Insufficient cpu", State: "FailedScheduling",
+			Measured: incident.Measured{Verdict: incident.Warn},
+		}).add(10*time.Minute, "UALICE", incident.NoteAdded{Text: "x"})
 }
 
 // disagreed is when they do not agree, which nobody may go past.

@@ -13,6 +13,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
 )
 
 type effectView struct{ Head, What, Lost, Undo string }
@@ -230,6 +231,16 @@ func (v incidentView) failure(q *incident.Question, w *questionView) {
 	st := v.Step(q.Step)
 	f := st.Failure
 	w.Error, w.Mend = lineOf(f.Error, 800), v.mend(q.Step, lineOf(f.Hint, 400))
+	if c, of := view.CauseOf(v.Causes(), q.Step); of {
+		// The first of them tells it; the others say that it is the same.
+		if w.Error = lineOf(text.Sentence(c.Says), 200); c.Steps[0].ID == q.Step {
+			w.Error += "; it stops " + text.List(v.titles(c.Steps), "and")
+		} else {
+			w.Error += ", as with “" + v.plan.title(c.Steps[0].ID) + "”"
+			w.Mend = v.mend(q.Step, "")
+			f.Evidence = nil
+		}
+	}
 	w.Maybe, w.Missing, w.Overwrites = f.MayHaveHappened, f.Unknown, v.Overwrites(q.Step)
 	if f.WillNotCome != "" {
 		w.Gone = v.gone(f.WillNotCome)

@@ -142,9 +142,12 @@ func (v incidentView) sectionLine(c view.Section) sectionLine {
 		Title: lineOf(c.Title, 80), Total: c.Total, Done: c.Done, Changes: c.Changes, Ended: c.Ended,
 		Finished: c.Finished(), Busy: len(c.Running) > 0, Asked: c.Asked != nil,
 	}
-	switch slow := v.titles(c.Slow); len(slow) {
-	case 0:
-	case 1:
+	held := v.held(c.Running)
+	switch slow := v.titles(c.Slow); {
+	case held != "":
+		l.Slow = held
+	case len(slow) == 0:
+	case len(slow) == 1:
 		l.Slow = fmt.Sprintf("“%s” takes %s", slow[0], longerThanUsual(c.Slow[0]))
 	default:
 		l.Slow = fmt.Sprintf("“%s” and %d more take longer than usual", slow[0], len(slow)-1)
@@ -175,7 +178,10 @@ func (v incidentView) sectionLine(c view.Section) sectionLine {
 		l.Note = text.Count(c.Failed, "step") + " stopped"
 	case len(c.Running) == 1:
 		l.Note = nowRunning(c.Running[0])
-		if len(c.Slow) == 1 {
+		switch {
+		case held != "":
+			l.Note += " (" + lineOf(v.Held(c.Running[0].ID), 200) + ")"
+		case len(c.Slow) == 1:
 			l.Note += ", " + longerThanUsual(c.Slow[0])
 		}
 	case l.Busy:
@@ -193,6 +199,25 @@ func (v incidentView) sectionLine(c view.Section) sectionLine {
 		}
 	}
 	return l
+}
+
+// held is what keeps the first of these steps of which that is known from its end, and
+// of how many more it is known.
+func (v incidentView) held(running []runbook.Step) string {
+	says, more := "", 0
+	for _, s := range running {
+		switch why := v.Held(s.ID); {
+		case why == "":
+		case says == "":
+			says = "“" + v.plan.title(s.ID) + "” is held up: " + lineOf(why, 200)
+		default:
+			more++
+		}
+	}
+	if more > 0 {
+		says += fmt.Sprintf(" (%d more are held up, too)", more)
+	}
+	return says
 }
 
 func nowRunning(s runbook.Step) string {
@@ -215,8 +240,15 @@ type finding struct {
 // that matters.
 func (v incidentView) bad(r view.Readiness) []finding {
 	var out []finding
+	causes := v.Causes()
+	for _, c := range causes {
+		out = append(out, v.causeFinding(c))
+	}
 	for i := range r.Bad {
 		s := &r.Bad[i]
+		if _, of := view.CauseOf(causes, s.ID); of {
+			continue
+		}
 		f := v.finding(s)
 		switch {
 		case v.Step(s.ID).Status == incident.Advised:
@@ -227,6 +259,26 @@ func (v incidentView) bad(r view.Readiness) []finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// causeFinding tells what stops several steps, once for all of them.
+func (v incidentView) causeFinding(c view.Cause) finding {
+	var titles, locked []string
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		titles = append(titles, v.plan.title(s.ID))
+		if view.Locked(*s) && v.Step(s.ID).Status == incident.Failed {
+			locked = append(locked, v.plan.title(s.ID))
+		}
+	}
+	f := finding{Mark: "?", Title: lineOf(text.Sentence(c.Says), 160), Text: "stops " + text.List(titles, "and")}
+	if c.Hint != "" {
+		f.Text += " · " + lineOf(c.Hint, 200)
+	}
+	if len(locked) > 0 {
+		f.Text += " (cannot be overridden: " + text.List(locked, "and") + ")"
+	}
+	return f
 }
 
 // finding says how a step stands.

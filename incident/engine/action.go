@@ -122,7 +122,9 @@ type Outcome struct {
 	// Measured is what the sentence rests on.
 	Measured incident.Measured
 	// State is what a watch compares: it tells what it sees again when this or the
-	// verdict differs from what it told last. Figures that always move are not in it.
+	// verdict differs from what it told last. Figures that always move are not in it. Of a
+	// wait it names the reason why it is not so yet, where one is known, and Summary is
+	// told when it changes: "unschedulable", "image cannot be pulled".
 	State string
 	// At is when another step of the run ended so; zero of what a look sees now.
 	At time.Time

@@ -279,7 +279,8 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) F
 	})
 	f.Outcome, f.OK = seen.Outcome, seen.yes && err == nil
 	if err != nil {
-		f.Unknown, f.Err, f.Hint = true, err, incident.CallErrorOf(err).Hint
+		call := incident.CallErrorOf(err)
+		f.Unknown, f.Err, f.Hint = !call.Definite, err, call.Hint
 	}
 	return f
 }

@@ -230,7 +230,7 @@ func (w *work) failed(ctx context.Context, err error, o Outcome, how incident.St
 	how.Step, how.Action, how.Attempt = w.step.ID, w.step.Uses, w.call.Attempt
 	how.Error, how.Hint = err.Error(), incident.CallErrorOf(err).Hint
 	how.Evidence, how.Measured, how.WillNotCome = o.Evidence, o.Measured, w.gone(o)
-	how.Meanwhile = incident.CallErrorOf(err).Meanwhile
+	how.Meanwhile, how.Cause = incident.CallErrorOf(err).Meanwhile, incident.CallErrorOf(err).Cause
 	how.MayHaveHappened = how.Unknown && w.step.Kind == runbook.Change && w.former != nil
 	how.Advice = w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell || !w.step.Kind.Ends()
 	return w.append(ctx, how)
@@ -287,7 +287,7 @@ func (w *work) check(ctx context.Context) error {
 	case err != nil && bounded.Err() != nil:
 		return w.fail(ctx, fmt.Errorf("%w (%w)", context.Cause(bounded), err), o, true)
 	case err != nil:
-		return w.fail(ctx, err, o, true)
+		return w.fail(ctx, err, o, !incident.CallErrorOf(err).Definite)
 	case !ok:
 		return w.fail(ctx, errors.New(o.Summary), o, false)
 	default:
@@ -322,6 +322,9 @@ func (w *work) wait(ctx context.Context) error {
 				return w.fail(ctx, fmt.Errorf("not known after %s: %w", w.step.Timeout, err), o, true)
 			}
 			return w.fail(ctx, fmt.Errorf("not so after %s: %s", w.step.Timeout, o.Summary), o, false)
+		}
+		if err := w.held(ctx, o, err); err != nil {
+			return err
 		}
 		if err := w.Clock.Sleep(ctx, every); err != nil {
 			return err

@@ -63,6 +63,31 @@ func (w *work) observe(ctx context.Context, e incident.WatchObserved) error {
 	})
 }
 
+// held writes down what keeps a wait from its end, when that is known and not what was
+// told last, and once when it is known no more.
+func (w *work) held(ctx context.Context, o Outcome, err error) error {
+	if cause := incident.CallErrorOf(err).Cause; err != nil && cause != nil {
+		o.State = cause.Of(cause.System)
+	} else if err != nil {
+		return nil // no answer of its own: what was told last may still be so
+	}
+	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
+		st, was := s.Step(w.step.ID), ""
+		if st.Observed != nil && !st.ObservedAt.Before(st.Started) {
+			was = st.Observed.State
+		}
+		if st.Status != incident.Running || was == o.State {
+			return incident.Write{}, nil
+		}
+		e := observed(w, o, false, err)
+		e.State = o.State
+		if e.State != "" && e.Verdict == incident.Fail {
+			e.Verdict = incident.Warn // it may still come
+		}
+		return w.write(e), nil
+	})
+}
+
 // watches says that the watches of a run go on: also when it was aborted, for users are
 // where they are, until the incident is resolved or its next run begins.
 func watches(s *incident.State) bool { return s.ResolvedAt.IsZero() && s.EndedAt.IsZero() }

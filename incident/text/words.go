@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -117,6 +118,15 @@ func Join(list []Text, last Literal) Text {
 		out.take(t)
 	}
 	return out
+}
+
+// Sentence begins as a sentence does: with a capital letter.
+func Sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 // Shorten cuts text to n characters, the last of which then says so.

@@ -332,3 +332,57 @@ func TestAListThatIsFoundAnewIsAnotherPlan(t *testing.T) {
 		}
 	}
 }
+
+// What stops several steps is told once, with all that it stops; what stops one alone
+// says so itself.
+func TestACauseIsToldOnceForAllThatItStops(t *testing.T) {
+	silent := func(system, region string) *incident.Cause {
+		return &incident.Cause{Says: "no answer from", System: system, Region: region}
+	}
+	s := tell(t).bot(
+		incident.StepFailed{Step: "lag", Unknown: true, Error: "rds: no answer", Hint: "look at the Region", Cause: silent("RDS", "us-west-2")},
+		incident.StepFailed{Step: "backup", Unknown: true, Advice: true, Error: "s3: no answer", Cause: silent("S3", "us-west-2")},
+		incident.StepFailed{Step: "scale", Unknown: true, Error: "no answer", Cause: silent("the cluster", "us-east-1")},
+		incident.StepFailed{Step: "outage", Error: "all is well"},
+	)
+	causes := s.view().Causes()
+	if len(causes) != 1 || causes[0].Says != "no answer from RDS and S3 in us-west-2" || ids(causes[0].Steps) != "lag backup" || causes[0].Hint != "look at the Region" {
+		t.Fatalf("%+v", causes)
+	}
+	for step, of := range map[string]bool{"lag": true, "backup": true, "scale": false, "outage": false, "go": false} {
+		if _, is := view.CauseOf(causes, step); is != of {
+			t.Errorf("%s is stopped by it: %t", step, is)
+		}
+	}
+	s.by("alice", incident.StepRetried{Step: "lag"})
+	if causes := s.view().Causes(); len(causes) != 0 {
+		t.Errorf("only one step is left that it stops, and it is told of all: %+v", causes)
+	}
+	s.bot(
+		incident.StepFailed{Step: "lag", Unknown: true, Error: "x", Cause: &incident.Cause{Says: "the credentials have run out"}},
+		incident.StepFailed{Step: "backup", Unknown: true, Advice: true, Error: "y", Cause: &incident.Cause{Says: "the credentials have run out"}},
+	)
+	if causes := s.view().Causes(); len(causes) != 1 || causes[0].Says != "the credentials have run out" {
+		t.Errorf("%+v", causes)
+	}
+}
+
+// Why a wait has not come to its end is known while it is under way, and not after.
+func TestWhatHoldsAWaitUpIsKnownWhileItLasts(t *testing.T) {
+	held := incident.WatchObserved{Step: "writes", Summary: "the storage is full", State: "storage", Measured: incident.Measured{Verdict: incident.Warn}}
+	s := tell(t).bot(incident.StepStarted{Step: "writes"}, held)
+	if got := s.view().Held("writes"); got != "the storage is full" {
+		t.Errorf("held up by %q", got)
+	}
+	if got := s.bot(incident.WatchObserved{Step: "writes"}).view().Held("writes"); got != "" {
+		t.Errorf("it is no longer so, and %q is told", got)
+	}
+	s.bot(held, incident.StepFailed{Step: "writes", Error: "not so"})
+	if got := s.view().Held("writes"); got != "" {
+		t.Errorf("it is not waited for, and %q is told", got)
+	}
+	s.by("alice", incident.StepRetried{Step: "writes"}).bot(incident.StepStarted{Step: "writes", Attempt: 2})
+	if got := s.view().Held("writes"); got != "" {
+		t.Errorf("this attempt has seen nothing yet, and %q is told", got)
+	}
+}

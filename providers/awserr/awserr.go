@@ -125,8 +125,9 @@ var reasons = []reason{
 }
 
 const (
-	mayNot    = "the bot's role may not do this: let somebody who may do it by hand, or widen the role"
-	forbidden = "a policy forbids this to the bot's role (explicit deny): widening the role does not help, ask who owns that policy or do it by hand"
+	notAccepted = "the bot's AWS credentials are not accepted: look at them"
+	mayNot      = "the bot's role may not do this: let somebody who may do it by hand, or widen the role"
+	forbidden   = "a policy forbids this to the bot's role (explicit deny): widening the role does not help, ask who owns that policy or do it by hand"
 )
 
 // hints are what people can do, by code.
@@ -147,7 +148,7 @@ func hint(code, message string, status int) string {
 	h := hints[code]
 	switch {
 	case h == "" && status == http.StatusUnauthorized:
-		h = "the bot's AWS credentials are not accepted: look at them"
+		h = notAccepted
 	case h == "" && status == http.StatusForbidden:
 		h = mayNot
 	}
@@ -173,6 +174,12 @@ func Sort(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*incident.CallError](err); ok {
 		return err
 	}
+	f := sorted(ctx, err)
+	f.Cause = cause(ctx, err, f)
+	return f
+}
+
+func sorted(ctx context.Context, err error) *incident.CallError {
 	said := func(format string, args ...any) *answer {
 		return &answer{text: where(err) + fmt.Sprintf(format, args...), err: err}
 	}

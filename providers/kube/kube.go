@@ -98,7 +98,7 @@ func (k *Kube) deployment(ctx context.Context, c dynamic.Interface, r cluster, n
 		return c.Resource(deployments).Namespace(r.Namespace).Get(ctx, name, metav1.GetOptions{})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read Deployment %s in %s: %w", name, r.Name, err)
+		return nil, fmt.Errorf("read Deployment %s in %s: %w", name, r.Name, of(err, r))
 	}
 	return decode[appsv1.Deployment](u)
 }
@@ -131,7 +131,7 @@ func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.G
 			return from.List(ctx, o)
 		})
 		if err != nil {
-			return nil, err
+			return nil, of(err, r)
 		}
 		for i := range page.Items {
 			v, err := decode[T](&page.Items[i])
@@ -157,6 +157,14 @@ func decode[T any](u *unstructured.Unstructured) (*T, error) {
 	return v, nil
 }
 
+// of says of an error whose cause is the cluster which cluster that is.
+func of(err error, r cluster) error {
+	if f, ok := errors.AsType[*incident.CallError](err); ok && f.Cause != nil {
+		f.Cause.Region = r.Name
+	}
+	return err
+}
+
 // sorted answers what the engine asks of an error. Of a change nobody knows
 // whether it happened when the answer is missing or a 5xx; a conflict means that
 // it did not.
@@ -172,8 +180,10 @@ func sorted(ctx context.Context, err error, change bool) error {
 		switch cause := context.Cause(ctx); {
 		case cause != nil:
 			f.Err, f.Unknown = fmt.Errorf("no answer: %w", cause), change
+			f.Cause = &incident.Cause{Says: "no answer from", System: "the cluster"}
 		case errors.As(err, &dial) && dial.Op == "dial":
 			f.Retry = true // no connection came about, so nothing was asked
+			f.Cause = &incident.Cause{Says: "no connection to", System: "the cluster"}
 		default:
 			f.Unknown, f.Retry = change, !change
 		}
@@ -186,18 +196,21 @@ func sorted(ctx context.Context, err error, change bool) error {
 	switch {
 	case apierrors.IsTooManyRequests(err):
 		f.Retry = true
+		f.Cause = &incident.Cause{Says: "throttled by", System: "the cluster"}
 	case apierrors.IsConflict(err):
 		// Somebody else wrote in between: what we sent was not applied.
 		f.Retry = true
 		f.Hint = "somebody changed this object at the same moment"
 	case apierrors.IsUnauthorized(err):
 		f.NeedsPerson, f.Hint = true, "the cluster does not accept the bot's token: check its access entry"
+		f.Cause = &incident.Cause{Says: "the bot's token is not accepted by", System: "the cluster"}
 	case apierrors.IsForbidden(err):
 		f.NeedsPerson, f.Hint = true, "the bot's role in the cluster may not do this: widen it, or do it by hand"
 	case apierrors.IsNotFound(err):
 		f.NeedsPerson, f.Hint = true, "compare the settings' namespace and services with the cluster"
 	case code >= http.StatusInternalServerError || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err):
 		f.Unknown, f.Retry = change, !change
+		f.Cause = &incident.Cause{Says: "errors of its own from", System: "the cluster"}
 	default:
 		f.NeedsPerson = true
 	}

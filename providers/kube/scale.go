@@ -323,7 +323,7 @@ func worst(failed map[string]error) error {
 	for _, name := range slices.Sorted(maps.Keys(failed)) {
 		f := incident.CallErrorOf(failed[name])
 		if all.Err == nil {
-			all.Err, all.Hint = f.Err, f.Hint
+			all.Err, all.Hint, all.Cause = f.Err, f.Hint, f.Cause
 		}
 		all.Retry = all.Retry && f.Retry
 		all.Unknown = all.Unknown || f.Unknown
@@ -415,7 +415,7 @@ func (r Restart) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) 
 			"annotations": map[string]any{mark: string(c.Incident)},
 		}}}})
 	if err != nil {
-		return o, fmt.Errorf("restart %s in %s: %w", d.Name, c.Plan.Target.Name, err)
+		return o, fmt.Errorf("restart %s in %s: %w", d.Name, c.Plan.Target.Name, of(err, cluster{Name: c.Plan.Target.Name}))
 	}
 	o.Summary = fmt.Sprintf("%s in %s is restarting, pod by pod", d.Name, c.Plan.Target.Name)
 	return o, nil
@@ -437,14 +437,14 @@ func (r Restart) Effect(_ context.Context, c engine.Call) (incident.Effect, erro
 // setReplicas writes the scale of a Deployment, and nothing else of it: the bot
 // needs no other right on Deployments for this.
 func setReplicas(ctx context.Context, c dynamic.Interface, r cluster, d *appsv1.Deployment, n int) error {
-	return patch(ctx, c.Resource(deployments).Namespace(r.Namespace), d.Name, d.ResourceVersion,
-		map[string]any{"spec": map[string]any{"replicas": n}}, "scale")
+	return of(patch(ctx, c.Resource(deployments).Namespace(r.Namespace), d.Name, d.ResourceVersion,
+		map[string]any{"spec": map[string]any{"replicas": n}}, "scale"), r)
 }
 
 // setMinimum writes an autoscaler's minimum.
 func setMinimum(ctx context.Context, c dynamic.Interface, r cluster, h *autoscalingv2.HorizontalPodAutoscaler, n int) error {
-	return patch(ctx, c.Resource(autoscalers).Namespace(r.Namespace), h.Name, h.ResourceVersion,
-		map[string]any{"spec": map[string]any{"minReplicas": n}})
+	return of(patch(ctx, c.Resource(autoscalers).Namespace(r.Namespace), h.Name, h.ResourceVersion,
+		map[string]any{"spec": map[string]any{"minReplicas": n}}), r)
 }
 
 // patch sends a merge patch that only applies to the version that was read.

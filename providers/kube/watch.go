@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -187,7 +189,15 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 				NeedsPerson: true,
 				Definite:    true,
 				Err:         fmt.Errorf("%s in %s stopped making progress: %d of %d available%s", d.Name, r.Name, st.AvailableReplicas, wanted, why),
-				Hint:        "add capacity or mend the pods, then retry",
+				Hint:        cmp.Or(why.hint, "add capacity or mend the pods") + ", then retry",
+			}
+		}
+		if cond.Type == appsv1.DeploymentReplicaFailure && cond.Status == corev1.ConditionTrue && strings.Contains(cond.Message, "exceeded quota") {
+			return o, false, &incident.CallError{
+				NeedsPerson: true,
+				Definite:    true,
+				Err:         fmt.Errorf("%s in %s: %d of %d available; a quota of the namespace is used up: %s", d.Name, r.Name, st.AvailableReplicas, wanted, cond.Message),
+				Hint:        fmt.Sprintf("raise it or free something there, then retry: kubectl --context %s -n %s describe quota", r.Name, r.Namespace),
 			}
 		}
 	}
@@ -219,7 +229,11 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		waiting = fmt.Sprintf("%d of %d available", st.AvailableReplicas, wanted)
 	}
 	if waiting != "" {
-		o.Summary = fmt.Sprintf("%s in %s: %s%s", d.Name, r.Name, waiting, k.stuck(ctx, client, r, d, o.Evidence))
+		why := k.stuck(ctx, client, r, d, o.Evidence)
+		o.Summary, o.State = fmt.Sprintf("%s in %s: %s%s", d.Name, r.Name, waiting, why), why.state
+		if why.hint != "" {
+			return o, false, &incident.CallError{NeedsPerson: true, Definite: true, Err: errors.New(o.Summary), Hint: why.hint + ", then retry"}
+		}
 		return o, false, nil
 	}
 	if in.Restarted {
@@ -291,43 +305,86 @@ func (k *Kube) kinds(ctx context.Context, client dynamic.Interface, r cluster, d
 	return out, nil
 }
 
-// stuck says what keeps pods from running, as half a sentence, from the pods and
-// the scheduler's events. It is a help for people: what it cannot read it leaves
-// out.
-func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment, evidence map[string]string) string {
+// stuckPods is what keeps pods from running.
+type stuckPods struct {
+	// says is half a sentence, with how many there are; empty where nothing is known.
+	says string
+	// state is the same without what moves: the reasons alone.
+	state string
+	// hint is what a person has to do before they can run; empty while they still may
+	// by themselves.
+	hint string
+}
+
+func (s stuckPods) String() string {
+	if s.says == "" {
+		return ""
+	}
+	return "; " + s.says
+}
+
+// unpullable are the reasons of a container whose image was tried and not got. The
+// kubelet goes on trying, further and further apart:
+// https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff
+var unpullable = map[string]bool{"ImagePullBackOff": true, "InvalidImageName": true, "ErrImageNeverPull": true}
+
+// stuck says what keeps pods from running, from the pods and the scheduler's events. It
+// is a help for people: what it cannot read it leaves out.
+func (k *Kube) stuck(ctx context.Context, client dynamic.Interface, r cluster, d *appsv1.Deployment, evidence map[string]string) stuckPods {
 	all, err := k.podsOf(ctx, client, r, d)
 	if err != nil {
-		return ""
+		return stuckPods{}
 	}
 	pending := map[string]bool{}
 	reasons := map[string]int{}
+	var images []string
 	for _, p := range all {
 		if p.Status.Phase == corev1.PodPending {
 			pending[p.Name] = true
 		}
-		for _, s := range p.Status.ContainerStatuses {
-			if w := s.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-				reasons[w.Reason]++
+		for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+			w := s.State.Waiting
+			if w == nil || w.Reason == "" || w.Reason == "ContainerCreating" || w.Reason == "PodInitializing" {
+				continue
+			}
+			reasons[w.Reason]++
+			if image := imageOf(p, s.Name); unpullable[w.Reason] && !slices.Contains(images, image) {
+				images = append(images, image)
 			}
 		}
 	}
-	var parts []string
+	var parts, states []string
 	if len(pending) > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %s %s pending", len(pending), text.Count(len(all), "pod"), text.Are(len(pending))))
 		evidence["pending"] = fmt.Sprint(len(pending))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
-		parts = append(parts, fmt.Sprintf("%d %s", reasons[reason], reason))
+		parts, states = append(parts, fmt.Sprintf("%d %s", reasons[reason], reason)), append(states, reason)
+	}
+	out := stuckPods{}
+	if len(images) > 0 {
+		slices.Sort(images)
+		parts = append(parts, "cannot pull "+strings.Join(images, ", "))
+		evidence["images"] = strings.Join(images, " ")
+		out.hint = "see that the image is in a registry which the nodes of " + r.Name + " may pull from"
 	}
 	if len(pending) > 0 {
 		if s := k.unscheduled(ctx, client, r, pending, evidence); s != "" {
-			parts = append(parts, s)
+			parts, states = append(parts, s), append(states, "FailedScheduling")
 		}
 	}
-	if len(parts) == 0 {
-		return ""
+	out.says, out.state = strings.Join(parts, "; "), strings.Join(states, " ")
+	return out
+}
+
+// imageOf is the image of one of a pod's containers, as it was asked for.
+func imageOf(p corev1.Pod, container string) string {
+	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
+		if c.Name == container {
+			return c.Image
+		}
 	}
-	return "; " + strings.Join(parts, "; ")
+	return "the image of " + container
 }
 
 func (k *Kube) unscheduled(ctx context.Context, client dynamic.Interface, r cluster, pending map[string]bool, evidence map[string]string) string {
