@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,33 @@ func TestARecordThatWasEmptiedIsSaidEverywhere(t *testing.T) {
 					a := ask(c, who, verb, words)
 					if !strings.Contains(a.Text.String(), "has lost") || !a.Refused && verb != "status" && verb != "note" {
 						t.Errorf("%s is answered (refused %t): %s", verb, a.Refused, a.Text)
+					}
+				}
+				// The buttons that open a form, and the forms that were open.
+				for verb, who := range map[string]string{
+					"approve": "UBOB", "decline": "UBOB", "break_glass": "UBOB", "abort": "UALICE", "abort_back": "UALICE", "go_override": "UALICE",
+					"go_on": "UALICE", "readiness": "UALICE", "timeline": "UALICE", "close_point": "UALICE", "overwrite": "UALICE", "retry": "UALICE", "skip": "UALICE", "impact": "UALICE", "start": "UALICE", "resolve": "UALICE", "switch": "UALICE", "take_back": "UALICE",
+				} {
+					for form, fields := range map[string]map[string]string{"opened": nil, "sent": {"confirm": "us-west-2", "reason": "as agreed", "target": "us-west-2", "mode": "unplanned", "since": "13:58"}} {
+						n++
+						on := question
+						if verb == "start" || verb == "impact" { // they belong to no question
+							on = ""
+						}
+						if fields != nil && verb == "impact" {
+							fields = map[string]string{"began": "13:58"}
+						}
+						a := c.Do(t.Context(), commands.Ask{Via: incident.Via{Face: incident.FaceSlack, ID: who}, Verb: verb, On: on, Incident: id, Values: fields, CanForm: true, Request: fmt.Sprint(verb, form, n)})
+						said := a.Text.String()
+						if a.Form != nil {
+							said += a.Form.Text.String()
+						}
+						for _, e := range a.Errors {
+							said += e.String()
+						}
+						if !strings.Contains(strings.ToLower(said), "has lost") {
+							t.Errorf("the form of %s, %s, says: %+v", verb, form, a)
+						}
 					}
 				}
 				old := c.Do(t.Context(), commands.Ask{Via: incident.Via{Face: incident.FaceSlack, ID: "UALICE"}, Verb: "go", On: question, Incident: id, Request: "old button"})

@@ -397,8 +397,19 @@ func (c *Commands) view(ctx context.Context, id incident.ID, see func(*incident.
 type decision func(*incident.State, *runbook.Plan) ([]incident.Body, error)
 
 // record decides and appends in one piece, in the name of whoever asked. It
-// returns an Answer only if that did not happen.
+// returns an Answer only if that did not happen. On a record that has lost events
+// nothing is decided.
 func (c *Commands) record(ctx context.Context, ask Ask, id incident.ID, d decision) *Answer {
+	return c.recordEvenHalted(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
+		if s.Diverged != nil {
+			return nil, incident.ErrDiverged
+		}
+		return d(s, p)
+	})
+}
+
+// recordEvenHalted is record for what people say of a record that has lost events.
+func (c *Commands) recordEvenHalted(ctx context.Context, ask Ask, id incident.ID, d decision) *Answer {
 	tried := false
 	_, err := c.Book.Decide(ctx, id, func(s *incident.State) (incident.Write, error) {
 		tried = false

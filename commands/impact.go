@@ -28,6 +28,9 @@ func (c *Commands) impact(ctx context.Context, ask Ask, _ Person) Answer {
 	if said == "" {
 		var say text.Text
 		a := c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+			if s.Gone() {
+				return refuse("%v", hurt(s))
+			}
 			say = c.impactOf(view.New(s, p, c.Roster, c.Clock.Now()))
 			return nil
 		})
@@ -45,9 +48,6 @@ func (c *Commands) impact(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	var now text.Text
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
-		if s.Diverged != nil {
-			return nil, incident.ErrDiverged
-		}
 		corrected.Was = s.Began()
 		if corrected.Was.Equal(corrected.Began) && (s.Corrected != nil || !corrected.Unknown) {
 			return nil, refuse("That is what is on the record already: %v.", c.began(corrected.Began))

@@ -24,6 +24,9 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 	point = strings.ToLower(point)
 	var title string
 	open := func(s *incident.State, p *runbook.Plan) error {
+		if s.Diverged != nil {
+			return incident.ErrDiverged
+		}
 		points := view.New(s, p, c.Roster, c.Clock.Now()).Points()
 		i := slices.IndexFunc(points, func(p view.Point) bool { return p.ID == point })
 		if i >= 0 {
@@ -57,9 +60,6 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 		return *a
 	}
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
-		if s.Diverged != nil {
-			return nil, incident.ErrDiverged
-		}
 		if err := open(s, p); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,9 @@ func (c *Commands) found(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	var say text.Text
 	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+		if s.Gone() {
+			return refuse("%v", hurt(s))
+		}
 		head, lines := c.foundOf(s, p)
 		if len(lines) == 0 {
 			return refuse("The plan of %s has no check before Go.", s.ID.Name())

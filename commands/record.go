@@ -43,7 +43,7 @@ func (c *Commands) note(ctx context.Context, ask Ask, who Person) Answer {
 		return Answer{Refused: true, Text: say}
 	}
 	var lost text.Text
-	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+	a = c.recordEvenHalted(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
 		if !s.ResolvedAt.IsZero() {
 			return nil, refuse("%s was resolved by %s at %s, so its record takes no more notes. What is still to be said belongs in the review: {review} hands over its draft.",
 				s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))

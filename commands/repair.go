@@ -52,7 +52,7 @@ func (c *Commands) repair(ctx context.Context, ask Ask, _ Person) Answer {
 		return Answer{Text: text.Format("%v put %v back on the record of %s: %v. The run goes on.", named(ask.person), text.Count(lost, "lost event"), id.Name(), text.Quote(why)), Public: true}
 	}
 	gone := false
-	a = c.record(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
+	a = c.recordEvenHalted(ctx, ask, id, func(s *incident.State, _ *runbook.Plan) ([]incident.Body, error) {
 		if s.Diverged == nil {
 			return nil, refuse("Somebody else has decided already how %s goes on.", s.ID.Name())
 		}

@@ -265,6 +265,9 @@ func (b *Face) cardMessage(v incidentView) message {
 
 // controls are the buttons for the run as a whole.
 func (v incidentView) controls() []commands.Button {
+	if v.Gone() {
+		return nil // there is nothing of it that could be shown
+	}
 	id := v.ID
 	run := v.switches()
 	switch v.Phase() {

@@ -380,6 +380,7 @@ func may(help string) string {
 type homeView struct {
 	Asked    *homeAsked
 	Nothing  bool
+	Halted   bool      // how to go on is to be decided, for the record has lost events
 	Close    *cardView // it is over, and this person's to resolve
 	More     int       // questions that are not shown
 	Channel  string
@@ -468,6 +469,8 @@ func (v incidentView) home(p incident.Person, listed bool, channel, help string)
 	switch {
 	case more > 0:
 		parts = append(parts, homePart{homeView: homeView{More: more, Channel: channel}})
+	case v.Diverged != nil:
+		parts = append(parts, homePart{homeView: homeView{Halted: true, Channel: channel}})
 	case len(parts) == 0:
 		parts = append(parts, homePart{homeView: homeView{Nothing: true}})
 	}
