@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 // commit is the one that later ones are compared with.
@@ -42,7 +44,7 @@ const longest = 30 * time.Minute
 func run() error {
 	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer end()
-	ctx, stop := context.WithTimeoutCause(ctx, longest, errors.New("playing both took longer than half an hour"))
+	ctx, stop := incident.RealClock{}.WithTimeout(ctx, longest, errors.New("playing both took longer than half an hour"))
 	defer stop()
 	return compare(ctx)
 }
