@@ -12,11 +12,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 // commit is the one that later ones are compared with.
@@ -26,12 +30,23 @@ const commit = "fa8afdf"
 var wanted = map[string]float64{"s-orders-stopped": 0.75, "s-go-to-served": 0.88}
 
 func main() {
-	ctx, stop := context.WithTimeoutCause(context.Background(), 30*time.Minute, errors.New("playing both took longer than half an hour"))
-	defer stop()
-	if err := compare(ctx); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "baseline:", err)
 		os.Exit(1)
 	}
+}
+
+// longest is how long playing both may take.
+const longest = 30 * time.Minute
+
+// run compares until the time is up or somebody interrupts it. The worktree is removed
+// then too.
+func run() error {
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer end()
+	ctx, stop := incident.RealClock{}.WithTimeout(ctx, longest, errors.New("playing both took longer than half an hour"))
+	defer stop()
+	return compare(ctx)
 }
 
 func compare(ctx context.Context) (err error) {
@@ -75,17 +90,28 @@ var metric = regexp.MustCompile(`([0-9.]+) (s-[a-z-]+)`)
 
 // means are the figures of the rehearsals in a tree, by their unit.
 func means(ctx context.Context, tree string) (map[string]float64, error) {
-	test := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "BenchmarkOrders", "./bot/rehearsal")
+	// Once is enough: a benchmark that is begun again loses its figures. The time-out is
+	// that of both, for go test's own is ten minutes.
+	test := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "BenchmarkOrders", "-benchtime", "1x", "-timeout", longest.String(), "./bot/rehearsal")
 	test.Dir, test.Stderr = tree, os.Stderr
+	// What go test runs ends with it, as it does in a terminal.
+	test.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	test.Cancel = func() error { return syscall.Kill(-test.Process.Pid, syscall.SIGINT) }
+	test.WaitDelay = 10 * time.Second
 	out, err := test.Output()
 	if err != nil {
 		return nil, fmt.Errorf("play the rehearsals in %s: %w (%w)\n%s", tree, err, context.Cause(ctx), out)
 	}
+	return figures(string(out)), nil
+}
+
+// figures reads what go test printed.
+func figures(out string) map[string]float64 {
 	found := map[string]float64{}
-	for _, m := range metric.FindAllStringSubmatch(string(out), -1) {
+	for _, m := range metric.FindAllStringSubmatch(out, -1) {
 		if v, err := strconv.ParseFloat(m[1], 64); err == nil {
 			found[m[2]] = v
 		}
 	}
-	return found, nil
+	return found
 }

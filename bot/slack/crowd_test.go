@@ -208,6 +208,51 @@ func TestAnswersThroughAResponseURLAreNotPaced(t *testing.T) {
 	}
 }
 
+// TestWhoOnlyLooksDoesNotWaitForTheRateOfLookUps has more people ask than may be looked up in a
+// minute, none of whom was here before. Who wants to decide is still looked up first.
+func TestWhoOnlyLooksDoesNotWaitForTheRateOfLookUps(t *testing.T) {
+	clock := sim.NewClock(began.Add(9*time.Minute), sim.Max)
+	t.Cleanup(clock.Close)
+	people := append([]slacksim.Person{{ID: "UGUEST", Name: "Guest", Kind: "guest"}}, everyone...)
+	const crowd = 300
+	for n := range crowd {
+		people = append(people, slacksim.Person{ID: fmt.Sprintf("U%04d", n), Name: fmt.Sprintf("Person %d", n)})
+	}
+	s := newStageWith(t, clock, people)
+	s.start(s.log)
+	began := clock.Now()
+	for n := range crowd {
+		if o := s.as(fmt.Sprintf("U%04d", n), "command", slacksim.Deed{Channel: channel, Text: "/failover status"}); !o.OK {
+			t.Fatalf("%+v", o)
+		}
+	}
+	answered := func() (all int) {
+		for n := range crowd {
+			all += len(s.slack.Ephemerals(fmt.Sprintf("U%04d", n)))
+		}
+		return all
+	}
+	for answered() < crowd && clock.Now().Sub(began) < time.Minute {
+		s.sleep(time.Millisecond)
+	}
+	if took := clock.Now().Sub(began); took > peopleWithin/2 {
+		t.Errorf("%d answers took %s", answered(), took)
+	}
+
+	if o := s.as("UGUEST", "command", slacksim.Deed{Channel: channel, Text: "/failover pause"}); !o.OK {
+		t.Fatalf("%+v", o)
+	}
+	s.sleep(2 * peopleWithin)
+	if got := s.slack.Ephemerals("UGUEST"); len(got) != 1 || !strings.Contains(shows(got[0]), "nothing is decided on your word") {
+		t.Errorf("the guest was answered %+v", got)
+	}
+	for len(s.asked) > 0 {
+		if ask := <-s.asked; ask.Verb != "status" {
+			t.Errorf("taken from somebody whom Slack has not named yet: %+v", ask)
+		}
+	}
+}
+
 func TestWhatDecidesIsNextInAQueueThatIsFairToPeople(t *testing.T) {
 	clock := sim.NewClock(began, sim.Max)
 	t.Cleanup(clock.Close)

@@ -40,7 +40,7 @@ var (
 		"chat.postEphemeral":     tier4,
 		"views.open":             tier4,
 		"views.publish":          tier4,
-		"users.info":             tier4,
+		methodPerson:             tier4,
 		"conversations.info":     tier3,
 		"conversations.setTopic": tier2,
 		"pins.add":               tier2,
@@ -50,7 +50,8 @@ var (
 )
 
 const (
-	methodPost = "chat.postMessage"
+	methodPost   = "chat.postMessage"
+	methodPerson = "users.info"
 	// methodResponse is an answer through a response_url. Only its five uses within
 	// half an hour are limited, so it waits for nobody, and one that Slack slows down
 	// slows down no other.
@@ -173,9 +174,9 @@ func (p *pacer) queue(method, channel string) *queue {
 	return q
 }
 
-// delay is how long it is until the best that waits may pass.
-func (q *queue) delay(now time.Time, r rank) time.Duration {
-	need := 1.0
+// delay is how long it is until so many calls of a rank may pass.
+func (q *queue) delay(now time.Time, r rank, calls int) time.Duration {
+	need := float64(calls)
 	if r == rankRemark {
 		need += float64(q.reserve)
 	}
@@ -290,7 +291,7 @@ func (p *pacer) wait(ctx context.Context, method, channel string) error {
 		// another's.
 		sleep := sleepMax
 		if q.waiting[0] == w || q.best() == w {
-			delay := q.delay(now, q.best().turn.rank)
+			delay := q.delay(now, q.best().turn.rank, 1)
 			if delay <= 0 {
 				first := q.waiting[0]
 				q.pass(now)
@@ -308,6 +309,15 @@ func (p *pacer) wait(ctx context.Context, method, channel string) error {
 		_ = w.wakeUp.sleep(ctx, sleep, nil)
 		p.mu.Lock()
 	}
+}
+
+// free says that so many calls of that rank would all pass at once. It keeps no place
+// for them.
+func (p *pacer) free(method string, r rank, calls int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := p.queue(method, "")
+	return len(q.waiting) == 0 && q.delay(p.clock.Now(), r, calls) <= 0
 }
 
 // goAway takes a waiter out that will not pass. Called with mu held.

@@ -62,7 +62,7 @@ func newPeople(b *Face) *people {
 // refuses says why nothing is taken from somebody; empty: it is. Who only looks is let
 // in when Slack cannot say who they are; who decides something is not.
 func (p *people) refuses(ctx context.Context, id string, decides bool) text.Text {
-	who := p.of(ctx, id)
+	who := p.of(ctx, id, decides)
 	switch who.belongs {
 	case member:
 		return text.Text{}
@@ -85,22 +85,31 @@ func (p *people) refuses(ctx context.Context, id string, decides bool) text.Text
 	return text.Format("Slack does not say now who you are, so nothing is decided on your word: %v. Try again in a moment. You can {status}.", who.err)
 }
 
-// of is what is known of somebody, asked anew when it is old.
-func (p *people) of(ctx context.Context, id string) person {
+// of is what is known of somebody, asked anew when it is old. Who decides something
+// waits for that. Who only looks does so only while a look-up leaves at once: when many
+// ask in the same minute, the rate of users.info keeps nobody from an answer who
+// would be let in at the end of the wait anyway.
+func (p *people) of(ctx context.Context, id string, decides bool) person {
 	p.mu.Lock()
 	who, now := p.known[id], p.b.clock.Now()
 	if who.belongs != unknown && now.Sub(who.at) < peopleFresh {
 		p.mu.Unlock()
 		return who
 	}
-	done := p.asking[id]
+	done, asked := p.asking[id], true
 	if done == nil {
-		done = make(chan struct{})
+		done, asked = make(chan struct{}), false
 		p.asking[id] = done
+	}
+	waits := decides || p.b.client.pace.free(methodPerson, p.rankOf(id), len(p.asking))
+	if !asked {
 		// Whoever asked may go away; the answer serves the next.
 		p.b.spawn(p.b.clock.Busy(), func() { p.ask(context.WithoutCancel(ctx), id, done) })
 	}
 	p.mu.Unlock()
+	if !waits {
+		return who.asOf(now)
+	}
 
 	soon, cancel := p.b.clock.WithTimeout(ctx, peopleWithin, errPeopleSlow)
 	defer cancel()
@@ -119,23 +128,34 @@ func (p *people) of(ctx context.Context, id string) person {
 	if who.err == nil && who.belongs == unknown {
 		who.err = errPeopleSlow
 	}
-	if age := p.b.clock.Now().Sub(who.at); who.belongs != unknown && age >= peopleFresh {
+	now = p.b.clock.Now()
+	if age := now.Sub(who.at); who.belongs != unknown && age >= peopleFresh {
 		p.b.log.Warn().Err(who.err).Str("person", short40(id)).Dur("age", age).Msg("Slack does not say who that is; what it said before counts")
-		if age >= peopleKept {
-			who.belongs = unknown
-		}
+	}
+	return who.asOf(now)
+}
+
+// asOf is what counts of it by then: what Slack said too long ago does not.
+func (who person) asOf(now time.Time) person {
+	if now.Sub(who.at) >= peopleKept {
+		who.belongs = unknown
 	}
 	return who
 }
 
+// rankOf is how soon it is asked who somebody is: first those who can decide.
+func (p *people) rankOf(id string) rank {
+	if p.b.onRoster(id) {
+		return rankAnswer
+	}
+	return rankRemark
+}
+
 // ask asks Slack, and keeps what it says. What was known stays when it says nothing.
 func (p *people) ask(ctx context.Context, id string, done chan struct{}) {
-	t := turn{rank: rankRemark, person: id, until: p.b.clock.Now().Add(peopleFresh)}
-	if p.b.onRoster(id) {
-		t.rank = rankAnswer
-	}
+	t := turn{rank: p.rankOf(id), person: id, until: p.b.clock.Now().Add(peopleFresh)}
 	var user *slack.User
-	err := p.b.client.call(asTurn(ctx, t), "users.info", "", func(ctx context.Context) (err error) {
+	err := p.b.client.call(asTurn(ctx, t), methodPerson, "", func(ctx context.Context) (err error) {
 		user, err = p.b.client.api.GetUserInfoContext(ctx, id)
 		return err
 	})
@@ -186,7 +206,7 @@ func (p *people) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, one := range p.b.opt.Roster {
 			if user := p.b.opt.userOf(one.ID); userID.MatchString(user) {
-				p.of(ctx, user)
+				p.of(ctx, user, true)
 			}
 		}
 		if p.b.clock.Sleep(ctx, peopleFresh) != nil {

@@ -98,7 +98,7 @@ func (c *Client) member(ctx context.Context, p incident.Person) error {
 		return nil // comes by another face
 	}
 	var who *slack.User
-	err := c.call(ctx, "users.info", "", func(ctx context.Context) (err error) {
+	err := c.call(ctx, methodPerson, "", func(ctx context.Context) (err error) {
 		who, err = c.api.GetUserInfoContext(ctx, id)
 		return err
 	})
