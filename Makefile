@@ -104,6 +104,7 @@ $(KUBEBOX): $(wildcard .ci/kubebox/*.go) .ci/kubebox/go.mod .ci/kubebox/go.sum
 bench: ## how long the parts take that people wait for
 	go test -run '^$$' -bench . -benchtime 200ms -benchmem \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+	go run ./.ci/answers
 	go run ./.ci/baseline
 
 .PHONY: golden
@@ -130,7 +131,7 @@ check: ## formatting, vet, modules, the go line
 	{ echo "go.mod no longer says go $(GO_LINE) alone: a library may have raised it unseen"; exit 1; }
 	go mod tidy -diff
 	go mod verify
-	go vet -tags real ./... ./.ci/testreport
+	go vet -tags real ./... ./.ci/testreport ./.ci/baseline ./.ci/answers ./.ci/answers/bare
 
 .PHONY: size
 size: build ## that the program has not grown unseen

@@ -268,8 +268,10 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 	var proving sync.WaitGroup
 	watched, stop := context.WithCancel(ctx)
 	proving.Go(func() {
+		b.Connected(watched) // whoever asks first is answered first: compiling every kind of run takes both processors
 		if not := b.Prove(watched); watched.Err() == nil {
 			told(not)
+			debug.FreeOSMemory() // runbooks were compiled for each kind of run, which takes more than all that follows
 			b.Watch(watched, not, told)
 		}
 	})

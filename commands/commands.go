@@ -164,13 +164,18 @@ func OnlyLooks(name string) bool {
 }
 
 func findVerb(name string) (verb, bool) {
-	all := verbs()
-	i := slices.IndexFunc(all, func(v verb) bool { return v.name == name })
-	if i < 0 {
-		return verb{}, false
-	}
-	return all[i], true
+	v, there := verbsByName()[name]
+	return v, there
 }
+
+// verbsByName is made once: each command that comes in asks it.
+var verbsByName = sync.OnceValue(func() map[string]verb {
+	by := map[string]verb{}
+	for _, v := range verbs() {
+		by[v.name] = v
+	}
+	return by
+})
 
 // Do carries out what somebody asked and answers. It may be called any number of
 // times with the same Ask: what was done is not done again.
@@ -202,6 +207,9 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 	answer := v.do(c, ctx, ask, who)
 	if !answer.Refused && answer.Form == nil && answer.Errors == nil && answer.File == nil && !slices.Contains(readers, v.name) {
 		c.remember(key, answer)
+	}
+	if slices.Contains(readers, v.name) && !answer.Refused {
+		return answer // looking leaves no trace
 	}
 	c.log.Debug().Str("verb", ask.Verb).Str("person", ask.person).Bool("refused", answer.Refused).Msg("answered")
 	return answer

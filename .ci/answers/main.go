@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ import (
 )
 
 const (
-	repetitions = 1
+	repetitions = 5
 	oneByOne    = 300
 	atOnce      = 200
 	workers     = 32
@@ -45,7 +46,9 @@ const (
 var clock = incident.RealClock{}
 
 func main() {
-	ctx, stop := context.WithTimeoutCause(context.Background(), longest, errors.New("measuring took longer than "+longest.String()))
+	told, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer end()
+	ctx, stop := context.WithTimeoutCause(told, longest, errors.New("measuring took longer than "+longest.String()))
 	defer stop()
 	if err := measure(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "answers:", err)
@@ -209,7 +212,7 @@ func once(ctx context.Context, env, args []string) (f figures, err error) {
 			return f, err
 		}
 	}
-	
+
 	if err := clock.Sleep(ctx, time.Second); err != nil {
 		return f, err
 	}

@@ -70,16 +70,23 @@ func Dial(ctx context.Context, s Settings, clock incident.Clock, log zerolog.Log
 		slack.OptionHTTPClient(c.http),
 	)
 	var who *slack.AuthTestResponse
-	err := c.call(ctx, "auth.test", "", func(ctx context.Context) (err error) {
-		who, err = c.api.AuthTestContext(ctx)
-		return err
+	var err, appErr error
+	incident.Together(clock, 2, func(i int) {
+		if i == 1 {
+			appErr = c.tryApp(ctx)
+			return
+		}
+		err = c.call(ctx, "auth.test", "", func(ctx context.Context) (err error) {
+			who, err = c.api.AuthTestContext(ctx)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, tokenError("SLACK_BOT_TOKEN", "xoxb-", s.APIURL, err)
 	}
 	c.User, c.Team, c.TeamID, c.EnterpriseID = who.UserID, who.Team, who.TeamID, who.EnterpriseID
-	if err := c.tryApp(ctx); err != nil {
-		return nil, tokenError("SLACK_APP_TOKEN", "xapp-", s.APIURL, err)
+	if appErr != nil {
+		return nil, tokenError("SLACK_APP_TOKEN", "xapp-", s.APIURL, appErr)
 	}
 	return c, nil
 }
@@ -196,8 +203,8 @@ func transport(timeout time.Duration) *http.Transport {
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: timeout / 2, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          20,
-		MaxIdleConnsPerHost:   20,
+		MaxIdleConns:          100, // as many as may be under way when everybody asks at once
+		MaxIdleConnsPerHost:   100,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   timeout / 2,
 		ResponseHeaderTimeout: timeout,
