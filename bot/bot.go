@@ -21,6 +21,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers"
 )
 
@@ -239,7 +240,7 @@ func (b *Bot) review(ctx context.Context, id incident.ID) (commands.File, error)
 
 // Draft is the review of a timeline, with what was measured.
 func (o Options) Draft(events []incident.Event) ([]byte, review.Stats, error) {
-	text, err := fs.ReadFile(o.Templates, "review/review.md.tmpl")
+	text, err := strict.ReadFS(o.Templates, "review/review.md.tmpl")
 	if err != nil {
 		return nil, review.Stats{}, fmt.Errorf("read the review's template: %w", err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/deploy"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -241,7 +242,7 @@ func (r *rehearsal) replica() bot.Options {
 
 // runBot is the bot in a process of its own.
 func (r *rehearsal) runBot(ctx context.Context) error {
-	data, err := os.ReadFile(r.BotFile)
+	data, err := strict.ReadFile(r.BotFile)
 	if err != nil {
 		return bot.UsageError{Err: fmt.Errorf("read how the rehearsal is reached: %w", err)}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
@@ -105,12 +107,22 @@ func (w words) spell(text string) string {
 }
 
 func loadWords(files fs.FS, command string) (words, error) {
-	t, err := template.New("message").Option("missingkey=error").Funcs(template.FuncMap{
+	t := template.New("message").Option("missingkey=error").Funcs(template.FuncMap{
 		"at": clockTime, "minute": minuteTime, "utc": utc, "span": text.Duration, "short": short,
 		"number": text.Count, "either": either,
-	}).ParseFS(files, "message/*.tmpl")
+	})
+	names, err := fs.Glob(files, "message/*.tmpl")
 	if err != nil {
-		return words{}, fmt.Errorf("read the message templates: %w", err)
+		return words{}, fmt.Errorf("find the message templates: %w", err)
+	}
+	for _, name := range names {
+		data, err := strict.ReadFS(files, name)
+		if err == nil {
+			_, err = t.New(path.Base(name)).Parse(string(data))
+		}
+		if err != nil {
+			return words{}, fmt.Errorf("read the message templates: %w", err)
+		}
 	}
 	for _, name := range []string{
 		"card", "go", "approval", "failed", "update", "back", "break-glass", "volatile", "diverged", "lost", "gone-back", "away", "reached",

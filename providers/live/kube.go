@@ -20,8 +20,10 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // Cluster says how the Kubernetes cluster of one Region is reached: by a context
@@ -251,10 +253,36 @@ func (k *clusters) toEKS(cfg *rest.Config, region string, e *EKS) error {
 	return nil
 }
 
+// readable says whether the files that a context names can be read to their end. Whoever
+// opens a pipe waits for its other end.
+func readable(all *api.Config, context string) error {
+	files := map[string]string{}
+	if c := all.Clusters[all.Contexts[context].Cluster]; c != nil {
+		files["certificate-authority"] = c.CertificateAuthority
+	}
+	if u := all.AuthInfos[all.Contexts[context].AuthInfo]; u != nil {
+		files["client-certificate"], files["client-key"], files["tokenFile"] = u.ClientCertificate, u.ClientKey, u.TokenFile
+	}
+	for _, what := range slices.Sorted(maps.Keys(files)) {
+		if files[what] == "" {
+			continue
+		}
+		if _, err := strict.ReadFile(files[what]); err != nil {
+			return fmt.Errorf("its %s: %w", what, err)
+		}
+	}
+	return nil
+}
+
 func (c Cluster) fromContext() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.Kubeconfig
 	rules.WarnIfAllMissing = false
+	for _, file := range rules.GetLoadingPrecedence() {
+		if _, err := strict.ReadFile(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		}
+	}
 	all, err := rules.Load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -268,6 +296,9 @@ func (c Cluster) fromContext() (*rest.Config, error) {
 			return nil, fmt.Errorf("no kubeconfig was found that has a context %q", c.Context)
 		}
 		return nil, fmt.Errorf("the kubeconfig has no context %q; it has %s", c.Context, there)
+	}
+	if err := readable(all, c.Context); err != nil {
+		return nil, fmt.Errorf("use the kubeconfig's context %q: %w", c.Context, err)
 	}
 	cfg, err := clientcmd.NewNonInteractiveClientConfig(*all, c.Context, nil, rules).ClientConfig()
 	if err != nil {
