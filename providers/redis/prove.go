@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -43,7 +44,7 @@ func (l *Log) unproved(ctx context.Context, how string, err error) error {
 	switch {
 	case goredis.IsReadOnlyError(err):
 		return fmt.Errorf("Redis at %s is a replica that can only be read (READONLY): name the primary in REDIS_URL", l.addr)
-	case goredis.IsPermissionError(err):
+	case goredis.IsPermissionError(err), strings.Contains(err.Error(), "The user executing the script can't run this command"):
 		return fmt.Errorf("the user of REDIS_URL may not do what the record needs at %s: %w. Its ACL needs the keys %s* and EVALSHA, EVAL, XREAD and what the scripts call", l.addr, err, l.shared(""))
 	case isReply(err):
 		return fmt.Errorf("the record cannot be %s: %w", how, l.fault(ctx, "try it", err))

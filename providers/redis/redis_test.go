@@ -445,7 +445,7 @@ func TestOpenSaysWhatToLookAt(t *testing.T) {
 		"wrong scheme":    {redis.Options{URL: "http://u:hunter2@127.0.0.1"}, []string{"REDIS_URL has to begin with", "redis://"}},
 		"slash in it":     {redis.Options{URL: "redis://:hunter2/x@127.0.0.1:6379"}, []string{"REDIS_URL", "percent-encoded"}},
 		"control char":    {redis.Options{URL: "redis://:hunter2\n@127.0.0.1:6379"}, []string{"REDIS_URL", "percent-encoded"}},
-		"unknown option":  {redis.Options{URL: "redis://:hunter2@127.0.0.1?colour=red"}, []string{"REDIS_URL cannot be used", "redis://"}},
+		"unknown option":  {redis.Options{URL: "redis://:hunter2@127.0.0.1?colour=red"}, []string{"REDIS_URL cannot be used", "colour"}},
 		"brace in prefix": {redis.Options{URL: "redis://" + nobody, Prefix: "{a}"}, []string{"{a}", "brace"}},
 	} {
 		t.Run(name, func(t *testing.T) {
