@@ -149,8 +149,7 @@ func (c *Commands) mayAbort(s *incident.State, ask Ask, said stopping) error {
 	case err != nil:
 		return err
 	case len(t.Passed) > 0 && t.Plan == nil:
-		return &refusal{Answer{Refused: true, Text: text.Lines(text.Format("Nothing was stopped, because this cannot be taken back any more."), c.past(s, t),
-			text.Format("To stop all the same: {abort leave REASON}."))}}
+		return &refusal{Answer{Refused: true, Text: text.Lines(text.Format("Nothing was stopped, because this cannot be taken back any more. To stop all the same: {abort leave REASON}."), c.past(s, t))}}
 	case t.Plan == nil:
 		return refuse("Nothing was stopped: there is nothing to take back. To stop: {abort leave REASON}.")
 	}
@@ -342,7 +341,7 @@ func (c *Commands) takeBack(ctx context.Context, ask Ask, _ Person) Answer {
 		v := c.look(s)
 		switch why := v.MayTakeBack(); {
 		case s.Diverged != nil:
-			return view.TakeBack{}, incident.ErrDiverged
+			return view.TakeBack{}, halted(s)
 		case why != "" && !s.Over() && s.Kind != incident.Undo:
 			return view.TakeBack{}, refuse("Nothing was taken back: %s. To stop it first: {abort}.", why)
 		case why != "":

@@ -70,6 +70,7 @@ func (tr *transcript) hears(how string, ask Ask) Answer {
 	} else {
 		tr.answered[verb] = true
 	}
+	tr.tries(how, ask, a)
 	fmt.Fprintf(&tr.out, "\n-- %s\n", text.Shorten(how, 200))
 	state := "answered"
 	if a.Refused {

@@ -200,7 +200,9 @@ func (c *Commands) sourceGone(v view.View) error {
 
 func (c *Commands) whoCan(s *incident.State, q *incident.Question) text.Text {
 	v := c.look(s)
-	say := c.can(view.Roles(q), func(p Person) bool { return v.MayAnswer(p, q) == "" || q.Kind != incident.AskApprove })
+	say := c.can(view.Roles(q), func(p Person) bool {
+		return v.MayAnswer(p, q) == "" || q.Kind == incident.AskGo || q.Kind == incident.AskFailed
+	})
 	var glass []text.Text
 	for _, p := range c.Roster {
 		if v.GlassOnly(p, q) {

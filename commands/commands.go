@@ -204,7 +204,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 	if done, ok := c.recall(key); ok {
 		return done
 	}
-	answer := v.do(c, ctx, ask, who)
+	answer := c.ofThat(ctx, ask, v.do(c, ctx, ask, who))
 	if !answer.Refused && answer.Form == nil && answer.Errors == nil && answer.File == nil && !slices.Contains(readers, v.name) {
 		c.remember(key, answer)
 	}
@@ -213,6 +213,36 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 	}
 	c.log.Debug().Str("verb", ask.Verb).Str("person", ask.person).Bool("refused", answer.Refused).Msg("answered")
 	return answer
+}
+
+// apart are the verbs that are about no incident.
+var apart = []string{"start", "check", "failback", "help"}
+
+// ofThat makes what an answer offers name the incident that was asked about, where a
+// command alone would not mean it: several are open, or it is none of them.
+func (c *Commands) ofThat(ctx context.Context, ask Ask, a Answer) Answer {
+	offers := false
+	for s := range a.Text.Spans() {
+		offers = offers || s.Kind == text.Order
+	}
+	if ask.Incident == "" || !offers {
+		return a
+	}
+	open, err := c.Book.Open(ctx)
+	if err != nil || len(open) == 1 && open[0] == ask.Incident {
+		return a
+	}
+	if ids, err := c.Book.Log().Incidents(ctx, 0); err != nil || !slices.Contains(ids, ask.Incident) {
+		return a // there is none of that name
+	}
+	a.Text = a.Text.Orders(func(words string) string {
+		verb, rest := cut(words)
+		if _, known := findVerb(strings.ReplaceAll(verb, "-", "_")); !known || slices.Contains(apart, verb) || incidentLike.MatchString(text.Fold(rest)) {
+			return words
+		}
+		return strings.TrimRight(verb+" "+ask.Incident.Name()+" "+rest, " ")
+	})
+	return a
 }
 
 // authorise finds the person and says no to whoever may not ask that. No match
@@ -298,7 +328,7 @@ func (c *Commands) answerTo(err error, tried bool) *Answer {
 		return refused("%s is under way, and one run at a time may change things. {status} shows it, {abort} stops it.", locked.Holder.Incident.Name())
 	}
 	if errors.Is(err, incident.ErrDiverged) {
-		return refused("The record (Redis) has lost events that it had acknowledged and went on without them, so nothing is changed before somebody has decided how to go on: {repair go-on REASON} takes what is left for the truth, {repair restore REASON} puts the lost events back. {timeline} shows what was lost. Compare first what really holds: the database's writer, DNS, the services' sizes.")
+		return refused("The record (Redis) has lost events that it had acknowledged and went on without them, so nothing is changed before somebody has decided how to go on: {status} says what was lost and what can be decided.")
 	}
 	if errors.Is(err, incident.ErrFormat) || errors.Is(err, incident.ErrChain) {
 		return refused("The record cannot be relied on, so nothing was done: %s. Nothing is carried out on it either. {timeline} shows it as it is; {abort REASON} stops the run, as far as it can be written down.", err)
@@ -410,10 +440,20 @@ type decision func(*incident.State, *runbook.Plan) ([]incident.Body, error)
 func (c *Commands) record(ctx context.Context, ask Ask, id incident.ID, d decision) *Answer {
 	return c.recordEvenHalted(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		if s.Diverged != nil {
-			return nil, incident.ErrDiverged
+			return nil, halted(s)
 		}
 		return d(s, p)
 	})
+}
+
+// halted refuses what would be decided on a record that has lost events, with the ways
+// on that there are.
+func halted(s *incident.State) error {
+	restore := text.Text{}
+	if incident.Unrestorable(s.Diverged) == nil {
+		restore = text.Format(", {repair restore REASON} puts the lost events back")
+	}
+	return refuse("The record (Redis) has lost events that it had acknowledged and went on without them, so nothing is changed before somebody has decided how to go on: {repair go-on REASON} takes what is left for the truth%v. {timeline} shows what was lost. Compare first what really holds: the database's writer, DNS, the services' sizes.", restore)
 }
 
 // recordEvenHalted is record for what people say of a record that has lost events.
@@ -472,7 +512,7 @@ func (c *Commands) look(s *incident.State) view.View {
 func (c *Commands) live(s *incident.State) error {
 	switch {
 	case s.Diverged != nil:
-		return incident.ErrDiverged
+		return halted(s)
 	case !s.ResolvedAt.IsZero():
 		return refuse("%s was resolved by %s at %s. Nothing was done.", s.ID.Name(), named(s.ResolvedBy), c.at(s.ResolvedAt))
 	case !s.AbortedAt.IsZero():

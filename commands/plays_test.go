@@ -608,6 +608,8 @@ func playSeveralOpen(t *testing.T, tr *transcript) {
 	tr.says(mallory, "status "+first.Name())
 	r.log.fail["Append"], r.log.why = true, &incident.LockedError{Holder: incident.Holder{Incident: first, Run: "failover-1"}}
 	tr.says(alice, "note "+first.Name()+" x")
+	r.log.why = incident.ErrDiverged // it was lost between the look and the note
+	tr.says(alice, "note "+first.Name()+" x")
 }
 
 func playRecordAway(t *testing.T, tr *transcript) {

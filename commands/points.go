@@ -25,7 +25,7 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 	var title string
 	open := func(s *incident.State, p *runbook.Plan) error {
 		if s.Diverged != nil {
-			return incident.ErrDiverged
+			return halted(s)
 		}
 		points := view.New(s, p, c.Roster, c.Clock.Now()).Points()
 		i := slices.IndexFunc(points, func(p view.Point) bool { return p.ID == point })

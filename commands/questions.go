@@ -90,7 +90,7 @@ func (c *Commands) waits(s *incident.State) text.Text {
 // left of the text.
 func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incident.QuestionKind, verb string) (*incident.Question, string, error) {
 	if s.Diverged != nil {
-		return nil, "", incident.ErrDiverged
+		return nil, "", halted(s)
 	}
 	if ask.On != "" {
 		q := s.Question(ask.On)
@@ -134,7 +134,11 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 	}
 	var steps []text.Text
 	for _, q := range open {
-		steps = append(steps, text.Format("{%s %s} (%s)", spoken(verb), q.Step, q.Title))
+		says := q.Step
+		if q.Kind == incident.AskPerson {
+			says += " " + Choices(q)[0]
+		}
+		steps = append(steps, text.Format("{%s %s} (%s)", spoken(verb), says, q.Title))
 	}
 	return nil, "", refuse("More than one waits. Say which: %s.", text.Join(steps, "or"))
 }

@@ -176,7 +176,7 @@ func (c *Commands) alreadyActive(ctx context.Context, w request, now serving) *A
 	case past.at.IsZero():
 		return refused("%s is the active Region already: %s To leave it: {start %s}.", w.target, now.says(), c.standby(w.target))
 	}
-	return refused("%s has been the active Region since %s. To go back: {failback %s}", w.target, c.at(past.at), past.source)
+	return refused("%s has been the active Region since %s. Going back to %s is done by hand: docs/operations.md.", w.target, c.at(past.at), past.source)
 }
 
 // takeover is how a former incident made a Region the active one.

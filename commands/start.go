@@ -89,7 +89,7 @@ func (c *Commands) nothingOpen(ctx context.Context) *Answer {
 		err = c.Book.View(ctx, id, func(s *incident.State) {
 			switch {
 			case s.Diverged != nil:
-				open = incident.ErrDiverged
+				open = halted(s)
 			case s.Changes() && !s.Over():
 				open = c.open(s)
 			}

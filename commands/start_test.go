@@ -152,7 +152,7 @@ func TestARegionThatTookOverIsRefusedWithItsTime(t *testing.T) {
 	r.say(alice, "resolve")
 	r.active = "us-west-2"
 	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") },
-		"us-west-2 has been the active Region since 14:20 UTC", "To go back: '/failover failback us-east-1'")
+		"us-west-2 has been the active Region since 14:20 UTC", "Going back to us-east-1 is done by hand")
 	contains(t, r.say(mallory, "status").Text, "No incident is open", "us-west-2 serves users now (asked the public address)",
 		"The last one: INC-2026-0001", "resolved at 14:20 UTC by Alice", "us-west-2 has served since 14:20 UTC")
 }

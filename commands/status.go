@@ -79,13 +79,21 @@ func (c *Commands) stands(ctx context.Context, ask Ask) Answer {
 func hurt(s *incident.State) text.Text {
 	switch d := s.Diverged; {
 	case d != nil && d.Common == 0 && s.Gone():
-		return text.Format("The record (Redis) has lost all %s that it had of %s, and nothing is carried out before somebody has decided: {repair restore REASON} puts them back, {repair go-on REASON} closes it as it is.", text.Count(int(d.Held), "event"), s.ID.Name())
+		return text.Format("The record (Redis) has lost all %s that it had of %s, and nothing is carried out before somebody has decided: %v{repair go-on REASON} closes it as it is.", text.Count(int(d.Held), "event"), s.ID.Name(), restores(d))
 	case d != nil:
-		return text.Format("The record (Redis) has lost %s of %s, and nothing is carried out before somebody has decided: {repair restore REASON} puts them back, {repair go-on REASON} takes what is left for the truth.", text.Count(int(d.Held-d.Common), "event"), s.ID.Name())
+		return text.Format("The record (Redis) has lost %s of %s, and nothing is carried out before somebody has decided: %v{repair go-on REASON} takes what is left for the truth.", text.Count(int(d.Held-d.Common), "event"), s.ID.Name(), restores(d))
 	case s.Damage != "":
 		return text.Format("The record (Redis) of %s is damaged: %s. Nothing is carried out on it; {abort REASON} stops the run, {timeline} shows what is left.", s.ID.Name(), s.Damage)
 	}
 	return text.Text{}
+}
+
+// restores offers to put the lost events back, where that can be done.
+func restores(d *incident.HistoryDiverged) text.Text {
+	if incident.Unrestorable(d) != nil {
+		return text.Text{}
+	}
+	return text.Format("{repair restore REASON} puts them back, ")
 }
 
 // silentAfter is for how long a replica may say nothing before that is told.

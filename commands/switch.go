@@ -105,7 +105,7 @@ func (c *Commands) maySwitch(v view.View) error {
 	case "":
 		return nil
 	case view.SwitchHalted:
-		return incident.ErrDiverged
+		return halted(v.State)
 	case view.SwitchUnplanned:
 		return refuse("%s is an unplanned failover already. %s", v.ID.Name(), c.waits(v.State))
 	case view.SwitchOther:

@@ -16,11 +16,8 @@ func RestoreLost(ctx context.Context, b *Book, id ID, actor string, via *Via, at
 		if d == nil {
 			return Write{}, fmt.Errorf("the history of %s is whole: there is nothing to restore", id.Name())
 		}
-		if d.Found > d.Common {
-			return Write{}, fmt.Errorf("event %d was written after the record had lost %d to %d, so these cannot be put behind it", d.Common+1, d.Common+1, d.Held)
-		}
-		if n := d.Held - d.Common; uint64(len(d.Lost)) < n {
-			return Write{}, fmt.Errorf("of %d lost events only %d are still held", n, len(d.Lost))
+		if why := Unrestorable(d); why != nil {
+			return Write{}, why
 		}
 		var w Write
 		for _, raw := range d.Lost {
@@ -35,4 +32,15 @@ func RestoreLost(ctx context.Context, b *Book, id ID, actor string, via *Via, at
 		return w, nil
 	})
 	return err
+}
+
+// Unrestorable says why the lost events cannot be put back; nil if they can.
+func Unrestorable(d *HistoryDiverged) error {
+	if d.Found > d.Common {
+		return fmt.Errorf("event %d was written after the record had lost %d to %d, so these cannot be put behind it", d.Common+1, d.Common+1, d.Held)
+	}
+	if n := d.Held - d.Common; uint64(len(d.Lost)) < n {
+		return fmt.Errorf("of %d lost events only %d are still held", n, len(d.Lost))
+	}
+	return nil
 }

@@ -263,6 +263,17 @@ func (t Text) Add(format Literal, args ...any) Text {
 	return out
 }
 
+// Orders is the Text with each Order's words changed.
+func (t Text) Orders(change func(words string) string) Text {
+	out := Text{slices.Clone(t.spans)}
+	for i, s := range out.spans {
+		if s.Kind == Order {
+			out.spans[i].Text = change(s.Text)
+		}
+	}
+	return out
+}
+
 // Lines are Texts below each other; empty ones are left out.
 func Lines(list ...Text) Text {
 	var out Text

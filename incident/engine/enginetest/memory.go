@@ -338,3 +338,20 @@ func newTimeline() *timeline {
 }
 
 var _ incident.Log = (*Memory)(nil)
+
+// Clone is another Log with the same events, leases and places: what is tried there
+// changes nothing here.
+func (m *Memory) Clone() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := NewMemory()
+	for id, t := range m.timelines {
+		c.timelines[id] = &timeline{
+			events: slices.Clone(t.events), requests: maps.Clone(t.requests), changed: make(chan struct{}),
+			fence: t.fence, lease: t.lease, places: maps.Clone(t.places),
+		}
+	}
+	c.order, c.open = slices.Clone(m.order), slices.Clone(m.open)
+	c.count, c.begun, c.holder, c.Ending = maps.Clone(m.count), maps.Clone(m.begun), m.holder, m.Ending
+	return c
+}
