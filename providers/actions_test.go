@@ -8,14 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/client-go/dynamic"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -58,7 +57,7 @@ func worldOf(t *testing.T, scn *sim.Scenario) *world {
 	})
 	return &world{World: w, clock: clock, catalog: providers.Catalog(providers.Connections{
 		Clock: clock, AWS: w.AWS, Dial: w.Dial,
-		Kube: func(region string) (dynamic.Interface, error) { return w.Kube(region), nil },
+		Kube: func(region string) (kubeapi.Client, error) { return w.Kube(region), nil },
 	})}
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
@@ -27,6 +26,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/elb"
 	"github.com/failoverbot/failoverbot/providers/kube"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
@@ -38,8 +38,8 @@ type Connections struct {
 	Clock incident.Clock
 	// AWS gives the settings for calls to one Region. Nothing falls back to another.
 	AWS func(region string) aws.Config
-	// Kube gives the client of a Region's cluster.
-	Kube func(region string) (dynamic.Interface, error)
+	// Kube gives the connection to a Region's cluster.
+	Kube func(region string) (kubeapi.Client, error)
 	// Dial opens the connections of DNS queries, probes and pages; nil is the
 	// machine's own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -32,7 +32,7 @@ func TestAReadyStandbyPassesEachCheck(t *testing.T) {
 	w := newWorld(t)
 	w.wait(t, time.Minute)
 	for _, step := range []string{
-		"nodes", "deployments", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "takeover-visible", "certificate", "dns-guard", "takeover-check", "targets-healthy",
+		"nodes", "room", "deployments", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "takeover-visible", "certificate", "dns-guard", "takeover-check", "targets-healthy",
 	} {
 		o, ok, err := w.looked(t, step)
 		if err != nil || !ok || len(o.Evidence) == 0 {
@@ -170,7 +170,7 @@ func member(s *sim.State) *sim.DBMember {
 // What the API cannot be asked is unknown, and never passes.
 func TestACheckThatCannotSeePassesNothing(t *testing.T) {
 	for step, system := range map[string]string{
-		"nodes": "kubernetes", "deployments": "kubernetes", "load-balancer": "aws.elasticloadbalancing", "standby-database": "aws.rds",
+		"nodes": "kubernetes", "room": "kubernetes", "deployments": "kubernetes", "load-balancer": "aws.elasticloadbalancing", "standby-database": "aws.rds",
 		"replication-lag": "aws.cloudwatch", "standby-cache": "aws.elasticache", "takeover-ready": "aws.s3", "takeover-visible": "aws.s3", "dns-guard": "aws.route53",
 		"targets-healthy": "aws.elasticloadbalancing", "certificate": "aws.acm",
 	} {

@@ -3,6 +3,7 @@
 package kube_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +11,13 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/client-go/dynamic"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/live"
 )
 
@@ -42,7 +42,7 @@ type shop struct {
 	*kubetest.Platform
 	catalog engine.Catalog
 	clock   incident.Clock
-	client  func(region string) (dynamic.Interface, error)
+	client  func(region string) (kubeapi.Client, error)
 	// What the settings say; a test may have it otherwise.
 	namespace    string
 	nodesPerZone int
@@ -133,9 +133,9 @@ func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
 	return engine.Action{}, engine.Call{}
 }
 
-// bounded is the time that one call of an action has.
-func (s *shop) bounded(t *testing.T, a engine.Action) (context.Context, context.CancelFunc) {
-	return s.clock.WithTimeout(t.Context(), a.CallTimeout, errors.New("the call's time is up"))
+// bounded is the time that one call of an action has: a check has its step's.
+func (s *shop) bounded(t *testing.T, a engine.Action, c engine.Call) (context.Context, context.CancelFunc) {
+	return s.clock.WithTimeout(t.Context(), cmp.Or(a.CallTimeout, c.Step.Timeout), errors.New("the call's time is up"))
 }
 
 // look carries out the looking of a step.
@@ -147,7 +147,7 @@ func (s *shop) look(t *testing.T, name string) (engine.Outcome, bool, error) {
 
 func (s *shop) lookAt(t *testing.T, a engine.Action, c engine.Call) (engine.Outcome, bool, error) {
 	t.Helper()
-	ctx, stop := s.bounded(t, a)
+	ctx, stop := s.bounded(t, a, c)
 	defer stop()
 	return a.Look(ctx, c)
 }
@@ -156,7 +156,7 @@ func (s *shop) lookAt(t *testing.T, a engine.Action, c engine.Call) (engine.Outc
 func (s *shop) do(t *testing.T, name string) (engine.Outcome, error) {
 	t.Helper()
 	a, c := s.step(t, name)
-	ctx, stop := s.bounded(t, a)
+	ctx, stop := s.bounded(t, a, c)
 	defer stop()
 	return a.Do(ctx, c)
 }

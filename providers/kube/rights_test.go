@@ -34,12 +34,12 @@ var needs = map[kubetest.Right]struct {
 		says: []string{`cannot get resource "deployments" in API group "apps" in the namespace`},
 	},
 	{Verb: "list", Group: "apps", Resource: "deployments"}: {
-		of:   map[string]string{"deployments": looking},
+		of:   map[string]string{"nodes": looking, "room": looking, "deployments": looking},
 		says: []string{"list the Deployments in us-west-2", `cannot list resource "deployments" in API group "apps"`},
 	},
 	{Verb: "list", Resource: "pods"}: {
-		of:   map[string]string{"restarted/user-service": looking},
-		says: []string{"list the pods of user-service in us-west-2", `cannot list resource "pods" in API group ""`},
+		of:   map[string]string{"room": looking, "restarted/user-service": looking},
+		says: []string{"list the pods of", `cannot list resource "pods" in API group ""`},
 	},
 	{Verb: "list", Resource: "events"}: {unused: "why pods wait for a node is a help for people and left out where it cannot be read"},
 	{Verb: "get", Group: "apps", Resource: "deployments/scale"}: {
@@ -57,7 +57,7 @@ var needs = map[kubetest.Right]struct {
 		unused: "an autoscaler is found by what it scales, so they are listed",
 	},
 	{Verb: "list", Group: "autoscaling", Resource: "horizontalpodautoscalers"}: {
-		of:   map[string]string{"scale/user-service": looking},
+		of:   map[string]string{"scale/user-service": looking, "rolled-out/user-service": looking, "restarted/user-service": looking},
 		says: []string{"list the autoscalers in us-west-2", `cannot list resource "horizontalpodautoscalers" in API group "autoscaling"`},
 	},
 	{Verb: "patch", Group: "autoscaling", Resource: "horizontalpodautoscalers"}: {
@@ -65,14 +65,14 @@ var needs = map[kubetest.Right]struct {
 		says: []string{"raise the minimum of autoscaler user-service in us-west-2 to 6", `cannot patch resource "horizontalpodautoscalers" in API group "autoscaling"`},
 	},
 	{Verb: "list", Resource: "nodes"}: {
-		of:   map[string]string{"nodes": looking},
+		of:   map[string]string{"nodes": looking, "room": looking},
 		says: []string{"list the nodes in us-west-2", `cannot list resource "nodes" in API group "" at the cluster scope`},
 	},
 }
 
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "deployments", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
@@ -205,7 +205,7 @@ func TestTheBotMayDoNothingElse(t *testing.T) {
 			return err
 		},
 		"look into another namespace": func() error {
-			_, err := bot.Resource(kubetest.Pods).Namespace("kube-system").List(t.Context(), metav1.ListOptions{})
+			_, err := bot.Resource(kubetest.Deployments).Namespace("kube-system").List(t.Context(), metav1.ListOptions{})
 			return err
 		},
 		"cordon a node": func() error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,8 @@ type Node struct {
 	Zone     string `json:"zone"`
 	Ready    bool   `json:"ready"`
 	Cordoned bool   `json:"cordoned"`
+	// Taints that keep pods away which do not tolerate them.
+	Taints []corev1.Taint `json:"taints,omitempty"`
 }
 
 // Pod is one pod of a service.
@@ -216,12 +219,16 @@ func (s *State) newPod(r *Region, d *appsv1.Deployment, at time.Time) *Pod {
 // place gives a pod a node, if one has room.
 func (s *State) place(r *Region, p *Pod, at time.Time) {
 	load := map[string]int{}
+	var tolerates []corev1.Toleration
+	if d := r.Deployments[p.Service]; d != nil {
+		tolerates = d.Spec.Template.Spec.Tolerations
+	}
 	for _, other := range r.Pods {
 		load[other.Node]++
 	}
 	best := ""
 	for _, n := range r.Nodes {
-		if n.Ready && !n.Cordoned && load[n.Name] < s.PodsPerNode && (best == "" || load[n.Name] < load[best]) {
+		if n.Ready && !n.Cordoned && n.takes(tolerates) && load[n.Name] < s.PodsPerNode && (best == "" || load[n.Name] < load[best]) {
 			best = n.Name
 		}
 	}
@@ -232,6 +239,14 @@ func (s *State) place(r *Region, p *Pod, at time.Time) {
 	}
 	p.Node = best
 	p.ReadyAt = at.Add(s.span(25*time.Second, time.Minute, "ready", r.Name, p.Service, p.Nth))
+}
+
+// takes says that the node's taints let a pod in.
+func (n Node) takes(tolerations []corev1.Toleration) bool {
+	return !slices.ContainsFunc(n.Taints, func(t corev1.Taint) bool {
+		return t.Effect != corev1.TaintEffectPreferNoSchedule &&
+			!slices.ContainsFunc(tolerations, func(o corev1.Toleration) bool { return o.ToleratesTaint(logr.Discard(), &t, false) })
+	})
 }
 
 // notice adds an event object of the cluster, or counts one more of the same.
@@ -554,7 +569,7 @@ func (s *State) nodeObject(r *Region, n Node) *corev1.Node {
 			Name: n.Name, UID: uidOf(r.Name, n.Name), CreationTimestamp: created, ResourceVersion: fmt.Sprint(r.Versions),
 			Labels: map[string]string{"topology.kubernetes.io/region": r.Name, "topology.kubernetes.io/zone": n.Zone, "kubernetes.io/hostname": strings.SplitN(n.Name, ".", 2)[0]},
 		},
-		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned, ProviderID: "aws:///" + n.Zone + "/" + fmt.Sprintf("i-%017x", draw(0, 1<<60, n.Name))},
+		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned, Taints: n.Taints, ProviderID: "aws:///" + n.Zone + "/" + fmt.Sprintf("i-%017x", draw(0, 1<<60, n.Name))},
 		Status: corev1.NodeStatus{
 			Conditions:  []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Reason: reason, LastTransitionTime: created, LastHeartbeatTime: metav1.NewTime(s.At)}},
 			Allocatable: corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(s.PodsPerNode), resource.DecimalSI), corev1.ResourceCPU: resource.MustParse("4")},

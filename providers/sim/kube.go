@@ -30,7 +30,10 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 )
 
 // This file is long because the API server's rules for changing an object are one
@@ -49,14 +52,16 @@ var (
 	}
 )
 
-// Kube is a client of the Region's cluster: client-go's own fake, with this world
-// behind it instead of a tracker. Deployments (with their scale), autoscalers,
-// pods, nodes and events are there. Watching is not: poll, as over a bad line.
-func (w *World) Kube(region string) dynamic.Interface {
-	if k, ok := w.kubes[region]; ok {
-		return k
+// Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
+// with this world behind it instead of a tracker: Deployments (with their scale),
+// autoscalers, pods, nodes and events are there. Watching is not: poll, as over a bad
+// line. What else the API server answers is in kubePages.
+func (w *World) Kube(region string) kubeapi.Client {
+	k, ok := w.kubes[region]
+	if !ok {
+		k = newKube(w, region) // a Region without a cluster: every call says so
 	}
-	return newKube(w, region) // a Region without a cluster: every call says so
+	return kubeapi.Client{Interface: k, HTTP: k.http}
 }
 
 // kube charges latency, injects faults and records around the fake, which has no
@@ -66,6 +71,7 @@ type kube struct {
 	region string
 	mu     sync.Mutex // the fake keeps every action; they are dropped under it
 	fake   *fake.FakeDynamicClient
+	http   rest.Interface
 	// changed is set by the reactor while the state is locked.
 	changed bool
 }
@@ -73,6 +79,7 @@ type kube struct {
 func newKube(w *World, region string) *kube {
 	k := &kube{w: w, region: region, fake: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kubeKinds)}
 	k.fake.PrependReactor("*", "*", k.react)
+	k.http = k.kubeHTTP()
 	return k
 }
 
@@ -114,22 +121,21 @@ func (r *kubeResource) do(ctx context.Context, verb, name string, sub []string, 
 		r.k.fake.ClearActions()
 		return r.k.changed, err
 	})
-	return r.asKube(ctx, err, verb, what, name)
+	return asKube(ctx, r.k.region, r.gvr.GroupResource(), err, verb, what, name)
 }
 
 // asKube turns what went wrong into what client-go would have made of it.
-func (r *kubeResource) asKube(ctx context.Context, err error, verb, what, name string) error {
+func asKube(ctx context.Context, region string, group schema.GroupResource, err error, verb, what, name string) error {
 	var f *failure
 	if err == nil || !errors.As(err, &f) {
 		return err
 	}
-	group := r.gvr.GroupResource()
 	over := func(err error) error {
 		method := map[string]string{"patch": "Patch", "update": "Put", "create": "Post", "delete": "Delete"}[verb]
 		if method == "" {
 			method = "Get"
 		}
-		return &url.Error{Op: method, URL: "https://kubernetes." + r.k.region + ".pretend/" + what + "/" + name, Err: err}
+		return &url.Error{Op: method, URL: "https://kubernetes." + region + ".pretend/" + what + "/" + name, Err: err}
 	}
 	switch f.kind {
 	case Throttle:

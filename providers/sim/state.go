@@ -81,6 +81,8 @@ type Region struct {
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
 
+	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
+	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
 	Nodes       []Node                                            `json:"nodes"`
 	Deployments map[string]*appsv1.Deployment                     `json:"deployments"`
 	HPAs        map[string]*autoscalingv2.HorizontalPodAutoscaler `json:"hpas"`
