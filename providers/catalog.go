@@ -24,6 +24,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
 	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
@@ -65,7 +66,8 @@ var systems = []struct {
 	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.shift, w.servers, w.balancers.Name, w.InVPC) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
-	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
+	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
+	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
 	}},
@@ -81,6 +83,7 @@ type wires struct {
 	shift     *dns.Shift
 	balancers *elb.ELB
 	databases *aurora.Aurora
+	clusters  *kube.Kube
 }
 
 // Parts are what the systems have to know of the platform, for the settings.
@@ -105,6 +108,7 @@ func Catalog(e Connections) engine.Catalog {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads)
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
+	w.clusters = kube.New(w.Kube, w.Clock)
 	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
 		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
 		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
@@ -128,6 +132,18 @@ func usersSent(w wires) probe.Sent {
 		out := make([]probe.Given, len(given))
 		for i, g := range given {
 			out[i] = probe.Given(g)
+		}
+		return out, err
+	}
+}
+
+// imagesIn are what clusters run, in the words of who looks for the images.
+func imagesIn(clusters *kube.Kube) ecr.Images {
+	return func(ctx context.Context, p *runbook.Plan, r runbook.Region) ([]ecr.Image, error) {
+		all, err := clusters.Images(ctx, p, r)
+		out := make([]ecr.Image, len(all))
+		for i, image := range all {
+			out[i] = ecr.Image(image)
 		}
 		return out, err
 	}

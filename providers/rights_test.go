@@ -30,6 +30,7 @@ var resources = map[string]struct {
 		}
 		return "arn:aws:route53:::healthcheck/" + target
 	}, nil},
+	"aws.ecr": {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
 		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},

@@ -6,7 +6,6 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
-	"github.com/failoverbot/failoverbot/providers/kubeapi"
 )
 
 const (
@@ -23,10 +22,8 @@ const (
 // come first.
 const settles = 12 * time.Minute
 
-// Actions is what a runbook can have done in the clusters. The arguments are those
-// of [New].
-func Actions(cluster func(region string) (kubeapi.Client, error), clock incident.Clock) engine.Catalog {
-	k := New(cluster, clock)
+// Actions is what a runbook can have done in the clusters.
+func (k *Kube) Actions() engine.Catalog {
 	scale, fence, restart := Scale{k}, Fence{k}, Restart{k}
 	return engine.Catalog{
 		"kube.nodes": {

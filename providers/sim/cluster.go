@@ -141,7 +141,7 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: labels},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{
-				Name: name, Image: account + ".dkr.ecr." + r.Name + ".amazonaws.com/" + name + ":2026.02",
+				Name: name, Image: registryOf(r.Name) + "/" + name + ":" + release,
 				Env:       []corev1.EnvVar{{Name: "DB_HOST", Value: globalCluster + ".global-pretend.global.rds.amazonaws.com"}},
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
 			}}},
@@ -521,7 +521,8 @@ func (s *State) podObject(r *Region, p *Pod) *corev1.Pod {
 		Status: corev1.PodStatus{Phase: corev1.PodRunning},
 	}
 	if d := r.Deployments[p.Service]; d != nil {
-		o.Spec.Containers = d.Spec.Template.DeepCopy().Spec.Containers
+		o.Spec = d.Spec.Template.DeepCopy().Spec
+		o.Spec.NodeName = p.Node
 	}
 	if p.Node == "" {
 		o.Status.Phase = corev1.PodPending
@@ -549,10 +550,8 @@ func (s *State) podObject(r *Region, p *Pod) *corev1.Pod {
 		}
 		o.Status.Conditions = append(o.Status.Conditions, c)
 	}
-	o.Status.ContainerStatuses = []corev1.ContainerStatus{{
-		Name: p.Service, Ready: ready == corev1.ConditionTrue, Started: ptr(true),
-		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: created}},
-	}}
+	o.Status.InitContainerStatuses = s.started(o.Spec.InitContainers, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", StartedAt: created, FinishedAt: created}}, true)
+	o.Status.ContainerStatuses = s.started(o.Spec.Containers, corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: created}}, ready == corev1.ConditionTrue)
 	return o
 }
 

@@ -24,7 +24,7 @@ const (
 // awsAPIs are all that the world can answer, by the SDK's id of the service.
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
-	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI,
+	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -80,6 +80,9 @@ type Region struct {
 	Listeners []Listener `json:"listeners"`
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
+
+	// Repositories are what ECR has there, by name.
+	Repositories map[string][]RegistryImage `json:"repositories"`
 
 	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
 	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
@@ -145,6 +148,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		}}}
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
+		s.Regions[name].Repositories = beginRepositories(long)
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
