@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(kubetest.Main(m))
 }
 
+// schedule of the platform's backups.
+const schedule = "every-ten-minutes"
+
 // id of the incident that every step here belongs to.
 const id incident.ID = "INC-2026-0042"
 
@@ -94,6 +97,10 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 		own.Regions[region] = kube.Cluster{Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
 	}
 	if err := kube.Platform.Freeze(&top, own); err != nil {
+		t.Fatal(err)
+	}
+	backups := kube.VeleroSettings{VeleroNamespace: s.namespace, MaxAgeMinutes: 15, Regions: map[string]kube.Schedule{east: {BackupSchedule: schedule}}}
+	if err := kube.Velero.Freeze(&top, backups); err != nil {
 		t.Fatal(err)
 	}
 	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}

@@ -5,6 +5,7 @@ package kube_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -64,6 +65,14 @@ var needs = map[kubetest.Right]struct {
 		of:   map[string]string{"scale/user-service": doing},
 		says: []string{"raise the minimum of autoscaler user-service in us-west-2 to 6", `cannot patch resource "horizontalpodautoscalers" in API group "autoscaling"`},
 	},
+	{Verb: "list", Group: "velero.io", Resource: "backups"}: {
+		of:   map[string]string{"backup": looking},
+		says: []string{"list the backups in namespace", "in us-west-2", `cannot list resource "backups" in API group "velero.io"`},
+	},
+	{Verb: "list", Group: "velero.io", Resource: "backupstoragelocations"}: {
+		of:   map[string]string{"backup": looking},
+		says: []string{"list the backup storage locations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
+	},
 	{Verb: "list", Resource: "nodes"}: {
 		of:   map[string]string{"nodes": looking, "room": looking},
 		says: []string{"list the nodes in us-west-2", `cannot list resource "nodes" in API group "" at the cluster scope`},
@@ -72,7 +81,7 @@ var needs = map[kubetest.Right]struct {
 
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "room", "deployments", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
@@ -95,6 +104,9 @@ func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
 			t.Parallel()
 			s := standby(t, right)
 			s.Seed(east, kubetest.Home...)
+			s.Velero(west)
+			s.StorageLocation(west, west, "Available")
+			s.Backup(west, schedule, "newest", "Completed", s.clock.Now().Add(-time.Minute))
 			for _, step := range everything {
 				switch need.of[step] {
 				case looking:

@@ -49,12 +49,13 @@ var (
 
 	kubeKinds = map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
+		backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 	}
 )
 
 // Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
 // with this world behind it instead of a tracker: Deployments (with their scale),
-// autoscalers, pods, nodes and events are there. Watching is not: poll, as over a bad
+// autoscalers, pods, nodes, events and Velero's backups are there. Watching is not: poll, as over a bad
 // line. What else the API server answers is in kubePages.
 func (w *World) Kube(region string) kubeapi.Client {
 	k, ok := w.kubes[region]
@@ -359,6 +360,16 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}
 		return out
+	case backupsGVR:
+		if ns != veleroNamespace {
+			return veleroList("Backup", nil)
+		}
+		return veleroList("Backup", s.backups())
+	case locationsGVR:
+		if ns != veleroNamespace {
+			return veleroList("BackupStorageLocation", nil)
+		}
+		return veleroList("BackupStorageLocation", s.backupLocations(r))
 	default:
 		out := &corev1.EventList{ListMeta: meta, Items: []corev1.Event{}}
 		for _, n := range r.Notices {

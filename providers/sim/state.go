@@ -46,6 +46,7 @@ type State struct {
 	Database Database           `json:"database"`
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
+	Velero   Velero             `json:"velero"`
 	Orders   []Order            `json:"orders"`
 	// OwnOrders are those that the world itself sends; they are not among Orders.
 	OwnOrders OrderLog `json:"own_orders"`
@@ -152,6 +153,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
+	s.Velero = beginVelero()
 	s.publishPast()
 	s.step(scn)
 	return s
@@ -216,6 +218,7 @@ func (s *State) step(scn *Scenario) {
 	}
 	s.stepDatabase()
 	s.stepCache()
+	s.stepVelero()
 	if s.At.Equal(s.At.Truncate(time.Second)) {
 		for _, name := range regionNames {
 			s.stepCluster(s.Regions[name])

@@ -29,6 +29,7 @@ var (
 // resources of the kinds that tests create.
 var resources = map[string]schema.GroupVersionResource{
 	"Deployment": Deployments, "HorizontalPodAutoscaler": Autoscalers, "Pod": Pods, "Node": Nodes, "Job": Jobs, "Namespace": namespaces,
+	"Backup": Backups, "BackupStorageLocation": StorageLocations,
 	"Role":               {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
 	"RoleBinding":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	"ClusterRole":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
