@@ -26,6 +26,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
+	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
@@ -69,6 +70,7 @@ var systems = []struct {
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
 	{&kube.Velero, func(w wires) engine.Catalog { return w.clusters.VeleroActions() }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
+	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
 	}},
@@ -145,6 +147,18 @@ func imagesIn(clusters *kube.Kube) ecr.Images {
 		out := make([]ecr.Image, len(all))
 		for i, image := range all {
 			out[i] = ecr.Image(image)
+		}
+		return out, err
+	}
+}
+
+// accountsIn are the service accounts of clusters, in the words of who looks for their roles.
+func accountsIn(clusters *kube.Kube) iam.AccountsIn {
+	return func(ctx context.Context, p *runbook.Plan, r runbook.Region) (iam.Accounts, error) {
+		has, err := clusters.Accounts(ctx, p, r)
+		out := iam.Accounts{Namespace: has.Namespace, Issuer: has.Issuer}
+		for _, a := range has.All {
+			out.All = append(out.All, iam.Account(a))
 		}
 		return out, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
@@ -101,6 +102,9 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	}
 	backups := kube.VeleroSettings{VeleroNamespace: s.namespace, MaxAgeMinutes: 15, Regions: map[string]kube.Schedule{east: {BackupSchedule: schedule}}}
 	if err := kube.Velero.Freeze(&top, backups); err != nil {
+		t.Fatal(err)
+	}
+	if err := iam.Platform.Freeze(&top, iam.Settings{}); err != nil { // no EKS here
 		t.Fatal(err)
 	}
 	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}

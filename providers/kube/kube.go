@@ -38,6 +38,7 @@ var (
 	autoscalers = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	nodes       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	accounts    = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 	events      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 )
 

@@ -57,6 +57,27 @@ func TestRealNodesThatTakeNoPodsAreNamedAndNotCounted(t *testing.T) {
 		"spare-b is cordoned", "spare-c is not ready", "spare-d has the taint gpu=true:NoSchedule, not tolerated by any service")
 }
 
+// What the services are made of is read with the bot's own rights.
+func TestRealPodsSayWhichImagesAndServiceAccountsTheyHave(t *testing.T) {
+	t.Parallel()
+	s := standby(t)
+	s.Update(west, "user-service", func(d *appsv1.Deployment) {
+		d.Spec.Template.Spec.ServiceAccountName = "user-service"
+		d.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: "migrate", Image: "111122223333.dkr.ecr.us-east-1.amazonaws.com/migrations:7"}}
+	})
+	o, ok, err := s.look(t, "images")
+	if err != nil || ok {
+		t.Fatalf("%t %q %v", ok, o.Summary, err)
+	}
+	says(t, "the sentence", o.Summary, "user-service/migrate pulls migrations:7 from us-east-1")
+	o, ok, err = s.look(t, "roles")
+	if err != nil || ok {
+		t.Fatalf("%t %q %v", ok, o.Summary, err)
+	}
+	says(t, "the sentence", o.Summary, "user-service, which user-service names, does not exist")
+	says(t, "the issuer", o.Evidence["issuer"], "https://")
+}
+
 // The API server's own word, asked for with the bot's own rights.
 func TestARealAPIServerThatIsNotReadySaysWhy(t *testing.T) {
 	t.Parallel()

@@ -35,12 +35,12 @@ var needs = map[kubetest.Right]struct {
 		says: []string{`cannot get resource "deployments" in API group "apps" in the namespace`},
 	},
 	{Verb: "list", Group: "apps", Resource: "deployments"}: {
-		of:   map[string]string{"nodes": looking, "room": looking, "deployments": looking},
+		of:   map[string]string{"nodes": looking, "room": looking, "deployments": looking, "roles": looking, "images": looking},
 		says: []string{"list the Deployments in us-west-2", `cannot list resource "deployments" in API group "apps"`},
 	},
 	{Verb: "list", Resource: "pods"}: {
-		of:   map[string]string{"room": looking, "restarted/user-service": looking},
-		says: []string{"list the pods of", `cannot list resource "pods" in API group ""`},
+		of:   map[string]string{"room": looking, "images": looking, "restarted/user-service": looking},
+		says: []string{"list the pods ", `cannot list resource "pods" in API group ""`},
 	},
 	{Verb: "list", Resource: "events"}: {unused: "why pods wait for a node is a help for people and left out where it cannot be read"},
 	{Verb: "get", Group: "apps", Resource: "deployments/scale"}: {
@@ -73,6 +73,15 @@ var needs = map[kubetest.Right]struct {
 		of:   map[string]string{"backup": looking},
 		says: []string{"list the backup storage locations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
 	},
+	{Verb: "list", Resource: "serviceaccounts"}: {
+		of:   map[string]string{"roles": looking},
+		says: []string{"list the service accounts in us-west-2", `cannot list resource "serviceaccounts" in API group ""`},
+	},
+	{Verb: "get", Resource: "/.well-known/openid-configuration"}: {
+		of:   map[string]string{"roles": looking},
+		says: []string{"ask the API server in us-west-2 how it signs tokens", `cannot get path "/.well-known/openid-configuration"`},
+	},
+	{Verb: "get", Resource: "/readyz"}: {unused: "Kubernetes lets everybody read it, unless an operator has taken that away"},
 	{Verb: "list", Resource: "nodes"}: {
 		of:   map[string]string{"nodes": looking, "room": looking},
 		says: []string{"list the nodes in us-west-2", `cannot list resource "nodes" in API group "" at the cluster scope`},
@@ -81,7 +90,7 @@ var needs = map[kubetest.Right]struct {
 
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "room", "deployments", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {

@@ -140,7 +140,7 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 		}},
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: labels},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{
+			Spec: corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{
 				Name: name, Image: registryOf(r.Name) + "/" + name + ":" + release,
 				Env:       []corev1.EnvVar{{Name: "DB_HOST", Value: globalCluster + ".global-pretend.global.rds.amazonaws.com"}},
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},

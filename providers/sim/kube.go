@@ -49,13 +49,13 @@ var (
 
 	kubeKinds = map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
-		backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
+		accountsGVR: "ServiceAccountList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 	}
 )
 
 // Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
 // with this world behind it instead of a tracker: Deployments (with their scale),
-// autoscalers, pods, nodes, events and Velero's backups are there. Watching is not: poll, as over a bad
+// autoscalers, pods, nodes, service accounts, events and Velero's backups are there. Watching is not: poll, as over a bad
 // line. What else the API server answers is in kubePages.
 func (w *World) Kube(region string) kubeapi.Client {
 	k, ok := w.kubes[region]
@@ -359,6 +359,15 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 			out.Items = append(out.Items, *s.nodeObject(r, n))
 		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}
+		return out
+	case accountsGVR:
+		out := &corev1.ServiceAccountList{ListMeta: meta, Items: []corev1.ServiceAccount{}}
+		for _, name := range sortedKeys(r.Accounts) {
+			if here {
+				out.Items = append(out.Items, *r.accountObject(name))
+			}
+		}
+		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccountList"}
 		return out
 	case backupsGVR:
 		if ns != veleroNamespace {

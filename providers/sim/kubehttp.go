@@ -19,7 +19,8 @@ import (
 
 // kubePages are what a cluster's API server answers beside its objects, by path.
 var kubePages = map[string]func(r *Region) (code int, body string){
-	"/readyz": (*Region).readyz,
+	"/readyz":                           (*Region).readyz,
+	"/.well-known/openid-configuration": (*Region).openID,
 }
 
 // kubeHTTP is the way to kubePages: client-go's own REST client, whose requests are

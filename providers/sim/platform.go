@@ -190,6 +190,7 @@ func (w *World) parts() keys {
 		"kube": keys{"regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
+		"iam":    keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
 		"velero": keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,

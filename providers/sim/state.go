@@ -25,6 +25,7 @@ const (
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
+	"IAM": iamAPI, "EKS": eksAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -47,7 +48,9 @@ type State struct {
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
 	Velero   Velero             `json:"velero"`
-	Orders   []Order            `json:"orders"`
+	// Roles are IAM's: the policies that say who may take them on, by ARN.
+	Roles  map[string]string `json:"roles"`
+	Orders []Order           `json:"orders"`
 	// OwnOrders are those that the world itself sends; they are not among Orders.
 	OwnOrders OrderLog `json:"own_orders"`
 	Faults    []Fault  `json:"faults"`
@@ -85,6 +88,10 @@ type Region struct {
 	// Repositories are what ECR has there, by name.
 	Repositories map[string][]RegistryImage `json:"repositories"`
 
+	// Accounts are the service accounts of the cluster, each with the ARN of the role
+	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
+	Accounts      map[string]string `json:"accounts"`
+	PodIdentities map[string]string `json:"pod_identities,omitempty"`
 	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
 	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
 	Nodes       []Node                                            `json:"nodes"`
@@ -150,10 +157,12 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
+		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
 	s.Velero = beginVelero()
+	s.Roles = beginRoles()
 	s.publishPast()
 	s.step(scn)
 	return s
