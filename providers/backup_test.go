@@ -7,17 +7,18 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
-	"github.com/failoverbot/failoverbot/providers/kube"
+	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/sim"
+	"github.com/failoverbot/failoverbot/providers/velero"
 )
 
-// velero changes what the settings say of Velero.
-func velero(t *testing.T, change func(s *kube.VeleroSettings)) func(c *engine.Call) {
+// backedUp changes what the settings say of Velero.
+func backedUp(t *testing.T, change func(s *velero.Settings)) func(c *engine.Call) {
 	t.Helper()
 	return func(c *engine.Call) {
-		s := partOf[kube.VeleroSettings](t, c.Plan.Topology, kube.Velero.Key)
+		s := partOf[velero.Settings](t, c.Plan.Topology, velero.Platform.Key)
 		change(&s)
-		if err := kube.Velero.Freeze(&c.Plan.Topology, s); err != nil {
+		if err := velero.Platform.Freeze(&c.Plan.Topology, s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,15 +88,15 @@ func TestTheBackupIsJudged(t *testing.T) {
 			{"one alone", func(s *sim.State) {
 				s.Velero.Paused = []sim.Pause{{From: s.At.Add(-24 * time.Hour), To: s.At.Add(-15 * time.Minute)}}
 			}, incident.Unsure, []string{"there is one alone", `give "max_age_minutes" under "velero" in the settings`}, nil, nil},
-		}, velero(t, func(s *kube.VeleroSettings) { s.MaxAgeMinutes = 0 }))
+		}, backedUp(t, func(s *velero.Settings) { s.MaxAgeMinutes = 0 }))
 	})
 	t.Run("where Velero is not in use", func(t *testing.T) {
 		judge(t, "backup", []judged{{"not applicable", func(*sim.State) {}, incident.NotApplicable, []string{"not applicable: the settings name no Velero schedule of us-east-1"}, nil, nil}},
-			velero(t, func(s *kube.VeleroSettings) { s.Regions = nil }))
+			backedUp(t, func(s *velero.Settings) { s.Regions = nil }))
 	})
 	t.Run("in a namespace that is wrong in the settings", func(t *testing.T) {
 		judge(t, "backup", []judged{{"none", func(*sim.State) {}, incident.Fail, []string{"no backup of schedule ecommerce-prod is Completed"}, nil, nil}},
-			velero(t, func(s *kube.VeleroSettings) { s.VeleroNamespace = "backups" }))
+			backedUp(t, func(s *velero.Settings) { s.VeleroNamespace = "backups" }))
 	})
 }
 
@@ -127,9 +128,10 @@ func TestABackupThatHasNotBegunYetIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	w.wait(t, 4*time.Minute)
 	now := w.clock.Now()
-	slow := kube.New(w.connections().Kube, &behind{Clock: w.clock, by: 20 * time.Minute})
+	slow := w.connections()
+	slow.Clock = &behind{Clock: w.clock, by: 20 * time.Minute}
 	a, c := w.call(t, "backup")
-	a.Look = slow.VeleroActions()[c.Step.Uses].Look
+	a.Look = providers.Catalog(slow)[c.Step.Uses].Look
 	o, ok, err := a.Look(t.Context(), c)
 	if f := incident.CallErrorOf(err); err == nil || ok || !f.NeedsPerson || !strings.Contains(err.Error(), "it started at 2026-03-03T14:00:00Z") {
 		t.Errorf("at %s: %t %q %v", now, ok, o.Summary, err)

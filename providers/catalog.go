@@ -33,6 +33,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/takeover"
+	"github.com/failoverbot/failoverbot/providers/velero"
 )
 
 // Connections are the wires to the outside: the real ones, or a pretend world's.
@@ -68,7 +69,7 @@ var systems = []struct {
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
-	{&kube.Velero, func(w wires) engine.Catalog { return w.clusters.VeleroActions() }},
+	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {

@@ -20,6 +20,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/live"
+	"github.com/failoverbot/failoverbot/providers/velero"
 )
 
 const (
@@ -100,8 +101,8 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	if err := kube.Platform.Freeze(&top, own); err != nil {
 		t.Fatal(err)
 	}
-	backups := kube.VeleroSettings{VeleroNamespace: s.namespace, MaxAgeMinutes: 15, Regions: map[string]kube.Schedule{east: {BackupSchedule: schedule}}}
-	if err := kube.Velero.Freeze(&top, backups); err != nil {
+	backups := velero.Settings{VeleroNamespace: s.namespace, MaxAgeMinutes: 15, Regions: map[string]velero.Schedule{east: {BackupSchedule: schedule}}}
+	if err := velero.Platform.Freeze(&top, backups); err != nil {
 		t.Fatal(err)
 	}
 	if err := iam.Platform.Freeze(&top, iam.Settings{}); err != nil { // no EKS here

@@ -71,7 +71,7 @@ var needs = map[kubetest.Right]struct {
 	},
 	{Verb: "list", Group: "velero.io", Resource: "backupstoragelocations"}: {
 		of:   map[string]string{"backup": looking},
-		says: []string{"list the backup storage locations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
+		says: []string{"list the backupstoragelocations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
 	},
 	{Verb: "list", Resource: "serviceaccounts"}: {
 		of:   map[string]string{"roles": looking},

@@ -1,6 +1,12 @@
-package kube
+// Package velero looks whether there is a backup of the source that the target can restore.
+//
+// It reads Velero's own objects in the target's cluster, where Velero shows what lies in
+// its storage location, whoever made it. With the cluster out of reach, or without Velero
+// in it, the check ends in an error that says so.
+package velero
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +16,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -17,38 +25,6 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
-
-// Velero is what stands under platform.velero in the settings; a platform without Velero
-// leaves it out.
-var Velero = runbook.Part{Key: "velero", Example: VeleroSettings{
-	VeleroNamespace: "velero", MaxAgeMinutes: 15,
-	Regions: map[string]Schedule{"us-east-1": {"ecommerce-prod"}, "us-west-2": {"ecommerce-prod"}},
-}}
-
-// VeleroSettings say which backups there are to be.
-type VeleroSettings struct {
-	// VeleroNamespace is what Velero runs in, in every cluster; empty means velero.
-	VeleroNamespace string `yaml:"velero_namespace,omitempty" json:"velero_namespace,omitempty"`
-	// MaxAgeMinutes is how old the newest backup may be, counted from its start. 0: the
-	// time between two backups, and what one takes, and 5 min.
-	MaxAgeMinutes int `yaml:"max_age_minutes,omitempty" json:"max_age_minutes,omitempty"`
-	// Regions are the schedules, by the Region whose cluster they back up.
-	Regions map[string]Schedule `yaml:"regions,omitempty" json:"regions,omitempty"`
-}
-
-// Schedule is a Velero schedule.
-type Schedule struct {
-	// BackupSchedule is its name.
-	BackupSchedule string `yaml:"backup_schedule" json:"backup_schedule"`
-}
-
-// Check finds what cannot be right.
-func (s VeleroSettings) Check(c runbook.Checks) {
-	c.OnlyRegions(slices.Collect(maps.Keys(s.Regions)))
-	if s.MaxAgeMinutes != 0 {
-		c.Least("max_age_minutes", s.MaxAgeMinutes, 1)
-	}
-}
 
 var (
 	backups   = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backups"}
@@ -102,18 +78,19 @@ type location struct {
 	} `json:"status"`
 }
 
-// VeleroActions is what a runbook can have looked at of backups.
-func (k *Kube) VeleroActions() engine.Catalog {
-	return engine.Catalog{
-		"velero.backup": {
-			Action: runbook.Action{
-				Kind:  runbook.Check,
-				About: "checks that the target has a Velero backup of the source that is young enough, and can read it without the source",
-				Home:  "target",
-			},
-			Look: k.Backup,
-		},
-	}
+// Objects are those of a kind in a namespace of a Region's cluster, by label; empty is
+// everything. Its errors are faults of a read.
+type Objects func(ctx context.Context, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]unstructured.Unstructured, error)
+
+// Velero reads what Velero keeps in the platform's clusters.
+type Velero struct {
+	objects Objects
+	clock   incident.Clock
+}
+
+// New returns the backups whose objects are read through objects.
+func New(objects Objects, clock incident.Clock) *Velero {
+	return &Velero{objects: objects, clock: clock}
 }
 
 // Backup checks, in the target's cluster, the newest Completed backup of the source's
@@ -121,8 +98,8 @@ func (k *Kube) VeleroActions() engine.Catalog {
 // had, so one that was young enough when the outage began is told, and passes. The
 // storage location has to be available by Velero's own and recent word, with its bucket
 // in the target.
-func (k *Kube) Backup(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	s, err := runbook.PartOf[VeleroSettings](c.Plan.Topology, Velero.Key)
+func (v *Velero) Backup(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	s, err := runbook.PartOf[Settings](c.Plan.Topology, Platform.Key)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -130,40 +107,45 @@ func (k *Kube) Backup(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	if schedule == "" {
 		return engine.Outcome{
 			Summary:  fmt.Sprintf("not applicable: the settings name no Velero schedule of %s", c.Plan.Source.Name),
-			Measured: incident.Measured{Verdict: incident.NotApplicable, AsOf: k.clock.Now()},
+			Measured: incident.Measured{Verdict: incident.NotApplicable, AsOf: v.clock.Now()},
 		}, true, nil
 	}
-	client, r, err := k.in(c.Plan, c.Plan.Target)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	if r.Namespace = "velero"; s.VeleroNamespace != "" {
-		r.Namespace = s.VeleroNamespace
-	}
-	f := finding{now: k.clock.Now(), schedule: schedule, source: c.Plan.Source.Name, target: r.Name, limit: time.Duration(s.MaxAgeMinutes) * time.Minute}
+	r := c.Plan.Target
+	namespace := cmp.Or(s.VeleroNamespace, "velero")
+	f := finding{now: v.clock.Now(), schedule: schedule, source: c.Plan.Source.Name, target: r.Name, limit: time.Duration(s.MaxAgeMinutes) * time.Minute}
 	if c.Plan.Mode == "unplanned" {
 		f.impact = c.Impact
 	}
-	err = k.together(
-		func() (err error) {
-			f.all, err = list[backup](ctx, k, client, backups, r, metav1.ListOptions{LabelSelector: scheduleLabel + "=" + schedule})
-			if err != nil {
-				return fmt.Errorf("list the backups in namespace %s in %s: %w", r.Namespace, r.Name, err)
-			}
-			return nil
-		},
-		func() (err error) {
-			f.locations, err = list[location](ctx, k, client, locations, r, metav1.ListOptions{})
-			if err != nil {
-				return fmt.Errorf("list the backup storage locations in namespace %s in %s: %w", r.Namespace, r.Name, err)
-			}
-			return nil
-		},
-	)
-	if err != nil {
+	var faults [2]error
+	incident.Together(v.clock, len(faults), func(i int) {
+		if i == 0 {
+			f.all, faults[i] = read[backup](ctx, v, c.Plan, r, backups, namespace, scheduleLabel+"="+schedule)
+			return
+		}
+		f.locations, faults[i] = read[location](ctx, v, c.Plan, r, locations, namespace, "")
+	})
+	if err := cmp.Or(faults[0], faults[1]); err != nil {
 		return engine.Outcome{}, false, err
 	}
 	return f.answer()
+}
+
+// read are objects of one of Velero's kinds.
+func read[T any](ctx context.Context, v *Velero, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]T, error) {
+	all, err := v.objects(ctx, p, r, kind, namespace, labels)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // says what was asked, and is sorted already
+	}
+	out := make([]T, len(all))
+	for i := range all {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(all[i].Object, &out[i]); err != nil {
+			return nil, &incident.CallError{
+				NeedsPerson: true, Err: fmt.Errorf("understand %s %s in %s: %w", all[i].GetKind(), all[i].GetName(), r.Name, err),
+				Hint: "Velero there is of another version than the bot knows",
+			}
+		}
+	}
+	return out, nil
 }
 
 // finding is what Velero has in the target.
@@ -322,4 +304,11 @@ func orUnsaid(phase string) string {
 		return "not yet looked at"
 	}
 	return phase
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
 }
