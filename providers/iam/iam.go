@@ -29,9 +29,17 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
+// home is where IAM's API lives in AWS' commercial partition.
+const home = "us-east-1"
+
+// controlPlanes are the Regions of IAM's control planes: each partition has one of its own.
+//
+// https://docs.aws.amazon.com/general/latest/gr/iam-service.html
+var controlPlanes = map[string]string{
+	"aws": home, "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1", "aws-eusc": "eusc-de-east-1",
+}
+
 const (
-	// home is where IAM's API lives.
-	home = "us-east-1"
 	// shown is how many of a kind a sentence tells.
 	shown = 5
 	// atOnce is how many roles are asked for at the same time.
@@ -113,10 +121,17 @@ func (i *IAM) Roles(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 	f.unread = fault
 	f.compare(there)
 
+	at, known := controlPlanes[p.Target.Partition()]
+	if !known {
+		return engine.Outcome{}, false, &incident.CallError{
+			NeedsPerson: true, Err: fmt.Errorf("where IAM's API lives in partition %s is not known to this bot: it knows %s", p.Target.Partition(), strings.Join(slices.Sorted(maps.Keys(controlPlanes)), ", ")),
+			Hint: "compare by hand whom the roles of the service accounts trust with the cluster's OIDC provider",
+		}
+	}
 	f.trusts = map[string]role{}
 	for part := range slices.Chunk(f.roles(), atOnce) {
 		answers, faults := make([]role, len(part)), make([]error, len(part))
-		incident.Together(i.clock, len(part), func(n int) { answers[n], faults[n] = i.role(ctx, part[n]) })
+		incident.Together(i.clock, len(part), func(n int) { answers[n], faults[n] = i.role(ctx, at, part[n]) })
 		for n, err := range faults {
 			if err != nil {
 				return engine.Outcome{}, false, err
@@ -179,14 +194,14 @@ type role struct {
 	trust   trust
 }
 
-// role asks IAM for the role of an ARN. IAM knows the roles of the bot's own account.
-func (i *IAM) role(ctx context.Context, id string) (role, error) {
+// role asks IAM, in the Region at, for the role of an ARN. IAM knows the roles of the bot's own account.
+func (i *IAM) role(ctx context.Context, at, id string) (role, error) {
 	a, err := arn.Parse(id)
 	name := a.Resource[strings.LastIndex(a.Resource, "/")+1:]
 	if err != nil || !strings.HasPrefix(a.Resource, "role/") || name == "" {
 		return role{missing: true}, nil // not the name of any role
 	}
-	out, err := iam.NewFromConfig(i.config(home)).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)}, func(o *iam.Options) { o.Retryer = i.reads.Call() })
+	out, err := iam.NewFromConfig(i.config(at)).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)}, func(o *iam.Options) { o.Retryer = i.reads.Call() })
 	if awserr.Code(err) == "NoSuchEntity" {
 		return role{missing: true}, nil
 	}
