@@ -42,6 +42,14 @@ func (k *Kube) Actions() engine.Catalog {
 			},
 			Look: k.Room,
 		},
+		"kube.jobs": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that CronJobs and consumers that run in one Region alone wait in the target, and tells what is to be suspended and resumed",
+				Home:  "target",
+			},
+			Look: k.Jobs,
+		},
 		"kube.deployments": {
 			Action: runbook.Action{
 				Kind:  runbook.Check,

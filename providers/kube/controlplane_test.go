@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 // schedule of the platform's backups.
 const schedule = "every-ten-minutes"
 
+// nightly is a CronJob that runs in one Region alone.
+const nightly = "nightly"
+
 // id of the incident that every step here belongs to.
 const id incident.ID = "INC-2026-0042"
 
@@ -94,7 +97,7 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
 	top := runbook.RepresentativeFacts(mode, providers.Parts()...).Topology
 	top.Services = nil
-	own := kube.Settings{Regions: map[string]kube.Cluster{}}
+	own := kube.Settings{Regions: map[string]kube.Cluster{}, CronJobs: []string{nightly}}
 	for _, region := range kubetest.Regions {
 		own.Regions[region] = kube.Cluster{Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
 	}

@@ -39,6 +39,7 @@ var (
 	nodes       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	accounts    = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	cronJobs    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}
 	events      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 )
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,6 +77,35 @@ func TestRealPodsSayWhichImagesAndServiceAccountsTheyHave(t *testing.T) {
 	}
 	says(t, "the sentence", o.Summary, "user-service, which user-service names, does not exist")
 	says(t, "the issuer", o.Evidence["issuer"], "https://")
+}
+
+// cronJob runs at three, unless it is suspended.
+func cronJob(name string, suspended bool) *batchv1.CronJob {
+	return &batchv1.CronJob{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: batchv1.CronJobSpec{Schedule: "0 3 * * *", Suspend: &suspended, JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+				RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "job", Image: "registry.example/job:1.0"}},
+			}},
+		}}},
+	}
+}
+
+func TestARealCronJobWaitsInTheTarget(t *testing.T) {
+	t.Parallel()
+	s := open(t, kubetest.Objects)
+	s.Create(east, cronJob(nightly, false))
+	o, ok, err := s.look(t, "jobs")
+	if err != nil || ok {
+		t.Errorf("it is not there: %t %q %v", ok, o.Summary, err)
+	}
+	s.Create(west, cronJob(nightly, true))
+	o, ok, err = s.look(t, "jobs")
+	if err != nil || !ok || o.Measured.Verdict != incident.Pass {
+		t.Fatalf("%t %q %v", ok, o.Summary, err)
+	}
+	says(t, "the sentence", o.Summary, "to be suspended in us-east-1 and resumed in us-west-2", "CronJob nightly")
 }
 
 // The API server's own word, asked for with the bot's own rights.

@@ -73,6 +73,10 @@ var needs = map[kubetest.Right]struct {
 		of:   map[string]string{"backup": looking},
 		says: []string{"list the backupstoragelocations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
 	},
+	{Verb: "list", Group: "batch", Resource: "cronjobs"}: {
+		of:   map[string]string{"jobs": looking},
+		says: []string{"list the CronJobs in us-west-2", `cannot list resource "cronjobs" in API group "batch"`},
+	},
 	{Verb: "list", Resource: "serviceaccounts"}: {
 		of:   map[string]string{"roles": looking},
 		says: []string{"list the service accounts in us-west-2", `cannot list resource "serviceaccounts" in API group ""`},
@@ -90,7 +94,7 @@ var needs = map[kubetest.Right]struct {
 
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "room", "deployments", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "jobs", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
@@ -113,6 +117,7 @@ func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
 			t.Parallel()
 			s := standby(t, right)
 			s.Seed(east, kubetest.Home...)
+			s.Create(west, cronJob(nightly, true))
 			s.Velero(west)
 			s.StorageLocation(west, west, "Available")
 			s.Backup(west, schedule, "newest", "Completed", s.clock.Now().Add(-time.Minute))

@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -109,6 +110,7 @@ func (s *State) beginCluster(r *Region, start Start, long time.Time) {
 	r.Load, r.Over = map[string]int32{}, map[string]time.Time{}
 	r.Deployments, r.HPAs = map[string]*appsv1.Deployment{}, map[string]*autoscalingv2.HorizontalPodAutoscaler{}
 	home := r.Name == homeRegion
+	r.CronJobs = map[string]bool{cronJob: home}
 	perZone, given := start.NodesPerZone[r.Name]
 	if !given {
 		perZone = 2
@@ -574,6 +576,15 @@ func (s *State) nodeObject(r *Region, n Node) *corev1.Node {
 			Allocatable: corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(s.PodsPerNode), resource.DecimalSI), corev1.ResourceCPU: resource.MustParse("4")},
 			NodeInfo:    corev1.NodeSystemInfo{KubeletVersion: "v1.35.2-eks-pretend"},
 		},
+	}
+}
+
+// cronJobObject is the CronJob as the API shows it.
+func (r *Region) cronJobObject(name string) *batchv1.CronJob {
+	return &batchv1.CronJob{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, UID: uidOf(r.Name, "cronjob", name), ResourceVersion: fmt.Sprint(r.Versions)},
+		Spec:       batchv1.CronJobSpec{Schedule: "0 3 * * *", ConcurrencyPolicy: batchv1.ForbidConcurrent, Suspend: ptr(!r.CronJobs[name])},
 	}
 }
 

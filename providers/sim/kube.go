@@ -18,6 +18,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,17 +46,18 @@ var (
 	hpasGVR        = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	podsGVR        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	nodesGVR       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	cronJobsGVR    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}
 	eventsGVR      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 
 	kubeKinds = map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
-		accountsGVR: "ServiceAccountList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
+		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 	}
 )
 
 // Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
 // with this world behind it instead of a tracker: Deployments (with their scale),
-// autoscalers, pods, nodes, service accounts, events and Velero's backups are there. Watching is not: poll, as over a bad
+// autoscalers, pods, nodes, service accounts, CronJobs, events and Velero's backups are there. Watching is not: poll, as over a bad
 // line. What else the API server answers is in kubePages.
 func (w *World) Kube(region string) kubeapi.Client {
 	k, ok := w.kubes[region]
@@ -359,6 +361,15 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 			out.Items = append(out.Items, *s.nodeObject(r, n))
 		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}
+		return out
+	case cronJobsGVR:
+		out := &batchv1.CronJobList{ListMeta: meta, Items: []batchv1.CronJob{}}
+		for _, name := range sortedKeys(r.CronJobs) {
+			if here {
+				out.Items = append(out.Items, *r.cronJobObject(name))
+			}
+		}
+		out.TypeMeta = metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJobList"}
 		return out
 	case accountsGVR:
 		out := &corev1.ServiceAccountList{ListMeta: meta, Items: []corev1.ServiceAccount{}}

@@ -92,6 +92,8 @@ type Region struct {
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
 	Accounts      map[string]string `json:"accounts"`
 	PodIdentities map[string]string `json:"pod_identities,omitempty"`
+	// CronJobs of the cluster, each with whether it runs or is suspended.
+	CronJobs map[string]bool `json:"cron_jobs"`
 	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
 	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
 	Nodes       []Node                                            `json:"nodes"`
