@@ -81,7 +81,6 @@ func TestAnOperationIsAVerbAndAResource(t *testing.T) {
 		{"GET", "/apis/apps/v1/namespaces/shop-1/deployments", "list deployments"},
 		{"GET", "/apis/apps/v1/namespaces/shop-1/deployments/order-service", "get deployments"},
 		{"PATCH", "/apis/apps/v1/namespaces/shop-1/deployments/order-service/scale", "patch deployments/scale"},
-		{"GET", "/readyz", "list readyz"},
 		{"GET", "/api", "list "},
 	} {
 		if got := operationOf(c.method, c.path); got != c.want {
