@@ -129,7 +129,8 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 			}
 		}
 	}
-	if d.Spec.Paused && int(st.UpdatedReplicas) < max(replicas(d), int(st.Replicas)) {
+	// A paused Deployment is still scaled: only pods of another template stay for good.
+	if d.Spec.Paused && st.UpdatedReplicas < st.Replicas {
 		return o, false, &incident.CallError{
 			NeedsPerson: true,
 			Definite:    true,
