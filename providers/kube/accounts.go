@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -73,14 +71,7 @@ func (k *Kube) Accounts(ctx context.Context, p *runbook.Plan, region runbook.Reg
 			return nil
 		},
 		func() (err error) {
-			page, err = read(ctx, k.clock, func(ctx context.Context) ([]byte, error) {
-				body, err := client.HTTP.Get().AbsPath(issuerPage).DoRaw(ctx)
-				var status apierrors.APIStatus
-				if errors.As(err, &status) {
-					err = &apierrors.StatusError{ErrStatus: said(body, status.Status())}
-				}
-				return body, err
-			})
+			page, err = k.page(ctx, client, issuerPage, func(int32, []byte) bool { return false })
 			if err != nil {
 				return fmt.Errorf("ask the API server in %s how it signs tokens: %w", r.Name, err)
 			}

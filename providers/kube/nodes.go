@@ -2,8 +2,6 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,7 +11,6 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 
@@ -38,8 +35,8 @@ func (k *Kube) Nodes(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	var all []corev1.Node
 	var services []appsv1.Deployment
 	err = k.together(
-		func() (err error) { failing, err = k.failing(ctx, client, r); return err },
 		func() (err error) { all, err = k.nodes(ctx, client, r); return err },
+		func() (err error) { failing, err = k.failing(ctx, client, r); return err },
 		func() (err error) { services, err = k.services(ctx, client, r, c.Plan); return err },
 	)
 	if err != nil {
@@ -199,37 +196,19 @@ func tolerates(pod corev1.PodSpec, t *corev1.Taint) bool {
 //
 // https://kubernetes.io/docs/reference/using-api/health-checks/
 func (k *Kube) failing(ctx context.Context, client kubeapi.Client, r cluster) ([]string, error) {
-	var failing []string
-	_, err := read(ctx, k.clock, func(ctx context.Context) ([]byte, error) {
-		body, err := client.HTTP.Get().AbsPath("/readyz").DoRaw(ctx)
-		failing = nil
-		var status apierrors.APIStatus
-		if !errors.As(err, &status) {
-			return body, err //nolint:wrapcheck // read sorts it
-		}
+	notPassed := func(body []byte) (out []string) {
 		for line := range strings.Lines(string(body)) {
 			if check, no := strings.CutPrefix(strings.TrimSpace(line), "[-]"); no {
-				failing = append(failing, check)
+				out = append(out, check)
 			}
 		}
-		if status.Status().Code == http.StatusInternalServerError && len(failing) > 0 {
-			return body, nil
-		}
-		return body, &apierrors.StatusError{ErrStatus: said(body, status.Status())}
+		return out
+	}
+	body, err := k.page(ctx, client, "/readyz", func(code int32, body []byte) bool {
+		return code == http.StatusInternalServerError && len(notPassed(body)) > 0
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server in %s whether it is ready: %w", r.Name, err)
 	}
-	return failing, nil
-}
-
-// said is the error that an API server gave as the body of an answer, which client-go
-// leaves unread where no object was asked for.
-func said(body []byte, otherwise metav1.Status) metav1.Status {
-	var s metav1.Status
-	if err := json.Unmarshal(body, &s); err != nil || s.Kind != "Status" && s.Message == "" {
-		return otherwise
-	}
-	s.Code = otherwise.Code
-	return s
+	return notPassed(body), nil
 }
