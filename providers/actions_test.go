@@ -8,14 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/client-go/dynamic"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -56,10 +55,16 @@ func worldOf(t *testing.T, scn *sim.Scenario) *world {
 			t.Error(err)
 		}
 	})
-	return &world{World: w, clock: clock, catalog: providers.Catalog(providers.Connections{
-		Clock: clock, AWS: w.AWS, Dial: w.Dial,
-		Kube: func(region string) (dynamic.Interface, error) { return w.Kube(region), nil },
-	})}
+	out := &world{World: w, clock: clock}
+	out.catalog = providers.Catalog(out.connections())
+	return out
+}
+
+func (w *world) connections() providers.Connections {
+	return providers.Connections{
+		Clock: w.clock, AWS: w.AWS, Dial: w.Dial,
+		Kube: func(region string) (kubeapi.Client, error) { return w.Kube(region), nil },
+	}
 }
 
 func (w *world) facts(mode string) runbook.Facts {

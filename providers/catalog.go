@@ -16,7 +16,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
@@ -26,12 +25,16 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
 	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
+	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/takeover"
+	"github.com/failoverbot/failoverbot/providers/velero"
 )
 
 // Connections are the wires to the outside: the real ones, or a pretend world's.
@@ -39,8 +42,8 @@ type Connections struct {
 	Clock incident.Clock
 	// AWS gives the settings for calls to one Region. Nothing falls back to another.
 	AWS func(region string) aws.Config
-	// Kube gives the client of a Region's cluster.
-	Kube func(region string) (dynamic.Interface, error)
+	// Kube gives the connection to a Region's cluster.
+	Kube func(region string) (kubeapi.Client, error)
 	// Dial opens the connections of DNS queries, probes and pages; nil is the
 	// machine's own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -66,7 +69,10 @@ var systems = []struct {
 	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.shift, w.servers, w.balancers.Name, w.InVPC) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
-	{&kube.Platform, func(w wires) engine.Catalog { return kube.Actions(w.Kube, w.Clock) }},
+	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
+	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
+	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
+	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
 	}},
@@ -82,6 +88,7 @@ type wires struct {
 	shift     *dns.Shift
 	balancers *elb.ELB
 	databases *aurora.Aurora
+	clusters  *kube.Kube
 }
 
 // Parts are what the systems have to know of the platform, for the settings.
@@ -106,6 +113,7 @@ func Catalog(e Connections) engine.Catalog {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads)
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
+	w.clusters = kube.New(w.Kube, w.Clock)
 	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
 		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
 		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
@@ -129,6 +137,30 @@ func usersSent(w wires) probe.Sent {
 		out := make([]probe.Given, len(given))
 		for i, g := range given {
 			out[i] = probe.Given(g)
+		}
+		return out, err
+	}
+}
+
+// imagesIn are what clusters run, in the words of who looks for the images.
+func imagesIn(clusters *kube.Kube) ecr.Images {
+	return func(ctx context.Context, p *runbook.Plan, r runbook.Region) ([]ecr.Image, error) {
+		all, err := clusters.Images(ctx, p, r)
+		out := make([]ecr.Image, len(all))
+		for i, image := range all {
+			out[i] = ecr.Image(image)
+		}
+		return out, err
+	}
+}
+
+// accountsIn are the service accounts of clusters, in the words of who looks for their roles.
+func accountsIn(clusters *kube.Kube) iam.AccountsIn {
+	return func(ctx context.Context, p *runbook.Plan, r runbook.Region) (iam.Accounts, error) {
+		has, err := clusters.Accounts(ctx, p, r)
+		out := iam.Accounts{Namespace: has.Namespace, Issuer: has.Issuer}
+		for _, a := range has.All {
+			out.All = append(out.All, iam.Account(a))
 		}
 		return out, err
 	}

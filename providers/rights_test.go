@@ -30,6 +30,8 @@ var resources = map[string]struct {
 		}
 		return "arn:aws:route53:::healthcheck/" + target
 	}, nil},
+	"aws.ecr": {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
+	"aws.iam": {"iam", func(_, target string) string { return "arn:aws:iam::123456789012:role/" + target }, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
 		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},
@@ -87,7 +89,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	steps := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
 		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
-			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "iam" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
 			}
 		}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/bot/slack"
@@ -28,6 +27,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -223,7 +223,7 @@ func (r *rehearsal) replica() bot.Options {
 		Connections: providers.Connections{
 			Clock: r.clock,
 			AWS:   r.world.AWS,
-			Kube:  func(region string) (dynamic.Interface, error) { return r.world.Kube(region), nil },
+			Kube:  func(region string) (kubeapi.Client, error) { return r.world.Kube(region), nil },
 			Dial:  r.world.Dial,
 		},
 		Topology:  r.world.Topology(),

@@ -3,8 +3,6 @@ package kube
 import (
 	"time"
 
-	"k8s.io/client-go/dynamic"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -24,19 +22,33 @@ const (
 // come first.
 const settles = 12 * time.Minute
 
-// Actions is what a runbook can have done in the clusters. The arguments are those
-// of [New].
-func Actions(cluster func(region string) (dynamic.Interface, error), clock incident.Clock) engine.Catalog {
-	k := New(cluster, clock)
+// Actions is what a runbook can have done in the clusters.
+func (k *Kube) Actions() engine.Catalog {
 	scale, fence, restart := Scale{k}, Fence{k}, Restart{k}
 	return engine.Catalog{
 		"kube.nodes": {
 			Action: runbook.Action{
 				Kind:  runbook.Check,
-				About: "checks the target's ready nodes, zone by zone",
+				About: "checks that the target's API server is ready, and its ready nodes, zone by zone",
 				Home:  "target",
 			},
 			Look: k.Nodes,
+		},
+		"kube.room": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks whether the pods that the run asks for find a node in the target",
+				Home:  "target",
+			},
+			Look: k.Room,
+		},
+		"kube.jobs": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that CronJobs and consumers that run in one Region alone wait in the target, and tells what is to be suspended and resumed",
+				Home:  "target",
+			},
+			Look: k.Jobs,
 		},
 		"kube.deployments": {
 			Action: runbook.Action{
@@ -46,7 +58,7 @@ func Actions(cluster func(region string) (dynamic.Interface, error), clock incid
 			},
 			Look: k.Deployments,
 		},
-		"kube.scale": {
+		scaleAction: {
 			Action: runbook.Action{
 				Kind:  runbook.Change,
 				About: "raises a service's autoscaler minimum and replicas in the target",

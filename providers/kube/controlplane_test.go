@@ -3,6 +3,7 @@
 package kube_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +11,16 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/client-go/dynamic"
-
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kube/kubetest"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/live"
+	"github.com/failoverbot/failoverbot/providers/velero"
 )
 
 const (
@@ -33,6 +35,12 @@ func TestMain(m *testing.M) {
 	os.Exit(kubetest.Main(m))
 }
 
+// schedule of the platform's backups.
+const schedule = "every-ten-minutes"
+
+// nightly is a CronJob that runs in one Region alone.
+const nightly = "nightly"
+
 // id of the incident that every step here belongs to.
 const id incident.ID = "INC-2026-0042"
 
@@ -42,7 +50,7 @@ type shop struct {
 	*kubetest.Platform
 	catalog engine.Catalog
 	clock   incident.Clock
-	client  func(region string) (dynamic.Interface, error)
+	client  func(region string) (kubeapi.Client, error)
 	// What the settings say; a test may have it otherwise.
 	namespace    string
 	nodesPerZone int
@@ -89,11 +97,18 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
 	top := runbook.RepresentativeFacts(mode, providers.Parts()...).Topology
 	top.Services = nil
-	own := kube.Settings{Regions: map[string]kube.Cluster{}}
+	own := kube.Settings{Regions: map[string]kube.Cluster{}, CronJobs: []string{nightly}}
 	for _, region := range kubetest.Regions {
 		own.Regions[region] = kube.Cluster{Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
 	}
 	if err := kube.Platform.Freeze(&top, own); err != nil {
+		t.Fatal(err)
+	}
+	backups := velero.Settings{VeleroNamespace: s.namespace, MaxAgeMinutes: 15, Regions: map[string]velero.Schedule{east: {BackupSchedule: schedule}}}
+	if err := velero.Platform.Freeze(&top, backups); err != nil {
+		t.Fatal(err)
+	}
+	if err := iam.Platform.Freeze(&top, iam.Settings{}); err != nil { // no EKS here
 		t.Fatal(err)
 	}
 	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}
@@ -133,9 +148,9 @@ func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
 	return engine.Action{}, engine.Call{}
 }
 
-// bounded is the time that one call of an action has.
-func (s *shop) bounded(t *testing.T, a engine.Action) (context.Context, context.CancelFunc) {
-	return s.clock.WithTimeout(t.Context(), a.CallTimeout, errors.New("the call's time is up"))
+// bounded is the time that one call of an action has: a check has its step's.
+func (s *shop) bounded(t *testing.T, a engine.Action, c engine.Call) (context.Context, context.CancelFunc) {
+	return s.clock.WithTimeout(t.Context(), cmp.Or(a.CallTimeout, c.Step.Timeout), errors.New("the call's time is up"))
 }
 
 // look carries out the looking of a step.
@@ -147,7 +162,7 @@ func (s *shop) look(t *testing.T, name string) (engine.Outcome, bool, error) {
 
 func (s *shop) lookAt(t *testing.T, a engine.Action, c engine.Call) (engine.Outcome, bool, error) {
 	t.Helper()
-	ctx, stop := s.bounded(t, a)
+	ctx, stop := s.bounded(t, a, c)
 	defer stop()
 	return a.Look(ctx, c)
 }
@@ -156,7 +171,7 @@ func (s *shop) lookAt(t *testing.T, a engine.Action, c engine.Call) (engine.Outc
 func (s *shop) do(t *testing.T, name string) (engine.Outcome, error) {
 	t.Helper()
 	a, c := s.step(t, name)
-	ctx, stop := s.bounded(t, a)
+	ctx, stop := s.bounded(t, a, c)
 	defer stop()
 	return a.Do(ctx, c)
 }

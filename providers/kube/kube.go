@@ -27,6 +27,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 )
 
 // fieldManager names us in the objects' managed fields.
@@ -37,29 +38,31 @@ var (
 	autoscalers = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	nodes       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	accounts    = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	cronJobs    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}
 	events      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 )
 
 // Kube reaches the clusters of the platform's Regions.
 type Kube struct {
-	cluster func(region string) (dynamic.Interface, error)
+	cluster func(region string) (kubeapi.Client, error)
 	clock   incident.Clock
 }
 
 // New returns the clusters reached through cluster.
-func New(cluster func(region string) (dynamic.Interface, error), clock incident.Clock) *Kube {
+func New(cluster func(region string) (kubeapi.Client, error), clock incident.Clock) *Kube {
 	return &Kube{cluster: cluster, clock: clock}
 }
 
 // in reaches the cluster of one of a run's Regions.
-func (k *Kube) in(p *runbook.Plan, r runbook.Region) (dynamic.Interface, cluster, error) {
+func (k *Kube) in(p *runbook.Plan, r runbook.Region) (kubeapi.Client, cluster, error) {
 	own, err := clusterOf(p, r)
 	if err != nil {
-		return nil, own, err
+		return kubeapi.Client{}, own, err
 	}
 	c, err := k.cluster(r.Name)
 	if err != nil {
-		return nil, own, &incident.CallError{
+		return kubeapi.Client{}, own, &incident.CallError{
 			Err: fmt.Errorf("reach the cluster in %s: %w", r.Name, err), NeedsPerson: true,
 			Hint: "check the Kubernetes settings of that Region",
 		}
@@ -117,8 +120,8 @@ func (k *Kube) autoscaler(ctx context.Context, c dynamic.Interface, r cluster, n
 	return nil, nil
 }
 
-// list reads everything of a kind in the Region's namespace, page by page; nodes
-// belong to none.
+// list reads everything of a kind in the Region's namespace, page by page, or in all
+// where it names none; nodes belong to none.
 func list[T any](ctx context.Context, k *Kube, c dynamic.Interface, gvr schema.GroupVersionResource, r cluster, o metav1.ListOptions) ([]T, error) {
 	var from dynamic.ResourceInterface = c.Resource(gvr)
 	if gvr != nodes {

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -8,16 +9,23 @@ import (
 )
 
 // Platform is what stands under platform.kube in the settings.
-var Platform = runbook.Part{Key: "kube", Example: Settings{Regions: map[string]Cluster{
-	"us-east-1": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
-	"us-west-2": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
-}}}
+var Platform = runbook.Part{Key: "kube", Example: Settings{
+	Regions: map[string]Cluster{
+		"us-east-1": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
+		"us-west-2": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
+	},
+	CronJobs: []string{"invoice-run"}, Consumers: []string{"order-events"},
+}}
 
 // Settings say where the services run. How the clusters are reached stands under
 // kubernetes in the settings.
 type Settings struct {
 	// Regions are the clusters, by Region; each of the platform's has one.
 	Regions map[string]Cluster `yaml:"regions" json:"regions"`
+	// CronJobs and Consumers run where users are served and nowhere else: elsewhere the
+	// CronJobs are suspended, and the consumers, which are Deployments, scaled to nothing.
+	CronJobs  []string `yaml:"cron_jobs,omitempty" json:"cron_jobs,omitempty"`
+	Consumers []string `yaml:"consumers,omitempty" json:"consumers,omitempty"`
 }
 
 // Cluster is that of one Region.
@@ -32,6 +40,11 @@ type Cluster struct {
 // Check finds what cannot be right.
 func (s Settings) Check(c runbook.Checks) {
 	c.EachRegion(slices.Collect(maps.Keys(s.Regions)))
+	for i, name := range s.Consumers {
+		if slices.ContainsFunc(c.Topology.Services, func(s runbook.Service) bool { return s.Name == name }) {
+			c.Fault(fmt.Sprintf("consumers[%d]", i), "%q is a service, which a run brings to its size by itself", name)
+		}
+	}
 	for region, k := range s.Regions {
 		c.Least("regions."+region+".min_nodes_per_zone", k.MinNodesPerZone, 1)
 		c.Least("regions."+region+".min_zones", k.MinZones, 1)

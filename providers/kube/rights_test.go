@@ -5,6 +5,7 @@ package kube_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,12 +35,12 @@ var needs = map[kubetest.Right]struct {
 		says: []string{`cannot get resource "deployments" in API group "apps" in the namespace`},
 	},
 	{Verb: "list", Group: "apps", Resource: "deployments"}: {
-		of:   map[string]string{"deployments": looking},
+		of:   map[string]string{"nodes": looking, "room": looking, "deployments": looking, "roles": looking, "images": looking},
 		says: []string{"list the Deployments in us-west-2", `cannot list resource "deployments" in API group "apps"`},
 	},
 	{Verb: "list", Resource: "pods"}: {
-		of:   map[string]string{"restarted/user-service": looking},
-		says: []string{"list the pods of user-service in us-west-2", `cannot list resource "pods" in API group ""`},
+		of:   map[string]string{"room": looking, "images": looking, "restarted/user-service": looking},
+		says: []string{"list the pods ", `cannot list resource "pods" in API group ""`},
 	},
 	{Verb: "list", Resource: "events"}: {unused: "why pods wait for a node is a help for people and left out where it cannot be read"},
 	{Verb: "get", Group: "apps", Resource: "deployments/scale"}: {
@@ -57,22 +58,43 @@ var needs = map[kubetest.Right]struct {
 		unused: "an autoscaler is found by what it scales, so they are listed",
 	},
 	{Verb: "list", Group: "autoscaling", Resource: "horizontalpodautoscalers"}: {
-		of:   map[string]string{"scale/user-service": looking},
+		of:   map[string]string{"scale/user-service": looking, "rolled-out/user-service": looking, "restarted/user-service": looking},
 		says: []string{"list the autoscalers in us-west-2", `cannot list resource "horizontalpodautoscalers" in API group "autoscaling"`},
 	},
 	{Verb: "patch", Group: "autoscaling", Resource: "horizontalpodautoscalers"}: {
 		of:   map[string]string{"scale/user-service": doing},
 		says: []string{"raise the minimum of autoscaler user-service in us-west-2 to 6", `cannot patch resource "horizontalpodautoscalers" in API group "autoscaling"`},
 	},
+	{Verb: "list", Group: "velero.io", Resource: "backups"}: {
+		of:   map[string]string{"backup": looking},
+		says: []string{"list the backups in namespace", "in us-west-2", `cannot list resource "backups" in API group "velero.io"`},
+	},
+	{Verb: "list", Group: "velero.io", Resource: "backupstoragelocations"}: {
+		of:   map[string]string{"backup": looking},
+		says: []string{"list the backupstoragelocations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
+	},
+	{Verb: "list", Group: "batch", Resource: "cronjobs"}: {
+		of:   map[string]string{"jobs": looking},
+		says: []string{"list the CronJobs in us-west-2", `cannot list resource "cronjobs" in API group "batch"`},
+	},
+	{Verb: "list", Resource: "serviceaccounts"}: {
+		of:   map[string]string{"roles": looking},
+		says: []string{"list the service accounts in us-west-2", `cannot list resource "serviceaccounts" in API group ""`},
+	},
+	{Verb: "get", Resource: "/.well-known/openid-configuration"}: {
+		of:   map[string]string{"roles": looking},
+		says: []string{"ask the API server in us-west-2 how it signs tokens", `cannot get path "/.well-known/openid-configuration"`},
+	},
+	{Verb: "get", Resource: "/readyz"}: {unused: "Kubernetes lets everybody read it, unless an operator has taken that away"},
 	{Verb: "list", Resource: "nodes"}: {
-		of:   map[string]string{"nodes": looking},
+		of:   map[string]string{"nodes": looking, "room": looking},
 		says: []string{"list the nodes in us-west-2", `cannot list resource "nodes" in API group "" at the cluster scope`},
 	},
 }
 
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "deployments", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "jobs", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
@@ -95,6 +117,10 @@ func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
 			t.Parallel()
 			s := standby(t, right)
 			s.Seed(east, kubetest.Home...)
+			s.Create(west, cronJob(nightly, true))
+			s.Velero(west)
+			s.StorageLocation(west, west, "Available")
+			s.Backup(west, schedule, "newest", "Completed", s.clock.Now().Add(-time.Minute))
 			for _, step := range everything {
 				switch need.of[step] {
 				case looking:
@@ -205,7 +231,7 @@ func TestTheBotMayDoNothingElse(t *testing.T) {
 			return err
 		},
 		"look into another namespace": func() error {
-			_, err := bot.Resource(kubetest.Pods).Namespace("kube-system").List(t.Context(), metav1.ListOptions{})
+			_, err := bot.Resource(kubetest.Deployments).Namespace("kube-system").List(t.Context(), metav1.ListOptions{})
 			return err
 		},
 		"cordon a node": func() error {

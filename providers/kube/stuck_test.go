@@ -9,12 +9,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/fake"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 )
 
 // rollout is a Deployment of three of which one is available, as a look finds it, with
@@ -57,7 +57,7 @@ func rollout(t *testing.T, condition *appsv1.DeploymentCondition, stands ...core
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := New(func(string) (dynamic.Interface, error) { return client, nil }, incident.RealClock{})
+	k := New(func(string) (kubeapi.Client, error) { return kubeapi.Client{Interface: client}, nil }, incident.RealClock{})
 	with, err := json.Marshal(RolledOutInput{Service: "order-service", Replicas: 3})
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func (s *shop) recorded(t *testing.T, name string) json.RawMessage {
 func (s *shop) lookBack(t *testing.T, name string, prior json.RawMessage) (engine.Outcome, bool, error) {
 	t.Helper()
 	a, c := s.step(t, name)
-	ctx, stop := s.bounded(t, a)
+	ctx, stop := s.bounded(t, a, c)
 	defer stop()
 	return a.Undo.Look(ctx, c, prior)
 }
@@ -36,7 +36,7 @@ func (s *shop) lookBack(t *testing.T, name string, prior json.RawMessage) (engin
 func (s *shop) takeBack(t *testing.T, name string, prior json.RawMessage) (engine.Outcome, error) {
 	t.Helper()
 	a, c := s.step(t, name)
-	ctx, stop := s.bounded(t, a)
+	ctx, stop := s.bounded(t, a, c)
 	defer stop()
 	return a.Undo.Do(ctx, c, prior)
 }

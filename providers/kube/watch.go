@@ -20,68 +20,6 @@ import (
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
-// Nodes checks that the target has enough nodes that are ready and not cordoned,
-// counted for each zone: all of them in one zone is no capacity.
-func (k *Kube) Nodes(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	client, r, err := k.in(c.Plan, c.Plan.Target)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	all, err := list[corev1.Node](ctx, k, client, nodes, r, metav1.ListOptions{})
-	if err != nil {
-		return engine.Outcome{}, false, fmt.Errorf("list the nodes in %s: %w", r.Name, err)
-	}
-	zones := map[string]int{}
-	var left []string
-	for _, n := range all {
-		zone := n.Labels[corev1.LabelTopologyZone]
-		if zone == "" {
-			zone = "no zone"
-		}
-		switch {
-		case n.Spec.Unschedulable:
-			left = append(left, n.Name+" is cordoned")
-		case !ready(n):
-			left = append(left, n.Name+" is not ready")
-		default:
-			zones[zone]++
-			continue
-		}
-		zones[zone] += 0
-	}
-	enough := 0
-	o := engine.Outcome{Evidence: map[string]string{"zones_wanted": fmt.Sprint(r.MinZones), "nodes_wanted_per_zone": fmt.Sprint(r.MinNodesPerZone)}}
-	var told []string
-	for _, z := range slices.Sorted(maps.Keys(zones)) {
-		o.Evidence[z] = fmt.Sprintf("%d ready", zones[z])
-		told = append(told, fmt.Sprintf("%s %d", z, zones[z]))
-		if zones[z] >= max(1, r.MinNodesPerZone) && z != "no zone" {
-			enough++
-		}
-	}
-	if len(left) > 0 {
-		o.Evidence["not_counted"] = strings.Join(left, "; ")
-	}
-	if enough < max(1, r.MinZones) {
-		o.Summary = fmt.Sprintf("%s has %d of %s with at least %s (%s)", r.Name, enough, text.Count(max(1, r.MinZones), "zone"), text.Count(max(1, r.MinNodesPerZone), "ready node"), orNone(strings.Join(told, ", ")))
-		if len(left) > 0 {
-			o.Summary += ": " + strings.Join(left, "; ")
-		}
-		return o, false, nil
-	}
-	o.Summary = fmt.Sprintf("%s has ready nodes in %s: %s (at least %d in each of %d wanted)", r.Name, text.Count(enough, "zone"), strings.Join(told, ", "), max(1, r.MinNodesPerZone), max(1, r.MinZones))
-	return o, true, nil
-}
-
-func ready(n corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
 // Deployments checks that every service of the platform exists in the target and
 // is available as far as it is specified there.
 func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
@@ -201,7 +139,8 @@ func (k *Kube) RolledOut(ctx context.Context, c engine.Call) (engine.Outcome, bo
 			}
 		}
 	}
-	if d.Spec.Paused && int(st.UpdatedReplicas) < max(replicas(d), int(st.Replicas)) {
+	// A paused Deployment is still scaled: only pods of another template stay for good.
+	if d.Spec.Paused && st.UpdatedReplicas < st.Replicas {
 		return o, false, &incident.CallError{
 			NeedsPerson: true,
 			Definite:    true,
@@ -276,12 +215,8 @@ func (k *Kube) podsOf(ctx context.Context, client dynamic.Interface, r cluster, 
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of %s in %s: %w", d.Name, r.Name, err)
 	}
-	// A Job's pods may carry the same labels: what belongs to the Deployment was made by
-	// one of its ReplicaSets, whose name is the Deployment's and the template's hash.
-	return slices.DeleteFunc(all, func(p corev1.Pod) bool {
-		owner := metav1.GetControllerOf(&p)
-		return owner == nil || owner.Kind != "ReplicaSet" || owner.Name != d.Name+"-"+p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
-	}), nil
+	// A Job's pods may carry the same labels.
+	return slices.DeleteFunc(all, func(p corev1.Pod) bool { return !ownedBy(&p, d.Name) }), nil
 }
 
 // kinds counts a Deployment's pods by the template they were made from. Pods that

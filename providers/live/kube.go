@@ -24,6 +24,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 )
 
 // Cluster says how the Kubernetes cluster of one Region is reached: by a context
@@ -99,44 +100,45 @@ type KubeSettings struct {
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
-// Kube returns a function that gives the Kubernetes client of a Region. Clients
+// Kube returns a function that gives the connection to the cluster of a Region. They
 // are made when they are first asked for, and kept; making one calls nobody. It
 // may be called by anybody at any time. Its errors are sentences that say what
 // the settings lack.
-func Kube(s KubeSettings) func(region string) (dynamic.Interface, error) {
-	k := &clusters{KubeSettings: s, clients: map[string]dynamic.Interface{}}
+func Kube(s KubeSettings) func(region string) (kubeapi.Client, error) {
+	k := &clusters{KubeSettings: s, clients: map[string]kubeapi.Client{}}
 	return k.client
 }
 
 type clusters struct {
 	KubeSettings
 	mu      sync.Mutex
-	clients map[string]dynamic.Interface
+	clients map[string]kubeapi.Client
 }
 
-func (k *clusters) client(region string) (dynamic.Interface, error) {
+func (k *clusters) client(region string) (kubeapi.Client, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if c := k.clients[region]; c != nil {
+	if c, made := k.clients[region]; made {
 		return c, nil
 	}
 	cfg, err := k.rest(region)
 	if err != nil {
-		return nil, &incident.CallError{NeedsPerson: true, Err: err, Hint: `correct "kubernetes" in the settings and start again`}
+		return kubeapi.Client{}, &incident.CallError{NeedsPerson: true, Err: err, Hint: `correct "kubernetes" in the settings and start again`}
 	}
 	all, err := rest.HTTPClientFor(cfg)
 	if err != nil {
-		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
+		return kubeapi.Client{}, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
 	}
 	program := ""
 	if cfg.ExecProvider != nil {
 		program = cfg.ExecProvider.Command
 	}
 	all.Transport = bounded{all.Transport, program}
-	c, err := dynamic.NewForConfigAndClient(cfg, all)
+	asked, err := rest.UnversionedRESTClientForConfigAndClient(dynamic.ConfigFor(cfg), all)
 	if err != nil {
-		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
+		return kubeapi.Client{}, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
 	}
+	c := kubeapi.Client{Interface: dynamic.New(asked), HTTP: asked}
 	k.clients[region] = c
 	return c, nil
 }

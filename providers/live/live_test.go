@@ -294,6 +294,12 @@ func TestAnEKSClusterIsReachedWithATokenThatIsRenewedInTime(t *testing.T) {
 	if again, err := of("us-west-2"); err != nil || again != k {
 		t.Error("a second client was made")
 	}
+	if _, err := k.HTTP.Get().AbsPath("/readyz").DoRaw(t.Context()); err != nil {
+		t.Errorf("what is no object: %v", err)
+	}
+	if seen := c.seen(); len(seen) != 4 || seen[3] != seen[2] {
+		t.Errorf("it was asked for what is no object with %q", seen)
+	}
 }
 
 func TestATokenIsKeptUntilItIsOldOrRefused(t *testing.T) {

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +26,8 @@ type Node struct {
 	Zone     string `json:"zone"`
 	Ready    bool   `json:"ready"`
 	Cordoned bool   `json:"cordoned"`
+	// Taints that keep pods away which do not tolerate them.
+	Taints []corev1.Taint `json:"taints,omitempty"`
 }
 
 // Pod is one pod of a service.
@@ -106,6 +110,7 @@ func (s *State) beginCluster(r *Region, start Start, long time.Time) {
 	r.Load, r.Over = map[string]int32{}, map[string]time.Time{}
 	r.Deployments, r.HPAs = map[string]*appsv1.Deployment{}, map[string]*autoscalingv2.HorizontalPodAutoscaler{}
 	home := r.Name == homeRegion
+	r.CronJobs = map[string]bool{cronJob: home}
 	perZone, given := start.NodesPerZone[r.Name]
 	if !given {
 		perZone = 2
@@ -137,8 +142,8 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 		}},
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: labels},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{
-				Name: name, Image: account + ".dkr.ecr." + r.Name + ".amazonaws.com/" + name + ":2026.02",
+			Spec: corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{
+				Name: name, Image: registryOf(r.Name) + "/" + name + ":" + release,
 				Env:       []corev1.EnvVar{{Name: "DB_HOST", Value: globalCluster + ".global-pretend.global.rds.amazonaws.com"}},
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
 			}}},
@@ -216,12 +221,16 @@ func (s *State) newPod(r *Region, d *appsv1.Deployment, at time.Time) *Pod {
 // place gives a pod a node, if one has room.
 func (s *State) place(r *Region, p *Pod, at time.Time) {
 	load := map[string]int{}
+	var tolerates []corev1.Toleration
+	if d := r.Deployments[p.Service]; d != nil {
+		tolerates = d.Spec.Template.Spec.Tolerations
+	}
 	for _, other := range r.Pods {
 		load[other.Node]++
 	}
 	best := ""
 	for _, n := range r.Nodes {
-		if n.Ready && !n.Cordoned && load[n.Name] < s.PodsPerNode && (best == "" || load[n.Name] < load[best]) {
+		if n.Ready && !n.Cordoned && n.takes(tolerates) && load[n.Name] < s.PodsPerNode && (best == "" || load[n.Name] < load[best]) {
 			best = n.Name
 		}
 	}
@@ -232,6 +241,14 @@ func (s *State) place(r *Region, p *Pod, at time.Time) {
 	}
 	p.Node = best
 	p.ReadyAt = at.Add(s.span(25*time.Second, time.Minute, "ready", r.Name, p.Service, p.Nth))
+}
+
+// takes says that the node's taints let a pod in.
+func (n Node) takes(tolerations []corev1.Toleration) bool {
+	return !slices.ContainsFunc(n.Taints, func(t corev1.Taint) bool {
+		return t.Effect != corev1.TaintEffectPreferNoSchedule &&
+			!slices.ContainsFunc(tolerations, func(o corev1.Toleration) bool { return o.ToleratesTaint(logr.Discard(), &t, false) })
+	})
 }
 
 // notice adds an event object of the cluster, or counts one more of the same.
@@ -506,7 +523,8 @@ func (s *State) podObject(r *Region, p *Pod) *corev1.Pod {
 		Status: corev1.PodStatus{Phase: corev1.PodRunning},
 	}
 	if d := r.Deployments[p.Service]; d != nil {
-		o.Spec.Containers = d.Spec.Template.DeepCopy().Spec.Containers
+		o.Spec = d.Spec.Template.DeepCopy().Spec
+		o.Spec.NodeName = p.Node
 	}
 	if p.Node == "" {
 		o.Status.Phase = corev1.PodPending
@@ -534,10 +552,8 @@ func (s *State) podObject(r *Region, p *Pod) *corev1.Pod {
 		}
 		o.Status.Conditions = append(o.Status.Conditions, c)
 	}
-	o.Status.ContainerStatuses = []corev1.ContainerStatus{{
-		Name: p.Service, Ready: ready == corev1.ConditionTrue, Started: ptr(true),
-		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: created}},
-	}}
+	o.Status.InitContainerStatuses = s.started(o.Spec.InitContainers, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", StartedAt: created, FinishedAt: created}}, true)
+	o.Status.ContainerStatuses = s.started(o.Spec.Containers, corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: created}}, ready == corev1.ConditionTrue)
 	return o
 }
 
@@ -554,12 +570,21 @@ func (s *State) nodeObject(r *Region, n Node) *corev1.Node {
 			Name: n.Name, UID: uidOf(r.Name, n.Name), CreationTimestamp: created, ResourceVersion: fmt.Sprint(r.Versions),
 			Labels: map[string]string{"topology.kubernetes.io/region": r.Name, "topology.kubernetes.io/zone": n.Zone, "kubernetes.io/hostname": strings.SplitN(n.Name, ".", 2)[0]},
 		},
-		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned, ProviderID: "aws:///" + n.Zone + "/" + fmt.Sprintf("i-%017x", draw(0, 1<<60, n.Name))},
+		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned, Taints: n.Taints, ProviderID: "aws:///" + n.Zone + "/" + fmt.Sprintf("i-%017x", draw(0, 1<<60, n.Name))},
 		Status: corev1.NodeStatus{
 			Conditions:  []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Reason: reason, LastTransitionTime: created, LastHeartbeatTime: metav1.NewTime(s.At)}},
 			Allocatable: corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(s.PodsPerNode), resource.DecimalSI), corev1.ResourceCPU: resource.MustParse("4")},
 			NodeInfo:    corev1.NodeSystemInfo{KubeletVersion: "v1.35.2-eks-pretend"},
 		},
+	}
+}
+
+// cronJobObject is the CronJob as the API shows it.
+func (r *Region) cronJobObject(name string) *batchv1.CronJob {
+	return &batchv1.CronJob{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, UID: uidOf(r.Name, "cronjob", name), ResourceVersion: fmt.Sprint(r.Versions)},
+		Spec:       batchv1.CronJobSpec{Schedule: "0 3 * * *", ConcurrencyPolicy: batchv1.ForbidConcurrent, Suspend: ptr(!r.CronJobs[name])},
 	}
 }
 

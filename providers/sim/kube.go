@@ -18,6 +18,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +31,10 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 )
 
 // This file is long because the API server's rules for changing an object are one
@@ -42,21 +46,25 @@ var (
 	hpasGVR        = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	podsGVR        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	nodesGVR       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	cronJobsGVR    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}
 	eventsGVR      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 
 	kubeKinds = map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
+		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 	}
 )
 
-// Kube is a client of the Region's cluster: client-go's own fake, with this world
-// behind it instead of a tracker. Deployments (with their scale), autoscalers,
-// pods, nodes and events are there. Watching is not: poll, as over a bad line.
-func (w *World) Kube(region string) dynamic.Interface {
-	if k, ok := w.kubes[region]; ok {
-		return k
+// Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
+// with this world behind it instead of a tracker: Deployments (with their scale),
+// autoscalers, pods, nodes, service accounts, CronJobs, events and Velero's backups are there. Watching is not: poll, as over a bad
+// line. What else the API server answers is in kubePages.
+func (w *World) Kube(region string) kubeapi.Client {
+	k, ok := w.kubes[region]
+	if !ok {
+		k = newKube(w, region) // a Region without a cluster: every call says so
 	}
-	return newKube(w, region) // a Region without a cluster: every call says so
+	return kubeapi.Client{Interface: k, HTTP: k.http}
 }
 
 // kube charges latency, injects faults and records around the fake, which has no
@@ -66,6 +74,7 @@ type kube struct {
 	region string
 	mu     sync.Mutex // the fake keeps every action; they are dropped under it
 	fake   *fake.FakeDynamicClient
+	http   rest.Interface
 	// changed is set by the reactor while the state is locked.
 	changed bool
 }
@@ -73,6 +82,7 @@ type kube struct {
 func newKube(w *World, region string) *kube {
 	k := &kube{w: w, region: region, fake: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kubeKinds)}
 	k.fake.PrependReactor("*", "*", k.react)
+	k.http = k.kubeHTTP()
 	return k
 }
 
@@ -114,22 +124,21 @@ func (r *kubeResource) do(ctx context.Context, verb, name string, sub []string, 
 		r.k.fake.ClearActions()
 		return r.k.changed, err
 	})
-	return r.asKube(ctx, err, verb, what, name)
+	return asKube(ctx, r.k.region, r.gvr.GroupResource(), err, verb, what, name)
 }
 
 // asKube turns what went wrong into what client-go would have made of it.
-func (r *kubeResource) asKube(ctx context.Context, err error, verb, what, name string) error {
+func asKube(ctx context.Context, region string, group schema.GroupResource, err error, verb, what, name string) error {
 	var f *failure
 	if err == nil || !errors.As(err, &f) {
 		return err
 	}
-	group := r.gvr.GroupResource()
 	over := func(err error) error {
 		method := map[string]string{"patch": "Patch", "update": "Put", "create": "Post", "delete": "Delete"}[verb]
 		if method == "" {
 			method = "Get"
 		}
-		return &url.Error{Op: method, URL: "https://kubernetes." + r.k.region + ".pretend/" + what + "/" + name, Err: err}
+		return &url.Error{Op: method, URL: "https://kubernetes." + region + ".pretend/" + what + "/" + name, Err: err}
 	}
 	switch f.kind {
 	case Throttle:
@@ -353,6 +362,34 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}
 		return out
+	case cronJobsGVR:
+		out := &batchv1.CronJobList{ListMeta: meta, Items: []batchv1.CronJob{}}
+		for _, name := range sortedKeys(r.CronJobs) {
+			if here {
+				out.Items = append(out.Items, *r.cronJobObject(name))
+			}
+		}
+		out.TypeMeta = metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJobList"}
+		return out
+	case accountsGVR:
+		out := &corev1.ServiceAccountList{ListMeta: meta, Items: []corev1.ServiceAccount{}}
+		for _, name := range sortedKeys(r.Accounts) {
+			if here {
+				out.Items = append(out.Items, *r.accountObject(name))
+			}
+		}
+		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccountList"}
+		return out
+	case backupsGVR:
+		if ns != veleroNamespace {
+			return veleroList("Backup", nil)
+		}
+		return veleroList("Backup", s.backups())
+	case locationsGVR:
+		if ns != veleroNamespace {
+			return veleroList("BackupStorageLocation", nil)
+		}
+		return veleroList("BackupStorageLocation", s.backupLocations(r))
 	default:
 		out := &corev1.EventList{ListMeta: meta, Items: []corev1.Event{}}
 		for _, n := range r.Notices {

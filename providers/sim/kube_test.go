@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -251,9 +252,47 @@ func TestKubernetesFaultsLookAsClientGoWouldShowThem(t *testing.T) {
 	if _, err := s.Kube("eu-west-1").Resource(nodesGVR).List(s.ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a Region without a cluster: %v", err)
 	}
-	if _, err := s.Kube(west).Resource(schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backups"}).List(s.ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := s.Kube(west).Resource(schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "restores"}).List(s.ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }
 
 var errSlow = errors.New("took too long")
+
+func TestTheAPIServerSaysWhetherItIsReady(t *testing.T) {
+	s := quiet(t)
+	readyz := func(region string) (string, error) {
+		body, err := s.Kube(region).HTTP.Get().AbsPath("/readyz").DoRaw(s.ctx)
+		return string(body), err
+	}
+	if body, err := readyz(west); err != nil || body != "ok" {
+		t.Errorf("%q %v", body, err)
+	}
+	if err := s.Do(func(st *State) { st.Regions[west].NotReady = map[string]string{"etcd": "reason withheld"} }); err != nil {
+		t.Fatal(err)
+	}
+	body, err := readyz(west)
+	if !apierrors.IsInternalError(err) || !strings.Contains(body, "[-]etcd failed: reason withheld\n") || !strings.Contains(body, "[+]ping ok\n") {
+		t.Errorf("%q %v", body, err)
+	}
+	if body, err := readyz(east); err != nil || body != "ok" {
+		t.Errorf("the other Region: %q %v", body, err)
+	}
+	if _, err := s.Kube(west).HTTP.Get().AbsPath("/metrics").DoRaw(s.ctx); !apierrors.IsNotFound(err) {
+		t.Errorf("a page that it has not: %v", err)
+	}
+	for kind, is := range map[string]func(error) bool{Deny: apierrors.IsForbidden, Throttle: apierrors.IsTooManyRequests, ServerFail: apierrors.IsServiceUnavailable} {
+		if err := s.Fault(Fault{Operation: "get /readyz", Kind: kind, Times: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readyz(west); !is(err) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if err := s.Fault(Fault{Operation: "get /readyz", Kind: Refuse, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readyz(west); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("refused: %v", err)
+	}
+}

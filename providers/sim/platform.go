@@ -27,6 +27,7 @@ const (
 	checkTakeover = "0c0ffee0-0000-4000-8000-000000000003"
 	takeoverKey   = "takeover"
 	regionHeader  = "X-Served-By-Region"
+	cronJob       = "invoice-run"
 	orderPath     = "/api/v1/orders/synthetic-test"
 )
 
@@ -187,9 +188,11 @@ func (w *World) parts() keys {
 		})},
 		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys { return keys{"cache_group": cacheGroup(r)} })},
 		"elb":   keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
-		"kube": keys{"regions": inRegions(func(string) keys {
+		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
+		"iam":    keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
+		"velero": keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

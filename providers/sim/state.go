@@ -24,7 +24,8 @@ const (
 // awsAPIs are all that the world can answer, by the SDK's id of the service.
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
-	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI,
+	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
+	"IAM": iamAPI, "EKS": eksAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -46,7 +47,10 @@ type State struct {
 	Database Database           `json:"database"`
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
-	Orders   []Order            `json:"orders"`
+	Velero   Velero             `json:"velero"`
+	// Roles are IAM's: the policies that say who may take them on, by ARN.
+	Roles  map[string]string `json:"roles"`
+	Orders []Order           `json:"orders"`
 	// OwnOrders are those that the world itself sends; they are not among Orders.
 	OwnOrders OrderLog `json:"own_orders"`
 	Faults    []Fault  `json:"faults"`
@@ -81,6 +85,17 @@ type Region struct {
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
 
+	// Repositories are what ECR has there, by name.
+	Repositories map[string][]RegistryImage `json:"repositories"`
+
+	// Accounts are the service accounts of the cluster, each with the ARN of the role
+	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
+	Accounts      map[string]string `json:"accounts"`
+	PodIdentities map[string]string `json:"pod_identities,omitempty"`
+	// CronJobs of the cluster, each with whether it runs or is suspended.
+	CronJobs map[string]bool `json:"cron_jobs"`
+	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
+	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
 	Nodes       []Node                                            `json:"nodes"`
 	Deployments map[string]*appsv1.Deployment                     `json:"deployments"`
 	HPAs        map[string]*autoscalingv2.HorizontalPodAutoscaler `json:"hpas"`
@@ -143,9 +158,13 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		}}}
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
+		s.Regions[name].Repositories = beginRepositories(long)
+		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
+	s.Velero = beginVelero()
+	s.Roles = beginRoles()
 	s.publishPast()
 	s.step(scn)
 	return s
@@ -210,6 +229,7 @@ func (s *State) step(scn *Scenario) {
 	}
 	s.stepDatabase()
 	s.stepCache()
+	s.stepVelero()
 	if s.At.Equal(s.At.Truncate(time.Second)) {
 		for _, name := range regionNames {
 			s.stepCluster(s.Regions[name])

@@ -23,12 +23,14 @@ var (
 	Pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	Nodes       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	Jobs        = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+	CronJobs    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}
 	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 )
 
 // resources of the kinds that tests create.
 var resources = map[string]schema.GroupVersionResource{
-	"Deployment": Deployments, "HorizontalPodAutoscaler": Autoscalers, "Pod": Pods, "Node": Nodes, "Job": Jobs, "Namespace": namespaces,
+	"Deployment": Deployments, "HorizontalPodAutoscaler": Autoscalers, "Pod": Pods, "Node": Nodes, "Job": Jobs, "CronJob": CronJobs, "Namespace": namespaces,
+	"Backup": Backups, "BackupStorageLocation": StorageLocations,
 	"Role":               {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
 	"RoleBinding":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	"ClusterRole":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -24,7 +25,7 @@ const rightsFile = "deploy/rbac.yaml"
 type Right struct {
 	Verb     string // patch
 	Group    string // apps; empty is the core group
-	Resource string // deployments/scale
+	Resource string // deployments/scale; of what is no object its path: /readyz
 }
 
 func (r Right) String() string {
@@ -66,7 +67,20 @@ func split(rule rbacv1.PolicyRule) []Right {
 			}
 		}
 	}
+	for _, path := range rule.NonResourceURLs {
+		for _, verb := range rule.Verbs {
+			out = append(out, Right{Verb: verb, Resource: path})
+		}
+	}
 	return out
+}
+
+// rule gives the right, of those objects where it names some.
+func (r Right) rule(names []string) rbacv1.PolicyRule {
+	if strings.HasPrefix(r.Resource, "/") {
+		return rbacv1.PolicyRule{NonResourceURLs: []string{r.Resource}, Verbs: []string{r.Verb}}
+	}
+	return rbacv1.PolicyRule{APIGroups: []string{r.Group}, Resources: []string{r.Resource}, Verbs: []string{r.Verb}, ResourceNames: names}
 }
 
 // rightsIn is deploy/rbac.yaml for one test: in its namespace, for its group, and
@@ -132,9 +146,7 @@ func without(rules []rbacv1.PolicyRule, missing []Right) []rbacv1.PolicyRule {
 	for _, rule := range rules {
 		for _, r := range split(rule) {
 			if !slices.Contains(missing, r) {
-				out = append(out, rbacv1.PolicyRule{
-					APIGroups: []string{r.Group}, Resources: []string{r.Resource}, Verbs: []string{r.Verb}, ResourceNames: rule.ResourceNames,
-				})
+				out = append(out, r.rule(rule.ResourceNames))
 			}
 		}
 	}

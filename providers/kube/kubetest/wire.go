@@ -274,10 +274,14 @@ func (g *gated) Write(b []byte) (int, error) {
 	return 0, &net.OpError{Op: "dial", Net: "tcp", Addr: g.RemoteAddr(), Err: syscall.ECONNREFUSED}
 }
 
-// operationOf is "patch deployments/scale" or "list pods".
+// operationOf is "patch deployments/scale" or "list pods", and of what is no object
+// "get /readyz".
 func operationOf(method, path string) string {
-	resource, name := parsePath(path)
 	verb := strings.ToLower(method)
+	if !strings.HasPrefix(path, "/api") {
+		return verb + " " + path
+	}
+	resource, name := parsePath(path)
 	if verb == "get" && name == "" {
 		verb = "list"
 	}

@@ -1,0 +1,80 @@
+package providers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/providers/kube"
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
+
+func TestTheJobsAreJudged(t *testing.T) {
+	// consumer is a Deployment of that size in a Region.
+	consumer := func(s *sim.State, region string, replicas int32) {
+		d := s.Regions[region].Deployments["user-service"].DeepCopy()
+		d.Name, d.Spec.Replicas = "order-events", &replicas
+		s.Regions[region].Deployments[d.Name] = d
+	}
+	settings := func(change func(s *kube.Settings)) func(c *engine.Call) {
+		return func(c *engine.Call) {
+			s := partOf[kube.Settings](t, c.Plan.Topology, kube.Platform.Key)
+			change(&s)
+			if err := kube.Platform.Freeze(&c.Plan.Topology, s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	judge(t, "jobs", []judged{
+		{
+			"it is as it should be", func(*sim.State) {}, incident.Pass,
+			[]string{"to be suspended in us-east-1 and resumed in us-west-2 once users are there: CronJob invoice-run"},
+			map[string]string{"CronJob invoice-run in us-west-2": "suspended", "CronJob invoice-run in us-east-1": "runs"},
+			map[string]float64{"missing in the target": 0, "running in the target already": 0},
+		},
+		{
+			"it is not there", func(s *sim.State) { delete(s.Regions[west].CronJobs, "invoice-run") }, incident.Fail,
+			[]string{"1 workload in us-west-2 is not there, so nobody could resume it: CronJob invoice-run"},
+			nil,
+			map[string]float64{"missing in the target": 1},
+		},
+		{
+			"it runs in both", func(s *sim.State) { s.Regions[west].CronJobs["invoice-run"] = true }, incident.Warn,
+			[]string{"one runs in us-west-2 already: CronJob invoice-run"},
+			nil,
+			map[string]float64{"running in the target already": 1},
+		},
+		{"it runs in neither", func(s *sim.State) { s.Regions[east].CronJobs["invoice-run"] = false }, incident.Warn, []string{"one runs in neither Region: CronJob invoice-run"}, nil, nil},
+		{"the source does not answer", func(s *sim.State) { s.Regions[east].Lost = true }, incident.Warn, []string{"what runs in us-east-1 could not be read"}, nil, nil},
+	})
+	t.Run("consumers", func(t *testing.T) {
+		judge(t, "jobs", []judged{
+			{"it waits", func(s *sim.State) { consumer(s, east, 2); consumer(s, west, 0) }, incident.Pass, []string{"CronJob invoice-run, Deployment order-events"}, map[string]string{"Deployment order-events in us-west-2": "scaled to 0"}, nil},
+			{"it consumes in both", func(s *sim.State) { consumer(s, east, 2); consumer(s, west, 1) }, incident.Warn, []string{"one runs in us-west-2 already: Deployment order-events"}, nil, nil},
+			{"it is not there", func(s *sim.State) { consumer(s, east, 2) }, incident.Fail, []string{"Deployment order-events"}, nil, nil},
+		}, settings(func(s *kube.Settings) { s.Consumers = []string{"order-events"} }))
+	})
+	t.Run("none in the settings", func(t *testing.T) {
+		judge(t, "jobs", []judged{{"not applicable", func(*sim.State) {}, incident.NotApplicable, []string{"not applicable: the settings name no CronJob"}, nil, nil}},
+			settings(func(s *kube.Settings) { s.CronJobs = nil }))
+	})
+}
+
+func TestJobsThatCannotBeSeenAreUnknown(t *testing.T) {
+	blind(t, "jobs", "kubernetes", "list cronjobs")
+}
+
+func TestAnUnplannedRunDoesNotAskForTheSourcesJobs(t *testing.T) {
+	w := newWorld(t)
+	a, c := w.call(t, "jobs")
+	c.Plan.Mode = "unplanned"
+	if o, ok, err := a.Look(t.Context(), c); err != nil || !ok || o.Measured.Verdict != incident.Pass || strings.Contains(o.Summary, "neither") {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+	for _, call := range w.Calls() {
+		if call.Region == east {
+			t.Errorf("it asked %s of %s", call.Operation, call.Region)
+		}
+	}
+}

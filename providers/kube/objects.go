@@ -1,0 +1,28 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Objects are those of a kind in a namespace of a Region's cluster, which may be none of
+// Kubernetes' own; labels select among them, and empty is everything. Its errors are faults
+// of a read.
+func (k *Kube) Objects(ctx context.Context, p *runbook.Plan, region runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]unstructured.Unstructured, error) {
+	client, r, err := k.in(p, region)
+	if err != nil {
+		return nil, err
+	}
+	r.Namespace = namespace
+	all, err := list[unstructured.Unstructured](ctx, k, client, kind, r, metav1.ListOptions{LabelSelector: labels})
+	if err != nil {
+		return nil, fmt.Errorf("list the %s in namespace %s in %s: %w", kind.Resource, namespace, r.Name, err)
+	}
+	return all, nil
+}

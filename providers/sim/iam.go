@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekst "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamt "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var accountsGVR = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+
+// issuerOf is how a Region's cluster signs the tokens of its service accounts.
+func issuerOf(region string) string {
+	return fmt.Sprintf("https://oidc.eks.%s.amazonaws.com/id/%032X", region, draw(0, 1<<62, "oidc", region))
+}
+
+func roleARN(service string) string {
+	return "arn:aws:iam::" + account + ":role/ecommerce/" + roleName(service)
+}
+
+func roleName(service string) string { return "ecommerce-" + service }
+
+// beginRoles are one for each service, which trusts the clusters of both Regions: the
+// policies that say who may take a role on, by its ARN.
+func beginRoles() map[string]string {
+	out := map[string]string{}
+	for _, name := range serviceNames() {
+		var statements []any
+		for _, region := range regionNames {
+			provider := strings.TrimPrefix(issuerOf(region), "https://")
+			statements = append(statements, keys{
+				"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+				"Principal": keys{"Federated": "arn:aws:iam::" + account + ":oidc-provider/" + provider},
+				"Condition": keys{"StringEquals": keys{provider + ":aud": "sts.amazonaws.com", provider + ":sub": "system:serviceaccount:" + namespace + ":" + name}},
+			})
+		}
+		data, err := json.Marshal(keys{"Version": "2012-10-17", "Statement": statements})
+		if err != nil {
+			panic(err) // texts alone
+		}
+		out[roleARN(name)] = string(data)
+	}
+	return out
+}
+
+// beginAccounts are the service accounts of a Region's cluster, each with the ARN of the
+// role that it is annotated with.
+func beginAccounts() map[string]string {
+	out := map[string]string{"default": ""}
+	for _, name := range serviceNames() {
+		out[name] = roleARN(name)
+	}
+	return out
+}
+
+// accountObject is a service account as the API shows it.
+func (r *Region) accountObject(name string) *corev1.ServiceAccount {
+	o := &corev1.ServiceAccount{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, UID: uidOf(r.Name, "serviceaccount", name), ResourceVersion: fmt.Sprint(r.Versions)},
+	}
+	if role := r.Accounts[name]; role != "" {
+		o.Annotations = map[string]string{"eks.amazonaws.com/role-arn": role}
+	}
+	return o
+}
+
+// openID is where the API server says how it signs tokens.
+func (r *Region) openID() (code int, body string) {
+	issuer := issuerOf(r.Name)
+	return 200, fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q,"response_types_supported":["id_token"],"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["RS256"]}`, issuer, issuer+"/keys")
+}
+
+var iamAPI = awsAPI{
+	system: "aws.iam", home: homeRegion,
+	operations: map[string]operation{"GetRole": reads(getRole)},
+	target: func(in any) string {
+		if in, ok := in.(*iam.GetRoleInput); ok {
+			return deref(in.RoleName)
+		}
+		return ""
+	},
+}
+
+func getRole(r request, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
+	name := deref(in.RoleName)
+	for _, arn := range sortedKeys(r.Roles) {
+		if arn[strings.LastIndex(arn, "/")+1:] == name {
+			return &iam.GetRoleOutput{Role: &iamt.Role{
+				Arn: ptr(arn), RoleName: ptr(name), Path: ptr("/ecommerce/"), AssumeRolePolicyDocument: ptr(url.QueryEscape(r.Roles[arn])),
+			}}, nil
+		}
+	}
+	return nil, &iamt.NoSuchEntityException{Message: ptr("The role with name " + name + " cannot be found.")}
+}
+
+var eksAPI = awsAPI{
+	system: "aws.eks",
+	operations: map[string]operation{
+		"ListPodIdentityAssociations":    reads(listPodIdentities),
+		"DescribePodIdentityAssociation": reads(describePodIdentity),
+	},
+	target: func(in any) string {
+		switch in := in.(type) {
+		case *eks.ListPodIdentityAssociationsInput:
+			return deref(in.ClusterName)
+		case *eks.DescribePodIdentityAssociationInput:
+			return deref(in.ClusterName)
+		}
+		return ""
+	},
+}
+
+// eksCluster is the name of every Region's cluster.
+const eksCluster = "ecommerce-prod"
+
+func listPodIdentities(r request, in *eks.ListPodIdentityAssociationsInput) (*eks.ListPodIdentityAssociationsOutput, error) {
+	if deref(in.ClusterName) != eksCluster {
+		return nil, &ekst.ResourceNotFoundException{Message: ptr("No cluster found for name: " + deref(in.ClusterName) + ".")}
+	}
+	out := &eks.ListPodIdentityAssociationsOutput{}
+	if deref(in.Namespace) == namespace {
+		for _, name := range sortedKeys(r.Regions[r.region].PodIdentities) {
+			out.Associations = append(out.Associations, ekst.PodIdentityAssociationSummary{
+				AssociationId: ptr("a-" + name), ClusterName: in.ClusterName, Namespace: in.Namespace, ServiceAccount: ptr(name),
+			})
+		}
+	}
+	return out, nil
+}
+
+func describePodIdentity(r request, in *eks.DescribePodIdentityAssociationInput) (*eks.DescribePodIdentityAssociationOutput, error) {
+	name := strings.TrimPrefix(deref(in.AssociationId), "a-")
+	role, there := r.Regions[r.region].PodIdentities[name]
+	if !there || deref(in.ClusterName) != eksCluster {
+		return nil, &ekst.ResourceNotFoundException{Message: ptr("No association found for id: " + deref(in.AssociationId) + ".")}
+	}
+	return &eks.DescribePodIdentityAssociationOutput{Association: &ekst.PodIdentityAssociation{
+		AssociationId: in.AssociationId, ClusterName: in.ClusterName, Namespace: ptr(namespace), ServiceAccount: ptr(name), RoleArn: ptr(role),
+	}}, nil
+}

@@ -1,0 +1,314 @@
+// Package velero looks whether there is a backup of the source that the target can restore.
+//
+// It reads Velero's own objects in the target's cluster, where Velero shows what lies in
+// its storage location, whoever made it. With the cluster out of reach, or without Velero
+// in it, the check ends in an error that says so.
+package velero
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
+)
+
+var (
+	backups   = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backups"}
+	locations = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backupstoragelocations"}
+)
+
+const (
+	scheduleLabel = "velero.io/schedule-name"
+	// completed is the phase of a backup that can be restored, available that of a
+	// storage location that can be read.
+	completed, available = "Completed", "Available"
+	// grace is what a backup may be late by.
+	grace = 5 * time.Minute
+	// validated is how often Velero looks at a storage location by itself, and stale how
+	// old its word may be at least before it is none.
+	validated, stale = time.Minute, 5 * time.Minute
+)
+
+// backup is Velero's object, as far as it matters here.
+//
+// https://velero.io/docs/main/api-types/backup/
+type backup struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		StorageLocation string `json:"storageLocation"`
+	} `json:"spec"`
+	Status struct {
+		Phase               string      `json:"phase"`
+		StartTimestamp      metav1.Time `json:"startTimestamp"`
+		CompletionTimestamp metav1.Time `json:"completionTimestamp"`
+	} `json:"status"`
+}
+
+// location is where backups are kept.
+//
+// https://velero.io/docs/main/api-types/backupstoragelocation/
+type location struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Config        map[string]string `json:"config"`
+		ObjectStorage struct {
+			Bucket string `json:"bucket"`
+		} `json:"objectStorage"`
+		ValidationFrequency *metav1.Duration `json:"validationFrequency"`
+		Default             bool             `json:"default"`
+	} `json:"spec"`
+	Status struct {
+		Phase              string      `json:"phase"`
+		LastValidationTime metav1.Time `json:"lastValidationTime"`
+		Message            string      `json:"message"`
+	} `json:"status"`
+}
+
+// Objects are those of a kind in a namespace of a Region's cluster, by label; empty is
+// everything. Its errors are faults of a read.
+type Objects func(ctx context.Context, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]unstructured.Unstructured, error)
+
+// Velero reads what Velero keeps in the platform's clusters.
+type Velero struct {
+	objects Objects
+	clock   incident.Clock
+}
+
+// New returns the backups whose objects are read through objects.
+func New(objects Objects, clock incident.Clock) *Velero {
+	return &Velero{objects: objects, clock: clock}
+}
+
+// Backup checks, in the target's cluster, the newest Completed backup of the source's
+// schedule: its data are as old as its start. In an unplanned run nothing newer can be
+// had, so one that was young enough when the outage began is told, and passes. The
+// storage location has to be available by Velero's own and recent word, with its bucket
+// in the target.
+func (v *Velero) Backup(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	s, err := runbook.PartOf[Settings](c.Plan.Topology, Platform.Key)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	schedule := s.Regions[c.Plan.Source.Name].BackupSchedule
+	if schedule == "" {
+		return engine.Outcome{
+			Summary:  fmt.Sprintf("not applicable: the settings name no Velero schedule of %s", c.Plan.Source.Name),
+			Measured: incident.Measured{Verdict: incident.NotApplicable, AsOf: v.clock.Now()},
+		}, true, nil
+	}
+	r := c.Plan.Target
+	namespace := cmp.Or(s.VeleroNamespace, "velero")
+	f := finding{now: v.clock.Now(), schedule: schedule, source: c.Plan.Source.Name, target: r.Name, limit: time.Duration(s.MaxAgeMinutes) * time.Minute}
+	if c.Plan.Mode == "unplanned" {
+		f.impact = c.Impact
+	}
+	var faults [2]error
+	incident.Together(v.clock, len(faults), func(i int) {
+		if i == 0 {
+			f.all, faults[i] = read[backup](ctx, v, c.Plan, r, backups, namespace, scheduleLabel+"="+schedule)
+			return
+		}
+		f.locations, faults[i] = read[location](ctx, v, c.Plan, r, locations, namespace, "")
+	})
+	if err := cmp.Or(faults[0], faults[1]); err != nil {
+		return engine.Outcome{}, false, err
+	}
+	return f.answer()
+}
+
+// read are objects of one of Velero's kinds.
+func read[T any](ctx context.Context, v *Velero, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]T, error) {
+	all, err := v.objects(ctx, p, r, kind, namespace, labels)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // says what was asked, and is sorted already
+	}
+	out := make([]T, len(all))
+	for i := range all {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(all[i].Object, &out[i]); err != nil {
+			return nil, &incident.CallError{
+				NeedsPerson: true, Err: fmt.Errorf("understand %s %s in %s: %w", all[i].GetKind(), all[i].GetName(), r.Name, err),
+				Hint: "Velero there is of another version than the bot knows",
+			}
+		}
+	}
+	return out, nil
+}
+
+// finding is what Velero has in the target.
+type finding struct {
+	now, impact              time.Time
+	schedule, source, target string
+	limit                    time.Duration
+	all                      []backup
+	locations                []location
+}
+
+func (f *finding) answer() (engine.Outcome, bool, error) {
+	o := engine.Outcome{Evidence: map[string]string{"schedule": f.schedule, "cluster": f.target, "backups": fmt.Sprint(len(f.all))}}
+	o.Measured.AsOf = f.now
+	fail := func(format string, args ...any) (engine.Outcome, bool, error) {
+		o.Measured.Verdict = incident.Fail
+		o.Summary = fmt.Sprintf(format, args...)
+		return o, false, nil
+	}
+	unsure := func(hint, format string, args ...any) (engine.Outcome, bool, error) {
+		o.Measured.Verdict = incident.Unsure
+		return o, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf(format, args...), Hint: hint}
+	}
+	// The newest first, by start; what has not started has no data.
+	f.all = slices.DeleteFunc(f.all, func(b backup) bool { return b.Status.StartTimestamp.IsZero() })
+	slices.SortStableFunc(f.all, func(a, b backup) int { return b.Status.StartTimestamp.Compare(a.Status.StartTimestamp.Time) })
+	i := slices.IndexFunc(f.all, func(b backup) bool { return b.Status.Phase == completed })
+	if i < 0 {
+		return fail("no backup of schedule %s is Completed in %s%s", f.schedule, f.target, f.others(f.all))
+	}
+	b := f.all[i]
+	start := b.Status.StartTimestamp.Time
+	age := f.now.Sub(start)
+	o.Evidence["backup"], o.Evidence["started"] = b.Name, start.UTC().Format(time.RFC3339)
+	if age < -time.Minute {
+		return unsure("compare the clock of the bot's host and those of the clusters (NTP)",
+			"how old the backup %s is cannot be known: it started at %s, and it is %s here", b.Name, start.UTC().Format(time.RFC3339), f.now.UTC().Format(time.RFC3339))
+	}
+	if f.limit == 0 {
+		every := f.every()
+		if every == 0 {
+			return unsure(`give "max_age_minutes" under "velero" in the settings`,
+				"how old a backup of schedule %s may be is not known: there is one alone, so nothing says how often it is made", f.schedule)
+		}
+		f.limit = every + max(0, b.Status.CompletionTimestamp.Sub(start)) + grace
+		o.Evidence["limit"] = "one every " + text.Duration(every) + ", what one takes, and " + text.Duration(grace)
+	}
+	limit := f.limit.Minutes()
+	o.Measured.Figures = []incident.Figure{{Name: "age of the backup", Value: math.Floor(age.Minutes()*10) / 10, Unit: "min", Limit: &limit}}
+
+	l := f.location(b)
+	if l == nil {
+		return fail("the storage location %q of the backup %s is not known in %s", b.Spec.StorageLocation, b.Name, f.target)
+	}
+	region := l.Spec.Config["region"]
+	o.Evidence["location"] = fmt.Sprintf("%s, bucket %s in %s, %s", l.Name, l.Spec.ObjectStorage.Bucket, orNone(region), orNone(l.Status.Phase))
+	last := l.Status.LastValidationTime.Time
+	switch old := f.now.Sub(last); {
+	case l.Status.Phase != available:
+		return fail("the storage location %s is %s in %s%s", l.Name, orUnsaid(l.Status.Phase), f.target, because(l.Status.Message))
+	case region != "" && region != f.target:
+		return fail("the storage location %s keeps its backups in %s, and not in %s: they may not be readable without it", l.Name, region, f.target)
+	case last.IsZero():
+		return unsure("look whether Velero runs in "+f.target, "whether the storage location %s can be read is not known: Velero has not looked at it in %s", l.Name, f.target)
+	case old > l.patience():
+		return unsure("look whether Velero runs in "+f.target, "whether the storage location %s can be read is not known: Velero last looked at it %s ago in %s, and it was %s", l.Name, text.Duration(old), f.target, l.Status.Phase)
+	}
+
+	told := fmt.Sprintf("the newest backup of schedule %s in %s, %s, began %s ago", f.schedule, f.target, b.Name, text.Duration(age))
+	o.Measured.Verdict = incident.Pass
+	o.Summary = fmt.Sprintf("%s (at most %s)", told, text.Duration(f.limit))
+	if age > f.limit {
+		before := f.impact.Sub(start)
+		if f.impact.IsZero() || before > f.limit {
+			return fail("%s, and at most %s is wanted%s", told, text.Duration(f.limit), f.others(f.all[:i]))
+		}
+		o.Measured.Verdict = incident.Warn
+		o.Summary = fmt.Sprintf("%s: it was %s old when the outage began, and nothing newer can be had (at most %s)", told, text.Duration(max(0, before)), text.Duration(f.limit))
+	}
+	if region == "" {
+		o.Measured.Verdict = incident.Warn
+		o.Summary += fmt.Sprintf("; the storage location %s does not say in which Region its bucket lies", l.Name)
+	}
+	if failed := f.others(f.all[:i]); failed != "" {
+		o.Measured.Verdict = incident.Warn
+		o.Summary += "; newer ones are of no use" + failed
+	}
+	return o, true, nil
+}
+
+// every is the usual time between two backups, by when they began; 0 if that cannot be
+// told. One that was left out does not change it.
+func (f *finding) every() time.Duration {
+	var gaps []time.Duration
+	for i := 1; i < len(f.all); i++ {
+		gaps = append(gaps, f.all[i-1].Status.StartTimestamp.Sub(f.all[i].Status.StartTimestamp.Time))
+	}
+	if len(gaps) == 0 {
+		return 0
+	}
+	slices.Sort(gaps)
+	return gaps[(len(gaps)-1)/2]
+}
+
+// location is where a backup is kept; nil if the target does not know it.
+func (f *finding) location(b backup) *location {
+	i := slices.IndexFunc(f.locations, func(l location) bool {
+		return l.Name == b.Spec.StorageLocation || b.Spec.StorageLocation == "" && l.Spec.Default
+	})
+	if i < 0 {
+		return nil
+	}
+	return &f.locations[i]
+}
+
+// patience is how old Velero's word about a location may be. One that Velero does not
+// look at by itself is as it was when it did.
+func (l *location) patience() time.Duration {
+	every := validated
+	if v := l.Spec.ValidationFrequency; v != nil {
+		if every = v.Duration; every == 0 {
+			return 1<<63 - 1
+		}
+	}
+	return max(stale, 3*every)
+}
+
+// others counts backups that ended in another way than they should, for the end of a
+// sentence.
+func (f *finding) others(all []backup) string {
+	by := map[string]int{}
+	for _, b := range all {
+		if strings.Contains(b.Status.Phase, "Failed") {
+			by[b.Status.Phase]++
+		}
+	}
+	var out []string
+	for _, phase := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, fmt.Sprintf("%d %s", by[phase], phase))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+func because(message string) string {
+	if message == "" {
+		return ""
+	}
+	return ": " + message
+}
+
+func orUnsaid(phase string) string {
+	if phase == "" {
+		return "not yet looked at"
+	}
+	return phase
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
