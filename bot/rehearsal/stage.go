@@ -100,6 +100,9 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if there, err := os.Lstat(r.StageFile); err == nil && !there.Mode().IsRegular() {
+		return bot.Usagef("%s is there and is no regular file: name another for how the bot reaches the rehearsal", r.StageFile)
+	}
 	// Whoever waits for the file finds all of it.
 	unfinished := r.StageFile + ".new"
 	if err := errors.Join(os.WriteFile(unfinished, data, 0o600), os.Rename(unfinished, r.StageFile)); err != nil {

@@ -221,6 +221,10 @@ func (v incidentView) looks(q *incident.Question) string {
 	case q.Kind == incident.AskGo:
 		r := v.Readiness()
 		return fmt.Sprintf("open %v %v %v", v.titles(r.Again), v.titles(r.Locked), v.bad(r))
+	case q.Kind == incident.AskFailed: // what stops it may come to stop others, or no longer do so
+		if c, of := view.CauseOf(v.Causes(), q.Step); of {
+			return fmt.Sprintf("open %s %v", c.Says, v.titles(c.Steps))
+		}
 	case len(q.Given) > 0:
 		return fmt.Sprintf("open, %d", len(q.Given))
 	}

@@ -2,9 +2,12 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +16,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/rs/zerolog"
 
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -39,6 +43,9 @@ type AWSSettings struct {
 // by anybody at any time; if the settings of a further Region cannot be read, its
 // clients answer each call with the reason.
 func AWS(ctx context.Context, s AWSSettings, log zerolog.Logger) (func(region string) aws.Config, error) {
+	if err := filesEnd(); err != nil {
+		return nil, err
+	}
 	a := &accounts{settings: s, log: log, byRegion: map[string]aws.Config{}}
 	for _, region := range s.Regions {
 		if _, err := a.load(ctx, region); err != nil {
@@ -46,6 +53,26 @@ func AWS(ctx context.Context, s AWSSettings, log zerolog.Logger) (func(region st
 		}
 	}
 	return a.config, nil
+}
+
+// filesEnd says whether the files that the SDK reads by itself can be read to their end:
+// it opens whatever is there, and would wait for the other end of a pipe.
+func filesEnd() error {
+	env, err := config.NewEnvConfig()
+	if err != nil {
+		return fmt.Errorf("read the AWS settings of the environment: %w", err)
+	}
+	files := slices.Concat(config.DefaultSharedConfigFiles, config.DefaultSharedCredentialsFiles,
+		[]string{env.SharedConfigFile, env.SharedCredentialsFile, env.CustomCABundle, env.WebIdentityTokenFilePath})
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if _, err := strict.ReadFile(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read the AWS SDK's files: %w", err)
+		}
+	}
+	return nil
 }
 
 type accounts struct {

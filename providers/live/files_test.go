@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
@@ -59,5 +61,21 @@ func TestOnlyFilesThatEndAreReadForACluster(t *testing.T) {
 	}
 	if _, err := (Cluster{Kubeconfig: config("", "token: t"), Context: "shop"}).fromContext(); err != nil {
 		t.Errorf("one that is well: %v", err)
+	}
+}
+
+// The same of the files that the AWS SDK opens by itself.
+func TestOnlyFilesThatEndAreReadForAWS(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, pipe)
+			if _, err := AWS(t.Context(), AWSSettings{Regions: []string{"us-west-2"}}, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "it is a named pipe") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
