@@ -79,9 +79,16 @@ func (d *drama) play(until func(s *incident.State) bool) []incident.Event {
 		done := false
 		for range 3000 {
 			time.Sleep(time.Second)
-			d.answer()
-			if err := d.book.View(ctx, id, func(s *incident.State) { done = until(s) }); err != nil {
-				d.t.Fatal(err)
+			for _, before := range []bool{true, false} { // also of a question that is open at this moment
+				if !before {
+					d.answer()
+				}
+				if err := d.book.View(ctx, id, func(s *incident.State) { done = done || until(s) }); err != nil {
+					d.t.Fatal(err)
+				}
+				if done {
+					break
+				}
 			}
 			if done || log.gone() {
 				break
