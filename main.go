@@ -254,7 +254,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		Slack: slack.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
-		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery,
+		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery, CheckEvery: c.CheckEvery,
 	}, log)
 	if err != nil {
 		if ctx.Err() != nil {

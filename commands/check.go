@@ -35,20 +35,39 @@ func (c *Commands) check(ctx context.Context, ask Ask, _ Person) Answer {
 	if a := c.wrongWay(w, now); a != nil {
 		return *a
 	}
-	w.mode, w.reason = nonempty(w.mode, planned), "readiness check"
-	facts, err := c.facts(w, now)
+	w.mode = nonempty(w.mode, planned)
+	a, err := c.assess(ctx, w, now, incident.WhyCheck, ask.person)
 	if err != nil {
 		return *c.answerTo(err, false)
+	}
+	kept := c.keep(ctx, ask, a)
+	return Answer{Text: text.Lines(c.readiness(a, now), kept, c.proved(ctx))}
+}
+
+// assess carries the checks out.
+func (c *Commands) assess(ctx context.Context, w request, now serving, why, by string) (incident.Assessment, error) {
+	w.reason = "readiness check"
+	facts, err := c.facts(w, now)
+	if err != nil {
+		return incident.Assessment{}, err
 	}
 	facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0, ""))
 	plan, err := c.Compile(facts)
 	if err != nil {
-		return *refused("The runbook cannot be carried out like this, so there is nothing to check: %s", faults(err))
+		return incident.Assessment{}, refuse("The runbook cannot be carried out like this, so there is nothing to check: %s", faults(err))
 	}
-	made := c.Engine.Readiness(ctx, plan, incident.WhyCheck)
-	a := incident.Assessment{AssessmentMade: made, At: c.Clock.Now(), By: ask.person}
-	kept := c.keep(ctx, ask, a)
-	return Answer{Text: text.Lines(c.readiness(a, now), kept, c.proved(ctx))}
+	made := c.Engine.Readiness(ctx, plan, why)
+	return incident.Assessment{AssessmentMade: made, At: c.Clock.Now(), By: by}, nil
+}
+
+// AssessStandby makes, in the bot's own name, the assessment that is due: of the Region
+// that would take over now, planned, for a planned move looks at all that an unplanned
+// one does. Where nobody can tell which Region serves it is taken to be home. It changes
+// nothing, and is not kept.
+func (c *Commands) AssessStandby(ctx context.Context) (incident.Assessment, error) {
+	now := c.serving(ctx, servingWithin)
+	w := request{target: c.standby(now.region), mode: planned}
+	return c.assess(ctx, w, now, incident.WhySchedule, incident.Bot)
 }
 
 // flagless leaves the names of flags out, as they are typed in a terminal: what stands

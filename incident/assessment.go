@@ -24,6 +24,18 @@ func (b *Book) KeepAssessment(ctx context.Context, a Assessment, via *Via, fence
 	return err
 }
 
+// Brief is the same without the evidence of what is well: what is made again and again
+// is kept for ever.
+func (a AssessmentMade) Brief() AssessmentMade {
+	a.Findings = slices.Clone(a.Findings)
+	for i, f := range a.Findings {
+		if f.Well() {
+			a.Findings[i].Evidence = nil
+		}
+	}
+	return a
+}
+
 // Tally counts findings by their verdicts.
 type Tally struct {
 	Passed, Warned, Failed, Unknown, NotApplicable int
