@@ -58,12 +58,7 @@ func (k *Kube) Accounts(ctx context.Context, p *runbook.Plan, region runbook.Reg
 	var there []corev1.ServiceAccount
 	var page []byte
 	err = k.together(
-		func() (err error) {
-			if all, err = list[appsv1.Deployment](ctx, k, client, deployments, r, metav1.ListOptions{}); err != nil {
-				return fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
-			}
-			return nil
-		},
+		func() (err error) { all, err = k.deployments(ctx, client, r); return err },
 		func() (err error) {
 			if there, err = list[corev1.ServiceAccount](ctx, k, client, accounts, r, metav1.ListOptions{}); err != nil {
 				return fmt.Errorf("list the service accounts in %s: %w", r.Name, err)

@@ -32,12 +32,7 @@ func (k *Kube) Images(ctx context.Context, p *runbook.Plan, region runbook.Regio
 	var all []appsv1.Deployment
 	var running []corev1.Pod
 	err = k.together(
-		func() (err error) {
-			if all, err = list[appsv1.Deployment](ctx, k, client, deployments, r, metav1.ListOptions{}); err != nil {
-				return fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
-			}
-			return nil
-		},
+		func() (err error) { all, err = k.deployments(ctx, client, r); return err },
 		func() (err error) {
 			if running, err = list[corev1.Pod](ctx, k, client, pods, r, metav1.ListOptions{}); err != nil {
 				return fmt.Errorf("list the pods in %s: %w", r.Name, err)

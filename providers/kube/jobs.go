@@ -122,12 +122,7 @@ func (k *Kube) singles(ctx context.Context, p *runbook.Plan, region runbook.Regi
 		})
 	}
 	if len(s.Consumers) > 0 {
-		reads = append(reads, func() (err error) {
-			if all, err = list[appsv1.Deployment](ctx, k, client, deployments, r, metav1.ListOptions{}); err != nil {
-				return fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
-			}
-			return nil
-		})
+		reads = append(reads, func() (err error) { all, err = k.deployments(ctx, client, r); return err })
 	}
 	if err := k.together(reads...); err != nil {
 		return nil, err

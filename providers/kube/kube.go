@@ -106,6 +106,15 @@ func (k *Kube) deployment(ctx context.Context, c dynamic.Interface, r cluster, n
 	return decode[appsv1.Deployment](u)
 }
 
+// deployments are all of the namespace of the services.
+func (k *Kube) deployments(ctx context.Context, c dynamic.Interface, r cluster) ([]appsv1.Deployment, error) {
+	all, err := list[appsv1.Deployment](ctx, k, c, deployments, r, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
+	}
+	return all, nil
+}
+
 // autoscaler finds the autoscaler of a Deployment; nil when it has none.
 func (k *Kube) autoscaler(ctx context.Context, c dynamic.Interface, r cluster, name string) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, k, c, autoscalers, r, metav1.ListOptions{})

@@ -127,9 +127,9 @@ func (k *Kube) nodes(ctx context.Context, client dynamic.Interface, r cluster) (
 
 // services are the Deployments of the platform's services that exist in a Region.
 func (k *Kube) services(ctx context.Context, client dynamic.Interface, r cluster, p *runbook.Plan) ([]appsv1.Deployment, error) {
-	all, err := list[appsv1.Deployment](ctx, k, client, deployments, r, metav1.ListOptions{})
+	all, err := k.deployments(ctx, client, r)
 	if err != nil {
-		return nil, fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
+		return nil, err
 	}
 	return slices.DeleteFunc(all, func(d appsv1.Deployment) bool {
 		return !slices.ContainsFunc(p.Topology.Services, func(s runbook.Service) bool { return s.Name == d.Name })

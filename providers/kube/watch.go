@@ -27,9 +27,9 @@ func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, 
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	all, err := list[appsv1.Deployment](ctx, k, client, deployments, r, metav1.ListOptions{})
+	all, err := k.deployments(ctx, client, r)
 	if err != nil {
-		return engine.Outcome{}, false, fmt.Errorf("list the Deployments in %s: %w", r.Name, err)
+		return engine.Outcome{}, false, err
 	}
 	byName := map[string]*appsv1.Deployment{}
 	for i := range all {
