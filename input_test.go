@@ -136,6 +136,8 @@ func TestWhatIsTypedWrong(t *testing.T) {
 		"check without settings":     {[]string{"check"}, []string{`--config is missing`, `deploy/config\.example\.yaml`}},
 		"settings that are not here": {[]string{"serve", "--config", in("nowhere.yaml")}, []string{`there is no settings file .*nowhere\.yaml; deploy/config\.example\.yaml shows one`}},
 		"check of no Region":         {[]string{"check", "--config", example, "--region", "mars"}, []string{`"mars" is not a Region of the platform: use one of us-east-1, us-west-2`}},
+		"check of no target":         {[]string{"check", "--config", example, "--target", "mars"}, []string{`"mars" is not a Region of the platform: use one of us-east-1, us-west-2`}},
+		"check in no form":           {[]string{"check", "--config", example, "--output", "yaml"}, []string{`--output is table or json, not "yaml"`}},
 		"check in no mode":           {[]string{"check", "--config", example, "--mode", "later"}, []string{`--mode is planned or unplanned, not "later"`}},
 
 		"settings that never end":      {[]string{"serve", "--config", "/dev/zero"}, []string{`read the settings: read /dev/zero: it is a device, and has to be a regular file`}},

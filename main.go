@@ -31,7 +31,6 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
@@ -47,6 +46,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2 // usage or settings at fault; nothing was done
+	// exitUnknown: check could not find out something that is required.
+	exitUnknown = 3
 )
 
 func main() {
@@ -65,7 +66,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	return exit(root.ExecuteContext(ctx), stderr)
+}
+
+// exit says what went wrong, and is the exit code.
+func exit(err error, stderr io.Writer) int {
 	var usage bot.UsageError
 	var faults runbook.Faults
 	switch {
@@ -77,6 +82,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "failoverbot:", err)
 		return exitUsage
+	case errors.As(err, new(notKnown)):
+		fmt.Fprintln(stderr, "failoverbot:", err)
+		return exitUnknown
 	default:
 		fmt.Fprintln(stderr, "failoverbot:", err)
 		return exitFailed
@@ -141,7 +149,7 @@ func versionVerb() *cobra.Command {
 	}
 }
 
-// ---- serve and check ----
+// ---- serve ----
 
 func serveVerb(env func(string) string) *cobra.Command {
 	var file string
@@ -246,7 +254,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		Slack: slack.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
-		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery,
+		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery, CheckEvery: c.CheckEvery,
 	}, log)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -280,135 +288,6 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 	proving.Wait()
 	log.Info().Msg("stopped")
 	return err
-}
-
-func checkVerb(env func(string) string) *cobra.Command {
-	var file, region, mode string
-	c := &cobra.Command{
-		Use: "check --config FILE", Short: "Carry out the readiness checks once and print what they find", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			from, err := settingsOf(file, env)
-			if err != nil {
-				return err
-			}
-			return check(c.Context(), from, region, mode, c.OutOrStdout())
-		},
-	}
-	c.Flags().StringVar(&file, "config", "", "the settings file; deploy/config.example.yaml shows one")
-	c.Flags().StringVar(&region, "region", "", "the Region that would take over; the one that is not home if not given")
-	c.Flags().StringVar(&mode, "mode", "planned", "planned or unplanned")
-	return c
-}
-
-func check(ctx context.Context, c *settings.Settings, region, mode string, out io.Writer) error {
-	if mode != "planned" && mode != "unplanned" {
-		return bot.Usagef("--mode is planned or unplanned, not %q", mode)
-	}
-	var source, target runbook.Region
-	for name, r := range c.Platform.Regions {
-		if name == region || (region == "" && name != c.Platform.Home) {
-			target = r
-		} else {
-			source = r
-		}
-	}
-	if target.Name == "" {
-		return bot.Usagef("%q is not a Region of the platform: use one of %s", region, strings.Join(regionNames(c.Platform), ", "))
-	}
-	ends, err := connect(ctx, c, zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	loaded, err := bot.Runbook(files(c))
-	if err != nil {
-		return err
-	}
-	catalog := providers.Catalog(ends)
-	plan, err := loaded.Compile(catalog.Runbook(), runbook.Facts{
-		Mode: mode, Severity: "SEV-1", Reason: "readiness check", Source: source, Target: target, Topology: c.Platform,
-	})
-	if err != nil {
-		return bot.UsageError{Err: err}
-	}
-	proofs := bot.Plans(c.Platform, catalog.Runbook(), func(f runbook.Facts) (*runbook.Plan, error) {
-		return loaded.Compile(catalog.Runbook(), f)
-	}, incident.RealClock{})
-	proofs = append(proofs, proofsOf(c, ends)...)
-	all := &incident.Proofs{Clock: incident.RealClock{}, List: proofs}
-	not := all.Try(ctx, 10*time.Second)
-	for _, u := range not {
-		if _, err := fmt.Fprintf(out, "%-8s %s\n", "failed", u); err != nil {
-			return err
-		}
-	}
-	e := engine.New(engine.Options{Catalog: catalog, Clock: incident.RealClock{}}, zerolog.Nop())
-	failed := len(not)
-	for _, f := range e.Readiness(ctx, plan) {
-		word, text := "ok", f.Outcome.Summary
-		switch {
-		case f.Unknown:
-			word, text = "unknown", f.Err.Error()
-		case !f.OK:
-			word = "failed"
-		}
-		if word != "ok" && f.Step.Gate == runbook.Required {
-			failed++
-		}
-		if _, err := fmt.Fprintf(out, "%-8s %s: %s\n", word, f.Step.Title, text); err != nil {
-			return err
-		}
-		if f.Hint != "" && word != "ok" {
-			if _, err := fmt.Fprintf(out, "%-8s %s\n", "", f.Hint); err != nil {
-				return err
-			}
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%s is not ready to take over: %d required checks did not pass", target.Name, failed)
-	}
-	return nil
-}
-
-// proofsOf are what serve would rely on, as far as its secrets are at hand: whoever
-// checks the platform alone needs none of them.
-func proofsOf(c *settings.Settings, ends providers.Connections) []incident.Proof {
-	var out []incident.Proof
-	if c.Secrets.RedisURL != "" {
-		out = append(out, incident.Proof{Name: "the record can be written", Where: "Redis", Prove: func(ctx context.Context) error {
-			record, err := redis.Open(ctx, redis.Options{URL: c.Secrets.RedisURL, Prefix: c.Redis.Prefix}, zerolog.Nop())
-			if err != nil {
-				return err
-			}
-			defer func() { _ = record.Disconnect() }() // nothing is left to be lost
-			return record.Prove(ctx)
-		}})
-	}
-	if c.Secrets.SlackBotToken != "" && c.Secrets.SlackAppToken != "" {
-		dialled := func(prove func(context.Context, *slack.Client) error) func(context.Context) error {
-			return func(ctx context.Context) error {
-				client, err := slack.Dial(ctx, slack.Settings{
-					BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
-				}, incident.RealClock{}, zerolog.Nop())
-				if err != nil {
-					return err
-				}
-				defer client.Close()
-				return prove(ctx, client)
-			}
-		}
-		out = append(out,
-			incident.Proof{Name: "the channel can be posted to", Where: c.Slack.Channel, Prove: dialled(func(ctx context.Context, s *slack.Client) error {
-				return s.CanPost(ctx, c.Slack.Channel)
-			})},
-			incident.Proof{Name: "the people of the roster can act", Where: "Slack", Prove: dialled(func(ctx context.Context, s *slack.Client) error {
-				return s.Knows(ctx, c.Roster())
-			})},
-		)
-	}
-	if ends.Page != nil && ends.Page.RoutingKey != "" {
-		out = append(out, incident.Proof{Name: "people on call can be paged", Where: "PagerDuty", Prove: func(context.Context) error { return ends.Page.Plausible() }})
-	}
-	return out
 }
 
 func regionNames(t runbook.Topology) []string {

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"encoding/xml"
 	"errors"
@@ -620,19 +621,57 @@ func TestServeOnRealEnds(t *testing.T) {
 	t.Run("the terminal's check says the same and ends with 1", func(t *testing.T) {
 		env := maps.Clone(l.env)
 		delete(env, "SLACK_BOT_TOKEN") // it needs neither Slack nor Redis
-		code, text := program(t, env, "check", "--config", l.config, "--region", "us-west-2").exit()
+		code, text := program(t, env, "check", "--config", l.config, "--target", "us-west-2").exit()
 		if code != exitFailed {
 			t.Errorf("exit code %d", code)
 		}
 		for _, want := range []string{
-			`(?m)^ok +The takeover object can be put: bucket ecommerce-takeover-us-west-2 in us-west-2 answers`,
-			`(?m)^unknown +Nodes in each zone of us-west-2: .*connection refused`,
-			`(?m)^unknown +ecommerce-cache-us-west-2 can be promoted: .*DescribeGlobalReplicationGroups`,
-			`us-west-2 is not ready to take over: \d required checks did not pass`,
+			`(?m)^ok +required +The takeover object can be put +\d+ s\n +bucket ecommerce-takeover-us-west-2\s+in us-west-2 answers`,
+			`No connection to the cluster in us-west-2 stops Nodes in each zone of\s+us-west-2,`,
+			`(?m)^unknown +required +Nodes in each zone of us-west-2 `,
+			`(?m)^unknown +required +ecommerce-cache-us-west-2 can be promoted +\d+ s\n.*(\n +.*)*DescribeGlobalReplicationGroups`,
+			`us-west-2 is not ready to take over`,
 		} {
 			if !regexp.MustCompile(want).MatchString(text) {
 				t.Errorf("it does not say %s:\n%s", want, text)
 			}
+		}
+		secretless(t, text)
+	})
+
+	t.Run("with the record a check is kept, and tells what was known before", func(t *testing.T) {
+		env := maps.Clone(l.env)
+		env["REDIS_URL"] = redisURL
+		delete(env, "SLACK_BOT_TOKEN")
+		known := incident.Finding{Step: "standby-cache", Summary: "it follows", Measured: incident.Measured{Verdict: incident.Pass}}
+		record, err := redis.Open(t.Context(), redis.Options{URL: redisURL, Prefix: "fb"}, zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer record.Disconnect() //nolint:errcheck // only a test's
+		book := incident.NewBook(record)
+		earlier := incident.Assessment{At: time.Now().Add(-time.Hour), By: incident.Bot, AssessmentMade: incident.AssessmentMade{
+			Why: incident.WhySchedule, Target: "us-west-2", Mode: "planned", Findings: []incident.Finding{known},
+		}}
+		if err := book.KeepAssessment(t.Context(), earlier, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		code, text := program(t, env, "check", "--config", l.config, "--output", "json").exit()
+		var doc struct {
+			Result   string
+			Findings []incident.Finding
+		}
+		from, to := strings.Index(text, "{"), strings.LastIndex(text, "}")
+		if err := json.Unmarshal([]byte(text[max(from, 0):to+1]), &doc); err != nil || code != exitFailed || doc.Result != "fail" {
+			t.Fatalf("%v, exit code %d, result %q\n%s", err, code, doc.Result, text)
+		}
+		i := slices.IndexFunc(doc.Findings, func(f incident.Finding) bool { return f.Step == "standby-cache" })
+		if i < 0 || doc.Findings[i].Verdict != incident.Unsure || doc.Findings[i].Last == nil || doc.Findings[i].Last.Summary != "it follows" {
+			t.Errorf("what was known of the cache is not told: %s", text)
+		}
+		var kept *incident.Assessment
+		if err := book.View(t.Context(), incident.PlatformLog, func(s *incident.State) { kept = s.Platform.Newest(incident.WhyCheck) }); err != nil || kept == nil || len(kept.Findings) != len(doc.Findings) {
+			t.Errorf("%v: on the record is %+v", err, kept)
 		}
 		secretless(t, text)
 	})

@@ -53,6 +53,9 @@ type Options struct {
 	Templates fs.FS
 	// UpdateEvery is the time between two status updates; the default when zero.
 	UpdateEvery time.Duration
+	// CheckEvery is the time between two assessments of the readiness that are made by
+	// themselves; none is when zero.
+	CheckEvery time.Duration
 	// Rehearsal marks everything that is said as practice.
 	Rehearsal bool
 	// Catalog, when set, changes the actions: tests break single ones.
@@ -73,8 +76,10 @@ type Bot struct {
 	slack  slack.Options
 	// reached is client for those who ask at any time.
 	reached atomic.Pointer[slack.Client]
-	ready   *incident.Proofs
-	log     zerolog.Logger
+	// talks is face for the same.
+	talks atomic.Pointer[slack.Face]
+	ready *incident.Proofs
+	log   zerolog.Logger
 }
 
 // New makes the parts and tries both Slack tokens. A run that is under way must not
@@ -171,6 +176,7 @@ func (b *Bot) dial(ctx context.Context) error {
 	}
 	b.client = client
 	b.reached.Store(client)
+	b.talks.Store(b.face)
 	return nil
 }
 
@@ -203,6 +209,9 @@ func (b *Bot) Run(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return b.Engine.Run(ctx) })
 	all.Go(func() error { return b.runSlack(ctx) })
+	if b.CheckEvery > 0 {
+		all.Go(func() error { return b.scheduled().run(ctx) })
+	}
 	err := all.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil

@@ -127,6 +127,6 @@ type Engine interface {
 	// now, and the fingerprint that a yes is bound to.
 	Effects(ctx context.Context, id incident.ID, step string) ([]incident.Effect, string, error)
 	// Readiness carries out the checks of a plan that need no decision, all at
-	// once, without an incident.
-	Readiness(ctx context.Context, plan *runbook.Plan) []engine.Finding
+	// once, without an incident, and says why that was done.
+	Readiness(ctx context.Context, plan *runbook.Plan, why string) incident.AssessmentMade
 }

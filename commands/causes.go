@@ -2,7 +2,7 @@ package commands
 
 import (
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/incident/view"
 )
@@ -21,11 +21,11 @@ func causeLine(c view.Cause) text.Text {
 }
 
 // told takes out of findings what is told once for several of them, and tells it.
-func told(found []engine.Finding) (causes []text.Text, rest []engine.Finding) {
+func told(found []incident.Finding) (causes []text.Text, rest []incident.Finding) {
 	var stopped []view.Stopped
 	for _, f := range found {
-		if f.Err != nil && !f.OK {
-			stopped = append(stopped, view.Stopped{Step: f.Step, Cause: incident.CallErrorOf(f.Err).Cause, Hint: f.Hint})
+		if f.Cause != nil && !f.Well() {
+			stopped = append(stopped, view.Stopped{Step: runbook.Step{ID: f.Step, Title: f.Title}, Cause: f.Cause, Hint: f.Hint})
 		}
 	}
 	shared := view.Causes(stopped)
@@ -33,8 +33,8 @@ func told(found []engine.Finding) (causes []text.Text, rest []engine.Finding) {
 		causes = append(causes, causeLine(c))
 	}
 	for _, f := range found {
-		if _, of := view.CauseOf(shared, f.Step.ID); of {
-			f.Err, f.Hint, f.Outcome.Summary = nil, "", ""
+		if _, of := view.CauseOf(shared, f.Step); of {
+			f.Hint, f.Summary = "", ""
 		}
 		rest = append(rest, f)
 	}

@@ -119,7 +119,7 @@ var (
 func verbs() []verb {
 	return []verb{
 		{"start", "start REGION planned|unplanned REASON", "begin a failover to that Region", leaders, (*Commands).start},
-		{"check", "check [REGION]", "carry out the readiness checks now; changes nothing", roster, (*Commands).check},
+		{"check", "check [REGION] [planned|unplanned]", "carry out the readiness checks now; changes nothing", roster, (*Commands).check},
 		{"status", "status", "where things stand, and who is waited for", nil, (*Commands).status},
 		{"readiness", "readiness", "what each check before Go has found", roster, (*Commands).found},
 		{"go", "go", "begin to change things, once readiness is known", leaders, (*Commands).goNow},
@@ -152,7 +152,7 @@ func verbs() []verb {
 	}
 }
 
-// readers only look, so what they say is said anew each time.
+// readers only look, so what they say is said anew each time; what check found is kept.
 var readers = []string{"help", "status", "check", "readiness"}
 
 // OnlyLooks says that a verb changes nothing, on the record or beside it. What is no

@@ -47,7 +47,7 @@ type fakeEngine struct {
 	err         error
 	during      func() // runs while the effects are read
 	reads       int
-	findings    []engine.Finding
+	findings    []incident.Finding
 	other       engine.Takeover
 	plan        *runbook.Plan
 }
@@ -74,9 +74,9 @@ func (e *fakeEngine) Effects(context.Context, incident.ID, string) ([]incident.E
 	return effects, fingerprint, err
 }
 
-func (e *fakeEngine) Readiness(_ context.Context, p *runbook.Plan) []engine.Finding {
+func (e *fakeEngine) Readiness(_ context.Context, p *runbook.Plan, why string) incident.AssessmentMade {
 	e.plan = p
-	return e.findings
+	return incident.AssessmentMade{Why: why, Source: p.Source.Name, Target: p.Target.Name, Mode: p.Mode, Digest: p.Digest, Findings: e.findings}
 }
 
 // brokenLog fails the calls that a test names.

@@ -38,28 +38,36 @@ func playNothingOpen(t *testing.T, tr *transcript) {
 	tr.says(alice, "failback nowhere")
 
 	tr.says(dave, "check")
-	r.engine.findings = []engine.Finding{
-		{Step: runbook.Step{Title: "Nodes per zone"}, OK: true, Outcome: engine.Outcome{Summary: "6 nodes in 3 zones"}},
-		{Step: runbook.Step{Title: "Backup"}, Outcome: engine.Outcome{Summary: "22 min old (limit 15)", Evidence: map[string]string{"age": "22 min"}}, Hint: "run `velero backup create`"},
-		{Step: runbook.Step{Title: "Lag", Gate: runbook.Advice}, Unknown: true, Err: errors.New("no <data> point\nfor *9* min")},
+	verdict := func(v incident.Verdict) incident.Measured { return incident.Measured{Verdict: v} }
+	r.engine.findings = []incident.Finding{
+		{Title: "Nodes per zone", Summary: "6 nodes in 3 zones", Measured: verdict(incident.Pass)},
+		{Title: "Backup", Summary: "22 min old (limit 15)", Evidence: map[string]string{"age": "22 min"}, Hint: "run `velero backup create`", Measured: verdict(incident.Fail)},
+		{Title: "Lag", Gate: incident.GateAdvice, Summary: "no <data> point for *9* min", Measured: verdict(incident.Unsure), Last: &incident.Known{Verdict: incident.Pass, Summary: "0.2 s behind", At: r.clock.Now().Add(-9 * time.Minute)}},
+		{Title: "Failover records", Summary: "the takeover check looks at the object; but every 30 s", Measured: verdict(incident.Warn)},
+		{Title: "WAF", Summary: "not applicable: no load balancer has a web ACL", Measured: verdict(incident.NotApplicable)},
 	}
 	tr.says(dave, "check us-west-2 unplanned")
 	ready := r.engine.findings
-	silent := func(system string) error {
-		return &incident.CallError{Err: errors.New(system + " DescribeThings: no answer"), Hint: "ask AWS Health", Cause: &incident.Cause{Says: "no answer from", System: system, Region: "us-west-2"}}
+	silent := func(step, title, system, gate string) incident.Finding {
+		return incident.Finding{
+			Step: step, Title: title, Gate: gate, Summary: system + " DescribeThings: no answer", Hint: "ask AWS Health", Measured: verdict(incident.Unsure),
+			Cause: &incident.Cause{Says: "no answer from", System: system, Region: "us-west-2"},
+		}
 	}
-	r.engine.findings = []engine.Finding{
+	r.engine.findings = []incident.Finding{
 		ready[0],
-		{Step: runbook.Step{ID: "database", Title: "Database"}, Unknown: true, Err: silent("RDS"), Hint: "ask AWS Health"},
-		{Step: runbook.Step{ID: "cache", Title: "Cache"}, Unknown: true, Err: silent("ElastiCache"), Hint: "ask AWS Health"},
-		{Step: runbook.Step{ID: "objects", Title: "Objects", Gate: runbook.Advice}, Unknown: true, Err: silent("S3"), Hint: "ask AWS Health"},
-		{Step: runbook.Step{ID: "version", Title: "Version"}, Err: &incident.CallError{Err: errors.New("15.4 and 15.6 do not go together"), Definite: true}},
+		silent("database", "Database", "RDS", ""), silent("cache", "Cache", "ElastiCache", ""), silent("objects", "Objects", "S3", incident.GateAdvice),
+		{Step: "version", Title: "Version", Summary: "15.4 and 15.6 do not go together", Measured: verdict(incident.Fail)},
 	}
 	tr.says(dave, "check us-west-2")
+	r.engine.findings = []incident.Finding{silent("database", "Database", "RDS", "")}
+	r.log.fail["Append"] = true
+	tr.says(dave, "check us-west-2")
+	r.log.fail["Append"] = false
 	r.engine.findings = ready
 	r.engine.findings = slices.Repeat(r.engine.findings[:1], 300)
 	for i := range r.engine.findings {
-		r.engine.findings[i].Outcome.Summary = fmt.Sprintf("%d nodes in 3 zones", i)
+		r.engine.findings[i].Summary = fmt.Sprintf("%d nodes in 3 zones", i)
 	}
 	if a := r.say(dave, "check us-west-2"); !strings.HasSuffix(shown(a.Text), " checks more") {
 		t.Errorf("a long list: %s", shown(a.Text))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
@@ -431,15 +430,37 @@ func TestStatusSaysWhatWasKnownWhenTheRecordIsAway(t *testing.T) {
 
 func TestCheckSaysEachFindingInWords(t *testing.T) {
 	r := newRoom(t)
-	r.engine.findings = []engine.Finding{
-		{Step: runbook.Step{Title: "Nodes per zone"}, OK: true, Outcome: engine.Outcome{Summary: "6 nodes in 3 zones"}},
-		{Step: runbook.Step{Title: "Backup"}, Outcome: engine.Outcome{Summary: "22 min old (limit 15)", Evidence: map[string]string{"age": "22 min"}}, Hint: "run a backup"},
-		{Step: runbook.Step{Title: "Lag", Gate: runbook.Advice}, Unknown: true, Err: errors.New("no <data> point for 9 min")},
+	r.engine.findings = []incident.Finding{
+		{Step: "nodes", Title: "Nodes per zone", Summary: "6 nodes in 3 zones", Measured: incident.Measured{Verdict: incident.Pass}},
+		{Step: "backup", Title: "Backup", Summary: "22 min old (limit 15)", Evidence: map[string]string{"age": "22 min"}, Hint: "run a backup", Measured: incident.Measured{Verdict: incident.Fail}},
+		{
+			Step: "lag", Title: "Lag", Gate: incident.GateAdvice, Summary: "no <data> point for 9 min", Measured: incident.Measured{Verdict: incident.Unsure},
+			Last: &incident.Known{Verdict: incident.Warn, Summary: "1.2 s behind", At: r.clock.Now().Add(-9 * time.Minute)},
+		},
+		{Step: "dns", Title: "DNS", Summary: "but two checks are slow", Measured: incident.Measured{Verdict: incident.Warn}},
+		{Step: "waf", Title: "WAF", Summary: "not applicable: there is none", Measured: incident.Measured{Verdict: incident.NotApplicable}},
 	}
 	a := r.say(dave, "check us-west-2 unplanned")
-	contains(t, a.Text, "Readiness of us-west-2 to take over, unplanned", "1 ok, 1 failed, 1 unknown (1 of them advice)",
-		"✓ ok      Nodes per zone: 6 nodes in 3 zones", "✗ failed  Backup: 22 min old (limit 15) (22 min old)\n      run a backup",
-		"? unknown Lag: no <data> point for 9 min (advice)")
+	contains(t, a.Text, "Readiness of us-west-2 to take over, unplanned", "1 ok, 1 failed, 1 unknown (1 of them advice), 1 warning, 1 not applicable",
+		"us-west-2 is not ready to take over: 1 required check failed.\n✗ failed  Backup: 22 min old (limit 15) (22 min old)\n      run a backup\n"+
+			"? unknown Lag: no <data> point for 9 min (advice)\n      Last known, 9 min ago: warning, 1.2 s behind\n"+
+			"! warning DNS: but two checks are slow\n✓ ok      Nodes per zone: 6 nodes in 3 zones\n– n/a     WAF: not applicable: there is none")
+	kept := func() (all []incident.Event) {
+		all, err := r.log.Read(t.Context(), incident.PlatformLog, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if all := kept(); len(all) != 1 || all[0].Actor != dave || all[0].Body.(incident.AssessmentMade).Why != incident.WhyCheck || len(all[0].Body.(incident.AssessmentMade).Findings) != 5 {
+		t.Errorf("on the platform log: %+v", all)
+	}
+	for _, words := range []string{"check us-west-2 --mode unplanned", "check --target=us-west-2 --mode=unplanned", "check us-west-2 —mode unplanned"} {
+		r.engine.plan = nil
+		if r.say(dave, words); r.engine.plan == nil || r.engine.plan.Mode != unplanned {
+			t.Errorf("%q checked %+v", words, r.engine.plan)
+		}
+	}
 	if r.engine.plan.Target.Name != "us-west-2" || r.engine.plan.Source.Name != "us-east-1" || r.engine.plan.Mode != unplanned {
 		t.Errorf("plan towards %s from %s", r.engine.plan.Target.Name, r.engine.plan.Source.Name)
 	}
@@ -448,13 +469,19 @@ func TestCheckSaysEachFindingInWords(t *testing.T) {
 		t.Errorf("by default: %s to %s", r.engine.plan.Mode, r.engine.plan.Target.Name)
 	}
 	for range 200 {
-		r.engine.findings = append(r.engine.findings, engine.Finding{Step: runbook.Step{Title: long(100)}, OK: true})
+		r.engine.findings = append(r.engine.findings, incident.Finding{Title: long(100), Measured: incident.Measured{Verdict: incident.Pass}})
 	}
 	if a := r.say(dave, "check"); a.Text.Len() > 8000 || !strings.Contains(shown(a.Text), "checks more") {
 		t.Errorf("%d letters", a.Text.Len())
 	}
 	if len(r.events()) != 0 {
-		t.Error("a check appended something")
+		t.Error("a check began something")
+	}
+	r.log.fail["Append"] = true
+	before := len(kept())
+	contains(t, r.say(dave, "check").Text, "✗ failed  Backup", "What was found could not be put on the record")
+	if len(kept()) != before {
+		t.Error("what could not be kept was")
 	}
 }
 

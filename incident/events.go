@@ -313,7 +313,9 @@ type StepFailed struct {
 	// is now, each as a sentence: it is not overwritten before a person says so.
 	Meanwhile []string `json:"meanwhile,omitempty"`
 	// Cause is why, where that may stop other steps too.
-	Cause    *Cause            `json:"cause,omitempty"`
+	Cause *Cause `json:"cause,omitempty"`
+	// Last is what was known before, of a check that could not be found out.
+	Last     *Known            `json:"last,omitempty"`
 	Evidence map[string]string `json:"evidence,omitempty"`
 	Measured
 }
@@ -583,15 +585,39 @@ type HistoryRepaired struct {
 	Closes bool `json:"closes,omitempty"`
 }
 
-// Finding is what one check of an assessment found.
+// Finding is what one check of an assessment found. Its verdict is never empty.
 type Finding struct {
-	Step    string `json:"step"`
-	Action  string `json:"action"`
-	Title   string `json:"title"`
+	Step   string `json:"step"`
+	Action string `json:"action"`
+	Title  string `json:"title"`
+	// Gate says what waits for it in a run: required, locked (required, and nobody
+	// goes past it) or advice (nothing does).
+	Gate string `json:"gate,omitempty"`
+	// Summary is what was found, or why it could not be found out.
 	Summary string `json:"summary"`
 	Hint    string `json:"hint,omitempty"`
 	Measured
 	Evidence map[string]string `json:"evidence,omitempty"`
+	// Cause is why it is not well, where that may stop other checks too.
+	Cause *Cause `json:"cause,omitempty"`
+	// Last is what was known before, of one that could not be found out.
+	Last *Known `json:"last,omitempty"`
+}
+
+// The gates of a finding.
+const (
+	GateRequired = "required"
+	GateLocked   = "locked"
+	GateAdvice   = "advice"
+)
+
+// Known is what was found of a check when it could last be found out.
+type Known struct {
+	Verdict Verdict  `json:"verdict"`
+	Summary string   `json:"summary"`
+	Figures []Figure `json:"figures,omitempty"`
+	// At is as of when that was.
+	At time.Time `json:"at"`
 }
 
 // AssessmentMade is what all the checks of a plan found, in one piece.

@@ -1,6 +1,9 @@
 package incident
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // PlatformLog is the timeline of what belongs to no single incident: assessments,
 // signals, proposals, the standby, drills, open points. It lives in the same Log,
@@ -18,6 +21,9 @@ const (
 type Platform struct {
 	// Assessments are the newest, oldest first.
 	Assessments []Assessment
+	// Known is what was last known of each check, by the Region that would take over and
+	// the step. Ask [Platform.Last].
+	Known map[string]Known
 	// Signals by name, each with its newest observations, oldest first.
 	Signals map[string][]Signal
 	// Proposals by id.
@@ -28,6 +34,8 @@ type Platform struct {
 	// Points are the open ones, by id, in the order of Order.
 	Points map[string]Point
 	Order  []string
+
+	told map[string]*told // by Region and mode
 }
 
 // Assessment is one that was made, and when.
@@ -35,6 +43,9 @@ type Assessment struct {
 	AssessmentMade
 	At time.Time
 	By string
+	// Seq is its event. Changed is what was new in it, of one that the schedule made.
+	Seq     uint64
+	Changed []Change
 }
 
 // Signal is one observation.
@@ -73,14 +84,20 @@ type Point struct {
 func newPlatform() *Platform {
 	return &Platform{
 		Signals: map[string][]Signal{}, Proposals: map[string]*Proposal{},
-		Standby: map[string]Standby{}, Points: map[string]Point{},
+		Standby: map[string]Standby{}, Points: map[string]Point{}, Known: map[string]Known{},
+		told: map[string]*told{},
 	}
 }
 
 func (p *Platform) apply(e Event) {
 	switch b := e.Body.(type) {
 	case AssessmentMade:
-		p.Assessments = newest(append(p.Assessments, Assessment{b, e.Time, e.Actor}), assessmentsKept)
+		made := Assessment{AssessmentMade: b, At: e.Time, By: e.Actor, Seq: e.Seq}
+		if b.Why == WhySchedule {
+			made.Changed = p.toldOf(b.Target + "/" + b.Mode).changes(b)
+		}
+		p.Assessments = newest(append(p.Assessments, made), assessmentsKept)
+		p.know(b, e.Time)
 	case SignalObserved:
 		p.Signals[b.Signal] = newest(append(p.Signals[b.Signal], Signal{b, e.Time}), signalsKept)
 	case FailoverProposed:
@@ -113,6 +130,55 @@ func (p *Platform) apply(e Event) {
 			p.Order = without(p.Order, b.Point)
 		}
 	}
+}
+
+func (p *Platform) toldOf(what string) *told {
+	t := p.told[what]
+	if t == nil {
+		t = &told{}
+		p.told[what] = t
+	}
+	return t
+}
+
+// know keeps what an assessment could find out.
+func (p *Platform) know(a AssessmentMade, at time.Time) {
+	for _, f := range a.Findings {
+		if f.Verdict == Unsure || f.Verdict == NotApplicable || f.Verdict == "" {
+			continue
+		}
+		k := Known{Verdict: f.Verdict, Summary: f.Summary, Figures: f.Figures, At: at}
+		if !f.AsOf.IsZero() {
+			k.At = f.AsOf
+		}
+		p.Known[a.Target+"/"+f.Step] = k
+	}
+}
+
+// Last is what was last known of a check of that Region; nil if nothing was, or p is.
+func (p *Platform) Last(target, step string) *Known {
+	if p == nil {
+		return nil
+	}
+	k, ok := p.Known[target+"/"+step]
+	if !ok {
+		return nil
+	}
+	return &k
+}
+
+// Newest is the newest assessment that was made for that reason, "" for any; nil where
+// there is none, or p is nil.
+func (p *Platform) Newest(why string) *Assessment {
+	if p == nil {
+		return nil
+	}
+	for i := range slices.Backward(p.Assessments) {
+		if a := &p.Assessments[i]; why == "" || a.Why == why {
+			return a
+		}
+	}
+	return nil
 }
 
 // newest are the last n.

@@ -135,6 +135,21 @@ type StepState struct {
 	nonBlocking bool
 }
 
+// Verdict is how a check stands: empty while it was not carried out, or was gone past.
+func (st StepState) Verdict() Verdict {
+	switch {
+	case st.Status == Done && st.Finished.Verdict == "":
+		return Pass
+	case st.Status == Done:
+		return st.Finished.Verdict
+	case st.Status != Failed && st.Status != Advised:
+		return ""
+	case st.Failure.Unknown:
+		return Unsure
+	}
+	return Fail
+}
+
 // Question is one that was put to people.
 type Question struct {
 	ApprovalAsked

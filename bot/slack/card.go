@@ -33,6 +33,7 @@ type cardView struct {
 	Steps, Decisions                                 int
 	Before                                           bool // Go has not been given
 	OK, Failed, Unknown, Running, Left               int
+	Warned, NotApplicable                            int
 	Views, Bad                                       []finding
 	More                                             int
 	Sections                                         []sectionLine
@@ -105,7 +106,8 @@ func (v incidentView) card() cardView {
 	}
 	if c.Before {
 		r := v.Readiness()
-		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.Passed, r.Failed, r.Unknown, r.Running, r.Left, v.bad(r)
+		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.Passed, r.Failed, r.Unknown, r.Running, r.Left, append(v.bad(r), v.warned(r)...)
+		c.Warned, c.NotApplicable = r.Warned, r.NotApplicable
 		c.Views = v.views()
 		if len(c.Bad) > badMax {
 			c.More = len(c.Bad) - badMax

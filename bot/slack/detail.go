@@ -34,8 +34,11 @@ func detailOf(e incident.Event, roster incident.Roster) (detail, bool) {
 	switch b := e.Body.(type) {
 	case incident.StepFinished:
 		d.what, d.step, d.text = "ok", b.Step, lineOf(b.Summary, 500)
-		if b.Already {
+		switch {
+		case b.Already:
 			d.what = "already"
+		case b.Verdict != "" && b.Verdict != incident.Fail:
+			d.what = b.Verdict.Word()
 		}
 	case incident.StepFailed:
 		d.what, d.step, d.text = "failed", b.Step, lineOf(b.Error, 500)
@@ -47,6 +50,7 @@ func detailOf(e incident.Event, roster incident.Roster) (detail, bool) {
 		case b.Unknown:
 			d.what = "unknown"
 		}
+		d.text += lastKnown(b.Last, e.Time)
 		if b.Hint != "" {
 			d.text += " · " + lineOf(b.Hint, 300)
 		}

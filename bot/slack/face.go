@@ -197,6 +197,7 @@ func (b *Face) Run(ctx context.Context) error {
 	b.spawn(b.clock.Busy(), func() { b.discover(ctx) })
 	b.spawn(b.clock.Busy(), func() { b.homes.run(ctx) })
 	b.spawn(b.clock.Busy(), func() { b.people.keep(ctx) })
+	b.spawn(b.clock.Busy(), func() { b.watchPlatform(ctx) })
 
 	resume := b.clock.Idle()
 	<-ctx.Done()

@@ -88,6 +88,8 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 	}{
 		{"card-declared", newStory("unplanned"), card},
 		{"card-readiness", newStory("unplanned").readiness(), card},
+		{"card-verdicts", everyVerdict(), card},
+		{"question-go-verdicts", everyVerdict(), question(goID)},
 		{"card-views", watching(), card},
 		{"card-locked", disagreed(), card},
 		{"question-go-locked", disagreed(), question(goID)},
@@ -168,20 +170,23 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 			r.Missing = "the timeline cannot be read"
 			return b.reviewMessage(v.ID, r, v.practice)
 		}},
-		{"thread", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), func(b *Face, v incidentView) message {
-			var lines []detail
-			s := newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated()
-			for _, e := range s.events {
-				if d, ok := detailOf(e, roster); ok {
-					lines = append(lines, d)
-				}
-			}
-			return b.detailMessage(v, lines)
-		}},
+		{"thread-verdicts", everyVerdict(), nil},
+		{"thread", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := incident.Fold(c.story.events)
 			b := sober(t, c.story.at.Add(5*time.Second))
+			if c.render == nil { // what the thread says of it
+				c.render = func(b *Face, v incidentView) message {
+					var lines []detail
+					for _, e := range c.story.events {
+						if d, ok := detailOf(e, roster); ok {
+							lines = append(lines, d)
+						}
+					}
+					return b.detailMessage(v, lines)
+				}
+			}
 			m := c.render(b, b.viewOf(s))
 			within(t, m)
 			golden(t, c.name, shown(m))

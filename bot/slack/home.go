@@ -314,16 +314,29 @@ func (h *homes) draw(ctx context.Context, person string, st standing, then time.
 	if !st.lost && (!st.open || !listed) {
 		help = h.help(ctx, person, st)
 	}
-	if st.lost || st.id == "" {
-		blocks = b.home([]homePart{{homeView: homeView{Lost: st.lost, Never: !st.lost, Help: help}}}, b.opt.Rehearsal)
+	if st.lost {
+		blocks = b.home([]homePart{{homeView: homeView{Lost: true, Help: help}}}, b.opt.Rehearsal)
 		return blocks, look(blocks), nil
 	}
-	err = b.opt.Book.View(ctx, st.id, func(s *incident.State) {
-		v := b.viewOf(s)
-		blocks = b.home(v.home(p, listed, b.opt.Channel, help), v.practice)
-		v.Now = then
-		before = look(b.home(v.home(p, listed, b.opt.Channel, help), v.practice))
+	now := b.clock.Now()
+	var ready, readyThen []homePart
+	err = b.opt.Book.View(ctx, incident.PlatformLog, func(s *incident.State) {
+		ready, readyThen = b.readinessPart(s.Platform, now, listed), b.readinessPart(s.Platform, then, listed)
 	})
+	if err == nil && st.id == "" {
+		none := []homePart{{homeView: homeView{Never: true, Help: help}}}
+		blocks = b.home(slices.Concat(none, ready), b.opt.Rehearsal)
+		return blocks, look(b.home(slices.Concat(none, readyThen), b.opt.Rehearsal)), nil
+	}
+	if err == nil {
+		err = b.opt.Book.View(ctx, st.id, func(s *incident.State) {
+			v := b.viewOf(s)
+			v.Now = now
+			blocks = b.home(append(v.home(p, listed, b.opt.Channel, help), ready...), v.practice)
+			v.Now = then
+			before = look(b.home(append(v.home(p, listed, b.opt.Channel, help), readyThen...), v.practice))
+		})
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("draw an App Home: %w", err)
 	}
@@ -390,6 +403,8 @@ type homeView struct {
 	Never    bool   // there was no incident yet
 	Lost     bool   // the record cannot be read
 	Help     string
+
+	Readiness *readinessView // the newest assessment
 }
 
 type homeAsked struct {

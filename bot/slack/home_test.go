@@ -140,9 +140,9 @@ func TestAppHomeWithoutAnIncidentSaysWhatWorks(t *testing.T) {
 	s.start(s.log)
 	s.opens("UALICE", "UCAROL", "UEVE")
 	_, alice := s.home("UALICE")
-	wants(t, "Alice's App Home", alice, []string{"*Nothing waits for you.*", "there was none before", "`/failover start REGION", "`/failover check [REGION]`"}, []string{"(takes "})
+	wants(t, "Alice's App Home", alice, []string{"*Nothing waits for you.*", "there was none before", "`/failover start REGION", "`/failover check [REGION] [planned|unplanned]`"}, []string{"(takes "})
 	_, carol := s.home("UCAROL")
-	wants(t, "Carol's App Home", carol, []string{"`/failover start REGION", "`/failover check [REGION]`"}, nil)
+	wants(t, "Carol's App Home", carol, []string{"`/failover start REGION", "`/failover check [REGION] [planned|unplanned]`"}, nil)
 	_, eve := s.home("UEVE")
 	wants(t, "Eve's App Home", eve, []string{"there was none before", "you can use status and help"}, []string{"/failover start"})
 
@@ -416,7 +416,7 @@ func TestAppHomeLooksAsItDid(t *testing.T) {
 		s.add(15*time.Minute, incident.Bot, incident.ApprovalExpired{Question: approveID, Step: "promote"})
 		return s.asked("q9", 1)
 	}
-	help := "*Now, with no incident open*\n`/failover start REGION planned|unplanned REASON` begin a failover to that Region (takes a commander)\n`/failover check [REGION]` carry out the readiness checks now\n*Also*\n`/failover go` begin\nRegions: us-east-1 and us-west-2."
+	help := "*Now, with no incident open*\n`/failover start REGION planned|unplanned REASON` begin a failover to that Region (takes a commander)\n`/failover check [REGION] [planned|unplanned]` carry out the readiness checks now\n*Also*\n`/failover go` begin\nRegions: us-east-1 and us-west-2."
 	for _, c := range []struct {
 		name   string
 		person string

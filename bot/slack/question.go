@@ -32,13 +32,14 @@ type questionView struct {
 	Wanted                   int    // how many people have to say yes
 	Given                    string // who did so far, of several
 	// go
-	OK, Failed, Unknown int
-	Running, Past       int
-	Bad                 []finding
-	More                int
-	Steps, Decisions    int
-	Usually             string
-	NoReturn            string
+	OK, Failed, Unknown   int
+	Warned, NotApplicable int
+	Running, Past         int
+	Bad                   []finding
+	More                  int
+	Steps, Decisions      int
+	Usually               string
+	NoReturn              string
 	// Override are the failed gates that Go would pass, or passed; Stuck those that
 	// nobody may go past; Checking those that are under way.
 	Override, Stuck, Checking []string
@@ -154,6 +155,7 @@ func (v incidentView) lastApproval(step string) (last *incident.Question) {
 func (v incidentView) gate(q *incident.Question, w *questionView) {
 	r := v.Readiness()
 	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, v.bad(r)
+	w.Warned, w.NotApplicable = r.Warned, r.NotApplicable
 	if len(w.Bad) > badMax {
 		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
 	}

@@ -22,7 +22,12 @@ func (f *follower) begin(ctx context.Context) error {
 	f.dirty, f.searched, f.uploads, f.updateAt = true, false, 0, time.Time{}
 	f.updates, f.newest, f.newestTS = map[string]post{}, "", ""
 	f.aways, f.answered, f.stale = map[string]time.Time{}, map[string]bool{}, time.Time{}
-	if err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) { f.since = s.DeclaredAt }); err != nil {
+	err := f.b.opt.Book.View(ctx, f.id, func(s *incident.State) {
+		if !s.DeclaredAt.IsZero() {
+			f.since = s.DeclaredAt
+		}
+	})
+	if err != nil {
 		return err
 	}
 	f.pinAndTopic.forget()

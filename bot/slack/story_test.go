@@ -162,6 +162,38 @@ func (s *story) readiness() *story {
 	})
 }
 
+// everyVerdict is a run before Go in which each verdict that a check can have is that of
+// a check that Go weighs.
+func everyVerdict() *story {
+	p := smallPlan("planned")
+	check := func(id, title string) {
+		p.Steps = append([]runbook.Step{{ID: id, Group: id, Section: "01", Title: title, Kind: runbook.Check, Gate: runbook.Required}}, p.Steps...)
+		for i := range p.Steps {
+			if p.Steps[i].Kind == runbook.Go {
+				p.Steps[i].Needs = append(p.Steps[i].Needs, id)
+			}
+		}
+	}
+	check("room", "Room for all services")
+	check("lag", "Replication lag")
+	check("lever", "Failover records and health checks")
+	check("waf", "Web ACLs are alike")
+	check("object", "The health checks look at the takeover object")
+	s := (&story{at: began.Add(9 * time.Minute)}).add(0, "UALICE", declared("planned", p)...)
+	done := func(id string, v incident.Verdict, says string) {
+		s.add(time.Second, incident.Bot, incident.StepStarted{Step: id, Attempt: 1}, incident.StepFinished{Step: id, Attempt: 1, Summary: says, Measured: incident.Measured{Verdict: v}})
+	}
+	done("room", incident.Pass, "23 of 36 pods fit")
+	done("lever", incident.Warn, "the takeover check looks at the object; but it asks every 30 s, not every 10 s")
+	done("waf", incident.NotApplicable, "not applicable: neither load balancer has a web ACL")
+	done("object", incident.Unsure, "not compared: Route 53's API could not be asked")
+	s.add(0, incident.Bot, incident.StepStarted{Step: "lag", Attempt: 1}, incident.StepFailed{
+		Step: "lag", Attempt: 1, Error: "CloudWatch GetMetricData: no answer", Unknown: true, Hint: "ask AWS Health",
+		Last: &incident.Known{Verdict: incident.Pass, Summary: "0.2 s behind (limit 5 s)", At: s.at.Add(-9 * time.Minute)},
+	})
+	return s.readiness()
+}
+
 func (s *story) gone() *story {
 	s.add(41*time.Second, "UALICE", incident.ApprovalGiven{Question: goID, Kind: incident.AskGo, Step: "go", Choice: "go", Reason: "backup is not needed for this", Overridden: []string{"backup"}},
 		incident.StepSkipped{Step: "backup", Reason: "overridden with Go"})

@@ -236,8 +236,8 @@ type finding struct {
 	Mark, Title, Text string
 }
 
-// bad are the findings that are not well, and whether advice or a lock says how much
-// that matters.
+// bad are the findings that failed or are unknown, the worst first, and whether advice or
+// a lock says how much that matters.
 func (v incidentView) bad(r view.Readiness) []finding {
 	var out []finding
 	causes := v.Causes()
@@ -246,17 +246,30 @@ func (v incidentView) bad(r view.Readiness) []finding {
 	}
 	for i := range r.Bad {
 		s := &r.Bad[i]
-		if _, of := view.CauseOf(causes, s.ID); of {
+		if _, of := view.CauseOf(causes, s.ID); of || v.Step(s.ID).Verdict() == incident.Warn {
 			continue
 		}
 		f := v.finding(s)
 		switch {
 		case v.Step(s.ID).Status == incident.Advised:
 			f.Text += " (advice: nothing waits for it)"
+		case v.Step(s.ID).Status == incident.Done:
+			f.Text += " (nothing waits for it)"
 		case view.Locked(*s):
 			f.Text += " (cannot be overridden)"
 		}
 		out = append(out, f)
+	}
+	return out
+}
+
+// warned are the findings that passed and deserve a second look.
+func (v incidentView) warned(r view.Readiness) []finding {
+	var out []finding
+	for i := range r.Bad {
+		if s := &r.Bad[i]; v.Step(s.ID).Verdict() == incident.Warn {
+			out = append(out, v.finding(s))
+		}
 	}
 	return out
 }
@@ -290,19 +303,26 @@ func (v incidentView) finding(s *runbook.Step) finding {
 	case incident.Running:
 		f.Mark, f.Text = "▸", "under way since "+clockTime(st.Started)
 	case incident.Done:
-		f.Mark, f.Text = "✓", lineOf(st.Finished.Summary, 200)
+		f.Mark, f.Text = st.Verdict().Mark(), lineOf(st.Finished.Summary, 200)
 	case incident.Skipped:
 		f.Mark, f.Text = "–", "skipped by "+v.who(st.SkippedBy)
 	case incident.Failed, incident.Advised:
-		f.Mark, f.Text = "✗", lineOf(st.Failure.Error, 300)
-		if st.Failure.Unknown {
-			f.Mark = "?"
-		}
+		f.Mark, f.Text = st.Verdict().Mark(), lineOf(st.Failure.Error, 300)
+		f.Text += lastKnown(st.Failure.Last, st.Ended)
 		if st.Failure.Hint != "" {
 			f.Text += " · " + lineOf(st.Failure.Hint, 200)
 		}
 	}
 	return f
+}
+
+// lastKnown is what was known before of what could not be found out, and how old that was
+// then; empty where nothing was.
+func lastKnown(l *incident.Known, then time.Time) string {
+	if l == nil {
+		return ""
+	}
+	return fmt.Sprintf(" · last known %s before: %s, %s", text.Duration(then.Sub(l.At)), l.Verdict.Word(), lineOf(l.Summary, 160))
 }
 
 // views are what the Region that is left is judged by, and the judgement. It

@@ -38,6 +38,9 @@ func (s *Settings) check(r *strict.Report, dir string) {
 	if r.Given("update_every") && s.UpdateEvery < time.Minute {
 		r.Fault("update_every", `"update_every" has to be at least 1m, not %s`, s.UpdateEvery)
 	}
+	if s.CheckEvery != 0 && s.CheckEvery < time.Minute {
+		r.Fault("check_every", `"check_every" has to be at least 1m, or 0s for never, not %s`, s.CheckEvery)
+	}
 	if u := s.PagerDuty.URL; u != "" {
 		r.Origin("pagerduty.url", u)
 	}

@@ -61,6 +61,9 @@ type Settings struct {
 	// UpdateEvery is how long after one internal update the next is due at the
 	// latest. Default and zero: 15m. At least 1m.
 	UpdateEvery time.Duration `yaml:"update_every,omitempty"`
+	// CheckEvery is how long after one assessment of the readiness the next is made by
+	// itself. Default: 30m. 0s: none is. Otherwise at least 1m.
+	CheckEvery time.Duration `yaml:"check_every,omitempty"`
 
 	// Secrets come from the environment.
 	Secrets Secrets `yaml:"-"`
@@ -116,6 +119,7 @@ const (
 	defaultCommand     = "/failover"
 	defaultPrefix      = "fb"
 	defaultUpdateEvery = 15 * time.Minute
+	defaultCheckEvery  = 30 * time.Minute
 )
 
 // Roster is the people as the commands know them.
@@ -191,6 +195,9 @@ func (f *file) read(doc *strict.Document, parts []runbook.Part) (strict.Faults, 
 		}
 	}
 	f.Settings.Platform = t
+	if !r.Given("check_every") { // zero says something else
+		f.CheckEvery = defaultCheckEvery
+	}
 	f.check(r, filepath.Dir(doc.Name))
 	for _, p := range parts {
 		at := strict.Join("platform", p.Key)

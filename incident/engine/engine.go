@@ -62,7 +62,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -70,7 +69,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
 const (
@@ -239,48 +237,4 @@ func (e *Engine) take(ctx context.Context, id incident.ID, all *sync.WaitGroup) 
 		delete(e.runs, id)
 		e.mu.Unlock()
 	})
-}
-
-// Readiness carries out the checks of a plan that come before any decision, all
-// at once, without an incident and without a record.
-func (e *Engine) Readiness(ctx context.Context, plan *runbook.Plan) []Finding {
-	var steps []runbook.Step
-	for _, s := range plan.Steps {
-		if s.Kind == runbook.Check && len(s.Needs) == 0 {
-			steps = append(steps, s)
-		}
-	}
-	found := make([]Finding, len(steps))
-	incident.Together(e.Clock, len(steps), func(i int) { found[i] = e.find(ctx, plan, steps[i]) })
-	return found
-}
-
-func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) Finding {
-	f := Finding{Step: s}
-	a, ok := e.Catalog[s.Uses]
-	if !ok {
-		f.Unknown, f.Err = true, fmt.Errorf("this version has no action %q", s.Uses)
-		return f
-	}
-	call := Call{
-		Plan: plan, Step: s, Attempt: 1, Began: e.Clock.Now(), Clock: e.Clock,
-		Result: func(string) (Outcome, bool) { return Outcome{}, false },
-	}
-	call.Impact = call.Began
-	ctx, stop := e.Clock.WithTimeout(ctx, s.Timeout, fmt.Errorf("%s took longer than %s", s.ID, s.Timeout))
-	defer stop()
-	type look struct {
-		Outcome
-		yes bool
-	}
-	seen, err := incident.Within(ctx, e.Clock, func(ctx context.Context) (look, error) {
-		o, ok, err := a.Look(ctx, call)
-		return look{o, ok}, err
-	})
-	f.Outcome, f.OK = seen.Outcome, seen.yes && err == nil
-	if err != nil {
-		call := incident.CallErrorOf(err)
-		f.Unknown, f.Err, f.Hint = !call.Definite, err, call.Hint
-	}
-	return f
 }

@@ -232,6 +232,9 @@ func (w *work) failed(ctx context.Context, err error, o Outcome, how incident.St
 	how.Evidence, how.Measured, how.WillNotCome = o.Evidence, o.Measured, w.gone(o)
 	how.Meanwhile, how.Cause = incident.CallErrorOf(err).Meanwhile, incident.CallErrorOf(err).Cause
 	how.MayHaveHappened = how.Unknown && w.step.Kind == runbook.Change && w.former != nil
+	if how.Unknown && w.step.Kind == runbook.Check {
+		w.Engine.platform(ctx, func(p *incident.Platform) { how.Last = p.Last(w.plan().Target.Name, w.step.ID) })
+	}
 	how.Advice = w.step.Gate == runbook.Advice || w.step.Kind == runbook.Tell || !w.step.Kind.Ends()
 	return w.append(ctx, how)
 }

@@ -73,7 +73,7 @@ func TestACheckThatKnowsItsNoIsNotUnknown(t *testing.T) {
 			{ID: "well", Group: "well", Uses: "thing.well", Kind: runbook.Check, Gate: runbook.Advice, Timeout: time.Minute},
 		}}
 		for _, definite = range []bool{true, false} {
-			if f := engine.New(engine.Options{Catalog: d.catalog, Clock: incident.RealClock{}}, zerolog.Nop()).Readiness(t.Context(), &plan)[0]; f.OK || f.Unknown == definite {
+			if f := engine.New(engine.Options{Catalog: d.catalog, Clock: incident.RealClock{}}, zerolog.Nop()).Readiness(t.Context(), &plan, incident.WhyCheck).Findings[0]; f.Verdict != map[bool]incident.Verdict{true: incident.Fail, false: incident.Unsure}[definite] {
 				t.Errorf("a no that is known for sure (%t) was found %+v", definite, f)
 			}
 		}

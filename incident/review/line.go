@@ -95,6 +95,15 @@ func says(e incident.Event, who func(string) string) string {
 		if b.Already {
 			how = "was so already"
 		}
+		switch b.Verdict {
+		case incident.Warn:
+			how += ", with a warning"
+		case incident.Unsure:
+			how = "not known, and gone on without"
+		case incident.NotApplicable:
+			how = "not applicable"
+		case incident.Pass, incident.Fail:
+		}
 		return fmt.Sprintf("%s %s: %s%s", b.Step, how, b.Summary, evidence(b.Evidence))
 	case incident.StepFailed:
 		how := "stopped"
@@ -115,6 +124,9 @@ func says(e incident.Event, who func(string) string) string {
 		}
 		if b.WillNotCome != "" {
 			s += ". " + b.WillNotCome + " was accepted and does not come about"
+		}
+		if l := b.Last; l != nil {
+			s += fmt.Sprintf(". Last known at %s: %s, %s", clock(l.At), l.Verdict.Word(), l.Summary)
 		}
 		if b.Hint != "" {
 			s += ". " + b.Hint
@@ -211,7 +223,9 @@ func says(e incident.Event, who func(string) string) string {
 	case incident.HistoryRepaired:
 		return fmt.Sprintf("%s decided how to go on from the lost events (%s): %s", actor, b.Choice, b.Reason)
 	case incident.AssessmentMade:
-		return fmt.Sprintf("Readiness of %s, %s (%s): %d checks", b.Target, b.Mode, b.Why, len(b.Findings))
+		t := incident.Count(b.Findings)
+		return fmt.Sprintf("Readiness of %s, %s (%s): %d ok, %d warned, %d failed, %d unknown (%d advice), %d not applicable",
+			b.Target, b.Mode, b.Why, t.Passed, t.Warned, t.Failed, t.Unknown, t.Advice, t.NotApplicable)
 	case incident.SignalObserved:
 		return fmt.Sprintf("%s: %s", b.Signal, b.Summary)
 	case incident.FailoverProposed:

@@ -94,6 +94,17 @@ const (
 	Advice   Gate = "advice"   // is shown, recorded, and stops nothing
 )
 
+// GateOf says what waits for a check, as findings have it.
+func GateOf(s Step) string {
+	switch {
+	case s.Gate == Advice:
+		return incident.GateAdvice
+	case s.Locked || s.NoReturn:
+		return incident.GateLocked
+	}
+	return incident.GateRequired
+}
+
 // Plan is a compiled runbook: frozen, complete, and the same for everybody.
 type Plan struct {
 	Runbook string `json:"runbook"`

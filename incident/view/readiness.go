@@ -10,11 +10,12 @@ import (
 
 // Readiness is how the steps stand that a Go weighs.
 type Readiness struct {
-	// Passed, Failed, Unknown, Running, Left count them; Overridden are those that
-	// failed and that a person went past.
-	Passed, Failed, Unknown, Running, Left, Overridden int
-	// Bad are those that failed or are unknown, advice included, in the order of the
-	// plan.
+	// Tally counts them by their verdicts; Running, Left are those that have none yet,
+	// Overridden those that failed and that a person went past.
+	incident.Tally
+	Running, Left, Overridden int
+	// Bad are those that failed or are unknown and those that passed and deserve a
+	// second look, advice included, the worst first.
 	Bad []runbook.Step
 	// Stopped are required and failed; Locked those of them that nobody may go past.
 	Stopped, Locked []runbook.Step
@@ -43,30 +44,74 @@ func (v View) Readiness() Readiness {
 			r.Busy = append(r.Busy, s)
 		}
 		switch st.Status {
-		case incident.Done:
-			r.Passed++
 		case incident.Skipped:
 			r.Overridden++
 		case incident.Running:
 			r.Running++
 		case incident.Pending:
 			r.Left++
-		case incident.Failed, incident.Advised:
-			if st.Failure.Unknown {
-				r.Unknown++
-			} else {
-				r.Failed++
+		case incident.Failed:
+			r.Stopped = append(r.Stopped, s)
+			if Locked(s) {
+				r.Locked = append(r.Locked, s)
 			}
+		case incident.Done, incident.Advised:
+		}
+	}
+	var found []incident.Finding
+	for _, f := range v.Findings() {
+		if f.Verdict != "" {
+			found = append(found, f.Finding)
+		}
+	}
+	r.Tally = incident.Count(found)
+	for _, f := range incident.WorstFirst(found) {
+		if s, ok := v.Plan.Step(f.Step); ok && !f.Well() {
 			r.Bad = append(r.Bad, s)
-			if st.Status == incident.Failed {
-				r.Stopped = append(r.Stopped, s)
-				if Locked(s) {
-					r.Locked = append(r.Locked, s)
-				}
-			}
 		}
 	}
 	return r
+}
+
+// Finding is how a check stands that Go weighs.
+type Finding struct {
+	// Finding is as an assessment would have it; its verdict is empty while there is
+	// none.
+	incident.Finding
+	State incident.StepState
+	// Made is when it was found.
+	Made time.Time
+}
+
+// Findings are those checks, in the order of the plan.
+func (v View) Findings() []Finding {
+	var out []Finding
+	for _, s := range v.Plan.Steps {
+		if v.gates[s.ID] && s.Kind != runbook.Go {
+			out = append(out, FindingOf(s, v.Step(s.ID)))
+		}
+	}
+	return out
+}
+
+// FindingOf is how a step stands on the record.
+func FindingOf(s runbook.Step, st incident.StepState) Finding {
+	f := Finding{State: st, Made: st.Ended, Finding: incident.Finding{Step: s.ID, Action: s.Uses, Title: s.Title, Gate: runbook.GateOf(s)}}
+	switch st.Status {
+	case incident.Done:
+		f.Summary, f.Measured, f.Evidence = st.Finished.Summary, st.Finished.Measured, st.Finished.Evidence
+	case incident.Skipped:
+		f.Summary = "gone past: " + st.SkipReason
+	case incident.Failed, incident.Advised:
+		f.Summary, f.Measured, f.Evidence = st.Failure.Error, st.Failure.Measured, st.Failure.Evidence
+		f.Hint, f.Cause, f.Last = st.Failure.Hint, st.Failure.Cause, st.Failure.Last
+		if st.Status == incident.Advised {
+			f.Gate = incident.GateAdvice // a required one is advice in some runs
+		}
+	case incident.Pending, incident.Running:
+	}
+	f.Verdict = st.Verdict()
+	return f
 }
 
 // begins says that nothing but time keeps a step from beginning: nothing that it

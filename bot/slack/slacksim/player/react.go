@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -132,9 +133,13 @@ func (p *Player) hear(events []event) {
 	}
 }
 
+// tooLate is what the bot says when a form came too late: nothing has come of what was
+// asked, so it is asked again.
+const tooLate = "could not be opened in time"
+
 // heardBy counts what the bot said to everybody or to one. Called with mu held.
 func (p *Player) heardBy(m *message) {
-	if m.User != p.botID {
+	if m.User != p.botID || strings.Contains(m.Text, tooLate) {
 		return
 	}
 	for i := range p.people {

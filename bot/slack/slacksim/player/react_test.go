@@ -92,3 +92,20 @@ func TestAFormIsFilledByTheNamesOfItsFields(t *testing.T) {
 		t.Errorf("%v", unused)
 	}
 }
+
+// A form that came too late is no effect of what was typed: it is typed again.
+func TestAFormThatCameTooLateIsNoEffect(t *testing.T) {
+	p := New("http://127.0.0.1:1/", incident.RealClock{}, []Person{{ID: "U1"}}, nil)
+	p.botID = "UBOT"
+	late, other := said("1", "U1", nil), said("2", "U1", nil)
+	late.Text = "The form could not be opened in time. Press the button or type the command again; nothing was done."
+	other.Text = "Only commanders can start a failover."
+	p.hear([]event{{Type: "ephemeral", Message: late}})
+	if n := p.heard["U1"]; n != 0 {
+		t.Errorf("%d effects of what came too late", n)
+	}
+	p.hear([]event{{Type: "ephemeral", Message: other}})
+	if n := p.heard["U1"]; n != 1 {
+		t.Errorf("%d effects of an answer", n)
+	}
+}

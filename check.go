@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/failoverbot/failoverbot/bot"
+	"github.com/failoverbot/failoverbot/bot/slack"
+	"github.com/failoverbot/failoverbot/commands"
+	"github.com/failoverbot/failoverbot/deploy/settings"
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/redis"
+)
+
+// notKnown is the error of a check that could not find out what is required.
+type notKnown struct{ error }
+
+// recordWithin is how long the record may take when it is beside what was asked.
+const recordWithin = 5 * time.Second
+
+type checkOptions struct{ file, target, mode, output string }
+
+func checkVerb(env func(string) string) *cobra.Command {
+	var o checkOptions
+	c := &cobra.Command{
+		Use: "check --config FILE", Short: "Carry out the readiness checks once and print what they find, the worst first", Args: noArgs,
+		Long: "Carry out the readiness checks once, towards the Region that would take over, and print what they find, the worst first. " +
+			"Nothing of the platform is changed. With REDIS_URL, what was found is kept on the record, and what cannot be found out is told as it was known last.\n\n" +
+			"The exit code is 0 when all that is required passes, 1 when a required check failed, 3 when one could not be found out, and 2 when nothing was checked.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.mode != "planned" && o.mode != "unplanned" {
+				return bot.Usagef("--mode is planned or unplanned, not %q", o.mode)
+			}
+			if o.output != "table" && o.output != "json" {
+				return bot.Usagef("--output is table or json, not %q", o.output)
+			}
+			from, err := settingsOf(o.file, env)
+			if err != nil {
+				return err
+			}
+			return check(c.Context(), from, o, c.OutOrStdout(), newLog(c.ErrOrStderr()))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.file, "config", "", "the settings file; deploy/config.example.yaml shows one")
+	f.StringVar(&o.target, "target", "", "the Region that would take over; the one that is not home if not given")
+	f.StringVar(&o.target, "region", "", "the same as --target")
+	f.StringVar(&o.mode, "mode", "planned", "planned or unplanned")
+	f.StringVar(&o.output, "output", "table", "table, for people, or json")
+	_ = f.MarkHidden("region") // there is one
+	return c
+}
+
+func check(ctx context.Context, c *settings.Settings, o checkOptions, out io.Writer, log zerolog.Logger) error {
+	var source, target runbook.Region
+	for name, r := range c.Platform.Regions {
+		if name == o.target || (o.target == "" && name != c.Platform.Home) {
+			target = r
+		} else {
+			source = r
+		}
+	}
+	if target.Name == "" {
+		return bot.Usagef("%q is not a Region of the platform: use one of %s", o.target, strings.Join(regionNames(c.Platform), ", "))
+	}
+	ends, err := connect(ctx, c, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	loaded, err := bot.Runbook(files(c))
+	if err != nil {
+		return err
+	}
+	catalog := providers.Catalog(ends)
+	clock := incident.RealClock{}
+	plan, err := loaded.Compile(catalog.Runbook(), runbook.Facts{
+		Mode: o.mode, Severity: "SEV-1", Reason: "readiness check", Source: source, Target: target, Topology: c.Platform,
+	})
+	if err != nil {
+		return bot.UsageError{Err: err}
+	}
+	book, closed := recordOf(ctx, c, log)
+	defer closed()
+	var report commands.Report
+	incident.Together(clock, 2, func(i int) {
+		if i == 0 {
+			proofs := bot.Plans(c.Platform, catalog.Runbook(), func(f runbook.Facts) (*runbook.Plan, error) {
+				return loaded.Compile(catalog.Runbook(), f)
+			}, clock)
+			all := &incident.Proofs{Clock: clock, List: append(proofs, proofsOf(c, ends)...)}
+			report.Bot = all.Try(ctx, 10*time.Second)
+			return
+		}
+		e := engine.New(engine.Options{Book: book, Catalog: catalog, Clock: clock}, zerolog.Nop())
+		made := e.Readiness(ctx, plan, incident.WhyCheck)
+		report.Assessment = incident.Assessment{AssessmentMade: made, At: clock.Now(), By: incident.Bot}
+	})
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if book != nil {
+		if err := book.KeepAssessment(ctx, report.Assessment, nil, 0); err != nil {
+			log.Warn().Err(err).Msg("what was found is not on the record")
+		}
+	}
+	write := report.Table
+	if o.output == "json" {
+		write = report.JSON
+	}
+	if err := write(out); err != nil {
+		return err
+	}
+	return outcome(report)
+}
+
+// outcome is the error that a report ends the program with; nil where all that is
+// required passes.
+func outcome(r commands.Report) error {
+	switch r.Result() {
+	case incident.Fail:
+		return fmt.Errorf("%s is not ready to take over", r.Target)
+	case incident.Unsure:
+		return notKnown{fmt.Errorf("whether %s is ready to take over could not be found out", r.Target)}
+	case incident.Pass, incident.Warn, incident.NotApplicable:
+	}
+	return nil
+}
+
+// recordOf is the record, where REDIS_URL names one and it can be reached; nil
+// otherwise, for a check can do without. closed has to be called.
+func recordOf(ctx context.Context, c *settings.Settings, log zerolog.Logger) (book *incident.Book, closed func()) {
+	none := func() {}
+	if c.Secrets.RedisURL == "" {
+		return nil, none
+	}
+	ctx, stop := incident.RealClock{}.WithTimeout(ctx, recordWithin, fmt.Errorf("no answer within %s", recordWithin))
+	defer stop()
+	record, err := redis.Open(ctx, redis.Options{URL: c.Secrets.RedisURL, Prefix: c.Redis.Prefix}, zerolog.Nop())
+	if err != nil {
+		log.Warn().Err(err).Msg("the record cannot be reached, so what was known before is not told")
+		return nil, none
+	}
+	return incident.NewBook(record), func() { _ = record.Disconnect() } // nothing is left to be lost
+}
+
+// proofsOf are what serve would rely on, as far as its secrets are at hand: whoever
+// checks the platform alone needs none of them.
+func proofsOf(c *settings.Settings, ends providers.Connections) []incident.Proof {
+	var out []incident.Proof
+	if c.Secrets.RedisURL != "" {
+		out = append(out, incident.Proof{Name: "the record can be written", Where: "Redis", Prove: func(ctx context.Context) error {
+			record, err := redis.Open(ctx, redis.Options{URL: c.Secrets.RedisURL, Prefix: c.Redis.Prefix}, zerolog.Nop())
+			if err != nil {
+				return err
+			}
+			defer func() { _ = record.Disconnect() }() // nothing is left to be lost
+			return record.Prove(ctx)
+		}})
+	}
+	if c.Secrets.SlackBotToken != "" && c.Secrets.SlackAppToken != "" {
+		dialled := func(prove func(context.Context, *slack.Client) error) func(context.Context) error {
+			return func(ctx context.Context) error {
+				client, err := slack.Dial(ctx, slack.Settings{
+					BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
+				}, incident.RealClock{}, zerolog.Nop())
+				if err != nil {
+					return err
+				}
+				defer client.Close()
+				return prove(ctx, client)
+			}
+		}
+		out = append(out,
+			incident.Proof{Name: "the channel can be posted to", Where: c.Slack.Channel, Prove: dialled(func(ctx context.Context, s *slack.Client) error {
+				return s.CanPost(ctx, c.Slack.Channel)
+			})},
+			incident.Proof{Name: "the people of the roster can act", Where: "Slack", Prove: dialled(func(ctx context.Context, s *slack.Client) error {
+				return s.Knows(ctx, c.Roster())
+			})},
+		)
+	}
+	if ends.Page != nil && ends.Page.RoutingKey != "" {
+		out = append(out, incident.Proof{Name: "people on call can be paged", Where: "PagerDuty", Prove: func(context.Context) error { return ends.Page.Plausible() }})
+	}
+	return out
+}
