@@ -345,6 +345,7 @@ func (s *State) mayHaveHappened(lost []json.RawMessage) {
 		}
 		if st := run.step(b.Step, b.Action); st.Status != Done {
 			st.Intended, st.IntendedSeq, st.Attempt, st.Asked = &b, s.Seq, b.Attempt, e.Time
+			st.left(e.Time)
 			if st.Prior == nil {
 				st.Prior = b.Prior
 			}

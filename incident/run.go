@@ -97,6 +97,9 @@ type StepState struct {
 	// this run's. Zero when none has, when it surely came to nothing, and once it is
 	// to be asked for again.
 	Asked time.Time
+	// Left is when the first call of the step left that did not surely come to nothing:
+	// since then the world may be changed here.
+	Left time.Time
 	// Dropped says why a change that had been accepted will not come about, as the
 	// step that waited for it has seen it; empty once it is intended again.
 	Dropped    string
@@ -148,6 +151,20 @@ func (st StepState) Verdict() Verdict {
 		return Unsure
 	}
 	return Fail
+}
+
+// left notes that a call left.
+func (st *StepState) left(at time.Time) {
+	if st.Left.IsZero() {
+		st.Left = at
+	}
+}
+
+// nothing notes that the newest call surely came to nothing.
+func (st *StepState) nothing() {
+	if !st.Changed {
+		st.Left = time.Time{}
+	}
 }
 
 // Question is one that was put to people.
@@ -285,29 +302,6 @@ func (r *Run) ServedAt() time.Time {
 		return r.MitigatedAt
 	}
 	return seen
-}
-
-// OrdersStopped is since when nobody can order because this run stopped what writes,
-// and until when: until users were seen to be served by the target. A zero since: it
-// stopped nothing. A zero until: it lasts.
-func (r *Run) OrdersStopped() (since, until time.Time) {
-	for _, st := range r.Steps {
-		// From the call on, not from its answer: a pod that is told to stop takes no more.
-		stopped := r.Shows(st.ID, WritersStopped) && (st.Changed || st.Intended != nil) && !st.Asked.IsZero()
-		if stopped && (since.IsZero() || st.Asked.Before(since)) {
-			since = st.Asked
-		}
-	}
-	if since.IsZero() {
-		return since, until
-	}
-	for _, st := range r.Steps {
-		served := r.Shows(st.ID, UsersServed) && st.Status == Done && st.Ended.After(since)
-		if served && (until.IsZero() || st.Ended.Before(until)) {
-			until = st.Ended
-		}
-	}
-	return since, until
 }
 
 // Over says that the run is at its end, whichever.
@@ -454,6 +448,7 @@ func (r *Run) applyStep(e Event) {
 		st := r.step(b.Step, b.Action)
 		st.Intended, st.IntendedSeq, st.Attempt, st.Again = &b, e.Seq, b.Attempt, ""
 		st.Asked, st.Dropped = e.Time, ""
+		st.left(e.Time)
 		if st.Prior == nil {
 			st.Prior = b.Prior
 		}
@@ -463,6 +458,7 @@ func (r *Run) applyStep(e Event) {
 	case ChangeMissed:
 		st := r.step(b.Step, b.Action)
 		st.Intended, st.IntendedSeq, st.Asked = nil, 0, time.Time{}
+		st.nothing()
 	case ExerciseIntended:
 		r.step(b.Step, b.Action)
 		r.Sent[b.Step] = b.Send
@@ -491,6 +487,7 @@ func (r *Run) applyStep(e Event) {
 		st.Ended, st.Failure = e.Time, b
 		if !b.MayHaveHappened {
 			st.Intended, st.Asked = nil, time.Time{}
+			st.nothing()
 		}
 		if b.Refused {
 			st.IntendedSeq = 0 // what was agreed to has not been used up

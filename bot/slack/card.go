@@ -194,7 +194,8 @@ func (v incidentView) gone(step string) string {
 // orders says how long nobody could order because this run stopped what writes; empty
 // if it did not.
 func (v incidentView) orders() string {
-	since, until := v.OrdersStopped()
+	i := v.Impact()
+	since, until := i.ByUs, i.ByUsEnd
 	switch {
 	case since.IsZero():
 		return ""
@@ -212,9 +213,9 @@ func (v incidentView) ordersAfter(q *incident.Question) string {
 	if d := about(v.OrdersAgain(q.Step)); d != "" {
 		again = "possible again about " + d + " after your yes"
 	}
-	switch since, until := v.OrdersStopped(); {
-	case !since.IsZero() && until.IsZero():
-		return strings.TrimSuffix("stopped since "+clockTime(since)+"; "+again, "; ")
+	switch i := v.Impact(); {
+	case i.Stopped():
+		return strings.TrimSuffix("stopped since "+clockTime(i.ByUs)+"; "+again, "; ")
 	case v.Mode == "unplanned": // what they get is what the Region that is lost gives
 		return again
 	case v.StopsOrders(q):

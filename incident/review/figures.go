@@ -162,8 +162,8 @@ func (b *builder) metrics() {
 	add("From impact to declaration", "needs T0", "impact T0", b.t0, "declared T3", b.t3)
 	add("From declaration to the start of the failover", "never started", "declared T3", b.t3, "failover started T4", b.t4)
 	add("From the start of the failover until users were served", "they were not", "failover started T4", b.t4, "served again T5", b.t5)
-	if since, until := b.state.OrdersStopped(); !since.IsZero() {
-		add("Orders stopped by us", "they were not seen to be possible again", "writers stopped", since, "users served by the target", until)
+	if since := b.hurt.ByUs; !since.IsZero() {
+		add("Orders stopped by us", "they were not seen to be possible again", "writers stopped", since, "an order taken again", b.hurt.ByUsEnd)
 	}
 	if b.plan != nil && b.plan.Topology.Policy.ObjectiveMinutes > 0 {
 		goal := time.Duration(b.plan.Topology.Policy.ObjectiveMinutes) * time.Minute

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -151,26 +152,35 @@ func latest(times ...time.Time) (out time.Time) {
 }
 
 // stopped is since when orders have been stopped by a run that stopped those who write,
-// and when an order of users was seen to be taken after that, or those who write were
-// started again.
+// from the call on, for who is told to stop takes no more. And when an order of users was
+// first seen to be taken after the last of these calls, or those who write were started
+// again.
 func (v View) stopped() (from, until time.Time) {
+	var last time.Time
+	var again []time.Time
 	for _, r := range v.Runs {
 		for id, st := range r.Steps {
-			switch {
-			case r.Kind == incident.Undo && r.Shows(id, incident.WritersStopped) && st.Status == incident.Done:
-				until = latest(until, st.Ended)
-			case r.Shows(id, incident.WritersStopped) && r.Kind != incident.Undo && (st.Changed || st.Intended != nil):
-				if from.IsZero() || st.Started.Before(from) {
-					from = st.Started
+			switch writers := r.Shows(id, incident.WritersStopped); {
+			case writers && r.Kind == incident.Undo && st.Status == incident.Done:
+				again = append(again, st.Ended)
+			case writers && r.Kind != incident.Undo && (st.Changed || st.Intended != nil):
+				left := cmp.Or(st.Left, st.Started)
+				if from.IsZero() || left.Before(from) {
+					from = left
 				}
-			case r.Shows(id, incident.OrdersFlow) && st.Status == incident.Done:
-				until = latest(until, st.Ended)
-			case r.Shows(id, incident.UsersServed) && st.Status == incident.Done && !orders(r):
-				until = latest(until, st.Ended) // of a runbook that tries no order
+				last = latest(last, left)
+			case r.Shows(id, incident.OrdersFlow) && st.Status == incident.Done,
+				r.Shows(id, incident.UsersServed) && st.Status == incident.Done && !orders(r): // a runbook that tries no order
+				again = append(again, st.Ended)
 			}
 		}
 	}
-	if !until.After(from) {
+	for _, t := range again {
+		if t.After(last) && (until.IsZero() || t.Before(until)) {
+			until = t
+		}
+	}
+	if from.IsZero() {
 		until = time.Time{}
 	}
 	return from, until

@@ -144,6 +144,60 @@ func TestImpactIsWhatUsersGet(t *testing.T) {
 	}
 }
 
+// Since when and until when we stopped orders: one figure, for card, status and review.
+func TestOrdersAreStoppedFromTheCallUntilOneIsTaken(t *testing.T) {
+	none := incident.IncidentDeclared{}
+	calls := func(s *told, minute float64, step string) *told {
+		return s.at(minute, incident.StepStarted{Step: step}).at(minute+0.5, incident.ChangeIntended{Step: step, Attempt: 1})
+	}
+	next := func(s *told, minute float64, kind incident.RunKind, mode string) *told {
+		s.at(minute, incident.RunEnded{How: incident.Superseded})
+		s.run = "next-2"
+		b := move(kind, mode)
+		b.Follows = "failover-1"
+		return s.at(minute, b)
+	}
+	for name, c := range map[string]struct {
+		told        *told
+		from, until float64 // minutes after noon; 0: not
+	}{
+		"nothing was called":              {declared(t, none, "planned").at(1, incident.StepStarted{Step: "fence"}), 0, 0},
+		"from the call on":                {calls(declared(t, none, "planned"), 1, "fence"), 1.5, 0},
+		"and not from its answer":         {calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 1.5, 0},
+		"somebody had stopped them":       {declared(t, none, "planned").at(3, incident.StepFinished{Step: "fence", Already: true}), 0, 0},
+		"the call came surely to nothing": {calls(declared(t, none, "planned"), 1, "fence").at(2, incident.StepFailed{Step: "fence", Error: "refused"}), 0, 0},
+		"and was looked for in vain":      {calls(declared(t, none, "planned"), 1, "fence").at(2, incident.ChangeMissed{Step: "fence"}), 0, 0},
+		"its answer was lost":             {calls(declared(t, none, "planned"), 1, "fence").at(2, incident.StepFailed{Step: "fence", Error: "lost", MayHaveHappened: true}), 1.5, 0},
+		"refused, and done when asked again": {
+			calls(calls(declared(t, none, "planned"), 1, "fence").at(2, incident.StepFailed{Step: "fence", Error: "refused"}).at(3, incident.StepRetried{Step: "fence"}), 3, "fence").at(4, did("fence")), 3.5, 0,
+		},
+		"lost, and done when asked again": {
+			calls(calls(declared(t, none, "planned"), 1, "fence").at(2, incident.StepFailed{Step: "fence", Error: "lost", MayHaveHappened: true}).at(3, incident.StepRetried{Step: "fence"}), 3, "fence").at(4, did("fence")), 1.5, 0,
+		},
+		"an order ends it, not the page that answers": {calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")).at(5, did("traffic")).at(6, did("order")), 1.5, 6},
+		"in the run that follows, too":                {next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 4, incident.Failover, "unplanned"), 1.5, 0},
+		"where nobody has to stop them again":         {next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 4, incident.Failover, "unplanned").at(7, did("order")), 1.5, 7},
+		"taken back":                                  {next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 4, incident.Undo, "planned").at(5, did("fence")), 1.5, 5},
+		"an order before it was stopped says nothing": {calls(declared(t, none, "planned").at(0.5, did("order")), 1, "fence").at(3, did("fence")), 1.5, 0},
+		"the first order counts, not the one tried after": {
+			next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")).at(5, did("order")), 6, incident.Failover, "unplanned").at(8, did("order")), 1.5, 5,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := c.told.view(10).Impact()
+			at := func(m float64) time.Time {
+				if m == 0 {
+					return time.Time{}
+				}
+				return noon.Add(minutes(m))
+			}
+			if !i.ByUs.Equal(at(c.from)) || !i.ByUsEnd.Equal(at(c.until)) {
+				t.Errorf("stopped from %s until %s", i.ByUs, i.ByUsEnd)
+			}
+		})
+	}
+}
+
 func TestUsersAreServedWhenTheyAreSeenToBe(t *testing.T) {
 	said := incident.IncidentDeclared{Began: noon.Add(-time.Minute)}
 	end := func() *told {
