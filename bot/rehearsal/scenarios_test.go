@@ -333,7 +333,7 @@ func (p played) askedAgain(t *testing.T, change, wait, operation string, since t
 		}
 	}
 	if change == "switch-database" { // the cache has gone ahead of it
-		says = append(says, "*Beside it*  “Make ecommerce-cache-us-west-2 the primary cache” is made; its way back: the same promotion in the other direction")
+		says = append(says, "*Beside it*  “Make ecommerce-cache-us-west-2 the primary cache” is made; its way back: the same promotion in the other direction", "Stop and take back …")
 	}
 	for _, part := range says {
 		if !slices.ContainsFunc(p.messages, func(m slacksim.MessageLine) bool {

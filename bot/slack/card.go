@@ -394,6 +394,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		if v.Overwrites(q.Step) {
 			out = append(out, b("overwrite", "Overwrite …", "danger"))
 		}
+		if v.Step(q.Step).Failure.WillNotCome != "" && v.TakesBack() {
+			out = append(out, b("abort_back", "Stop and take back …", ""))
+		}
 		return append(out, b("abort", "Abort …", "danger"))
 	}
 	return nil

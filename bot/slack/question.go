@@ -289,8 +289,8 @@ func (v incidentView) mend(step, hint string) string {
 	return hint + ", and " + again
 }
 
-// withGone are the changes that were agreed to together with that one and are made, each
-// with its way back: who does not ask again takes them back.
+// withGone are the changes that were agreed to together with that one and that are made or
+// under way, each with its way back: who does not ask again takes them back.
 func (v incidentView) withGone(gone string) (out []string) {
 	of := v.plan.steps[gone]
 	if of == nil {
@@ -298,10 +298,14 @@ func (v incidentView) withGone(gone string) (out []string) {
 	}
 	for _, s := range v.plan.Steps {
 		with := s.ID == of.CoveredBy || s.CoveredBy == gone || (s.CoveredBy != "" && s.CoveredBy == of.CoveredBy)
-		if s.ID == gone || !with || !v.Step(s.ID).Changed {
+		st := v.Step(s.ID)
+		if s.ID == gone || !with || !st.Changed && st.Intended == nil {
 			continue
 		}
 		line := "“" + v.plan.title(s.ID) + "” is made"
+		if !st.Changed {
+			line = "“" + v.plan.title(s.ID) + "” was asked for, and what came of it is not known yet"
+		}
 		if s.Undo != "" {
 			line += "; its way back: " + lineOf(s.Undo, 200)
 		}

@@ -148,6 +148,12 @@ func (v View) MayTakeBack() string {
 	return ""
 }
 
+// TakesBack says that the run that goes on can be stopped and what was changed taken back.
+func (v View) TakesBack() bool {
+	t, err := v.TakeBack()
+	return err == nil && t.Plan != nil && v.Kind != incident.Undo && v.Diverged == nil
+}
+
 // Overwrites says that a step stopped at what somebody else changed, and that a person
 // may have it overwritten.
 func (v View) Overwrites(step string) bool {

@@ -490,7 +490,7 @@ var (
 	moments   = []string{"start", "question", "notice", "mitigated", "taken-back"}
 	questions = []string{"go", "approval", "failed"}
 	runEnds   = []string{"mitigated", "aborted", incident.Superseded, "taken back", "done", "open"}
-	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "take-back", "switch"}
+	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "abort-back", "take-back", "switch"}
 )
 
 func (l linter) scenario(s *Scenario) {

@@ -241,7 +241,7 @@ func (p *Player) begin(ctx context.Context) (after int, err error) {
 
 func (a *Act) check() error {
 	if !slices.Contains([]string{OnStart, OnQuestion, OnMitigated, OnTakenBack, OnMessage}, a.On) {
-		return fmt.Errorf("on %q does not exist; there are start, question, mitigated and message", a.On)
+		return fmt.Errorf("on %q does not exist; there are start, question, mitigated, taken-back and message", a.On)
 	}
 	if (a.Say == "") == (a.Press == "") {
 		return errors.New("either say or press has to be given, and not both")
