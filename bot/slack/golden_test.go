@@ -102,6 +102,7 @@ func TestMessagesLookAsTheyDid(t *testing.T) {
 		{"card-taking-back", takingBack(), card},
 		{"card-taken-back", takenBack(), card},
 		{"question-failed-overwrite", takingBack(), question("q8")},
+		{"question-failed-dropped", dropped(), question("q8")},
 		{"update-taking-back", takingBack(), up},
 		{"update-taken-back", takenBack(), up},
 		{"card-mitigated", newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated(), card},

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -303,4 +304,35 @@ func takenBack() *story {
 		incident.StepStarted{Step: "undo-scale/order-service", Attempt: 2},
 		incident.StepFinished{Step: "undo-scale/order-service", Attempt: 2, Changed: true, Summary: "replicas 4 -> 2"},
 		incident.RunEnded{How: "done", Summary: "1 change taken back: everything is as it was before."})
+}
+
+// dropped is a promotion that was accepted and is taken back by the other side, while the
+// cache that was asked for beside it is on its way.
+func dropped() *story {
+	p := smallPlan("planned")
+	for i := range p.Steps {
+		switch s := &p.Steps[i]; s.ID {
+		case "promote":
+			s.Approval.Covers = []string{"cache"}
+		case "writable":
+			s.Awaits = "promote"
+		case "dns":
+			s.Needs = append(s.Needs, "cache")
+		}
+	}
+	at := slices.IndexFunc(p.Steps, func(s runbook.Step) bool { return s.ID == "writable" })
+	p.Steps = slices.Insert(p.Steps, at, runbook.Step{
+		ID: "cache", Group: "cache", Section: "04", Title: "Make the cache in us-west-2 the primary", Kind: runbook.Change, CoveredBy: "promote", Needs: []string{"promote"},
+		Undo: "the same promotion in the other direction",
+	})
+	s := &story{at: began.Add(9 * time.Minute)}
+	s.add(0, "UALICE", declared("planned", p)...)
+	return s.readiness().gone().asked(approveID, 0).
+		add(time.Second, "UBOB", incident.ApprovalGiven{Question: approveID, Kind: incident.AskApprove, Step: "promote", Choice: "approve"}).
+		add(time.Second, incident.Bot, incident.StepStarted{Step: "promote", Attempt: 1}, incident.ChangeIntended{Step: "promote", Attempt: 1},
+			incident.StepFinished{Step: "promote", Attempt: 1, Changed: true, Summary: "the switchover was accepted"},
+			incident.StepStarted{Step: "cache", Attempt: 1}, incident.ChangeIntended{Step: "cache", Attempt: 1, Before: "us-east-1 is the primary", Prior: json.RawMessage(`{"was":"us-east-1"}`)},
+			incident.StepStarted{Step: "writable", Attempt: 1}).
+		add(45*time.Second, incident.Bot, incident.StepFailed{Step: "writable", Attempt: 1, Error: "Aurora took the switchover back: us-east-1 writes", WillNotCome: "promote"},
+			incident.ApprovalAsked{Question: "q8", Kind: incident.AskFailed, Step: "writable", Title: "The database takes writes", Role: "commander", Locked: true})
 }
