@@ -95,7 +95,7 @@ func (c *Commands) consent(ctx context.Context, ask Ask, who Person, glass bool)
 	a = c.record(ctx, ask, id, func(s *incident.State, p *runbook.Plan) ([]incident.Body, error) {
 		changed = ""
 		still := s.Question(q.Question)
-		if still == nil || !still.Open {
+		if still == nil || !s.Waits(still) {
 			if still == nil {
 				still = &q
 			}
@@ -494,7 +494,7 @@ func (c *Commands) remind(ctx context.Context, ask Ask, _ Person) Answer {
 			return nil, refuse("Nothing waits for anybody now. {status} shows what is under way.")
 		case q == nil:
 			return nil, refuse("This button belongs to a question that %s does not have. %s", s.ID.Name(), c.waits(s))
-		case !q.Open:
+		case !s.Waits(q):
 			return nil, c.stale(s, q, ask.person)
 		}
 		people := c.look(s).Answerers(q)

@@ -231,7 +231,7 @@ func chosen(s *incident.State, ask Ask, step, choice, why string) []incident.Bod
 // stopped finds the step that stopped and is meant, by the button's question or
 // step, by its id among the words typed, or as the only one.
 func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb string) (step, rest string, err error) {
-	if q := s.Question(ask.On); q != nil && !q.Open {
+	if q := s.Question(ask.On); q != nil && !s.Waits(q) {
 		return "", "", c.stale(s, q, ask.person)
 	}
 	if err := c.running(s); err != nil {

@@ -37,6 +37,9 @@ func asks(q *incident.Question) string {
 
 // stale says why a question that is no longer open cannot be answered.
 func (c *Commands) stale(s *incident.State, q *incident.Question, person string) error {
+	if run := s.RunOf(q.Run); q.Open && run != nil && run.Over() {
+		return c.stoppedBefore(s, run)
+	}
 	by := named(q.By)
 	if q.By == person {
 		by = text.Format("you")
@@ -100,7 +103,7 @@ func (c *Commands) pick(s *incident.State, p *runbook.Plan, ask Ask, kind incide
 		if q == nil {
 			return nil, "", refuse("This button belongs to a question that %s does not have. Nothing was done with your click. %s", s.ID.Name(), c.waits(s))
 		}
-		if !q.Open {
+		if !s.Waits(q) {
 			return nil, "", c.stale(s, q, ask.person)
 		}
 		if q.Kind != kind {

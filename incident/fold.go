@@ -149,6 +149,9 @@ func (s *State) Question(id string) *Question {
 	return s.Run.Questions[id]
 }
 
+// Waits says whether a question can still be answered: it is open, and its run goes on.
+func (s *State) Waits(q *Question) bool { return q.Open && q.Run == s.Run.Name && !s.Over() }
+
 // Requested says whether that person asked for what the step does: declared the
 // incident, began the run, pressed Go, or retried the step. Such a person may not
 // approve it.

@@ -129,7 +129,7 @@ func (v View) OpenQuestions() []*incident.Question {
 }
 
 // Asks says whether a question can still be answered.
-func (v View) Asks(q *incident.Question) bool { return q.Open && v.answers() }
+func (v View) Asks(q *incident.Question) bool { return v.Waits(q) && v.answers() }
 
 // OfKind are the open questions of a kind, oldest first.
 func (v View) OfKind(kind incident.QuestionKind) []*incident.Question {
