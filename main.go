@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/endpoints"
 	"github.com/failoverbot/failoverbot/providers/live"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/redis"
@@ -191,6 +193,18 @@ func settingsOf(file string, env func(string) string, needed ...string) (*settin
 }
 
 // connect makes the real ends of the wires; it calls nobody.
+// own are the endpoints of the program itself, as far as the settings name them.
+func own(c *settings.Settings) []endpoints.Endpoint {
+	out := []endpoints.Endpoint{endpoints.At("Slack", cmp.Or(c.Secrets.SlackAPIURL, "https://slack.com"), "")}
+	if c.Secrets.RedisURL != "" {
+		out = append(out, endpoints.Record(c.Secrets.RedisURL, c.Redis.Region))
+	}
+	if c.PagerDuty.Enabled {
+		out = append(out, endpoints.At("PagerDuty", cmp.Or(c.PagerDuty.URL, "https://events.pagerduty.com"), ""))
+	}
+	return out
+}
+
 func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (providers.Connections, error) {
 	dial, proxy := live.NewDial(c.Dial), live.NewProxy(c.Dial)
 	regions := make([]string, 0, len(c.Platform.Regions))
@@ -209,6 +223,7 @@ func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (pro
 		Dial:       dial,
 		InVPC:      c.InVPC,
 		OrderToken: c.Secrets.OrderToken,
+		Own:        own(c),
 	}
 	if c.PagerDuty.Enabled {
 		ends.Page = &pagerduty.Settings{RoutingKey: c.Secrets.PagerDutyKey, Endpoint: c.PagerDuty.URL, Proxy: proxy}

@@ -78,7 +78,9 @@ func TestOfTwoWhoDecideAtOnceTheFirstIsJudgedByNobody(t *testing.T) {
 			stop(takingBack), "cannot be taken back any more", "StepStarted ChangeIntended", nil,
 		},
 		"approved, then switched": {
-			planned, presses(yes(carol, "q1")), Ask{Via: by(bob), Verb: "switch", Text: "unplanned anyway it is gone"}, "", "ApprovalGiven RunEnded RunBegun",
+			planned, presses(yes(carol, "q1")),
+			Ask{Via: by(bob), Verb: "switch", Text: "unplanned anyway it is gone"},
+			"", "ApprovalGiven RunEnded RunBegun",
 			func(t *testing.T, s *incident.State) {
 				if s.Name != "failover-2" || s.Step("promote-database").Cleared() {
 					t.Errorf("%s: the yes to the planned move counts in it", s.Name)
@@ -95,7 +97,8 @@ func TestOfTwoWhoDecideAtOnceTheFirstIsJudgedByNobody(t *testing.T) {
 				return r
 			},
 			engine(incident.StepStarted{Step: "undo-scale-up", Attempt: 1}, incident.StepFinished{Step: "undo-scale-up", Attempt: 1, Changed: true, Summary: "x"}, incident.RunEnded{How: "done", Summary: "1 change taken back"}),
-			Ask{Via: by(bob), Verb: "abort", On: "undo-2", Values: map[string]string{"reason": "wait"}}, "Nothing was done", "StepStarted StepFinished RunEnded", nil,
+			Ask{Via: by(bob), Verb: "abort", On: "undo-2", Values: map[string]string{"reason": "wait"}},
+			"Nothing was done", "StepStarted StepFinished RunEnded", nil,
 		},
 		"the taking back stopped, then once more": {
 			func(t *testing.T) *room {
@@ -104,7 +107,8 @@ func TestOfTwoWhoDecideAtOnceTheFirstIsJudgedByNobody(t *testing.T) {
 				return r
 			},
 			presses(Ask{Via: by(bob), Verb: "abort", On: "undo-2", Values: map[string]string{"reason": "wait"}}),
-			Ask{Via: by(alice), Verb: "abort", On: "undo-2", Values: map[string]string{"reason": "wait"}}, "was stopped by Bob", "RunAborted", nil,
+			Ask{Via: by(alice), Verb: "abort", On: "undo-2", Values: map[string]string{"reason": "wait"}},
+			"was stopped by Bob", "RunAborted", nil,
 		},
 		"paused, then approved": {
 			waiting, presses(Ask{Via: by(alice), Verb: "pause", Text: "wait"}), yes(bob, "q1"), "", "RunPaused ApprovalGiven",

@@ -27,6 +27,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
+	"github.com/failoverbot/failoverbot/providers/endpoints"
 	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
@@ -51,6 +52,8 @@ type Connections struct {
 	InVPC bool
 	// Page is where PagerDuty events go; nil refuses them with a sentence.
 	Page *pagerduty.Settings
+	// Own are the endpoints of the program itself: the record, Slack, PagerDuty.
+	Own []endpoints.Endpoint
 	// OrderToken is sent with synthetic orders; may be empty. A secret.
 	OrderToken string
 }
@@ -75,6 +78,9 @@ var systems = []struct {
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
+	}},
+	{nil, func(w wires) engine.Catalog {
+		return endpoints.Actions(endpoints.Needs{Own: w.Own, AWS: w.aws, Kube: w.Kube, Names: names})
 	}},
 	{&takeover.Platform, func(w wires) engine.Catalog { return takeover.Actions(w.aws, w.reads, w.shift.SeenTakeover) }},
 }
@@ -164,6 +170,22 @@ func accountsIn(clusters *kube.Kube) iam.AccountsIn {
 		}
 		return out, err
 	}
+}
+
+// names are the endpoints of those who tell where users are sent, and that of users.
+func names(p *runbook.Plan) ([]endpoints.Endpoint, error) {
+	set, err := runbook.PartOf[dns.Settings](p.Topology, dns.Platform.Key)
+	if err != nil {
+		return nil, err
+	}
+	var out []endpoints.Endpoint
+	for _, server := range set.Nameservers {
+		out = append(out, endpoints.At("name server "+server, server, ""))
+	}
+	for _, r := range set.Resolvers {
+		out = append(out, endpoints.At("resolver "+r.Name, r.Addr, ""))
+	}
+	return append(out, endpoints.At("public name", p.Topology.Record, "")), nil
 }
 
 // people are asked by the engine itself.

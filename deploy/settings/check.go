@@ -61,6 +61,9 @@ func (s *Settings) checkSlack(r *strict.Report) {
 	if s := s.Slack.Command; s != "" && (!strings.HasPrefix(s, "/") || len(s) < 2 || strings.ContainsAny(s, " \t") || s != strings.ToLower(s)) {
 		r.Fault("slack.command", `"command" has to be a slash and a word in small letters, such as /failover, not %q`, s)
 	}
+	if s.Redis.Region != "" && !regionName.MatchString(s.Redis.Region) {
+		r.Fault("redis.region", "%q is not the name of an AWS Region, such as us-east-1", s.Redis.Region)
+	}
 	if strings.ContainsAny(s.Redis.Prefix, "{} \t\n") {
 		r.Fault("redis.prefix", `"prefix" cannot contain spaces or braces: Redis Cluster gives braces a meaning`)
 	}

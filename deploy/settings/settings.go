@@ -81,6 +81,9 @@ type Slack struct {
 type Redis struct {
 	// Prefix of all keys, for a Redis that is shared. Default and empty: fb.
 	Prefix string `yaml:"prefix,omitempty"`
+	// Region that Redis lies in, where its address does not tell: a record in the Region
+	// that is lost holds up the failover away from it. Empty: what the address tells.
+	Region string `yaml:"region,omitempty"`
 }
 
 // Person is somebody of the roster.

@@ -123,6 +123,7 @@ func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
 		"no replicas":             {"replicas: 6", "replicas: 0", `"replicas" has to be at least 1, not 0`},
 		"true or false":           {"in_vpc: false", "in_vpc: perhaps", `"in_vpc" is true or false, not "perhaps"`},
 		"duration":                {"update_every: 15m", "update_every: 15", `"update_every" wants a duration like 30s or 15m, not "15"`},
+		"no Region":               {"update_every: 15m", "redis: {region: east}\nupdate_every: 15m", `"east" is not the name of an AWS Region, such as us-east-1`},
 		"checks too often":        {"update_every: 15m", "check_every: 5s", `"check_every" has to be at least 1m, or 0s for never, not 5s`},
 		"checks before now":       {"update_every: 15m", "check_every: -30m", `"check_every" has to be at least 1m, or 0s for never, not -30m0s`},
 		"short duration":          {"update_every: 15m", "update_every: 5s", `"update_every" has to be at least 1m, not 5s`},

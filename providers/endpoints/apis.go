@@ -1,0 +1,152 @@
+package endpoints
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyendpoints "github.com/aws/smithy-go/endpoints"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// ask is an API that the actions of a system call.
+type ask struct {
+	api string
+	at  place
+	// briefly: it is asked for some seconds beside others, and done without.
+	briefly bool
+}
+
+// place is where an API is called.
+type place int
+
+const (
+	home   place = iota // where the action says that it lives; nowhere if it does not say
+	target              // in the Region that takes over
+	global              // where its only control plane is
+)
+
+// cluster is the API server of a Region's cluster.
+const cluster = "Kubernetes"
+
+// asks are the APIs of each system's actions. A test compares them with the calls of
+// whole runs.
+var asks = map[string][]ask{
+	"acm":      {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
+	"aurora":   {{"RDS", home, false}, {"CloudWatch", target, false}},
+	"cache":    {{"ElastiCache", home, false}},
+	"dns":      {{"Route 53", home, false}, {"Route 53", global, true}},
+	"ecr":      {{"ECR", target, false}, {cluster, target, false}},
+	"elb":      {{"Elastic Load Balancing", home, false}},
+	"iam":      {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
+	"kube":     {{cluster, home, false}},
+	"takeover": {{"S3", target, false}, {"Route 53", global, true}},
+	"velero":   {{cluster, target, false}},
+}
+
+// region is where a step calls the API; empty where it does not.
+func (a ask) region(s runbook.Step, p *runbook.Plan) string {
+	at := s.Home
+	switch a.at {
+	case target:
+		at = "target"
+	case global:
+		return globals[p.Target.Partition()]
+	case home:
+	}
+	switch at {
+	case "target":
+		return p.Target.Name
+	case "source":
+		return p.Source.Name
+	}
+	return at
+}
+
+// globals is where Route 53's only control plane lives in each partition.
+var globals = map[string]string{
+	"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-northwest-1", "aws-eusc": "eusc-de-east-1",
+}
+
+// endpoint is where an API of a Region is reached, by the settings of its client.
+func (n Needs) endpoint(api, region string) (Endpoint, error) {
+	e := Endpoint{Name: api + " in " + region, Region: region, Regional: true}
+	if api == cluster {
+		c, err := n.Kube(region)
+		if err != nil {
+			return e, err
+		}
+		if c.HTTP != nil {
+			e.Host = c.HTTP.Get().URL().Host
+		}
+	} else {
+		host, err := hosts[api](n.AWS(region))
+		if err != nil {
+			return e, fmt.Errorf("find the endpoint of %s in %s: %w", api, region, err)
+		}
+		e.Host = host
+	}
+	if told := RegionOf(e.Host); told != "" {
+		e.Region = told // a cluster, or a private endpoint, may lie elsewhere than asked
+	}
+	return e, nil
+}
+
+// hosts are the addresses of AWS's APIs, as their clients resolve them.
+var hosts = map[string]func(c aws.Config) (string, error){
+	"ACM": func(c aws.Config) (string, error) {
+		o := acm.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), acm.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint, ServiceType: aws.String("ACM")}))
+	},
+	"CloudWatch": func(c aws.Config) (string, error) {
+		o := cloudwatch.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), cloudwatch.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"ECR": func(c aws.Config) (string, error) {
+		o := ecr.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), ecr.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"EKS": func(c aws.Config) (string, error) {
+		o := eks.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), eks.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"ElastiCache": func(c aws.Config) (string, error) {
+		o := elasticache.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), elasticache.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"Elastic Load Balancing": func(c aws.Config) (string, error) {
+		o := elbv2.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), elbv2.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"IAM": func(c aws.Config) (string, error) {
+		o := iam.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), iam.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"RDS": func(c aws.Config) (string, error) {
+		o := rds.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), rds.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"Route 53": func(c aws.Config) (string, error) {
+		o := route53.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), route53.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"S3": func(c aws.Config) (string, error) {
+		o := s3.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), s3.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+}
+
+func hostOf(e smithyendpoints.Endpoint, err error) (string, error) {
+	return e.URI.Host, err
+}
