@@ -162,7 +162,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 			}
 		}
 		if st, ok := p.Step(step); ok && view.Locked(st) {
-			return "", "", refuse("“%s” cannot be skipped: %s. You can {retry %s} or {abort REASON}.", st.Title, sayWaiting(p, s, step), step)
+			return "", "", refuse("“%s” cannot be skipped: %s. You can {retry %s} or {abort REASON}.", st.Title, c.sayWaiting(s, step), step)
 		}
 		return step, rest, nil
 	}
@@ -184,7 +184,7 @@ func (c *Commands) skip(ctx context.Context, ask Ask, _ Person) Answer {
 		if st.Intended != nil || st.Failure.MayHaveHappened {
 			about = about.Add("\nIt may have happened all the same.")
 		}
-		about = about.Add("\n%s.%v", sayWaiting(p, s, step), without(p, step))
+		about = about.Add("\n%s.%v", c.sayWaiting(s, step), without(p, step))
 		f = &Form{
 			Verb: "go_on", On: on, Incident: s.ID, Title: "Go on without it", Submit: "Go on",
 			Text:   about,
@@ -321,19 +321,10 @@ func (c *Commands) noSuchStep(s *incident.State, p *runbook.Plan, word, verb str
 }
 
 // sayWaiting names what comes after those steps and is not settled.
-func sayWaiting(p *runbook.Plan, s *incident.State, steps ...string) string {
-	after := map[string]bool{}
-	for _, id := range steps {
-		after[id] = true
-	}
+func (c *Commands) sayWaiting(s *incident.State, steps ...string) string {
 	var names []string
-	for _, st := range p.Steps { // needs come first, so one pass finds all
-		if !after[st.ID] && slices.ContainsFunc(st.Needs, func(n string) bool { return after[n] }) {
-			after[st.ID] = true
-			if !s.Step(st.ID).Status.Settled() {
-				names = append(names, "“"+st.Title+"”")
-			}
-		}
+	for _, st := range c.look(s).WaitFor(steps...) {
+		names = append(names, "“"+st.Title+"”")
 	}
 	switch n := len(names); {
 	case n == 0:

@@ -231,7 +231,7 @@ func (c *Commands) lockedGates(s *incident.State, p *runbook.Plan, g gates) erro
 		return nil
 	}
 	return refuse("%s cannot be overridden: %s. {retry} checks again; {abort} calls it off.",
-		titles(p, locked), sayWaiting(p, s, locked...))
+		titles(p, locked), c.sayWaiting(s, locked...))
 }
 
 func lockedOf(p *runbook.Plan, steps []string) []string {
