@@ -193,6 +193,15 @@ func settingsOf(file string, env func(string) string, needed ...string) (*settin
 }
 
 // connect makes the real ends of the wires; it calls nobody.
+// roles are those to assume, in the words of who does.
+func roles(c *settings.Settings) map[string]live.Role {
+	out := map[string]live.Role{}
+	for region, r := range c.AWS.Roles {
+		out[region] = live.Role(r)
+	}
+	return out
+}
+
 // own are the endpoints of the program itself, as far as the settings name them.
 func own(c *settings.Settings) []endpoints.Endpoint {
 	out := []endpoints.Endpoint{endpoints.At("Slack", cmp.Or(c.Secrets.SlackAPIURL, "https://slack.com"), "")}
@@ -212,7 +221,7 @@ func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (pro
 		regions = append(regions, name)
 	}
 	slices.Sort(regions)
-	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Dial: dial, Proxy: proxy, Regions: regions}, log)
+	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Roles: roles(c), Dial: dial, Proxy: proxy, Regions: regions}, log)
 	if err != nil {
 		return providers.Connections{}, bot.UsageError{Err: err}
 	}

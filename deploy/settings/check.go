@@ -16,6 +16,8 @@ import (
 )
 
 var (
+	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
+	roleARN    = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/[\w+=,.@/-]+$`)
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
 	personID   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	slackUser  = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
@@ -60,6 +62,21 @@ func (s *Settings) checkSlack(r *strict.Report) {
 	}
 	if s := s.Slack.Command; s != "" && (!strings.HasPrefix(s, "/") || len(s) < 2 || strings.ContainsAny(s, " \t") || s != strings.ToLower(s)) {
 		r.Fault("slack.command", `"command" has to be a slash and a word in small letters, such as /failover, not %q`, s)
+	}
+	for _, region := range slices.Sorted(maps.Keys(s.AWS.Roles)) {
+		role, at := s.AWS.Roles[region], "aws.roles."+region
+		switch a := roleARN.FindStringSubmatch(role.ARN); {
+		case !regionName.MatchString(region):
+			r.Fault(at, "%q is not the name of an AWS Region, such as us-east-1", region)
+		case role.ARN == "": // that it is missing is said
+		case a == nil:
+			r.Fault(at+".arn", `"arn" has to look like arn:%s:iam::123456789012:role/failoverbot, not %q`, strict.Partition(region), role.ARN)
+		case a[1] != strict.Partition(region):
+			r.Fault(at+".arn", `"arn" is an ARN of partition %s, but %s lies in %s: a role of one is of no use in another`, a[1], region, strict.Partition(region))
+		}
+		if id := role.ExternalID; id != "" && (len(id) < 2 || len(id) > 1224 || !externalID.MatchString(id)) {
+			r.Fault(at+".external_id", `"external_id" is 2 to 1224 letters, digits and any of =,.@:/-, not %q`, id)
+		}
 	}
 	if s.Redis.Region != "" && !regionName.MatchString(s.Redis.Region) {
 		r.Fault("redis.region", "%q is not the name of an AWS Region, such as us-east-1", s.Redis.Region)

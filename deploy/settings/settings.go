@@ -106,6 +106,18 @@ type Person struct {
 type AWS struct {
 	// Profile of the shared AWS files. Default and empty: the SDK's own chain.
 	Profile string `yaml:"profile,omitempty"`
+	// Roles are assumed for the calls to a Region, by Region, at that Region's own STS.
+	// Default: calls to a Region that is not here are signed with the chain's own
+	// credentials.
+	Roles map[string]Role `yaml:"roles,omitempty"`
+}
+
+// Role is one to assume, perhaps of another account.
+type Role struct {
+	// ARN of the role.
+	ARN string `yaml:"arn"`
+	// ExternalID that the role's trust policy asks for. Default and empty: none.
+	ExternalID string `yaml:"external_id,omitempty"`
 }
 
 // PagerDuty pages the people on call.

@@ -9,10 +9,13 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/rs/zerolog"
 
@@ -24,6 +27,8 @@ import (
 type AWSSettings struct {
 	// Profile of the shared configuration files; empty: the chain's own choice.
 	Profile string
+	// Roles to assume for the calls to a Region, by Region.
+	Roles map[string]Role
 	// Dial opens the connections; nil: NewDial(nil).
 	Dial Dial
 	// Proxy chooses one for a request; nil: the environment's.
@@ -32,6 +37,9 @@ type AWSSettings struct {
 	// Others are read when they are first asked for.
 	Regions []string
 }
+
+// Role is one to assume.
+type Role struct{ ARN, ExternalID string }
 
 // AWS returns what the clients of a Region are made from. Each Region has
 // settings, credentials and connections of its own.
@@ -115,6 +123,9 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("read the AWS settings for %s: %w", region, err)
 	}
+	if role, ok := a.settings.Roles[region]; ok {
+		c.Credentials = assumed(c, role)
+	}
 	if c.Credentials != nil {
 		c.Credentials = chain{c.Credentials}
 	}
@@ -124,6 +135,18 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 	c.RetryMaxAttempts = 0
 	a.byRegion[region] = c
 	return c, nil
+}
+
+// assumed are the credentials of a role, from the STS of the Region that they are for:
+// the one that is left may be gone. They are asked for when they are first needed and
+// again before they run out. Whoever looks at CloudTrail finds the session by its name.
+func assumed(c aws.Config, role Role) aws.CredentialsProvider {
+	return aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(c), role.ARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName, o.Duration = "failoverbot", time.Hour
+		if role.ExternalID != "" {
+			o.ExternalID = &role.ExternalID
+		}
+	}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 5 * time.Minute })
 }
 
 func (a *accounts) config(region string) aws.Config {

@@ -566,3 +566,71 @@ func TestWhatIsDivertedGoesThroughNoProxy(t *testing.T) {
 		t.Errorf("a diverted host goes by %v (%v)", by, err)
 	}
 }
+
+// The calls to a Region are signed with the role that its settings name, which is assumed
+// at that Region's own STS and once; where none is named the chain's own sign.
+func TestARoleIsAssumedAtTheRegionsOwnSTS(t *testing.T) {
+	alone(t)
+	var mu sync.Mutex
+	var calls []string
+	refuse := false
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		_, by, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+		by, _, _ = strings.Cut(by, ",")
+		key, scope, _ := strings.Cut(by, "/")
+		region := strings.Split(scope, "/")[1]
+		calls = append(calls, strings.TrimSpace(fmt.Sprintln(r.Form.Get("Action"), region, key, r.Form.Get("RoleArn"), r.Form.Get("ExternalId"), r.Header.Get("X-Amz-Security-Token"))))
+		switch {
+		case r.Form.Get("Action") != "AssumeRole":
+			w.WriteHeader(http.StatusInternalServerError)
+		case refuse:
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User failoverbot is not authorized to perform sts:AssumeRole on role/failoverbot</Message></Error></ErrorResponse>`)
+		default:
+			_, _ = fmt.Fprintf(w, `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASIA%s</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>session</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+				region, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+		}
+	}))
+	defer s.Close()
+	t.Setenv("AWS_ENDPOINT_URL", s.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+	role := Role{"arn:aws:iam::210987654321:role/failoverbot", "west"}
+	settings := AWSSettings{Regions: []string{"us-east-1", "us-west-2"}, Roles: map[string]Role{"us-west-2": role}}
+	of, err := AWS(t.Context(), settings, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(calls) > 0 {
+		t.Errorf("reading the settings called %v", calls)
+	}
+	ask := func(of func(string) aws.Config, region string) error {
+		_, err := sts.NewFromConfig(of(region)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+		return err
+	}
+	for _, region := range []string{"us-west-2", "us-west-2", "us-east-1"} {
+		_ = ask(of, region)
+	}
+	want := []string{
+		"AssumeRole us-west-2 AKIDEXAMPLE arn:aws:iam::210987654321:role/failoverbot west",
+		"GetCallerIdentity us-west-2 ASIAus-west-2   session", "GetCallerIdentity us-west-2 ASIAus-west-2   session",
+		"GetCallerIdentity us-east-1 AKIDEXAMPLE",
+	}
+	if !slices.Equal(calls, want) {
+		t.Errorf("called\n%s\nwant\n%s", strings.Join(calls, "\n"), strings.Join(want, "\n"))
+	}
+	// A role that may not be assumed: nothing was sent, and the right that is missing is named.
+	refuse = true
+	if of, err = AWS(t.Context(), settings, zerolog.Nop()); err != nil {
+		t.Fatal(err)
+	}
+	f := incident.CallErrorOf(awserr.Sort(t.Context(), ask(of, "us-west-2")))
+	if f.Unknown || !strings.Contains(f.Error(), "nothing to sign the call with") || !strings.Contains(f.Error(), "sts:AssumeRole") {
+		t.Errorf("%+v: %v", f, f)
+	}
+}
