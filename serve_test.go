@@ -393,6 +393,11 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		must(err)
 		group, err := lb.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
 			Name: aws.String("orders"), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(8080), VpcId: aws.String(vpc),
+			TargetType: elbtypes.TargetTypeEnumIp,
+		})
+		must(err)
+		_, err = lb.RegisterTargets(ctx, &elbv2.RegisterTargetsInput{
+			TargetGroupArn: group.TargetGroups[0].TargetGroupArn, Targets: []elbtypes.TargetDescription{{Id: aws.String("172.31.0.10")}},
 		})
 		must(err)
 		_, err = lb.CreateListener(ctx, &elbv2.CreateListenerInput{
@@ -592,7 +597,7 @@ func TestServeOnRealEnds(t *testing.T) {
 			t.Errorf("it is not said which Region serves:\n%s", answer)
 		}
 		for _, c := range []struct{ title, verdict, says string }{
-			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group`},
+			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group, 1 of 1 target healthy, no capacity is reserved for it`},
 			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
 			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},

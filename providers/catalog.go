@@ -111,7 +111,7 @@ var patience = map[runbook.Kind]time.Duration{
 // Catalog is every action that a runbook may name.
 func Catalog(e Connections) engine.Catalog {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
-	w.balancers = elb.New(w.aws, w.reads)
+	w.balancers = elb.New(w.aws, w.reads, w.Clock)
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
 	w.clusters = kube.New(w.Kube, w.Clock)
 	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{

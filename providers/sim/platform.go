@@ -112,8 +112,8 @@ func albARN(region string) string {
 	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:loadbalancer/app/ecommerce-alb-%s/50dc6c495c0c9188", region, account, region)
 }
 
-func targetGroupARN(region string) string {
-	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:targetgroup/ecommerce-ingress/73e2d6bc24d8a067", region, account)
+func targetGroupARN(region, name string) string {
+	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:targetgroup/%s/73e2d6bc24d8a067", region, account, name)
 }
 
 func regionOfALB(name string) string {

@@ -79,7 +79,8 @@ type Region struct {
 	// TargetsBroken makes every target of the load balancer unhealthy.
 	TargetsBroken bool `json:"targets_broken"`
 	// ALB is what Route 53 thinks of the load balancer.
-	ALB Seen `json:"alb"`
+	ALB      Seen     `json:"alb"`
+	Balancer Balancer `json:"balancer"`
 	// Listeners are the load balancer's.
 	Listeners []Listener `json:"listeners"`
 	// Certificates are those that ACM has there, by ARN.
@@ -156,6 +157,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
 			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
 		}}}
+		s.Regions[name].Balancer = beginBalancer()
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
