@@ -41,6 +41,8 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/wafv2"
+	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 	"github.com/miekg/dns"
 	"github.com/rs/zerolog"
 
@@ -415,6 +417,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		})
 		must(err)
 		balancers[region] = aws.ToString(made.LoadBalancers[0].LoadBalancerArn)
+		protect(ctx, t, config(region), balancers[region])
 
 		bucket := &s3.CreateBucketInput{Bucket: aws.String("ecommerce-takeover-" + region)}
 		if region != "us-east-1" {
@@ -464,6 +467,32 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 	})
 	must(err)
 	return balancers, checks, zone
+}
+
+// protect attaches a web ACL to a load balancer: whom an IP set names is let through.
+func protect(ctx context.Context, t *testing.T, c aws.Config, balancer string) {
+	t.Helper()
+	firewall := wafv2.NewFromConfig(c)
+	seen := &waftypes.VisibilityConfig{MetricName: aws.String("seen")}
+	partners, err := firewall.CreateIPSet(ctx, &wafv2.CreateIPSetInput{
+		Name: aws.String("partners"), Scope: waftypes.ScopeRegional, IPAddressVersion: waftypes.IPAddressVersionIpv4, Addresses: []string{"192.0.2.0/24"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := firewall.CreateWebACL(ctx, &wafv2.CreateWebACLInput{
+		Name: aws.String("ecommerce-" + c.Region), Scope: waftypes.ScopeRegional, DefaultAction: &waftypes.DefaultAction{Allow: &waftypes.AllowAction{}}, VisibilityConfig: seen,
+		Rules: []waftypes.Rule{{
+			Name: aws.String("partners"), Priority: 0, VisibilityConfig: seen, Action: &waftypes.RuleAction{Allow: &waftypes.AllowAction{}},
+			Statement: &waftypes.Statement{IPSetReferenceStatement: &waftypes.IPSetReferenceStatement{ARN: partners.Summary.ARN}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := firewall.AssociateWebACL(ctx, &wafv2.AssociateWebACLInput{WebACLArn: made.Summary.ARN, ResourceArn: aws.String(balancer)}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // certificate is one for that name, signed by itself, and its key, both as PEM.
@@ -600,6 +629,7 @@ func TestServeOnRealEnds(t *testing.T) {
 			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group, 1 of 1 target healthy, no capacity is reserved for it`},
 			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
 			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
+			{"WAF rules in us-west-2", "ok", `web ACL ecommerce-us-west-2 with 1 rule is attached to the load balancer in us-west-2, and its rules are those of ecommerce-us-east-1`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},
 			// It does not tell how the standby's replication does: never a yes.
 			{"ecommerce-secondary can be promoted", "failed|unknown", `ecommerce-secondary.*connected`},

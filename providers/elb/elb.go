@@ -54,7 +54,7 @@ func (e *ELB) client(region string) *elbv2.Client { return elbv2.NewFromConfig(e
 func (e *ELB) reading(o *elbv2.Options) { o.Retryer = e.reads.Call() }
 
 func (e *ELB) balancer(ctx context.Context, t runbook.Topology, r runbook.Region) (*types.LoadBalancer, error) {
-	arn, err := arnOf(t, r)
+	arn, err := ARN(t, r)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (e *ELB) Name(ctx context.Context, t runbook.Topology, r runbook.Region) (s
 }
 
 func (e *ELB) groups(ctx context.Context, t runbook.Topology, r runbook.Region) ([]types.TargetGroup, error) {
-	arn, err := arnOf(t, r)
+	arn, err := ARN(t, r)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type reservation struct {
 func (e *ELB) reservation(ctx context.Context, t runbook.Topology, r runbook.Region) reservation {
 	ctx, cancel := e.clock.WithTimeout(ctx, reservationTime, fmt.Errorf("%s did not answer within %s", r.Name, reservationTime))
 	defer cancel()
-	arn, err := arnOf(t, r)
+	arn, err := ARN(t, r)
 	if err != nil {
 		return reservation{words: "its capacity reservation is unknown: " + err.Error(), doubtful: true}
 	}

@@ -25,7 +25,7 @@ const (
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
-	"IAM": iamAPI, "EKS": eksAPI,
+	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -83,6 +83,8 @@ type Region struct {
 	Balancer Balancer `json:"balancer"`
 	// Listeners are the load balancer's.
 	Listeners []Listener `json:"listeners"`
+	// WebACL is attached to the load balancer; nil if none is.
+	WebACL *WebACL `json:"web_acl,omitempty"`
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
 
@@ -159,6 +161,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		}}}
 		s.Regions[name].Balancer = beginBalancer()
 		s.Regions[name].Listeners = beginListeners(name)
+		s.Regions[name].WebACL = beginWebACL(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
 		s.Regions[name].Accounts = beginAccounts()
