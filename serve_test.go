@@ -34,6 +34,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -285,7 +287,7 @@ func nameServer(t *testing.T) string {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{moto: moto(t), slack: newSlack(t)}
-	balancers, checks, zone := seed(t, l.moto)
+	balancers, checks, zone, distribution := seed(t, l.moto)
 	servers := nameServer(t)
 
 	dir := t.TempDir()
@@ -307,6 +309,7 @@ contexts:
 		{"arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/ecommerce-alb/0123456789abcdef", balancers["us-east-1"]},
 		{"arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/ecommerce-alb/fedcba9876543210", balancers["us-west-2"]},
 		{"Z0123456789ABCDEFGHIJ", zone},
+		{"E1A2B3C4D5E6F7", distribution},
 		{"11111111-1111-4111-8111-111111111111", checks[0]},
 		{"22222222-2222-4222-8222-222222222222", checks[1]},
 		{"33333333-3333-4333-8333-333333333333", checks[2]},
@@ -346,7 +349,7 @@ func writeFile(t *testing.T, file, text string) {
 }
 
 // seed makes in moto what the example's settings name.
-func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []string, zone string) {
+func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []string, zone, distribution string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
@@ -427,6 +430,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		must(err)
 	}
 
+	distribution = distribute(ctx, t, config("us-east-1"), regions)
 	names := route53.NewFromConfig(config("us-east-1"))
 	check := func(c *r53types.HealthCheckConfig) string {
 		out, err := names.CreateHealthCheck(ctx, &route53.CreateHealthCheckInput{
@@ -466,7 +470,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		HostedZoneId: aws.String(zone), ChangeBatch: &r53types.ChangeBatch{Changes: changes},
 	})
 	must(err)
-	return balancers, checks, zone
+	return balancers, checks, zone, distribution
 }
 
 // protect attaches a web ACL to a load balancer: whom an IP set names is let through.
@@ -493,6 +497,37 @@ func protect(ctx context.Context, t *testing.T, c aws.Config, balancer string) {
 	if _, err := firewall.AssociateWebACL(ctx, &wafv2.AssociateWebACLInput{WebACLArn: made.Summary.ARN, ResourceArn: aws.String(balancer)}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// distribute makes a distribution whose origin group holds both Regions' origins, and
+// returns its id.
+func distribute(ctx context.Context, t *testing.T, c aws.Config, regions []string) string {
+	t.Helper()
+	list := func(n int) *int32 { return aws.Int32(int32(n)) }
+	origins, members := &cftypes.Origins{Quantity: list(len(regions))}, &cftypes.OriginGroupMembers{Quantity: list(len(regions))}
+	for _, region := range regions {
+		origins.Items = append(origins.Items, cftypes.Origin{
+			Id: aws.String("alb-" + region), DomainName: aws.String(region + ".api.ecommerce.com"),
+			CustomOriginConfig: &cftypes.CustomOriginConfig{HTTPPort: aws.Int32(80), HTTPSPort: aws.Int32(443), OriginProtocolPolicy: cftypes.OriginProtocolPolicyHttpsOnly},
+		})
+		members.Items = append(members.Items, cftypes.OriginGroupMember{OriginId: aws.String("alb-" + region)})
+	}
+	out, err := cloudfront.NewFromConfig(c).CreateDistribution(ctx, &cloudfront.CreateDistributionInput{DistributionConfig: &cftypes.DistributionConfig{
+		CallerReference: aws.String("laboratory"), Comment: aws.String("shop"), Enabled: aws.Bool(true), Origins: origins,
+		OriginGroups: &cftypes.OriginGroups{Quantity: list(1), Items: []cftypes.OriginGroup{{
+			Id: aws.String("both"), Members: members,
+			FailoverCriteria: &cftypes.OriginGroupFailoverCriteria{StatusCodes: &cftypes.StatusCodes{Items: []int32{502, 503, 504}, Quantity: list(3)}},
+		}}},
+		// moto takes no group for the default path.
+		DefaultCacheBehavior: &cftypes.DefaultCacheBehavior{TargetOriginId: aws.String("alb-us-east-1"), ViewerProtocolPolicy: cftypes.ViewerProtocolPolicyHttpsOnly},
+		CacheBehaviors: &cftypes.CacheBehaviors{Quantity: list(1), Items: []cftypes.CacheBehavior{{
+			PathPattern: aws.String("/static/*"), TargetOriginId: aws.String("both"), ViewerProtocolPolicy: cftypes.ViewerProtocolPolicyHttpsOnly,
+		}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.Distribution.Id)
 }
 
 // certificate is one for that name, signed by itself, and its key, both as PEM.
@@ -630,6 +665,7 @@ func TestServeOnRealEnds(t *testing.T) {
 			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
 			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
 			{"WAF rules in us-west-2", "ok", `web ACL ecommerce-us-west-2 with 1 rule is attached to the load balancer in us-west-2, and its rules are those of ecommerce-us-east-1`},
+			{"CloudFront fails over to us-west-2", "ok|warn", `is deployed; for 1 of 2 paths, and for GET, HEAD and OPTIONS only, it tries alb-us-west-2 where alb-us-east-1 answers 502, 503, 504 .*everything else goes to alb-us-east-1 in us-east-1 alone`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},
 			// It does not tell how the standby's replication does: never a yes.
 			{"ecommerce-secondary can be promoted", "failed|unknown", `ecommerce-secondary.*connected`},

@@ -24,6 +24,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/aurora"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
+	"github.com/failoverbot/failoverbot/providers/cloudfront"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
@@ -71,6 +72,7 @@ var systems = []struct {
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return waf.Actions(w.aws, w.reads, elb.ARN, w.Clock) }},
+	{&cloudfront.Platform, func(w wires) engine.Catalog { return cloudfront.Actions(w.aws, w.reads, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
 	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},

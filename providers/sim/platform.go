@@ -191,7 +191,10 @@ func (w *World) parts() keys {
 		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
-		"iam":    keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
+		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
+		"cloudfront": keys{
+			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
+		},
 		"velero": keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,

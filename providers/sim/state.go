@@ -25,7 +25,7 @@ const (
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
-	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI,
+	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -48,6 +48,8 @@ type State struct {
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
 	Velero   Velero             `json:"velero"`
+	// Distribution is CloudFront's.
+	Distribution Distribution `json:"distribution"`
 	// Roles are IAM's: the policies that say who may take them on, by ARN.
 	Roles  map[string]string `json:"roles"`
 	Orders []Order           `json:"orders"`
@@ -170,6 +172,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.DNS = beginDNS(scn.Start, long)
 	s.Velero = beginVelero()
 	s.Roles = beginRoles()
+	s.Distribution = beginDistribution()
 	s.publishPast()
 	s.step(scn)
 	return s
