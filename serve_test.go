@@ -6,18 +6,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"maps"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,11 +27,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -287,7 +284,7 @@ func nameServer(t *testing.T) string {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{moto: moto(t), slack: newSlack(t)}
-	balancers, checks, zone, distribution := seed(t, l.moto)
+	made := seed(t, l.moto)
 	servers := nameServer(t)
 
 	dir := t.TempDir()
@@ -305,19 +302,14 @@ contexts:
 		t.Fatal(err)
 	}
 	text := string(data)
-	for _, r := range [][2]string{
-		{"arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/ecommerce-alb/0123456789abcdef", balancers["us-east-1"]},
-		{"arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/ecommerce-alb/fedcba9876543210", balancers["us-west-2"]},
-		{"Z0123456789ABCDEFGHIJ", zone},
-		{"E1A2B3C4D5E6F7", distribution},
-		{"11111111-1111-4111-8111-111111111111", checks[0]},
-		{"22222222-2222-4222-8222-222222222222", checks[1]},
-		{"33333333-3333-4333-8333-333333333333", checks[2]},
+	for _, r := range append(made, [][2]string{
 		{"    # kubeconfig: kubeconfig.yaml", "    kubeconfig: kubeconfig.yaml #"},
 		{"context: us-west-2-ecommerce-prod", "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml"},
 		{"    page: true", "    page: false"},
 		{"  enabled: true", "  enabled: false"},
-	} {
+		{"10.16.0.10:443", listening(t)},
+		{"10.32.0.10:443", listening(t)},
+	}...) {
 		if !strings.Contains(text, r[0]) {
 			t.Fatalf("the example has no %q", r[0])
 		}
@@ -348,8 +340,8 @@ func writeFile(t *testing.T, file, text string) {
 	}
 }
 
-// seed makes in moto what the example's settings name.
-func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []string, zone, distribution string) {
+// seed makes in moto what the example's settings name, and says what each is there.
+func seed(t *testing.T, endpoint string) [][2]string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
@@ -359,7 +351,8 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 			t.Fatal(err)
 		}
 	}
-	balancers = map[string]string{}
+	balancers := map[string]string{}
+	var checks []string
 	regions := []string{"us-east-1", "us-west-2"}
 	config := func(region string) aws.Config {
 		return aws.Config{
@@ -430,7 +423,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		must(err)
 	}
 
-	distribution = distribute(ctx, t, config("us-east-1"), regions)
+	distribution := distribute(ctx, t, config("us-east-1"), regions)
 	names := route53.NewFromConfig(config("us-east-1"))
 	check := func(c *r53types.HealthCheckConfig) string {
 		out, err := names.CreateHealthCheck(ctx, &route53.CreateHealthCheckInput{
@@ -453,7 +446,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 	checks = []string{calculated, endpointCheck, takeoverCheck}
 	made, err := names.CreateHostedZone(ctx, &route53.CreateHostedZoneInput{Name: aws.String("ecommerce.com"), CallerReference: aws.String("zone")})
 	must(err)
-	zone = strings.TrimPrefix(aws.ToString(made.HostedZone.Id), "/hostedzone/")
+	zone := strings.TrimPrefix(aws.ToString(made.HostedZone.Id), "/hostedzone/")
 	var changes []r53types.Change
 	for i, region := range regions {
 		set := &r53types.ResourceRecordSet{
@@ -470,7 +463,19 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		HostedZoneId: aws.String(zone), ChangeBatch: &r53types.ChangeBatch{Changes: changes},
 	})
 	must(err)
-	return balancers, checks, zone, distribution
+	vpcs, peering := peered(ctx, t, config)
+	return [][2]string{
+		{"arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/ecommerce-alb/0123456789abcdef", balancers["us-east-1"]},
+		{"arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/ecommerce-alb/fedcba9876543210", balancers["us-west-2"]},
+		{"Z0123456789ABCDEFGHIJ", zone},
+		{"E1A2B3C4D5E6F7", distribution},
+		{"11111111-1111-4111-8111-111111111111", checks[0]},
+		{"22222222-2222-4222-8222-222222222222", checks[1]},
+		{"33333333-3333-4333-8333-333333333333", checks[2]},
+		{"peering: pcx-0123456789abcdef0", "peering: " + peering},
+		{"vpc: vpc-0123456789abcdef0", "vpc: " + vpcs["us-east-1"]},
+		{"vpc: vpc-0fedcba9876543210", "vpc: " + vpcs["us-west-2"]},
+	}
 }
 
 // protect attaches a web ACL to a load balancer: whom an IP set names is let through.
@@ -552,42 +557,61 @@ func certificate(t *testing.T, name string, valid time.Duration) (issued, key []
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// network is a network of the Region and its subnets, which moto has from the
-// start. One call is not worth another SDK client, so it is signed by hand.
+// network is a network of the Region and its subnets, which moto has from the start.
 func network(ctx context.Context, t *testing.T, c aws.Config) (vpc string, subnets []string) {
 	t.Helper()
-	body := "Action=DescribeSubnets&Version=2016-11-15"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, aws.ToString(c.BaseEndpoint)+"/", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	who, err := c.Credentials.Retrieve(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte(body))
-	if err := v4.NewSigner().SignHTTP(ctx, who, req, hex.EncodeToString(sum[:]), "ec2", c.Region, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var out struct {
-		Subnets []struct {
-			ID  string `xml:"subnetId"`
-			VPC string `xml:"vpcId"`
-		} `xml:"subnetSet>item"`
-	}
-	if err := xml.NewDecoder(resp.Body).Decode(&out); err != nil || len(out.Subnets) < 2 {
-		t.Fatalf("moto tells no subnets of %s (%s): %v", c.Region, resp.Status, err)
+	out, err := ec2.NewFromConfig(c).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+	if err != nil || len(out.Subnets) < 2 {
+		t.Fatalf("moto tells no subnets of %s: %v", c.Region, err)
 	}
 	for _, s := range out.Subnets {
-		subnets = append(subnets, s.ID)
+		subnets = append(subnets, aws.ToString(s.SubnetId))
 	}
-	return out.Subnets[0].VPC, subnets
+	return aws.ToString(out.Subnets[0].VpcId), subnets
+}
+
+// peered are two VPCs that are peered and routed, by Region, and the connection's id.
+func peered(ctx context.Context, t *testing.T, config func(region string) aws.Config) (vpcs map[string]string, peering string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	east, west := ec2.NewFromConfig(config("us-east-1")), ec2.NewFromConfig(config("us-west-2"))
+	nets, vpcs := map[string]string{"us-east-1": "10.16.0.0/16", "us-west-2": "10.32.0.0/16"}, map[string]string{}
+	for region, net := range nets {
+		made, err := ec2.NewFromConfig(config(region)).CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(net)})
+		must(err)
+		vpcs[region] = aws.ToString(made.Vpc.VpcId)
+	}
+	asked, err := east.CreateVpcPeeringConnection(ctx, &ec2.CreateVpcPeeringConnectionInput{
+		VpcId: aws.String(vpcs["us-east-1"]), PeerVpcId: aws.String(vpcs["us-west-2"]), PeerRegion: aws.String("us-west-2"),
+	})
+	must(err)
+	id := asked.VpcPeeringConnection.VpcPeeringConnectionId
+	_, err = west.AcceptVpcPeeringConnection(ctx, &ec2.AcceptVpcPeeringConnectionInput{VpcPeeringConnectionId: id})
+	must(err)
+	for region, to := range map[string]string{"us-east-1": nets["us-west-2"], "us-west-2": nets["us-east-1"]} {
+		c := ec2.NewFromConfig(config(region))
+		tables, err := c.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []ec2types.Filter{{Name: aws.String("vpc-id"), Values: []string{vpcs[region]}}}})
+		must(err)
+		_, err = c.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: tables.RouteTables[0].RouteTableId, DestinationCidrBlock: aws.String(to), VpcPeeringConnectionId: id})
+		must(err)
+	}
+	return vpcs, aws.ToString(id)
+}
+
+// listening is an address of loopback that takes connections.
+func listening(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
 }
 
 // timeline is what Redis holds, read past the bot: the newest incident and its
@@ -664,6 +688,7 @@ func TestServeOnRealEnds(t *testing.T) {
 			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group, 1 of 1 target healthy, no capacity is reserved for it`},
 			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
 			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
+			{"Way between the networks of us-east-1 and us-west-2", "ok", `pcx-\w+ is active and routed both ways between us-west-2 and us-east-1; connections to 127.0.0.1:\d+ and 127.0.0.1:\d+ come about`},
 			{"WAF rules in us-west-2", "ok", `web ACL ecommerce-us-west-2 with 1 rule is attached to the load balancer in us-west-2, and its rules are those of ecommerce-us-east-1`},
 			{"CloudFront fails over to us-west-2", "ok|warn", `is deployed; for 1 of 2 paths, and for GET, HEAD and OPTIONS only, it tries alb-us-west-2 where alb-us-east-1 answers 502, 503, 504 .*everything else goes to alb-us-east-1 in us-east-1 alone`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},

@@ -31,6 +31,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
+	"github.com/failoverbot/failoverbot/providers/network"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
@@ -73,6 +74,7 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return waf.Actions(w.aws, w.reads, elb.ARN, w.Clock) }},
 	{&cloudfront.Platform, func(w wires) engine.Catalog { return cloudfront.Actions(w.aws, w.reads, w.Clock) }},
+	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
 	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},

@@ -349,7 +349,7 @@ func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
 	if len(called) < 10 {
 		t.Fatalf("only %d calls were found: %v", len(called), called)
 	}
-	delete(called, "sts:GetCallerIdentity") // AWS lets everybody ask who they are
+	delete(called, "sts:GetCallerIdentity")   // AWS lets everybody ask who they are
 	if called["wafv2:GetWebACLForResource"] { // which WAF answers to who may have that, too
 		called["wafv2:GetWebACL"] = true
 	}

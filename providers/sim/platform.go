@@ -80,6 +80,11 @@ func regionOfAddress(ip string) string {
 	case strings.HasPrefix(ip, "198.51.100."):
 		return standbyRegion
 	}
+	for region := range privateNets {
+		if host, _, _ := strings.Cut(reachAddr(region), ":"); ip == host {
+			return region
+		}
+	}
 	return ""
 }
 
@@ -195,7 +200,8 @@ func (w *World) parts() keys {
 		"cloudfront": keys{
 			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
 		},
-		"velero": keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
+		"network": keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
+		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

@@ -25,7 +25,7 @@ const (
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
-	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI,
+	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -48,6 +48,7 @@ type State struct {
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
 	Velero   Velero             `json:"velero"`
+	Network  Network            `json:"network"`
 	// Distribution is CloudFront's.
 	Distribution Distribution `json:"distribution"`
 	// Roles are IAM's: the policies that say who may take them on, by ARN.
@@ -87,6 +88,7 @@ type Region struct {
 	Listeners []Listener `json:"listeners"`
 	// WebACL is attached to the load balancer; nil if none is.
 	WebACL *WebACL `json:"web_acl,omitempty"`
+	VPC    VPC     `json:"vpc"`
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
 
@@ -163,6 +165,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		}}}
 		s.Regions[name].Balancer = beginBalancer()
 		s.Regions[name].Listeners = beginListeners(name)
+		s.Regions[name].VPC = beginVPC(name)
 		s.Regions[name].WebACL = beginWebACL(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
@@ -173,6 +176,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Velero = beginVelero()
 	s.Roles = beginRoles()
 	s.Distribution = beginDistribution()
+	s.Network = Network{Peering: "active"}
 	s.publishPast()
 	s.step(scn)
 	return s
