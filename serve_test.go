@@ -6,19 +6,15 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"maps"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,9 +28,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -42,6 +41,8 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/wafv2"
+	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 	"github.com/miekg/dns"
 	"github.com/rs/zerolog"
 
@@ -284,7 +285,7 @@ func nameServer(t *testing.T) string {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{moto: moto(t), slack: newSlack(t)}
-	balancers, checks, zone := seed(t, l.moto)
+	made := seed(t, l.moto)
 	servers := nameServer(t)
 
 	dir := t.TempDir()
@@ -302,18 +303,14 @@ contexts:
 		t.Fatal(err)
 	}
 	text := string(data)
-	for _, r := range [][2]string{
-		{"arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/ecommerce-alb/0123456789abcdef", balancers["us-east-1"]},
-		{"arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/ecommerce-alb/fedcba9876543210", balancers["us-west-2"]},
-		{"Z0123456789ABCDEFGHIJ", zone},
-		{"11111111-1111-4111-8111-111111111111", checks[0]},
-		{"22222222-2222-4222-8222-222222222222", checks[1]},
-		{"33333333-3333-4333-8333-333333333333", checks[2]},
+	for _, r := range append(made, [][2]string{
 		{"    # kubeconfig: kubeconfig.yaml", "    kubeconfig: kubeconfig.yaml #"},
 		{"context: us-west-2-ecommerce-prod", "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml"},
 		{"    page: true", "    page: false"},
 		{"  enabled: true", "  enabled: false"},
-	} {
+		{"10.16.0.10:443", listening(t)},
+		{"10.32.0.10:443", listening(t)},
+	}...) {
 		if !strings.Contains(text, r[0]) {
 			t.Fatalf("the example has no %q", r[0])
 		}
@@ -344,8 +341,8 @@ func writeFile(t *testing.T, file, text string) {
 	}
 }
 
-// seed makes in moto what the example's settings name.
-func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []string, zone string) {
+// seed makes in moto what the example's settings name, and says what each is there.
+func seed(t *testing.T, endpoint string) [][2]string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
@@ -355,7 +352,8 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 			t.Fatal(err)
 		}
 	}
-	balancers = map[string]string{}
+	balancers := map[string]string{}
+	var checks []string
 	regions := []string{"us-east-1", "us-west-2"}
 	config := func(region string) aws.Config {
 		return aws.Config{
@@ -394,6 +392,11 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		must(err)
 		group, err := lb.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
 			Name: aws.String("orders"), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(8080), VpcId: aws.String(vpc),
+			TargetType: elbtypes.TargetTypeEnumIp,
+		})
+		must(err)
+		_, err = lb.RegisterTargets(ctx, &elbv2.RegisterTargetsInput{
+			TargetGroupArn: group.TargetGroups[0].TargetGroupArn, Targets: []elbtypes.TargetDescription{{Id: aws.String("172.31.0.10")}},
 		})
 		must(err)
 		_, err = lb.CreateListener(ctx, &elbv2.CreateListenerInput{
@@ -411,6 +414,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		})
 		must(err)
 		balancers[region] = aws.ToString(made.LoadBalancers[0].LoadBalancerArn)
+		protect(ctx, t, config(region), balancers[region])
 
 		bucket := &s3.CreateBucketInput{Bucket: aws.String("ecommerce-takeover-" + region)}
 		if region != "us-east-1" {
@@ -420,6 +424,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		must(err)
 	}
 
+	distribution := distribute(ctx, t, config("us-east-1"), regions)
 	names := route53.NewFromConfig(config("us-east-1"))
 	check := func(c *r53types.HealthCheckConfig) string {
 		out, err := names.CreateHealthCheck(ctx, &route53.CreateHealthCheckInput{
@@ -442,7 +447,7 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 	checks = []string{calculated, endpointCheck, takeoverCheck}
 	made, err := names.CreateHostedZone(ctx, &route53.CreateHostedZoneInput{Name: aws.String("ecommerce.com"), CallerReference: aws.String("zone")})
 	must(err)
-	zone = strings.TrimPrefix(aws.ToString(made.HostedZone.Id), "/hostedzone/")
+	zone := strings.TrimPrefix(aws.ToString(made.HostedZone.Id), "/hostedzone/")
 	var changes []r53types.Change
 	for i, region := range regions {
 		set := &r53types.ResourceRecordSet{
@@ -459,7 +464,76 @@ func seed(t *testing.T, endpoint string) (balancers map[string]string, checks []
 		HostedZoneId: aws.String(zone), ChangeBatch: &r53types.ChangeBatch{Changes: changes},
 	})
 	must(err)
-	return balancers, checks, zone
+	vpcs, peering := peered(ctx, t, config)
+	return [][2]string{
+		{"arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/ecommerce-alb/0123456789abcdef", balancers["us-east-1"]},
+		{"arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/ecommerce-alb/fedcba9876543210", balancers["us-west-2"]},
+		{"Z0123456789ABCDEFGHIJ", zone},
+		{"E1A2B3C4D5E6F7", distribution},
+		{"11111111-1111-4111-8111-111111111111", checks[0]},
+		{"22222222-2222-4222-8222-222222222222", checks[1]},
+		{"33333333-3333-4333-8333-333333333333", checks[2]},
+		{"peering: pcx-0123456789abcdef0", "peering: " + peering},
+		{"vpc: vpc-0123456789abcdef0", "vpc: " + vpcs["us-east-1"]},
+		{"vpc: vpc-0fedcba9876543210", "vpc: " + vpcs["us-west-2"]},
+	}
+}
+
+// protect attaches a web ACL to a load balancer: whom an IP set names is let through.
+func protect(ctx context.Context, t *testing.T, c aws.Config, balancer string) {
+	t.Helper()
+	firewall := wafv2.NewFromConfig(c)
+	seen := &waftypes.VisibilityConfig{MetricName: aws.String("seen")}
+	partners, err := firewall.CreateIPSet(ctx, &wafv2.CreateIPSetInput{
+		Name: aws.String("partners"), Scope: waftypes.ScopeRegional, IPAddressVersion: waftypes.IPAddressVersionIpv4, Addresses: []string{"192.0.2.0/24"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := firewall.CreateWebACL(ctx, &wafv2.CreateWebACLInput{
+		Name: aws.String("ecommerce-" + c.Region), Scope: waftypes.ScopeRegional, DefaultAction: &waftypes.DefaultAction{Allow: &waftypes.AllowAction{}}, VisibilityConfig: seen,
+		Rules: []waftypes.Rule{{
+			Name: aws.String("partners"), Priority: 0, VisibilityConfig: seen, Action: &waftypes.RuleAction{Allow: &waftypes.AllowAction{}},
+			Statement: &waftypes.Statement{IPSetReferenceStatement: &waftypes.IPSetReferenceStatement{ARN: partners.Summary.ARN}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := firewall.AssociateWebACL(ctx, &wafv2.AssociateWebACLInput{WebACLArn: made.Summary.ARN, ResourceArn: aws.String(balancer)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// distribute makes a distribution whose origin group holds both Regions' origins, and
+// returns its id.
+func distribute(ctx context.Context, t *testing.T, c aws.Config, regions []string) string {
+	t.Helper()
+	list := func(n int) *int32 { return aws.Int32(int32(n)) }
+	origins, members := &cftypes.Origins{Quantity: list(len(regions))}, &cftypes.OriginGroupMembers{Quantity: list(len(regions))}
+	for _, region := range regions {
+		origins.Items = append(origins.Items, cftypes.Origin{
+			Id: aws.String("alb-" + region), DomainName: aws.String(region + ".api.ecommerce.com"),
+			CustomOriginConfig: &cftypes.CustomOriginConfig{HTTPPort: aws.Int32(80), HTTPSPort: aws.Int32(443), OriginProtocolPolicy: cftypes.OriginProtocolPolicyHttpsOnly},
+		})
+		members.Items = append(members.Items, cftypes.OriginGroupMember{OriginId: aws.String("alb-" + region)})
+	}
+	out, err := cloudfront.NewFromConfig(c).CreateDistribution(ctx, &cloudfront.CreateDistributionInput{DistributionConfig: &cftypes.DistributionConfig{
+		CallerReference: aws.String("laboratory"), Comment: aws.String("shop"), Enabled: aws.Bool(true), Origins: origins,
+		OriginGroups: &cftypes.OriginGroups{Quantity: list(1), Items: []cftypes.OriginGroup{{
+			Id: aws.String("both"), Members: members,
+			FailoverCriteria: &cftypes.OriginGroupFailoverCriteria{StatusCodes: &cftypes.StatusCodes{Items: []int32{502, 503, 504}, Quantity: list(3)}},
+		}}},
+		// moto takes no group for the default path.
+		DefaultCacheBehavior: &cftypes.DefaultCacheBehavior{TargetOriginId: aws.String("alb-us-east-1"), ViewerProtocolPolicy: cftypes.ViewerProtocolPolicyHttpsOnly},
+		CacheBehaviors: &cftypes.CacheBehaviors{Quantity: list(1), Items: []cftypes.CacheBehavior{{
+			PathPattern: aws.String("/static/*"), TargetOriginId: aws.String("both"), ViewerProtocolPolicy: cftypes.ViewerProtocolPolicyHttpsOnly,
+		}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.Distribution.Id)
 }
 
 // certificate is one for that name, signed by itself, and its key, both as PEM.
@@ -484,42 +558,61 @@ func certificate(t *testing.T, name string, valid time.Duration) (issued, key []
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// network is a network of the Region and its subnets, which moto has from the
-// start. One call is not worth another SDK client, so it is signed by hand.
+// network is a network of the Region and its subnets, which moto has from the start.
 func network(ctx context.Context, t *testing.T, c aws.Config) (vpc string, subnets []string) {
 	t.Helper()
-	body := "Action=DescribeSubnets&Version=2016-11-15"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, aws.ToString(c.BaseEndpoint)+"/", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	who, err := c.Credentials.Retrieve(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte(body))
-	if err := v4.NewSigner().SignHTTP(ctx, who, req, hex.EncodeToString(sum[:]), "ec2", c.Region, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var out struct {
-		Subnets []struct {
-			ID  string `xml:"subnetId"`
-			VPC string `xml:"vpcId"`
-		} `xml:"subnetSet>item"`
-	}
-	if err := xml.NewDecoder(resp.Body).Decode(&out); err != nil || len(out.Subnets) < 2 {
-		t.Fatalf("moto tells no subnets of %s (%s): %v", c.Region, resp.Status, err)
+	out, err := ec2.NewFromConfig(c).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+	if err != nil || len(out.Subnets) < 2 {
+		t.Fatalf("moto tells no subnets of %s: %v", c.Region, err)
 	}
 	for _, s := range out.Subnets {
-		subnets = append(subnets, s.ID)
+		subnets = append(subnets, aws.ToString(s.SubnetId))
 	}
-	return out.Subnets[0].VPC, subnets
+	return aws.ToString(out.Subnets[0].VpcId), subnets
+}
+
+// peered are two VPCs that are peered and routed, by Region, and the connection's id.
+func peered(ctx context.Context, t *testing.T, config func(region string) aws.Config) (vpcs map[string]string, peering string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	east, west := ec2.NewFromConfig(config("us-east-1")), ec2.NewFromConfig(config("us-west-2"))
+	nets, vpcs := map[string]string{"us-east-1": "10.16.0.0/16", "us-west-2": "10.32.0.0/16"}, map[string]string{}
+	for region, net := range nets {
+		made, err := ec2.NewFromConfig(config(region)).CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(net)})
+		must(err)
+		vpcs[region] = aws.ToString(made.Vpc.VpcId)
+	}
+	asked, err := east.CreateVpcPeeringConnection(ctx, &ec2.CreateVpcPeeringConnectionInput{
+		VpcId: aws.String(vpcs["us-east-1"]), PeerVpcId: aws.String(vpcs["us-west-2"]), PeerRegion: aws.String("us-west-2"),
+	})
+	must(err)
+	id := asked.VpcPeeringConnection.VpcPeeringConnectionId
+	_, err = west.AcceptVpcPeeringConnection(ctx, &ec2.AcceptVpcPeeringConnectionInput{VpcPeeringConnectionId: id})
+	must(err)
+	for region, to := range map[string]string{"us-east-1": nets["us-west-2"], "us-west-2": nets["us-east-1"]} {
+		c := ec2.NewFromConfig(config(region))
+		tables, err := c.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []ec2types.Filter{{Name: aws.String("vpc-id"), Values: []string{vpcs[region]}}}})
+		must(err)
+		_, err = c.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: tables.RouteTables[0].RouteTableId, DestinationCidrBlock: aws.String(to), VpcPeeringConnectionId: id})
+		must(err)
+	}
+	return vpcs, aws.ToString(id)
+}
+
+// listening is an address of loopback that takes connections.
+func listening(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
 }
 
 // timeline is what Redis holds, read past the bot: the newest incident and its
@@ -593,9 +686,12 @@ func TestServeOnRealEnds(t *testing.T) {
 			t.Errorf("it is not said which Region serves:\n%s", answer)
 		}
 		for _, c := range []struct{ title, verdict, says string }{
-			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group`},
+			{"Load balancer in us-west-2", "ok", `ecommerce-alb in us-west-2 is active with 1 target group, 1 of 1 target healthy, no capacity is reserved for it`},
 			{"The takeover object can be put", "ok", `bucket ecommerce-takeover-us-west-2 in us-west-2 answers and holds no takeover object`},
 			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
+			{"Way between the networks of us-east-1 and us-west-2", "ok", `pcx-\w+ is active and routed both ways between us-west-2 and us-east-1; connections to 127.0.0.1:\d+ and 127.0.0.1:\d+ come about`},
+			{"WAF rules in us-west-2", "ok", `web ACL ecommerce-us-west-2 with 1 rule is attached to the load balancer in us-west-2, and its rules are those of ecommerce-us-east-1`},
+			{"CloudFront fails over to us-west-2", "ok|warn", `is deployed; for 1 of 2 paths, and for GET, HEAD and OPTIONS only, it tries alb-us-west-2 where alb-us-east-1 answers 502, 503, 504 .*everything else goes to alb-us-east-1 in us-east-1 alone`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},
 			// It does not tell how the standby's replication does: never a yes.
 			{"ecommerce-secondary can be promoted", "failed|unknown", `ecommerce-secondary.*connected`},

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/cloudfront"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -30,8 +31,15 @@ var resources = map[string]struct {
 		}
 		return "arn:aws:route53:::healthcheck/" + target
 	}, nil},
-	"aws.ecr": {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
-	"aws.iam": {"iam", func(_, target string) string { return "arn:aws:iam::123456789012:role/" + target }, nil},
+	"aws.ecr":        {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
+	"aws.iam":        {"iam", func(_, target string) string { return "arn:aws:iam::123456789012:role/" + target }, nil},
+	"aws.cloudfront": {"cloudfront", func(_, target string) string { return "arn:aws:cloudfront::123456789012:distribution/" + target }, nil},
+	"aws.wafv2": {"wafv2", func(operation, target string) string {
+		if operation == "GetWebACLForResource" {
+			return "arn:aws:elasticloadbalancing:" + west + ":123456789012:" + target[strings.Index(target, "loadbalancer/"):]
+		}
+		return "arn:aws:wafv2:" + west + ":123456789012:regional/ipset/" + target + "/id"
+	}, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
 		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},
@@ -48,7 +56,8 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	}
 	var file struct {
 		Platform struct {
-			DNS dns.Settings `yaml:"dns"`
+			DNS        dns.Settings        `yaml:"dns"`
+			CloudFront cloudfront.Settings `yaml:"cloudfront"`
 		} `yaml:"platform"`
 	}
 	if err := yaml.Load(data, &file); err != nil {
@@ -58,6 +67,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	names := strings.NewReplacer(
 		example.Zone, own.Zone, example.Regions[east].HealthCheck, own.Regions[east].HealthCheck,
 		example.Regions[east].EndpointCheck, own.Regions[east].EndpointCheck, example.Regions[east].TakeoverCheck, own.Regions[east].TakeoverCheck,
+		file.Platform.CloudFront.Distribution, partOf[cloudfront.Settings](t, w.Topology(), "cloudfront").Distribution,
 	)
 	granted := map[string][]string{}
 	for _, file := range []string{"../deploy/iam-failoverbot.json", "../deploy/iam-failoverbot-unplanned.json"} {
@@ -89,7 +99,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	steps := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
 		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
-			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "iam" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || slices.Contains([]string{"cloudfront", "dns", "iam", "takeover"}, a.Part.Key)) && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
 			}
 		}
@@ -114,7 +124,10 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 		}
 		action, on := r.service+":"+operation, r.arn(call.Operation, call.Target)
 		seen[action+" "+call.Target] = true
-		if !slices.ContainsFunc(granted[action], func(pattern string) bool { ok, err := path.Match(pattern, on); return err == nil && ok }) {
+		if !slices.ContainsFunc(granted[action], func(pattern string) bool { // a star of IAM's stands for slashes, too
+			ok, err := path.Match(strings.ReplaceAll(pattern, "/", ":"), strings.ReplaceAll(on, "/", ":"))
+			return err == nil && ok
+		}) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}

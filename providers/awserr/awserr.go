@@ -208,7 +208,7 @@ func sorted(ctx context.Context, err error) *incident.CallError {
 			f.Hint = hint(code, message, status)
 		case passing[code] || status >= 500:
 			f.Unknown = true
-		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || status == http.StatusNotFound:
+		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || code == "WAFNonexistentItemException" || strings.HasSuffix(code, ".NotFound") || status == http.StatusNotFound:
 			f.NeedsPerson = true
 			f.Hint = "no such thing under that name in that Region: compare the settings with the account"
 		default:

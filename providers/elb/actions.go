@@ -14,7 +14,7 @@ func (e *ELB) Actions() engine.Catalog {
 		"elb.ready": {
 			Action: runbook.Action{
 				Kind:  runbook.Check,
-				About: "checks that the target's load balancer is active and has target groups",
+				About: "checks that the target's load balancer is active, and that each of its target groups has a healthy target",
 				Home:  "target",
 			},
 			Look: e.Ready,

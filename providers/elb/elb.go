@@ -12,9 +12,8 @@ package elb
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -27,16 +26,27 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
+const (
+	// shown is how many target groups a sentence tells; a load balancer may have a hundred.
+	shown = 5
+	// atOnce is how many target groups are asked for at the same time.
+	atOnce = 16
+	// reservationTime is how long the load balancer's capacity reservation, which nothing
+	// depends on, may take to be told.
+	reservationTime = 10 * time.Second
+)
+
 // ELB reaches the load balancers of an account.
 type ELB struct {
 	config func(region string) aws.Config
 	reads  *awserr.Reads
+	clock  incident.Clock
 }
 
 // New returns the load balancers reached through config, which gives the settings
 // for calls to one Region.
-func New(config func(region string) aws.Config, reads *awserr.Reads) *ELB {
-	return &ELB{config: config, reads: reads}
+func New(config func(region string) aws.Config, reads *awserr.Reads, clock incident.Clock) *ELB {
+	return &ELB{config: config, reads: reads, clock: clock}
 }
 
 func (e *ELB) client(region string) *elbv2.Client { return elbv2.NewFromConfig(e.config(region)) }
@@ -44,7 +54,7 @@ func (e *ELB) client(region string) *elbv2.Client { return elbv2.NewFromConfig(e
 func (e *ELB) reading(o *elbv2.Options) { o.Retryer = e.reads.Call() }
 
 func (e *ELB) balancer(ctx context.Context, t runbook.Topology, r runbook.Region) (*types.LoadBalancer, error) {
-	arn, err := arnOf(t, r)
+	arn, err := ARN(t, r)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +84,7 @@ func (e *ELB) Name(ctx context.Context, t runbook.Topology, r runbook.Region) (s
 }
 
 func (e *ELB) groups(ctx context.Context, t runbook.Topology, r runbook.Region) ([]types.TargetGroup, error) {
-	arn, err := arnOf(t, r)
+	arn, err := ARN(t, r)
 	if err != nil {
 		return nil, err
 	}
@@ -92,16 +102,27 @@ func (e *ELB) groups(ctx context.Context, t runbook.Topology, r runbook.Region) 
 	return all, nil
 }
 
-// Ready checks that the target's load balancer is active and has target groups.
+// Ready checks that the target's load balancer is active, and that each of its target
+// groups has a healthy target. An empty group counts as unhealthy for Route 53, and with
+// it the whole load balancer. Targets that are not healthy beside healthy ones, and a
+// capacity reservation that AWS could not provide or that cannot be read, are worth a
+// second look and no more.
 func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	t, r := c.Plan.Topology, c.Plan.Target
-	b, err := e.balancer(ctx, t, r)
-	if err != nil {
-		return engine.Outcome{}, false, err
+	var b *types.LoadBalancer
+	var groups []group
+	var reserved reservation
+	var faults [2]error
+	reads := []func(){
+		func() { b, faults[0] = e.balancer(ctx, t, r) },
+		func() { groups, faults[1] = e.groupsHealth(ctx, t, r) },
+		func() { reserved = e.reservation(ctx, t, r) },
 	}
-	groups, err := e.groups(ctx, t, r)
-	if err != nil {
-		return engine.Outcome{}, false, err
+	incident.Together(e.clock, len(reads), func(n int) { reads[n]() })
+	for _, err := range faults {
+		if err != nil {
+			return engine.Outcome{}, false, err
+		}
 	}
 	name, state := aws.ToString(b.LoadBalancerName), types.LoadBalancerStateEnum("unknown")
 	if b.State != nil {
@@ -110,6 +131,24 @@ func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 	o := engine.Outcome{Evidence: map[string]string{
 		"load_balancer": name, "state": string(state), "dns_name": aws.ToString(b.DNSName), "target_groups": fmt.Sprint(len(groups)),
 	}}
+	var wrong, warn []string
+	healthy, total := 0, 0
+	for _, g := range groups {
+		o.Evidence[g.name] = tally(g.states)
+		healthy, total = healthy+g.healthy(), total+g.total
+		switch why := g.wrong(); {
+		case why != "":
+			wrong = append(wrong, why)
+		case g.healthy() < g.total:
+			warn = append(warn, g.name+" has "+tally(g.states))
+		}
+	}
+	none := 0.0
+	o.Measured = incident.Measured{Verdict: incident.Fail, AsOf: e.clock.Now(), Figures: []incident.Figure{
+		{Name: "target groups without a healthy target", Value: float64(len(wrong)), Unit: "target groups", Limit: &none},
+		{Name: "healthy targets", Value: float64(healthy), Unit: "targets"},
+	}}
+	reserved.tell(&o)
 	switch {
 	case state != types.LoadBalancerStateEnumActive:
 		o.Summary = fmt.Sprintf("load balancer %s in %s is %s, not active", name, r.Name, state)
@@ -117,15 +156,27 @@ func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 	case len(groups) == 0:
 		o.Summary = fmt.Sprintf("load balancer %s in %s has no target group", name, r.Name)
 		return o, false, nil
+	case len(wrong) > 0:
+		o.Summary = fmt.Sprintf("load balancer %s in %s is active, and %d of its %s %s not healthy: %s", name, r.Name,
+			len(wrong), text.Count(len(groups), "target group"), text.Are(len(wrong)), some(wrong))
+		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("load balancer %s in %s is active with %s", name, r.Name, text.Count(len(groups), "target group"))
+	o.Summary = fmt.Sprintf("load balancer %s in %s is active with %s, %d of %s healthy, %s", name, r.Name,
+		text.Count(len(groups), "target group"), healthy, text.Count(total, "target"), reserved.words)
+	o.Measured.Verdict = incident.Pass
+	if len(warn) > 0 {
+		o.Summary += "; " + some(warn)
+	}
+	if reserved.doubtful || len(warn) > 0 {
+		o.Measured.Verdict = incident.Warn
+	}
 	return o, true, nil
 }
 
 // Healthy waits until each of the target's target groups has a healthy target.
 func (e *ELB) Healthy(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	t, r := c.Plan.Topology, c.Plan.Target
-	groups, err := e.groups(ctx, t, r)
+	groups, err := e.groupsHealth(ctx, t, r)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -137,27 +188,10 @@ func (e *ELB) Healthy(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	var wrong []string
 	healthy, total := 0, 0
 	for _, g := range groups {
-		name := aws.ToString(g.TargetGroupName)
-		out, err := e.client(r.Name).DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn}, e.reading)
-		if err != nil {
-			return engine.Outcome{}, false, fmt.Errorf("describe the targets of %s in %s: %w", name, r.Name, awserr.SortRead(ctx, err))
-		}
-		states := map[string]int{}
-		for _, t := range out.TargetHealthDescriptions {
-			state := "unknown"
-			if t.TargetHealth != nil {
-				state = string(t.TargetHealth.State)
-			}
-			states[state]++
-		}
-		n := states[string(types.TargetHealthStateEnumHealthy)]
-		healthy, total = healthy+n, total+len(out.TargetHealthDescriptions)
-		o.Evidence[name] = tally(states)
-		switch {
-		case len(out.TargetHealthDescriptions) == 0:
-			wrong = append(wrong, name+" is empty")
-		case n == 0:
-			wrong = append(wrong, name+" has no healthy target ("+tally(states)+")")
+		healthy, total = healthy+g.healthy(), total+g.total
+		o.Evidence[g.name] = tally(g.states)
+		if why := g.wrong(); why != "" {
+			wrong = append(wrong, why)
 		}
 	}
 	if len(wrong) > 0 {
@@ -172,13 +206,11 @@ func (e *ELB) Healthy(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	return o, true, nil
 }
 
-func tally(states map[string]int) string {
-	if len(states) == 0 {
-		return "no target"
+// some are the first of them, and how many more there are.
+func some(all []string) string {
+	s := strings.Join(all[:min(len(all), shown)], "; ")
+	if more := len(all) - shown; more > 0 {
+		s += fmt.Sprintf("; and %d more", more)
 	}
-	var parts []string
-	for _, s := range slices.Sorted(maps.Keys(states)) {
-		parts = append(parts, fmt.Sprintf("%d %s", states[s], s))
-	}
-	return strings.Join(parts, ", ")
+	return s
 }

@@ -18,7 +18,7 @@ import (
 //
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeListenerCertificates.html
 func (e *ELB) Listeners(ctx context.Context, t runbook.Topology, r runbook.Region) ([]types.Listener, error) {
-	arn, err := arnOf(t, r)
+	arn, err := ARN(t, r)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ func (s Settings) Check(c runbook.Checks) {
 	}
 }
 
-func arnOf(t runbook.Topology, r runbook.Region) (string, error) {
+// ARN is that of a Region's load balancer.
+func ARN(t runbook.Topology, r runbook.Region) (string, error) {
 	s, err := runbook.PartOf[Settings](t, Platform.Key)
 	return s.Regions[r.Name].LoadBalancerARN, err
 }

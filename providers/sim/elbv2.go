@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,8 +14,8 @@ import (
 // targetsHealthy is how many targets of the Region's load balancer are healthy.
 // The targets are the nodes, behind which the ingress serves every service.
 func (s *State) targetsHealthy(r *Region) int {
-	if r.TargetsBroken {
-		return 0
+	if r.TargetsBroken || slices.ContainsFunc(r.Balancer.Groups, func(g TargetGroup) bool { return g.Empty }) {
+		return 0 // an empty group makes all of it unhealthy
 	}
 	n := 0
 	for _, node := range r.Nodes {
@@ -23,6 +24,36 @@ func (s *State) targetsHealthy(r *Region) int {
 		}
 	}
 	return n
+}
+
+// Balancer is a Region's load balancer, apart from its listeners.
+type Balancer struct {
+	// State as AWS calls it; empty is active.
+	State  string        `json:"state,omitempty"`
+	Groups []TargetGroup `json:"groups"`
+	// Reserved are the capacity units that were asked for; Provided is what became of
+	// that, empty once AWS has them ready.
+	Reserved int32  `json:"reserved,omitempty"`
+	Provided string `json:"provided,omitempty"`
+}
+
+// TargetGroup is one of its target groups. All of the cluster's nodes are its targets.
+type TargetGroup struct {
+	Name string `json:"name"`
+	// Empty groups have no target.
+	Empty bool `json:"empty,omitempty"`
+}
+
+func beginBalancer() Balancer { return Balancer{Groups: []TargetGroup{{Name: "ecommerce-ingress"}}} }
+
+// group is the target group of an ARN.
+func (r *Region) group(arn string) *TargetGroup {
+	for i, g := range r.Balancer.Groups {
+		if targetGroupARN(r.Name, g.Name) == arn {
+			return &r.Balancer.Groups[i]
+		}
+	}
+	return nil
 }
 
 // Listener is one port on which a Region's load balancer takes connections.
@@ -49,6 +80,8 @@ var elbAPI = awsAPI{
 		"DescribeTargetGroups":  reads(describeTargetGroups),
 		"DescribeTargetHealth":  reads(describeTargetHealth),
 
+		"DescribeCapacityReservation": reads(describeCapacityReservation),
+
 		"DescribeListeners":            reads(describeListeners),
 		"DescribeListenerCertificates": reads(describeListenerCertificates),
 	},
@@ -59,6 +92,8 @@ var elbAPI = awsAPI{
 		case *elb.DescribeTargetGroupsInput:
 			return deref(in.LoadBalancerArn)
 		case *elb.DescribeListenersInput:
+			return deref(in.LoadBalancerArn)
+		case *elb.DescribeCapacityReservationInput:
 			return deref(in.LoadBalancerArn)
 		case *elb.DescribeListenerCertificatesInput:
 			return deref(in.ListenerArn)
@@ -79,9 +114,10 @@ func describeLoadBalancers(r request, in *elb.DescribeLoadBalancersInput) (*elb.
 			return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancers '[" + want + "]' not found")}
 		}
 	}
+	state := elbt.LoadBalancerStateEnum(cmp.Or(r.Regions[r.region].Balancer.State, string(elbt.LoadBalancerStateEnumActive)))
 	lb := elbt.LoadBalancer{
 		LoadBalancerArn: ptr(arn), LoadBalancerName: ptr(name), DNSName: ptr(albName(r.region)), CanonicalHostedZoneId: ptr(albZone[r.region]),
-		State: &elbt.LoadBalancerState{Code: elbt.LoadBalancerStateEnumActive}, Type: elbt.LoadBalancerTypeEnumApplication,
+		State: &elbt.LoadBalancerState{Code: state}, Type: elbt.LoadBalancerTypeEnumApplication,
 		Scheme: elbt.LoadBalancerSchemeEnumInternetFacing, IpAddressType: elbt.IpAddressTypeIpv4,
 		CreatedTime: ptr(r.Start.Add(-30 * 24 * time.Hour)), VpcId: ptr("vpc-pretend"),
 	}
@@ -92,29 +128,57 @@ func describeTargetGroups(r request, in *elb.DescribeTargetGroupsInput) (*elb.De
 	if in.LoadBalancerArn != nil && *in.LoadBalancerArn != albARN(r.region) {
 		return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancer '" + *in.LoadBalancerArn + "' not found")}
 	}
-	for _, want := range in.TargetGroupArns {
-		if want != targetGroupARN(r.region) {
-			return nil, &elbt.TargetGroupNotFoundException{Message: ptr("One or more target groups not found")}
+	region, out := r.Regions[r.region], &elb.DescribeTargetGroupsOutput{}
+	for _, g := range region.Balancer.Groups {
+		arn := targetGroupARN(r.region, g.Name)
+		if len(in.TargetGroupArns) > 0 && !slices.Contains(in.TargetGroupArns, arn) || len(in.Names) > 0 && !slices.Contains(in.Names, g.Name) {
+			continue
 		}
+		out.TargetGroups = append(out.TargetGroups, elbt.TargetGroup{
+			TargetGroupArn: ptr(arn), TargetGroupName: ptr(g.Name), LoadBalancerArns: []string{albARN(r.region)},
+			TargetType: elbt.TargetTypeEnumInstance, Port: ptr(int32(30080)), Protocol: elbt.ProtocolEnumHttp, HealthCheckEnabled: ptr(true),
+			HealthCheckPath: ptr("/healthz"), HealthCheckPort: ptr("traffic-port"), HealthCheckProtocol: elbt.ProtocolEnumHttp, VpcId: ptr("vpc-pretend"),
+		})
 	}
-	for _, want := range in.Names {
-		if want != "ecommerce-ingress" {
-			return nil, &elbt.TargetGroupNotFoundException{Message: ptr("One or more target groups not found")}
+	if len(out.TargetGroups) < max(len(in.TargetGroupArns), len(in.Names)) {
+		return nil, &elbt.TargetGroupNotFoundException{Message: ptr("One or more target groups not found")}
+	}
+	return out, nil
+}
+
+// describeCapacityReservation tells nothing of a load balancer for which none was asked.
+func describeCapacityReservation(r request, in *elb.DescribeCapacityReservationInput) (*elb.DescribeCapacityReservationOutput, error) {
+	if deref(in.LoadBalancerArn) != albARN(r.region) {
+		return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancer '" + deref(in.LoadBalancerArn) + "' not found")}
+	}
+	out, has := &elb.DescribeCapacityReservationOutput{}, r.Regions[r.region].Balancer
+	if has.Reserved == 0 {
+		return out, nil
+	}
+	out.MinimumLoadBalancerCapacity = &elbt.MinimumLoadBalancerCapacity{CapacityUnits: ptr(has.Reserved)}
+	for _, zone := range []string{"a", "b", "c"} {
+		z := elbt.ZonalCapacityReservationState{
+			AvailabilityZone: ptr(r.region + zone), EffectiveCapacityUnits: ptr(float64(has.Reserved) / 3),
+			State: &elbt.CapacityReservationStatus{Code: elbt.CapacityReservationStateEnumProvisioned},
 		}
+		if has.Provided != "" {
+			z.EffectiveCapacityUnits, z.State = nil, &elbt.CapacityReservationStatus{Code: elbt.CapacityReservationStateEnum(has.Provided), Reason: ptr("Insufficient capacity")}
+		}
+		out.CapacityReservationState = append(out.CapacityReservationState, z)
 	}
-	return &elb.DescribeTargetGroupsOutput{TargetGroups: []elbt.TargetGroup{{
-		TargetGroupArn: ptr(targetGroupARN(r.region)), TargetGroupName: ptr("ecommerce-ingress"), LoadBalancerArns: []string{albARN(r.region)},
-		TargetType: elbt.TargetTypeEnumInstance, Port: ptr(int32(30080)), Protocol: elbt.ProtocolEnumHttp, HealthCheckEnabled: ptr(true),
-		HealthCheckPath: ptr("/healthz"), HealthCheckPort: ptr("traffic-port"), HealthCheckProtocol: elbt.ProtocolEnumHttp, VpcId: ptr("vpc-pretend"),
-	}}}, nil
+	return out, nil
 }
 
 func describeTargetHealth(r request, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
-	if deref(in.TargetGroupArn) != targetGroupARN(r.region) {
+	region := r.Regions[r.region]
+	group := region.group(deref(in.TargetGroupArn))
+	if group == nil {
 		return nil, &elbt.TargetGroupNotFoundException{Message: ptr("Target group '" + deref(in.TargetGroupArn) + "' not found")}
 	}
 	out := &elb.DescribeTargetHealthOutput{}
-	region := r.Regions[r.region]
+	if group.Empty {
+		return out, nil
+	}
 	for _, n := range region.Nodes {
 		h := &elbt.TargetHealth{State: elbt.TargetHealthStateEnumHealthy}
 		if region.TargetsBroken || !n.Ready {
@@ -139,6 +203,10 @@ func describeListeners(r request, in *elb.DescribeListenersInput) (*elb.Describe
 		return nil, &elbt.LoadBalancerNotFoundException{Message: ptr("Load balancer '" + *in.LoadBalancerArn + "' not found")}
 	}
 	out := &elb.DescribeListenersOutput{}
+	var forwards *string
+	if groups := r.Regions[r.region].Balancer.Groups; len(groups) > 0 {
+		forwards = ptr(targetGroupARN(r.region, groups[0].Name))
+	}
 	for _, l := range r.Regions[r.region].Listeners {
 		arn := listenerARN(r.region, l.Port)
 		if len(in.ListenerArns) > 0 && !slices.Contains(in.ListenerArns, arn) {
@@ -146,7 +214,7 @@ func describeListeners(r request, in *elb.DescribeListenersInput) (*elb.Describe
 		}
 		one := elbt.Listener{
 			ListenerArn: ptr(arn), LoadBalancerArn: ptr(albARN(r.region)), Protocol: elbt.ProtocolEnum(l.Protocol), Port: ptr(l.Port),
-			DefaultActions: []elbt.Action{{Type: elbt.ActionTypeEnumForward, TargetGroupArn: ptr(targetGroupARN(r.region)), Order: ptr(int32(1))}},
+			DefaultActions: []elbt.Action{{Type: elbt.ActionTypeEnumForward, TargetGroupArn: forwards, Order: ptr(int32(1))}},
 		}
 		if len(l.Certificates) > 0 {
 			one.SslPolicy = ptr("ELBSecurityPolicy-TLS13-1-2-2021-06")

@@ -205,6 +205,7 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	w.lock()
 	w.state.advance(w.scn, w.clock.Now())
 	region, via := regionOfAddress(host), viaPublic
+	dropped := w.state.Network.Dropped && region != "" && addr == reachAddr(region)
 	if region == "" {
 		for _, r := range regionNames {
 			if sameName(host, endpointHost(r)) || sameName(host, albName(r)) {
@@ -218,6 +219,9 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	w.unlock()
 	if region == "" {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host in the pretend world", Name: host, IsNotFound: true}}
+	}
+	if dropped {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}
 	}
 	c := Call{System: "http", Operation: "CONNECT " + host, Region: region}
 	if err := w.connect(ctx, c); err != nil {

@@ -80,6 +80,11 @@ func regionOfAddress(ip string) string {
 	case strings.HasPrefix(ip, "198.51.100."):
 		return standbyRegion
 	}
+	for region := range privateNets {
+		if host, _, _ := strings.Cut(reachAddr(region), ":"); ip == host {
+			return region
+		}
+	}
 	return ""
 }
 
@@ -112,8 +117,8 @@ func albARN(region string) string {
 	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:loadbalancer/app/ecommerce-alb-%s/50dc6c495c0c9188", region, account, region)
 }
 
-func targetGroupARN(region string) string {
-	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:targetgroup/ecommerce-ingress/73e2d6bc24d8a067", region, account)
+func targetGroupARN(region, name string) string {
+	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:targetgroup/%s/73e2d6bc24d8a067", region, account, name)
 }
 
 func regionOfALB(name string) string {
@@ -191,8 +196,12 @@ func (w *World) parts() keys {
 		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
-		"iam":    keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
-		"velero": keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
+		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
+		"cloudfront": keys{
+			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
+		},
+		"network": keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
+		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

@@ -25,7 +25,7 @@ const (
 var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
-	"IAM": iamAPI, "EKS": eksAPI,
+	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -48,6 +48,9 @@ type State struct {
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
 	Velero   Velero             `json:"velero"`
+	Network  Network            `json:"network"`
+	// Distribution is CloudFront's.
+	Distribution Distribution `json:"distribution"`
 	// Roles are IAM's: the policies that say who may take them on, by ARN.
 	Roles  map[string]string `json:"roles"`
 	Orders []Order           `json:"orders"`
@@ -79,9 +82,13 @@ type Region struct {
 	// TargetsBroken makes every target of the load balancer unhealthy.
 	TargetsBroken bool `json:"targets_broken"`
 	// ALB is what Route 53 thinks of the load balancer.
-	ALB Seen `json:"alb"`
+	ALB      Seen     `json:"alb"`
+	Balancer Balancer `json:"balancer"`
 	// Listeners are the load balancer's.
 	Listeners []Listener `json:"listeners"`
+	// WebACL is attached to the load balancer; nil if none is.
+	WebACL *WebACL `json:"web_acl,omitempty"`
+	VPC    VPC     `json:"vpc"`
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
 
@@ -156,7 +163,10 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
 			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
 		}}}
+		s.Regions[name].Balancer = beginBalancer()
 		s.Regions[name].Listeners = beginListeners(name)
+		s.Regions[name].VPC = beginVPC(name)
+		s.Regions[name].WebACL = beginWebACL(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
 		s.Regions[name].Accounts = beginAccounts()
@@ -165,6 +175,8 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.DNS = beginDNS(scn.Start, long)
 	s.Velero = beginVelero()
 	s.Roles = beginRoles()
+	s.Distribution = beginDistribution()
+	s.Network = Network{Peering: "active"}
 	s.publishPast()
 	s.step(scn)
 	return s
