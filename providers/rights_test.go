@@ -32,6 +32,12 @@ var resources = map[string]struct {
 	}, nil},
 	"aws.ecr": {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
 	"aws.iam": {"iam", func(_, target string) string { return "arn:aws:iam::123456789012:role/" + target }, nil},
+	"aws.secretsmanager": {"secretsmanager", func(operation, target string) string {
+		if operation == "ListSecrets" {
+			return "*"
+		}
+		return "arn:aws:secretsmanager:" + west + ":123456789012:secret:" + target + "-0a1b2c"
+	}, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
 		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},
@@ -89,7 +95,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	steps := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
 		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
-			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "iam" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "iam" || a.Part.Key == "secrets" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
 			}
 		}
@@ -118,7 +124,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}
-	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
+	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
 		if !seen[call] {
 			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
 		}

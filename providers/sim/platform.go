@@ -191,8 +191,9 @@ func (w *World) parts() keys {
 		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
-		"iam":    keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
-		"velero": keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
+		"iam":     keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
+		"secrets": keys{"names": []string{secretsPrefix + "*"}},
+		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

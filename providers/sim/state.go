@@ -26,6 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI,
+	"Secrets Manager": secretsAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -87,6 +88,9 @@ type Region struct {
 
 	// Repositories are what ECR has there, by name.
 	Repositories map[string][]RegistryImage `json:"repositories"`
+
+	// Secrets are those of Secrets Manager, by name.
+	Secrets map[string]*Secret `json:"secrets"`
 
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
@@ -159,6 +163,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
+		s.Regions[name].Secrets = beginSecrets(name, long)
 		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
