@@ -40,7 +40,7 @@ var resources = map[string]struct {
 	}, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
-		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},
+		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket", "GetBucketReplication": "GetReplicationConfiguration"},
 	},
 }
 
@@ -95,7 +95,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	steps := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
 		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
-			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "iam" || a.Part.Key == "secrets" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || a.Part.Key == "dns" || a.Part.Key == "iam" || a.Part.Key == "s3" || a.Part.Key == "secrets" || a.Part.Key == "takeover") && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
 			}
 		}
@@ -124,7 +124,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}
-	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
+	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
 		if !seen[call] {
 			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
 		}

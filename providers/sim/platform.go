@@ -192,6 +192,7 @@ func (w *World) parts() keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
 		"iam":     keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
+		"s3":      keys{"regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},
 		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{

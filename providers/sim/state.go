@@ -48,7 +48,9 @@ type State struct {
 	Database Database           `json:"database"`
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
-	Velero   Velero             `json:"velero"`
+	// Replication is what is replicated from one bucket to another.
+	Replication []*BucketRule `json:"replication"`
+	Velero      Velero        `json:"velero"`
 	// Roles are IAM's: the policies that say who may take them on, by ARN.
 	Roles  map[string]string `json:"roles"`
 	Orders []Order           `json:"orders"`
@@ -159,7 +161,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
 			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
-		}}}
+		}, assetsBucket(name): {}}}
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
@@ -170,6 +172,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.DNS = beginDNS(scn.Start, long)
 	s.Velero = beginVelero()
 	s.Roles = beginRoles()
+	s.Replication = beginReplication()
 	s.publishPast()
 	s.step(scn)
 	return s
