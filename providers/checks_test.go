@@ -33,7 +33,7 @@ func TestAReadyStandbyPassesEachCheck(t *testing.T) {
 	w := newWorld(t)
 	w.wait(t, time.Minute)
 	for _, step := range []string{
-		"nodes", "room", "deployments", "jobs", "roles", "images", "secrets", "object-replication", "backup", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "takeover-visible", "certificate", "dns-guard", "takeover-check", "targets-healthy",
+		"nodes", "room", "deployments", "jobs", "roles", "images", "secrets", "object-replication", "backup", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "takeover-visible", "certificate", "ttl", "dns-guard", "takeover-check", "targets-healthy",
 	} {
 		o, ok, err := w.looked(t, step)
 		if err != nil || !ok || len(o.Evidence) == 0 {

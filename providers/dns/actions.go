@@ -38,6 +38,14 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, inVPC bool) en
 			},
 			Look: shift.Takeover,
 		},
+		"dns.ttl": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks for how long resolvers may keep what the zone's own servers give out",
+				With:  TTLInput{},
+			},
+			Look: NewLifetime(client, shift).TTL,
+		},
 		"dns.shift": {
 			Action: runbook.Action{
 				Kind:   runbook.Change,

@@ -25,6 +25,9 @@ type DNS struct {
 	History []Since `json:"history"`
 	// Lies are the Regions that public resolvers answer against the truth, or contrary.
 	Lies map[string]string `json:"lies,omitempty"`
+	// BalancerTTL is for how many seconds the names of load balancers may be kept, and so
+	// alias records of them; 60 if it is 0.
+	BalancerTTL int64 `json:"balancer_ttl,omitempty"`
 }
 
 // HealthCheck is a Route 53 health check.
@@ -132,10 +135,30 @@ func (s *State) ZoneAnswer() string { return s.resolve(recordName) }
 // resolve is the Region that the zone's servers answer for a name at this moment,
 // by the rules of failover alias records; empty when they have no such name.
 func (s *State) resolve(name string) string {
+	if rec := s.given(name); rec != nil {
+		return regionOf(rec)
+	}
+	return ""
+}
+
+// regionOf is where a record leads.
+func regionOf(rec *r53.ResourceRecordSet) string {
+	if rec.AliasTarget != nil {
+		return regionOfALB(deref(rec.AliasTarget.DNSName))
+	}
+	for _, r := range rec.ResourceRecords {
+		return regionOfAddress(deref(r.Value))
+	}
+	return ""
+}
+
+// given is the record by which the zone's servers answer a name at this moment; nil when
+// they have no such name.
+func (s *State) given(name string) *r53.ResourceRecordSet {
 	var primary, secondary *r53.ResourceRecordSet
 	for i := range s.DNS.Served {
 		rec := &s.DNS.Served[i]
-		if rec.Type != r53.RRTypeA || rec.AliasTarget == nil || !sameName(deref(rec.Name), name) {
+		if rec.Type != r53.RRTypeA || !sameName(deref(rec.Name), name) {
 			continue
 		}
 		switch rec.Failover {
@@ -144,13 +167,12 @@ func (s *State) resolve(name string) string {
 		case r53.ResourceRecordSetFailoverSecondary:
 			secondary = rec
 		default:
-			return regionOfALB(deref(rec.AliasTarget.DNSName))
+			return rec
 		}
 	}
-	region := func(rec *r53.ResourceRecordSet) string { return regionOfALB(deref(rec.AliasTarget.DNSName)) }
 	up := func(rec *r53.ResourceRecordSet) bool {
-		if rec.AliasTarget.EvaluateTargetHealth {
-			if r := s.Regions[region(rec)]; r == nil || !r.ALB.Up {
+		if rec.AliasTarget != nil && rec.AliasTarget.EvaluateTargetHealth {
+			if r := s.Regions[regionOf(rec)]; r == nil || !r.ALB.Up {
 				return false
 			}
 		}
@@ -158,15 +180,15 @@ func (s *State) resolve(name string) string {
 	}
 	switch {
 	case primary == nil && secondary == nil:
-		return ""
+		return nil
 	case primary == nil:
-		return region(secondary)
+		return secondary
 	case secondary == nil || up(primary):
-		return region(primary)
+		return primary
 	case up(secondary):
-		return region(secondary)
+		return secondary
 	default:
-		return region(primary) // neither is well: everybody goes to the primary
+		return primary // neither is well: everybody goes to the primary
 	}
 }
 
