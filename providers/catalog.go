@@ -68,7 +68,9 @@ var systems = []struct {
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
-	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.shift, w.servers, w.balancers.Name, w.InVPC) }},
+	{&dns.Platform, func(w wires) engine.Catalog {
+		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.InVPC)
+	}},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},

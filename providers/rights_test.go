@@ -38,6 +38,7 @@ var resources = map[string]struct {
 		}
 		return "arn:aws:secretsmanager:" + west + ":123456789012:secret:" + target + "-0a1b2c"
 	}, nil},
+	"aws.sns": {"sns", func(_, target string) string { return strings.ReplaceAll(target, "111122223333", "123456789012") }, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
 		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket", "GetBucketReplication": "GetReplicationConfiguration"},
@@ -124,7 +125,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}
-	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
+	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "sns:ListSubscriptionsByTopic arn:aws:sns:us-east-1:111122223333:route53-failover", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
 		if !seen[call] {
 			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
 		}

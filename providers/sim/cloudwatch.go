@@ -65,8 +65,9 @@ func (s *State) publish() {
 var cloudwatchAPI = awsAPI{
 	system: "aws.cloudwatch",
 	operations: map[string]operation{
-		"ListMetrics":   reads(listMetrics),
-		"GetMetricData": reads(getMetricData),
+		"ListMetrics":             reads(listMetrics),
+		"GetMetricData":           reads(getMetricData),
+		"DescribeAlarmsForMetric": reads(describeAlarms),
 	},
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -116,7 +117,9 @@ func TestALostRegionRefusesHangsAndFails(t *testing.T) {
 			return err
 		},
 		func(ctx context.Context, cfg aws.Config) error {
-			_, err := cloudwatch.NewFromConfig(cfg).ListMetrics(ctx, &cloudwatch.ListMetricsInput{})
+			_, err := cloudwatch.NewFromConfig(cfg).GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
+				StartTime: ptr(s.clock.Now().Add(-time.Hour)), EndTime: ptr(s.clock.Now()), MetricDataQueries: []cwt.MetricDataQuery{},
+			})
 			return err
 		},
 		func(ctx context.Context, cfg aws.Config) error {

@@ -25,6 +25,9 @@ type DNS struct {
 	History []Since `json:"history"`
 	// Lies are the Regions that public resolvers answer against the truth, or contrary.
 	Lies map[string]string `json:"lies,omitempty"`
+	// Alarms are those on the checks, and Topics whom SNS tells, by topic.
+	Alarms []Alarm                   `json:"alarms"`
+	Topics map[string][]Subscription `json:"topics"`
 	// BalancerTTL is for how many seconds the names of load balancers may be kept, and so
 	// alias records of them; 60 if it is 0.
 	BalancerTTL int64 `json:"balancer_ttl,omitempty"`
@@ -47,8 +50,10 @@ type HealthCheck struct {
 	// Threshold is how many children have to be healthy; for all other types, how many
 	// looks in a row change what the checkers believe, 3 if it is 0.
 	Threshold int32 `json:"threshold,omitempty"`
-	Disabled  bool  `json:"disabled"`
-	Inverted  bool  `json:"inverted"`
+	// Interval is how many seconds there are between two looks; 10 if it is 0.
+	Interval int32 `json:"interval,omitempty"`
+	Disabled bool  `json:"disabled"`
+	Inverted bool  `json:"inverted"`
 	// What the zone's servers know of the two flags, and from when on they know
 	// what stands above.
 	KnownDisabled bool      `json:"known_disabled"`
@@ -108,6 +113,7 @@ func beginDNS(start Start, long time.Time) DNS {
 		dns.Records = append(dns.Records, r53.ResourceRecordSet{Name: ptr(endpointHost(r) + "."), Type: r53.RRTypeA, AliasTarget: alias(r)})
 	}
 	dns.Served = slices.Clone(dns.Records)
+	dns.Alarms, dns.Topics = beginAlarms(), beginTopics()
 	return dns
 }
 
@@ -324,7 +330,7 @@ func (c *HealthCheck) typed() *r53.HealthCheck {
 		cfg.ChildHealthChecks, cfg.HealthThreshold = slices.Clone(c.Children), ptr(c.Threshold)
 	} else {
 		cfg.FullyQualifiedDomainName, cfg.ResourcePath, cfg.Port = ptr(c.Host), ptr(c.Path), ptr(c.port())
-		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(int32(10)), ptr(c.threshold()), ptr(false)
+		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(cmp.Or(c.Interval, 10)), ptr(c.threshold()), ptr(false)
 		if c.IP != "" {
 			cfg.IPAddress = ptr(c.IP)
 		}

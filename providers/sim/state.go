@@ -26,7 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI,
-	"Secrets Manager": secretsAPI,
+	"Secrets Manager": secretsAPI, "SNS": snsAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -83,6 +83,8 @@ type Region struct {
 	TargetsBroken bool `json:"targets_broken"`
 	// ALB is what Route 53 thinks of the load balancer.
 	ALB Seen `json:"alb"`
+	// DualStack load balancers have addresses of IPv6, too.
+	DualStack bool `json:"dual_stack,omitempty"`
 	// Listeners are the load balancer's.
 	Listeners []Listener `json:"listeners"`
 	// Certificates are those that ACM has there, by ARN.
