@@ -67,7 +67,7 @@ var cloudwatchAPI = awsAPI{
 	operations: map[string]operation{
 		"ListMetrics":             reads(listMetrics),
 		"GetMetricData":           reads(getMetricData),
-		"DescribeAlarmsForMetric": reads(describeAlarms),
+		"DescribeAlarmsForMetric": reads(describeAlarms).lostAs(Hang),
 	},
 }
 

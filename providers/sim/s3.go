@@ -28,7 +28,7 @@ var s3API = awsAPI{
 	operations: map[string]operation{
 		"HeadBucket":           reads(headBucket),
 		"HeadObject":           reads(headObject),
-		"GetBucketReplication": reads(getBucketReplication),
+		"GetBucketReplication": reads(getBucketReplication).lostAs(Refuse),
 		"GetObject":            reads(getObject),
 		"PutObject":            changes(putObject),
 		"DeleteObject":         changes(deleteObject),
