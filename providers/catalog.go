@@ -36,6 +36,8 @@ import (
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
+	"github.com/failoverbot/failoverbot/providers/s3"
+	"github.com/failoverbot/failoverbot/providers/secrets"
 	"github.com/failoverbot/failoverbot/providers/takeover"
 	"github.com/failoverbot/failoverbot/providers/velero"
 	"github.com/failoverbot/failoverbot/providers/waf"
@@ -72,7 +74,9 @@ var systems = []struct {
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
-	{&dns.Platform, func(w wires) engine.Catalog { return dns.Actions(w.shift, w.servers, w.balancers.Name, w.InVPC) }},
+	{&dns.Platform, func(w wires) engine.Catalog {
+		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.InVPC)
+	}},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return waf.Actions(w.aws, w.reads, elb.ARN, w.Clock) }},
@@ -82,6 +86,8 @@ var systems = []struct {
 	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
+	{&s3.Platform, func(w wires) engine.Catalog { return s3.Actions(w.aws, w.reads, w.Clock) }},
+	{&secrets.Platform, func(w wires) engine.Catalog { return secrets.Actions(w.aws, w.reads, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
 	}},

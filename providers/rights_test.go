@@ -40,9 +40,16 @@ var resources = map[string]struct {
 		}
 		return "arn:aws:wafv2:" + west + ":123456789012:regional/ipset/" + target + "/id"
 	}, nil},
+	"aws.secretsmanager": {"secretsmanager", func(operation, target string) string {
+		if operation == "ListSecrets" {
+			return "*"
+		}
+		return "arn:aws:secretsmanager:" + west + ":123456789012:secret:" + target + "-0a1b2c"
+	}, nil},
+	"aws.sns": {"sns", func(_, target string) string { return strings.ReplaceAll(target, "111122223333", "123456789012") }, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
-		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket"},
+		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket", "GetBucketReplication": "GetReplicationConfiguration"},
 	},
 }
 
@@ -99,7 +106,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	steps := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
 		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
-			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || slices.Contains([]string{"cloudfront", "dns", "iam", "takeover"}, a.Part.Key)) && s.Kind != runbook.Exercise {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || slices.Contains([]string{"cloudfront", "dns", "iam", "s3", "secrets", "takeover"}, a.Part.Key)) && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
 			}
 		}
@@ -131,7 +138,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}
-	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
+	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "sns:ListSubscriptionsByTopic arn:aws:sns:us-east-1:111122223333:route53-failover", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
 		if !seen[call] {
 			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
 		}

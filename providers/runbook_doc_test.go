@@ -22,7 +22,7 @@ func rows(t *testing.T, doc string) []row {
 	t.Helper()
 	var out []row
 	file := ""
-	line := regexp.MustCompile("^\\| `([a-z0-9/<>-]+)`( \\([a-z ]+\\))? \\| (.*?) \\| (.*?) \\| `([a-z.-]+)` \\| (.*?) \\|$")
+	line := regexp.MustCompile("^\\| `([a-z0-9/<>-]+)`( \\([a-z ]+\\))? \\| (.*?) \\| (.*?) \\| `([a-z0-9.-]+)` \\| (.*?) \\|$")
 	for l := range strings.Lines(doc) {
 		l = strings.TrimSpace(l)
 		switch m := line.FindStringSubmatch(l); {

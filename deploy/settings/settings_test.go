@@ -324,6 +324,7 @@ func many(v any) []string {
 // The IAM action of an SDK call, where it is not simply of the same name.
 var iamNames = map[string]string{
 	"elasticloadbalancingv2": "elasticloadbalancing", "s3:HeadObject": "s3:GetObject", "s3:HeadBucket": "s3:ListBucket",
+	"s3:GetBucketReplication": "s3:GetReplicationConfiguration",
 }
 
 func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {

@@ -51,8 +51,9 @@ func once(o *rds.Options) { o.Retryer = awserr.Once() }
 // global is what the target Region says of the global database.
 type global struct {
 	database
-	id     string
-	status string
+	id      string
+	status  string
+	version string // of the engine
 	// writer is the ARN of the cluster that writes; empty when none does.
 	writer string
 	// member is the target's place in it; nil when it is none.
@@ -80,7 +81,7 @@ func (a *Aurora) global(ctx context.Context, p *runbook.Plan) (*global, error) {
 		}
 	}
 	c := out.GlobalClusters[0]
-	g := &global{database: db, id: id, status: aws.ToString(c.Status)}
+	g := &global{database: db, id: id, status: aws.ToString(c.Status), version: aws.ToString(c.EngineVersion)}
 	for i, m := range c.GlobalClusterMembers {
 		if aws.ToBool(m.IsWriter) {
 			g.writer = aws.ToString(m.DBClusterArn)
@@ -113,25 +114,45 @@ func (g *global) evidence() map[string]string {
 	return e
 }
 
-// Standby checks that the target's cluster can be promoted: available, with an
-// instance, connected, and nothing under way. AWS does not always tell whether it
-// is connected; that is unknown, never a yes. An unplanned failover does not ask for
-// the connection: the other end of it is gone.
+// Standby checks that the target's cluster can be promoted: available, with an instance
+// that is, connected, of a version that can be, and nothing under way. AWS does not always
+// tell whether it is connected; that is unknown, never a yes. In a planned run what would
+// write has to be as large as what writes; where the two cannot be compared it deserves a
+// second look. An unplanned failover asks neither for the connection nor for the primary:
+// they are gone.
 func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	g, err := a.global(ctx, p)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	cluster, err := a.cluster(ctx, p.Target.Name, g.target.DBCluster)
+	var cluster, primary made
+	var unread error
+	reads := []func(){func() { cluster, err = a.made(ctx, p.Target.Name, g.target.DBCluster) }}
+	if p.Mode != "unplanned" {
+		reads = append(reads, func() {
+			ctx, stop := a.clock.WithTimeout(ctx, sourceTime, fmt.Errorf("%s did not answer within %s", p.Source.Name, sourceTime))
+			defer stop()
+			primary, unread = a.made(ctx, p.Source.Name, g.source.DBCluster)
+		})
+	}
+	incident.Together(a.clock, len(reads), func(i int) { reads[i]() })
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
 	e := g.evidence()
 	e["cluster"], e["cluster_status"] = g.target.DBCluster, cluster.status
 	e["instances"] = fmt.Sprint(len(cluster.instances))
+	put(e, "version", cluster.version)
+	put(e, "global_version", g.version)
+	for _, i := range cluster.all {
+		e[i.id] = i.class + ", " + i.status
+	}
+	for _, i := range primary.all {
+		e[i.id] = i.class + ", " + i.status
+	}
 
-	var wrong []string
+	var wrong, warn []string
 	switch {
 	case g.member == nil:
 		wrong = append(wrong, fmt.Sprintf("it is no member of %s", g.id))
@@ -152,8 +173,35 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	if len(cluster.instances) == 0 {
 		wrong = append(wrong, "it has no instance, so it cannot be promoted: add one first")
 	}
+	if len(cluster.instances) > 0 && len(cluster.available()) == 0 {
+		wrong = append(wrong, "none of its instances is available")
+	}
+	if g.version != "" && cluster.version != "" {
+		bad, patch := apart(cluster.version, g.version)
+		if bad {
+			wrong = append(wrong, fmt.Sprintf("it has version %s and %s has %s, and only the same can be promoted", cluster.version, g.id, g.version))
+		}
+		if patch {
+			warn = append(warn, fmt.Sprintf("it has version %s and %s has %s: whether it can be promoted depends on the version", cluster.version, g.id, g.version))
+		}
+	}
+	if p.Mode != "unplanned" && unread == nil && len(cluster.available()) > 0 {
+		small, unlike := smaller(cluster, primary)
+		if small != "" {
+			wrong = append(wrong, "what would write "+small)
+		}
+		if unlike != "" {
+			warn = append(warn, "what would write "+unlike)
+		}
+	}
+	measured := incident.Measured{Verdict: incident.Pass, AsOf: a.clock.Now()}
 	if len(wrong) > 0 {
-		return engine.Outcome{Summary: fmt.Sprintf("%s in %s cannot take over: %s", g.target.DBCluster, p.Target.Name, strings.Join(wrong, "; ")), Evidence: e}, false, nil
+		measured.Verdict = incident.Fail
+		return engine.Outcome{Summary: fmt.Sprintf("%s in %s cannot take over: %s", g.target.DBCluster, p.Target.Name, strings.Join(wrong, "; ")), Evidence: e, Measured: measured}, false, nil
+	}
+	if unread != nil {
+		measured.Verdict = incident.Unsure
+		return engine.Outcome{Evidence: e, Measured: measured}, false, fmt.Errorf("whether %s in %s is as large as the primary is unknown: %w", g.target.DBCluster, p.Target.Name, unread)
 	}
 	sync := string(g.member.SynchronizationStatus)
 	if sync == "" && p.Mode != "unplanned" {
@@ -166,11 +214,16 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	if sync == "" {
 		sync = "not told"
 	}
-	return engine.Outcome{
+	o := engine.Outcome{
 		Summary: fmt.Sprintf("%s is available in %s with %s (synchronization %s), nothing under way",
 			g.target.DBCluster, p.Target.Name, text.Count(len(cluster.instances), "instance"), sync),
-		Evidence: e,
-	}, true, nil
+		Evidence: e, Measured: measured,
+	}
+	if len(warn) > 0 {
+		o.Measured.Verdict = incident.Warn
+		o.Summary += "; " + strings.Join(warn, "; ")
+	}
+	return o, true, nil
 }
 
 // Writable waits until the promotion is over: nothing under way, the target
@@ -229,6 +282,9 @@ type cluster struct {
 	status    string
 	instances []string
 	writer    string
+	version   string // of the engine
+	// maxCapacity is how large a serverless instance may grow, in ACU.
+	maxCapacity float64
 }
 
 func (a *Aurora) cluster(ctx context.Context, region, id string) (*cluster, error) {
@@ -244,7 +300,10 @@ func (a *Aurora) cluster(ctx context.Context, region, id string) (*cluster, erro
 			NeedsPerson: true, Hint: "compare db_cluster in the settings with the account",
 		}
 	}
-	c := &cluster{status: aws.ToString(out.DBClusters[0].Status)}
+	c := &cluster{status: aws.ToString(out.DBClusters[0].Status), version: aws.ToString(out.DBClusters[0].EngineVersion)}
+	if s := out.DBClusters[0].ServerlessV2ScalingConfiguration; s != nil {
+		c.maxCapacity = aws.ToFloat64(s.MaxCapacity)
+	}
 	for _, m := range out.DBClusters[0].DBClusterMembers {
 		instance := aws.ToString(m.DBInstanceIdentifier)
 		c.instances = append(c.instances, instance)

@@ -9,8 +9,8 @@ import (
 )
 
 // Actions is what a runbook can have done with the public name, and asked about it.
-// balancer and inVPC are those of [NewVerify].
-func Actions(shift *Shift, client *Client, balancer BalancerName, inVPC bool) engine.Catalog {
+// balancer and inVPC are those of [NewVerify], address is that of [NewSetUp].
+func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, inVPC bool) engine.Catalog {
 	verify := NewVerify(client, balancer, inVPC)
 	return engine.Catalog{
 		"dns.outage": {
@@ -37,6 +37,30 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, inVPC bool) en
 				About: "compares records and checks with the takeover object, where Route 53's API can be asked",
 			},
 			Look: shift.Takeover,
+		},
+		"dns.checks": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that records and health checks are set up for both Regions as the runbook has them",
+				Home:  Home,
+			},
+			Look: NewSetUp(shift, address).Checks,
+		},
+		"dns.alarm": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that an alarm on the health check of the source's record reaches PagerDuty",
+				Home:  Home,
+			},
+			Look: shift.Alarm,
+		},
+		"dns.ttl": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks for how long resolvers may keep what the zone's own servers give out",
+				With:  TTLInput{},
+			},
+			Look: NewLifetime(client, shift).TTL,
 		},
 		"dns.shift": {
 			Action: runbook.Action{

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,12 @@ type DBMember struct {
 	Status    string    `json:"status"` // available, switching-over, failing-over
 	Instances int       `json:"instances"`
 	ResyncAt  time.Time `json:"resync_at,omitzero"` // when a resync that runs will be done
+	// Class of its instances, and their state where that is not available; MaxCapacity is
+	// how large they may grow, in ACU, where the class is db.serverless.
+	Class         string  `json:"class"`
+	InstanceState string  `json:"instance_state,omitempty"`
+	MaxCapacity   float64 `json:"max_capacity,omitempty"`
+	Version       string  `json:"version"`
 }
 
 // Failover is a switchover or a failover that goes on.
@@ -74,12 +81,15 @@ const (
 	resyncTime     = 25 * time.Minute
 )
 
+// engineVersion is that of the global database.
+const engineVersion = "16.6"
+
 func beginDatabase(start Start, long time.Time) Database {
 	d := Database{GlobalCluster: globalCluster, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
 	for _, name := range regionNames {
 		d.Members = append(d.Members, DBMember{
 			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Writer: name == homeRegion,
-			Sync: "connected", Status: "available", Instances: 2,
+			Sync: "connected", Status: "available", Instances: 2, Class: "db.r6g.2xlarge", Version: engineVersion,
 		})
 	}
 	return d
@@ -266,6 +276,7 @@ var rdsAPI = awsAPI{
 	operations: map[string]operation{
 		"DescribeGlobalClusters":  reads(describeGlobalClusters),
 		"DescribeDBClusters":      reads(describeDBClusters),
+		"DescribeDBInstances":     reads(describeDBInstances).lostAs(ServerFail),
 		"DescribeEvents":          reads(describeEvents),
 		"SwitchoverGlobalCluster": changes(switchover),
 		"FailoverGlobalCluster":   changes(failover),
@@ -276,6 +287,10 @@ var rdsAPI = awsAPI{
 			return deref(in.GlobalClusterIdentifier)
 		case *rds.DescribeDBClustersInput:
 			return deref(in.DBClusterIdentifier)
+		case *rds.DescribeDBInstancesInput:
+			for _, f := range in.Filters {
+				return strings.Join(f.Values, " ")
+			}
 		case *rds.SwitchoverGlobalClusterInput:
 			return deref(in.TargetDbClusterIdentifier)
 		case *rds.FailoverGlobalClusterInput:
@@ -291,7 +306,7 @@ func (r request) globalCluster() *rdst.GlobalCluster {
 		GlobalClusterIdentifier: ptr(d.GlobalCluster),
 		GlobalClusterArn:        ptr("arn:aws:rds::" + account + ":global-cluster:" + d.GlobalCluster),
 		GlobalClusterResourceId: ptr("cluster-pretend"),
-		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr("16.6"), Status: ptr(cmp.Or(d.Status, "available")),
+		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr(engineVersion), Status: ptr(cmp.Or(d.Status, "available")),
 		Endpoint:           ptr(d.GlobalCluster + ".global-pretend.global.rds.amazonaws.com"),
 		DeletionProtection: ptr(true), StorageEncrypted: ptr(true),
 	}
@@ -345,18 +360,43 @@ func describeDBClusters(r request, in *rds.DescribeDBClustersInput) (*rds.Descri
 	}
 	c := rdst.DBCluster{
 		DBClusterIdentifier: ptr(m.Cluster), DBClusterArn: ptr(m.ARN), Status: ptr(m.Status),
-		Engine: ptr("aurora-postgresql"), EngineVersion: ptr("16.6"), EngineMode: ptr("provisioned"), MultiAZ: ptr(m.Instances > 1),
+		Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version), EngineMode: ptr("provisioned"), MultiAZ: ptr(m.Instances > 1),
 		Endpoint:       ptr(m.Cluster + ".cluster-pretend." + r.region + ".rds.amazonaws.com"),
 		ReaderEndpoint: ptr(m.Cluster + ".cluster-ro-pretend." + r.region + ".rds.amazonaws.com"),
 	}
+	if m.MaxCapacity > 0 {
+		c.ServerlessV2ScalingConfiguration = &rdst.ServerlessV2ScalingConfigurationInfo{MinCapacity: ptr(0.5), MaxCapacity: ptr(m.MaxCapacity)}
+	}
 	for i := range m.Instances {
 		c.DBClusterMembers = append(c.DBClusterMembers, rdst.DBClusterMember{
-			DBInstanceIdentifier: ptr(fmt.Sprintf("%s-%d", m.Cluster, i+1)), IsClusterWriter: ptr(i == 0 && m.Writer), PromotionTier: ptr(int32(i)),
+			DBInstanceIdentifier: ptr(instanceName(m, i)), IsClusterWriter: ptr(i == 0 && m.Writer), PromotionTier: ptr(int32(i)),
 			DBClusterParameterGroupStatus: ptr("in-sync"),
 		})
 	}
 	return &rds.DescribeDBClustersOutput{DBClusters: []rdst.DBCluster{c}}, nil
 }
+
+func describeDBInstances(r request, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
+	out := &rds.DescribeDBInstancesOutput{}
+	m := r.Database.Member(r.region)
+	for _, f := range in.Filters {
+		if m != nil && (deref(f.Name) != "db-cluster-id" || !slices.Contains(f.Values, m.Cluster)) {
+			m = nil
+		}
+	}
+	if m == nil {
+		return out, nil
+	}
+	for i := range m.Instances {
+		out.DBInstances = append(out.DBInstances, rdst.DBInstance{
+			DBInstanceIdentifier: ptr(instanceName(m, i)), DBClusterIdentifier: ptr(m.Cluster), DBInstanceClass: ptr(m.Class),
+			DBInstanceStatus: ptr(cmp.Or(m.InstanceState, "available")), PromotionTier: ptr(int32(i)), Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version),
+		})
+	}
+	return out, nil
+}
+
+func instanceName(m *DBMember, i int) string { return fmt.Sprintf("%s-%d", m.Cluster, i+1) }
 
 func describeEvents(r request, in *rds.DescribeEventsInput) (*rds.DescribeEventsOutput, error) {
 	from, to := r.now.Add(-time.Hour), r.now

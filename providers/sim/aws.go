@@ -89,6 +89,8 @@ type awsAPI struct {
 // operation is one call of an AWS API that the world can answer.
 type operation struct {
 	mutating bool
+	// lost is how it fails in a lost Region; empty for one of the three ways, in turn.
+	lost string
 	// answer gives the typed output or one of the SDK's typed errors, and says
 	// whether the world changed.
 	answer func(r request, in any) (out any, changed bool, err error)
@@ -104,6 +106,13 @@ func reads[In, Out any](f func(request, In) (Out, error)) operation {
 		out, err := f(r, typed)
 		return out, false, err
 	}}
+}
+
+// lostAs is the operation with a way of its own to fail in a lost Region, so that the
+// others of its API keep theirs.
+func (o operation) lostAs(way string) operation {
+	o.lost = way
+	return o
 }
 
 // changes makes an operation of a function that changes the world, unless it

@@ -52,6 +52,7 @@ func (s *State) publish() {
 			s.Cache.Lag = append(s.Cache.Lag, Point{s.At, region, s.Cache.LagMS / 1000 * jitter})
 		}
 	}
+	s.publishReplication()
 	const keep = 400
 	if n := len(s.Database.Lag); n > keep {
 		s.Database.Lag = slices.Clone(s.Database.Lag[n-keep:])
@@ -64,8 +65,9 @@ func (s *State) publish() {
 var cloudwatchAPI = awsAPI{
 	system: "aws.cloudwatch",
 	operations: map[string]operation{
-		"ListMetrics":   reads(listMetrics),
-		"GetMetricData": reads(getMetricData),
+		"ListMetrics":             reads(listMetrics),
+		"GetMetricData":           reads(getMetricData),
+		"DescribeAlarmsForMetric": reads(describeAlarms).lostAs(Hang),
 	},
 }
 
@@ -98,6 +100,7 @@ func (r request) series() []series {
 		m := r.Cache.Member(r.region)
 		all = append(all, series{"AWS/ElastiCache", "GlobalDatastoreReplicationLag", map[string]string{"ReplicationGroupId": m.Group}, lag})
 	}
+	all = append(all, r.replication()...)
 	if r.region == "us-east-1" { // the only Region that publishes these
 		for _, id := range sortedKeys(r.DNS.Checks) {
 			v := 0.0

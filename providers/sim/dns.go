@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,11 @@ func (w *World) listenDNS(name string, h dns.HandlerFunc) error {
 func (w *World) zoneServer(name string) dns.HandlerFunc {
 	return func(out dns.ResponseWriter, q *dns.Msg) {
 		w.answerDNS(name, out, q, true, func(s *State, question string) (string, uint32) {
-			return s.resolve(question), recordTTL
+			rec := s.given(question)
+			if rec == nil {
+				return "", 0
+			}
+			return regionOf(rec), uint32(cmp.Or(deref(rec.TTL), s.DNS.BalancerTTL, recordTTL))
 		})
 	}
 }

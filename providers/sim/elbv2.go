@@ -121,6 +121,9 @@ func describeLoadBalancers(r request, in *elb.DescribeLoadBalancersInput) (*elb.
 		Scheme: elbt.LoadBalancerSchemeEnumInternetFacing, IpAddressType: elbt.IpAddressTypeIpv4,
 		CreatedTime: ptr(r.Start.Add(-30 * 24 * time.Hour)), VpcId: ptr("vpc-pretend"),
 	}
+	if r.Regions[r.region].DualStack {
+		lb.IpAddressType = elbt.IpAddressTypeDualstack
+	}
 	return &elb.DescribeLoadBalancersOutput{LoadBalancers: []elbt.LoadBalancer{lb}}, nil
 }
 

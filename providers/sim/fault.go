@@ -88,8 +88,13 @@ func lostKind(c Call) string {
 		return Hang
 	}
 	for _, api := range awsAPIs {
-		if _, ok := api.operations[c.Operation]; ok {
-			return ways[slices.Index(sortedKeys(api.operations), c.Operation)%len(ways)]
+		op, ok := api.operations[c.Operation]
+		if ok && op.lost != "" {
+			return op.lost
+		}
+		if ok {
+			inTurn := slices.DeleteFunc(sortedKeys(api.operations), func(name string) bool { return api.operations[name].lost != "" })
+			return ways[slices.Index(inTurn, c.Operation)%len(ways)]
 		}
 	}
 	return Hang

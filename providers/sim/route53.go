@@ -25,6 +25,12 @@ type DNS struct {
 	History []Since `json:"history"`
 	// Lies are the Regions that public resolvers answer against the truth, or contrary.
 	Lies map[string]string `json:"lies,omitempty"`
+	// Alarms are those on the checks, and Topics whom SNS tells, by topic.
+	Alarms []Alarm                   `json:"alarms"`
+	Topics map[string][]Subscription `json:"topics"`
+	// BalancerTTL is for how many seconds the names of load balancers may be kept, and so
+	// alias records of them; 60 if it is 0.
+	BalancerTTL int64 `json:"balancer_ttl,omitempty"`
 }
 
 // HealthCheck is a Route 53 health check.
@@ -44,8 +50,10 @@ type HealthCheck struct {
 	// Threshold is how many children have to be healthy; for all other types, how many
 	// looks in a row change what the checkers believe, 3 if it is 0.
 	Threshold int32 `json:"threshold,omitempty"`
-	Disabled  bool  `json:"disabled"`
-	Inverted  bool  `json:"inverted"`
+	// Interval is how many seconds there are between two looks; 10 if it is 0.
+	Interval int32 `json:"interval,omitempty"`
+	Disabled bool  `json:"disabled"`
+	Inverted bool  `json:"inverted"`
 	// What the zone's servers know of the two flags, and from when on they know
 	// what stands above.
 	KnownDisabled bool      `json:"known_disabled"`
@@ -105,6 +113,7 @@ func beginDNS(start Start, long time.Time) DNS {
 		dns.Records = append(dns.Records, r53.ResourceRecordSet{Name: ptr(endpointHost(r) + "."), Type: r53.RRTypeA, AliasTarget: alias(r)})
 	}
 	dns.Served = slices.Clone(dns.Records)
+	dns.Alarms, dns.Topics = beginAlarms(), beginTopics()
 	return dns
 }
 
@@ -132,10 +141,30 @@ func (s *State) ZoneAnswer() string { return s.resolve(recordName) }
 // resolve is the Region that the zone's servers answer for a name at this moment,
 // by the rules of failover alias records; empty when they have no such name.
 func (s *State) resolve(name string) string {
+	if rec := s.given(name); rec != nil {
+		return regionOf(rec)
+	}
+	return ""
+}
+
+// regionOf is where a record leads.
+func regionOf(rec *r53.ResourceRecordSet) string {
+	if rec.AliasTarget != nil {
+		return regionOfALB(deref(rec.AliasTarget.DNSName))
+	}
+	for _, r := range rec.ResourceRecords {
+		return regionOfAddress(deref(r.Value))
+	}
+	return ""
+}
+
+// given is the record by which the zone's servers answer a name at this moment; nil when
+// they have no such name.
+func (s *State) given(name string) *r53.ResourceRecordSet {
 	var primary, secondary *r53.ResourceRecordSet
 	for i := range s.DNS.Served {
 		rec := &s.DNS.Served[i]
-		if rec.Type != r53.RRTypeA || rec.AliasTarget == nil || !sameName(deref(rec.Name), name) {
+		if rec.Type != r53.RRTypeA || !sameName(deref(rec.Name), name) {
 			continue
 		}
 		switch rec.Failover {
@@ -144,13 +173,12 @@ func (s *State) resolve(name string) string {
 		case r53.ResourceRecordSetFailoverSecondary:
 			secondary = rec
 		default:
-			return regionOfALB(deref(rec.AliasTarget.DNSName))
+			return rec
 		}
 	}
-	region := func(rec *r53.ResourceRecordSet) string { return regionOfALB(deref(rec.AliasTarget.DNSName)) }
 	up := func(rec *r53.ResourceRecordSet) bool {
-		if rec.AliasTarget.EvaluateTargetHealth {
-			if r := s.Regions[region(rec)]; r == nil || !r.ALB.Up {
+		if rec.AliasTarget != nil && rec.AliasTarget.EvaluateTargetHealth {
+			if r := s.Regions[regionOf(rec)]; r == nil || !r.ALB.Up {
 				return false
 			}
 		}
@@ -158,15 +186,15 @@ func (s *State) resolve(name string) string {
 	}
 	switch {
 	case primary == nil && secondary == nil:
-		return ""
+		return nil
 	case primary == nil:
-		return region(secondary)
+		return secondary
 	case secondary == nil || up(primary):
-		return region(primary)
+		return primary
 	case up(secondary):
-		return region(secondary)
+		return secondary
 	default:
-		return region(primary) // neither is well: everybody goes to the primary
+		return primary // neither is well: everybody goes to the primary
 	}
 }
 
@@ -302,7 +330,7 @@ func (c *HealthCheck) typed() *r53.HealthCheck {
 		cfg.ChildHealthChecks, cfg.HealthThreshold = slices.Clone(c.Children), ptr(c.Threshold)
 	} else {
 		cfg.FullyQualifiedDomainName, cfg.ResourcePath, cfg.Port = ptr(c.Host), ptr(c.Path), ptr(c.port())
-		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(int32(10)), ptr(c.threshold()), ptr(false)
+		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(cmp.Or(c.Interval, 10)), ptr(c.threshold()), ptr(false)
 		if c.IP != "" {
 			cfg.IPAddress = ptr(c.IP)
 		}

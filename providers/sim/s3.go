@@ -26,15 +26,18 @@ type Object struct {
 var s3API = awsAPI{
 	system: "aws.s3",
 	operations: map[string]operation{
-		"HeadBucket":   reads(headBucket),
-		"HeadObject":   reads(headObject),
-		"GetObject":    reads(getObject),
-		"PutObject":    changes(putObject),
-		"DeleteObject": changes(deleteObject),
+		"HeadBucket":           reads(headBucket),
+		"HeadObject":           reads(headObject),
+		"GetBucketReplication": reads(getBucketReplication).lostAs(Refuse),
+		"GetObject":            reads(getObject),
+		"PutObject":            changes(putObject),
+		"DeleteObject":         changes(deleteObject),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
 		case *s3.HeadBucketInput:
+			return deref(in.Bucket)
+		case *s3.GetBucketReplicationInput:
 			return deref(in.Bucket)
 		case *s3.HeadObjectInput:
 			return deref(in.Bucket) + "/" + deref(in.Key)

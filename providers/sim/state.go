@@ -26,6 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
+	"Secrets Manager": secretsAPI, "SNS": snsAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -51,6 +52,8 @@ type State struct {
 	Network  Network            `json:"network"`
 	// Distribution is CloudFront's.
 	Distribution Distribution `json:"distribution"`
+	// Replication is what is replicated from one bucket to another.
+	Replication []*BucketRule `json:"replication"`
 	// Roles are IAM's: the policies that say who may take them on, by ARN.
 	Roles  map[string]string `json:"roles"`
 	Orders []Order           `json:"orders"`
@@ -84,6 +87,8 @@ type Region struct {
 	// ALB is what Route 53 thinks of the load balancer.
 	ALB      Seen     `json:"alb"`
 	Balancer Balancer `json:"balancer"`
+	// DualStack load balancers have addresses of IPv6, too.
+	DualStack bool `json:"dual_stack,omitempty"`
 	// Listeners are the load balancer's.
 	Listeners []Listener `json:"listeners"`
 	// WebACL is attached to the load balancer; nil if none is.
@@ -94,6 +99,9 @@ type Region struct {
 
 	// Repositories are what ECR has there, by name.
 	Repositories map[string][]RegistryImage `json:"repositories"`
+
+	// Secrets are those of Secrets Manager, by name.
+	Secrets map[string]*Secret `json:"secrets"`
 
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
@@ -162,13 +170,14 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
 			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
-		}}}
+		}, assetsBucket(name): {}}}
 		s.Regions[name].Balancer = beginBalancer()
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].VPC = beginVPC(name)
 		s.Regions[name].WebACL = beginWebACL(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
+		s.Regions[name].Secrets = beginSecrets(name, long)
 		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
@@ -177,6 +186,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Roles = beginRoles()
 	s.Distribution = beginDistribution()
 	s.Network = Network{Peering: "active"}
+	s.Replication = beginReplication()
 	s.publishPast()
 	s.step(scn)
 	return s
