@@ -24,7 +24,7 @@ func (h hiding) Append(ctx context.Context, w Write) (Written, error) {
 		if e.Body == nil || e.raw != nil {
 			continue
 		}
-		if body, ok := h.clean(reflect.ValueOf(e.Body)).Interface().(Body); ok {
+		if body, ok := reflect.TypeAssert[Body](h.clean(reflect.ValueOf(e.Body))); ok {
 			w.Events[i].Body = body
 		}
 	}

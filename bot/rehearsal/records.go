@@ -82,15 +82,18 @@ func (r *rehearsal) file(name string) (io.Writer, error) {
 		return nil, bot.UsageError{Err: err}
 	}
 	r.files = append(r.files, f)
-	return jsonLines{f}, nil
+	return jsonLines{f, &r.secrets}, nil
 }
 
 // jsonLines is a file of JSON that people may look at with cat.
-type jsonLines struct{ w io.Writer }
+type jsonLines struct {
+	w       io.Writer
+	secrets *text.Secrets
+}
 
 // Write writes p, which is whole lines.
 func (j jsonLines) Write(p []byte) (int, error) {
-	if _, err := j.w.Write(text.JSON(p)); err != nil {
+	if _, err := j.w.Write(text.JSON([]byte(j.secrets.Hide(string(p))))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -207,7 +210,7 @@ func (r *rehearsal) writeRecords() error {
 	var faults []error
 	write := func(name string, data []byte, err error) {
 		if err == nil {
-			err = os.WriteFile(filepath.Join(r.Out, name), data, 0o644)
+			err = os.WriteFile(filepath.Join(r.Out, name), []byte(r.secrets.Hide(string(data))), 0o644)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("write %s: %w", name, err))

@@ -70,6 +70,7 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 		Scenario: r.Scenario, BotToken: "xoxb-" + rand.Text(), AppToken: "xapp-" + rand.Text(),
 		Start: r.scn.StartTime(), Instant: instant, Speed: r.Speed, Redis: r.RedisURL,
 	}
+	r.keepSecret()
 	if err := r.openSlack(wire, messages); err != nil {
 		return err
 	}
@@ -109,6 +110,12 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 		return bot.UsageError{Err: fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
 	}
 	return nil
+}
+
+// keepSecret keeps what the stage is reached by out of all that is said and recorded.
+func (r *rehearsal) keepSecret() {
+	r.secrets.Add(r.reach.BotToken, r.reach.AppToken)
+	r.secrets.AddAddress(r.reach.Redis)
 }
 
 func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
@@ -235,6 +242,7 @@ func (r *rehearsal) replica() bot.Options {
 		Channel:   channel,
 		Templates: r.Templates,
 		Rehearsal: true,
+		Secrets:   &r.secrets,
 		Catalog:   r.catalog,
 	}
 	if r.change != nil {
@@ -255,6 +263,7 @@ func (r *rehearsal) runBot(ctx context.Context) error {
 	if r.scn, err = sim.Load(r.reach.Scenario); err != nil {
 		return bot.UsageError{Err: err}
 	}
+	r.keepSecret()
 	r.clock = sim.NewClockAt(r.reach.Start, r.reach.Instant, r.reach.Speed)
 	r.closes = append(r.closes, r.clock.Close)
 	r.RedisURL = r.reach.Redis

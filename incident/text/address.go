@@ -8,7 +8,7 @@ var (
 	// writes an address by hand forgets to spell the / of a password as %2F.
 	userinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#\s"]*:[0-9]*[^0-9/?#@\s"][^\s"<>|]*|[^/?#\s"]*)@`)
 	// What stands behind a ? of an address: tickets and tokens.
-	query = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^?#\s"]*)\?[^\s"]*`)
+	query = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^?#\s"]*)\?[^\s"\\]*`)
 )
 
 // Address is a URL as it may be printed: without user, password and query.

@@ -93,11 +93,16 @@ func (s *Secrets) learn(list *[]string, values []string) {
 // its pieces come out by themselves: they are known, too.
 func (s *Secrets) AddAddress(address string) {
 	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok || strings.ContainsAny(scheme, " @/") {
-		s.Add(address)
+	switch {
+	case s == nil:
 		return
-	}
-	if s == nil {
+	case !ok && hostPort.MatchString(address):
+		return // a proxy, as it may be given
+	case !ok || strings.ContainsAny(scheme, " @/"):
+		s.Add(address)
+		if strings.Contains(address, "@") {
+			s.AddAddress("any://" + strings.ReplaceAll(address, "://", ""))
+		}
 		return
 	}
 	rest, query, _ := strings.Cut(rest, "?")
@@ -138,6 +143,8 @@ func (s *Secrets) AddAddress(address string) {
 		}
 	}
 }
+
+var hostPort = regexp.MustCompile(`^[A-Za-z0-9.-]+:[0-9]+$`)
 
 // Environ is env, from which everything that is read is known as a secret from then on.
 func (s *Secrets) Environ(env func(string) string) func(string) string {
@@ -233,11 +240,13 @@ func (s *Secrets) pieces(text string) string {
 	for i := 0; i+gram <= len(text); {
 		from, to := 0, 0
 		for _, o := range s.grams[text[i:i+gram]] {
-			v := s.values[o.value]
+			before, behind := s.values[o.value][:o.at], s.values[o.value][o.at+gram:]
 			l, r := i, i+gram
-			for a := o.at; l > done && a > 0 && text[l-1] == v[a-1]; l, a = l-1, a-1 {
+			for l > done && i-l < len(before) && text[l-1] == before[len(before)-1-(i-l)] {
+				l--
 			}
-			for a := o.at + gram; r < len(text) && a < len(v) && text[r] == v[a]; r, a = r+1, a+1 {
+			for r < len(text) && r-i-gram < len(behind) && text[r] == behind[r-i-gram] {
+				r++
 			}
 			if r-l > to-from {
 				from, to = l, r
@@ -299,26 +308,51 @@ func wholeWord(text, word string) string {
 
 // shape is how a secret looks, whosever it is.
 type shape struct {
-	sign    string // stands in every text that has one
+	may     func(text string) bool // false: surely none is there; a pattern costs much more
 	pattern *regexp.Regexp
 	by      string
 }
 
+// sign says whether any of them stands in a text.
+func sign(any ...string) func(string) bool {
+	return func(text string) bool {
+		return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) })
+	}
+}
+
+// loggedIn says whether a text may hold an address with a user: an @ in the same word.
+func loggedIn(text string) bool {
+	for {
+		_, rest, ok := strings.Cut(text, "://")
+		if !ok {
+			return false
+		}
+		word := rest
+		if end := strings.IndexAny(rest, " \"\n\t"); end >= 0 {
+			word = rest[:end]
+		}
+		if strings.Contains(word, "@") {
+			return true
+		}
+		text = rest
+	}
+}
+
 var shaped = []shape{
-	{"://", userinfo, "$1"},
-	{"://hooks.slack", regexp.MustCompile(`(https?://hooks\.slack[a-z-]*\.com/[a-z]+/)[^\s"'<>|\\]+`), "${1}" + Hidden},
-	{"xox", regexp.MustCompile(`\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{4,}`), Hidden},
-	{"xapp-", regexp.MustCompile(`\bxapp-[A-Za-z0-9-]{4,}`), Hidden},
-	{"earer ", regexp.MustCompile(`\b([Bb]earer )[A-Za-z0-9._~+/=-]*[0-9_~+/=][A-Za-z0-9._~+/=-]{7,}`), "${1}" + Hidden},
-	{"k8s-aws-v1.", regexp.MustCompile(`\bk8s-aws-v1\.[A-Za-z0-9_-]+`), Hidden},
-	{"eyJ", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,2}`), Hidden},
-	{"PRIVATE KEY", regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), Hidden},
-	{"=", regexp.MustCompile(`(?i)([?&](?:x-amz-(?:signature|security-token)|ticket|token|access_token|secret|password|sig|signature)=)[^\s&"'<>|\\]+`), "${1}" + Hidden},
+	{loggedIn, userinfo, "$1"},
+	{sign("://hooks.slack"), regexp.MustCompile(`(https?://hooks\.slack[a-z-]*\.com/[a-z]+/)[^\s"'<>|\\]+`), "${1}" + Hidden},
+	{sign("xox"), regexp.MustCompile(`\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{4,}`), Hidden},
+	{sign("xapp-"), regexp.MustCompile(`\bxapp-[A-Za-z0-9-]{4,}`), Hidden},
+	{sign("earer "), regexp.MustCompile(`\b([Bb]earer )[A-Za-z0-9._~+/=-]*[0-9_~+/=][A-Za-z0-9._~+/=-]{7,}`), "${1}" + Hidden},
+	{sign("k8s-aws-v1."), regexp.MustCompile(`\bk8s-aws-v1\.[A-Za-z0-9_-]+`), Hidden},
+	{sign("eyJ"), regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,2}`), Hidden},
+	{sign("PRIVATE KEY"), regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\[nr])*(?:-----END [A-Z ]*PRIVATE KEY-----)?`), Hidden},
+	{sign("oken=", "icket=", "ecret=", "assword=", "ignature="), regexp.MustCompile(`(?i)([?&](?:amp;)?(?:x-amz-(?:signature|security-token)|ticket|token|access_token|secret|password|signature)=)[^\s&"'<>|\\]+`), "${1}" + Hidden},
 }
 
 func shapes(text string) string {
 	for _, s := range shaped {
-		if strings.Contains(text, s.sign) {
+		if s.may(text) {
 			text = s.pattern.ReplaceAllString(text, s.by)
 		}
 	}
@@ -326,18 +360,21 @@ func shapes(text string) string {
 }
 
 // Writer is w, to which only whole lines are handed on, without any secret. What is left
-// at the end is handed on by Flush. It is for one writer at a time, as w is.
+// at the end is handed on by Flush. It may be used by anybody at any time.
 func (s *Secrets) Writer(w io.Writer) *LineWriter { return &LineWriter{w: w, secrets: s} }
 
 // LineWriter is a writer of whole lines; see [Secrets.Writer].
 type LineWriter struct {
 	w       io.Writer
 	secrets *Secrets
+	mu      sync.Mutex
 	rest    []byte
 }
 
 // Write takes p, and says that all of it was written.
 func (l *LineWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.rest = append(l.rest, p...)
 	end := bytes.LastIndexByte(l.rest, '\n') + 1
 	if end == 0 {
@@ -353,6 +390,8 @@ func (l *LineWriter) Write(p []byte) (int, error) {
 
 // Flush hands on a last line without an end. It may be called twice.
 func (l *LineWriter) Flush() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	rest := string(l.rest)
 	l.rest = nil
 	if rest == "" {
