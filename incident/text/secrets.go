@@ -314,9 +314,9 @@ type shape struct {
 }
 
 // sign says whether any of them stands in a text.
-func sign(any ...string) func(string) bool {
+func sign(parts ...string) func(string) bool {
 	return func(text string) bool {
-		return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) })
+		return slices.ContainsFunc(parts, func(s string) bool { return strings.Contains(text, s) })
 	}
 }
 
