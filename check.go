@@ -17,6 +17,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/redis"
 )
@@ -29,7 +30,7 @@ const recordWithin = 5 * time.Second
 
 type checkOptions struct{ file, target, mode, output string }
 
-func checkVerb(env func(string) string) *cobra.Command {
+func checkVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
 		Use: "check --config FILE", Short: "Carry out the readiness checks once and print what they find, the worst first", Args: noArgs,
@@ -47,7 +48,7 @@ func checkVerb(env func(string) string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return check(c.Context(), from, o, c.OutOrStdout(), newLog(c.ErrOrStderr()))
+			return check(c.Context(), from, o, secrets, withoutQueries{c.OutOrStdout()}, newLog(c.ErrOrStderr()))
 		},
 	}
 	f := c.Flags()
@@ -60,7 +61,7 @@ func checkVerb(env func(string) string) *cobra.Command {
 	return c
 }
 
-func check(ctx context.Context, c *settings.Settings, o checkOptions, out io.Writer, log zerolog.Logger) error {
+func check(ctx context.Context, c *settings.Settings, o checkOptions, secrets *text.Secrets, out io.Writer, log zerolog.Logger) error {
 	var source, target runbook.Region
 	for name, r := range c.Platform.Regions {
 		if name == o.target || (o.target == "" && name != c.Platform.Home) {
@@ -72,7 +73,7 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, out io.Wri
 	if target.Name == "" {
 		return bot.Usagef("%q is not a Region of the platform: use one of %s", o.target, strings.Join(regionNames(c.Platform), ", "))
 	}
-	ends, err := connect(ctx, c, zerolog.Nop())
+	ends, err := connect(ctx, c, secrets, zerolog.Nop())
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, out io.Wri
 	if err != nil {
 		return bot.UsageError{Err: err}
 	}
-	book, closed := recordOf(ctx, c, log)
+	book, closed := recordOf(ctx, c, secrets, log)
 	defer closed()
 	var report commands.Report
 	incident.Together(clock, 2, func(i int) {
@@ -137,7 +138,7 @@ func outcome(r commands.Report) error {
 
 // recordOf is the record, where REDIS_URL names one and it can be reached; nil
 // otherwise, for a check can do without. closed has to be called.
-func recordOf(ctx context.Context, c *settings.Settings, log zerolog.Logger) (book *incident.Book, closed func()) {
+func recordOf(ctx context.Context, c *settings.Settings, secrets *text.Secrets, log zerolog.Logger) (book *incident.Book, closed func()) {
 	none := func() {}
 	if c.Secrets.RedisURL == "" {
 		return nil, none
@@ -149,7 +150,7 @@ func recordOf(ctx context.Context, c *settings.Settings, log zerolog.Logger) (bo
 		log.Warn().Err(err).Msg("the record cannot be reached, so what was known before is not told")
 		return nil, none
 	}
-	return incident.NewBook(record), func() { _ = record.Disconnect() } // nothing is left to be lost
+	return incident.NewBook(incident.Hiding(record, secrets.Hide)), func() { _ = record.Disconnect() } // nothing is left to be lost
 }
 
 // proofsOf are what serve would rely on, as far as its secrets are at hand: whoever

@@ -61,14 +61,22 @@ func main() {
 
 // run is the whole program. It reads no environment but through env.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) int {
-	// Names, reasons and answers from outside come out as characters on any of the
-	// verbs' streams.
-	stdout, stderr = text.Terminal(stdout), text.Terminal(stderr)
-	root := verbs(env)
+	// What is read of the environment is never said, on any of the verbs' streams or
+	// elsewhere. Names, reasons and answers from outside come out as characters.
+	secrets := new(text.Secrets)
+	out, errs := secrets.Writer(stdout), secrets.Writer(stderr)
+	stdout, stderr = text.Terminal(out), text.Terminal(errs)
+	root := verbs(secrets.Environ(env), secrets)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return exit(root.ExecuteContext(ctx), stderr)
+	err := root.ExecuteContext(ctx)
+	if lost := out.Flush(); err == nil {
+		err = lost
+	}
+	code := exit(err, withoutQueries{stderr})
+	_ = errs.Flush() // whoever could be told of it reads that stream
+	return code
 }
 
 // exit says what went wrong, and is the exit code.
@@ -93,7 +101,7 @@ func exit(err error, stderr io.Writer) int {
 	}
 }
 
-func verbs(env func(string) string) *cobra.Command {
+func verbs(env func(string) string, secrets *text.Secrets) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "failoverbot",
 		Short:         "Moves a platform from one AWS Region to another, from a Slack channel",
@@ -110,7 +118,7 @@ func verbs(env func(string) string) *cobra.Command {
 		}
 		return bot.Usagef("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(serveVerb(env), checkVerb(env), rehearseVerb(), runbookVerb(), scenarioVerb(), versionVerb())
+	root.AddCommand(serveVerb(env, secrets), checkVerb(env, secrets), rehearseVerb(), runbookVerb(), scenarioVerb(), versionVerb())
 	return root
 }
 
@@ -153,12 +161,12 @@ func versionVerb() *cobra.Command {
 
 // ---- serve ----
 
-func serveVerb(env func(string) string) *cobra.Command {
+func serveVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 	var file string
 	c := &cobra.Command{
 		Use: "serve --config FILE", Short: "Run the bot on the real platform", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return serve(c.Context(), file, env, newLog(c.ErrOrStderr()))
+			return serve(c.Context(), file, env, secrets, newLog(c.ErrOrStderr()))
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "the settings file; deploy/config.example.yaml shows one")
@@ -166,24 +174,35 @@ func serveVerb(env func(string) string) *cobra.Command {
 }
 
 func newLog(w io.Writer) zerolog.Logger {
-	return zerolog.New(zerolog.ConsoleWriter{Out: withoutSecrets{w}, TimeFormat: time.RFC3339, NoColor: true}).With().Timestamp().Logger()
+	return zerolog.New(zerolog.ConsoleWriter{Out: withoutQueries{w}, TimeFormat: time.RFC3339, NoColor: true}).With().Timestamp().Logger()
 }
 
-// withoutSecrets takes what addresses hold of users, passwords and tokens out of each
-// line of the log, whoever wrote it.
-type withoutSecrets struct{ w io.Writer }
+// withoutQueries takes what addresses hold of users, passwords and tokens out of each
+// line, whoever wrote it: more than can be known as a secret, for nobody follows an
+// address of the log.
+type withoutQueries struct{ w io.Writer }
 
 // Write writes p, which is a whole line.
-func (s withoutSecrets) Write(p []byte) (int, error) {
+func (s withoutQueries) Write(p []byte) (int, error) {
 	if _, err := io.WriteString(s.w, text.Addresses(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
+// readByOthers are the variables whose secrets libraries read by themselves. They are
+// read here, too, so that they are known as what is never said.
+var readByOthers = []string{
+	"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_ENDPOINT_URL",
+	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+}
+
 func settingsOf(file string, env func(string) string, needed ...string) (*settings.Settings, error) {
 	if file == "" {
 		return nil, bot.Usagef("--config is missing: name the settings file; deploy/config.example.yaml shows one")
+	}
+	for _, name := range readByOthers {
+		env(name)
 	}
 	c, err := settings.Load(file, env, providers.Parts(), needed...)
 	if err != nil {
@@ -192,7 +211,6 @@ func settingsOf(file string, env func(string) string, needed ...string) (*settin
 	return c, nil
 }
 
-// connect makes the real ends of the wires; it calls nobody.
 // roles are those to assume, in the words of who does.
 func roles(c *settings.Settings) map[string]live.Role {
 	out := map[string]live.Role{}
@@ -214,21 +232,22 @@ func own(c *settings.Settings) []endpoints.Endpoint {
 	return out
 }
 
-func connect(ctx context.Context, c *settings.Settings, log zerolog.Logger) (providers.Connections, error) {
+// connect makes the real ends of the wires; it calls nobody.
+func connect(ctx context.Context, c *settings.Settings, secrets *text.Secrets, log zerolog.Logger) (providers.Connections, error) {
 	dial, proxy := live.NewDial(c.Dial), live.NewProxy(c.Dial)
 	regions := make([]string, 0, len(c.Platform.Regions))
 	for name := range c.Platform.Regions {
 		regions = append(regions, name)
 	}
 	slices.Sort(regions)
-	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Roles: roles(c), Dial: dial, Proxy: proxy, Regions: regions}, log)
+	aws, err := live.AWS(ctx, live.AWSSettings{Profile: c.AWS.Profile, Roles: roles(c), Dial: dial, Proxy: proxy, Regions: regions, Secret: secrets.Obtain}, log)
 	if err != nil {
 		return providers.Connections{}, bot.UsageError{Err: err}
 	}
 	ends := providers.Connections{
 		Clock:      incident.RealClock{},
 		AWS:        aws,
-		Kube:       live.Kube(live.KubeSettings{Clusters: c.Kubernetes, AWS: aws, Clock: incident.RealClock{}, Dial: dial, Proxy: proxy}),
+		Kube:       live.Kube(live.KubeSettings{Clusters: c.Kubernetes, AWS: aws, Clock: incident.RealClock{}, Dial: dial, Proxy: proxy, Secret: secrets.Obtain}),
 		Dial:       dial,
 		InVPC:      c.InVPC,
 		OrderToken: c.Secrets.OrderToken,
@@ -248,7 +267,7 @@ func files(c *settings.Settings) fs.FS {
 	return os.DirFS(c.Templates)
 }
 
-func serve(ctx context.Context, file string, env func(string) string, log zerolog.Logger) error {
+func serve(ctx context.Context, file string, env func(string) string, secrets *text.Secrets, log zerolog.Logger) error {
 	c, err := settingsOf(file, env, "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL")
 	if err != nil {
 		return err
@@ -267,7 +286,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 		return bot.Usagef("%s. The record would be lost with the server: turn on appendonly, or set allow_volatile in %s", strings.TrimSuffix(durable.Says, "."), file)
 	}
 	log.Info().Str("redis", durable.Says).Msg("the record")
-	ends, err := connect(ctx, c, log)
+	ends, err := connect(ctx, c, secrets, log)
 	if err != nil {
 		return err
 	}
@@ -279,6 +298,7 @@ func serve(ctx context.Context, file string, env func(string) string, log zerolo
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
 		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery, CheckEvery: c.CheckEvery,
+		Secrets: secrets,
 	}, log)
 	if err != nil {
 		if ctx.Err() != nil {

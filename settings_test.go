@@ -35,3 +35,20 @@ func written(t *testing.T, old, by string) string {
 	}
 	return file
 }
+
+// edited is the text of the example with each of these replaced everywhere.
+func edited(t *testing.T, by map[string]string) string {
+	t.Helper()
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for old, one := range by {
+		if !strings.Contains(text, old) {
+			t.Fatalf("the example has no %q", old)
+		}
+		text = strings.ReplaceAll(text, old, one)
+	}
+	return text
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
 )
 
@@ -58,6 +59,9 @@ type Options struct {
 	CheckEvery time.Duration
 	// Rehearsal marks everything that is said as practice.
 	Rehearsal bool
+	// Secrets are kept out of all that is said and recorded; nil knows their shapes
+	// alone.
+	Secrets *text.Secrets
 	// Catalog, when set, changes the actions: tests break single ones.
 	Catalog func(engine.Catalog) engine.Catalog
 }
@@ -94,7 +98,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 	if o.Catalog != nil {
 		catalog = o.Catalog(catalog)
 	}
-	b := &Bot{Options: o, Book: incident.NewBook(o.Record), log: log}
+	b := &Bot{Options: o, Book: incident.NewBook(incident.Hiding(o.Record, o.Secrets.Hide)), log: log}
 	outages := slack.NewOutages()
 	b.Engine = engine.New(engine.Options{
 		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(), Gone: gone, Away: outages.Set,
@@ -161,7 +165,9 @@ type unreached struct{ error }
 
 // dial makes the face, if Slack can be reached.
 func (b *Bot) dial(ctx context.Context) error {
-	client, err := slack.Dial(ctx, b.Slack, b.Clock, b.log)
+	to := b.Slack
+	to.Secrets = b.Secrets
+	client, err := slack.Dial(ctx, to, b.Clock, b.log)
 	switch {
 	case err != nil && slack.Refused(err):
 		return err

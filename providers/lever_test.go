@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	r53 "github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -48,7 +50,8 @@ func TestALeverThatWouldMoveNobodyIsFoundByTheReadiness(t *testing.T) {
 		"endpoint: another port":          {func(c checks) { c.endpoint.Port = 81 }, "us-east-1's endpoint check looks at port 81, not at 80", true},
 		"endpoint: type":                  {func(c checks) { c.endpoint.Type = "TCP" }, "us-east-1's endpoint check is of type TCP, not HTTP", true},
 		"endpoint: an address":            {func(c checks) { c.endpoint.IP = "198.51.100.10" }, "looks at the host 198.51.100.10, not at us-east-1.api.ecommerce.com", true},
-		"endpoint: threshold":             {func(c checks) { c.endpoint.Threshold = 10 }, "us-east-1's endpoint check believes what it sees after 10 looks", true},
+		"endpoint: the public name":       {func(c checks) { c.endpoint.Host = "API.ecommerce.com." }, "that is the public name itself, so it would follow the failover and see the standby", true},
+		"endpoint: the takeover's path":   {func(c checks) { c.endpoint.Path = "/takeover" }, "us-east-1's endpoint check looks at the path /takeover, which is the takeover object's", true},
 		"endpoint: inverted":              {func(c checks) { c.endpoint.Inverted = true }, "us-east-1's endpoint check is disabled=false inverted=true, not disabled=false inverted=false", true},
 		"endpoint: disabled":              {func(c checks) { c.endpoint.Disabled = true }, "us-east-1's endpoint check is disabled=true inverted=false", true},
 	} {
@@ -72,6 +75,104 @@ func TestALeverThatWouldMoveNobodyIsFoundByTheReadiness(t *testing.T) {
 				if _, call := w.call(t, step); !call.Step.Locked {
 					t.Errorf("%s can be gone on without", step)
 				}
+			}
+		})
+	}
+}
+
+// A check that sees an outage late, or takes a hiccup for one, moves users all the same:
+// it is told with what it costs, and stops nobody.
+func TestACheckThatIsSlowOrHastyIsToldWithItsSeconds(t *testing.T) {
+	type checks struct{ endpoint, takeover *sim.HealthCheck }
+	for name, c := range map[string]struct {
+		change func(c checks)
+		says   []string
+	}{
+		"endpoint: threshold above": {func(c checks) { c.endpoint.Threshold = 10 }, []string{
+			"us-east-1's endpoint check looks every 10 s and believes what it sees after 10 looks, not every 10 s and after 3: it sees an outage after 100 s, not after 30 s",
+		}},
+		"endpoint: threshold below": {func(c checks) { c.endpoint.Threshold = 1 }, []string{
+			"after 1 look, not every 10 s and after 3: it sees an outage after 10 s, not after 30 s, and what passes by itself is taken for it",
+		}},
+		"endpoint: interval": {func(c checks) { c.endpoint.Interval = 30 }, []string{
+			"us-east-1's endpoint check looks every 30 s and believes what it sees after 3 looks, not every 10 s and after 3: it sees an outage after 90 s, not after 30 s",
+		}},
+		"endpoint: both": {func(c checks) { c.endpoint.Interval, c.endpoint.Threshold = 30, 5 }, []string{"it sees an outage after 150 s, not after 30 s"}},
+		"takeover: interval": {func(c checks) { c.takeover.Interval = 30 }, []string{
+			"us-east-1's takeover check looks every 30 s and believes what it sees after 3 looks, not every 10 s and after 3: it sees the object after 90 s, not after 30 s",
+		}},
+		"takeover: threshold below": {func(c checks) { c.takeover.Threshold = 2 }, []string{"it sees the object after 20 s, not after 30 s"}},
+		"both checks":               {func(c checks) { c.endpoint.Interval, c.takeover.Interval = 30, 30 }, []string{"it sees an outage after 90 s", "it sees the object after 90 s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.wait(t, time.Second)
+			own := w.checksOf(t)
+			for _, step := range []string{"dns-guard", "takeover-check"} {
+				if o, ok, err := w.looked(t, step); err != nil || !ok || o.Measured.Verdict == incident.Warn {
+					t.Fatalf("%s, as the runbook has it: %t %q %s, %v", step, ok, o.Measured.Verdict, o.Summary, err)
+				}
+			}
+			w.change(t, func(s *sim.State) { c.change(checks{s.DNS.Checks[own.EndpointCheck], s.DNS.Checks[own.TakeoverCheck]}) })
+			for _, step := range []string{"dns-guard", "takeover-check"} {
+				o, ok, err := w.looked(t, step)
+				if err != nil || !ok || o.Measured.Verdict != incident.Warn {
+					t.Errorf("%s: %t %q %v", step, ok, o.Measured.Verdict, err)
+				}
+				for _, says := range c.says {
+					if !strings.Contains(o.Summary, says) {
+						t.Errorf("%s does not say %q: %s", step, says, o.Summary)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Which page an endpoint check is to look at nobody has said, but some it should not.
+func TestThePageOfAnEndpointCheckIsComparedWithTheServicesAndTheOtherRegion(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong func(t *testing.T, w *world, call *engine.Call)
+		says  string
+	}{
+		"a service that nobody waits for": {func(t *testing.T, w *world, call *engine.Call) {
+			w.change(t, func(s *sim.State) { s.DNS.Checks[w.checksOf(t).EndpointCheck].Path = "/api/v1/users/health" })
+			call.Plan.Topology.Services = slices.Clone(call.Plan.Topology.Services)
+			call.Plan.Topology.Services[0].Needed = false
+		}, "us-east-1's endpoint check looks at the path /api/v1/users/health, the page of user-service, which nobody waits for: users would be moved when it alone is down"},
+		"another page in the other Region": {func(t *testing.T, w *world, call *engine.Call) {
+			own := w.checksOf(t)
+			w.change(t, func(s *sim.State) {
+				s.DNS.Checks["west"] = &sim.HealthCheck{ID: "west", Type: "CALCULATED", Version: 1, Children: []string{"west-endpoint", "west-takeover"}, Threshold: 2}
+				endpoint, takeover := *s.DNS.Checks[own.EndpointCheck], *s.DNS.Checks[own.TakeoverCheck]
+				endpoint.ID, endpoint.Host, endpoint.Path = "west-endpoint", "us-west-2.api.ecommerce.com", "/api/v1/orders/health"
+				takeover.ID, takeover.Host = "west-takeover", "ecommerce-takeover-us-east-1.s3.us-east-1.amazonaws.com"
+				s.DNS.Checks["west-endpoint"], s.DNS.Checks["west-takeover"] = &endpoint, &takeover
+				for i := range s.DNS.Records {
+					if s.DNS.Records[i].Failover == "SECONDARY" {
+						s.DNS.Records[i].HealthCheckId = new("west")
+					}
+				}
+			})
+			names := partOf[dns.Settings](t, call.Plan.Topology, "dns")
+			names.Regions[west] = dns.Checks{HealthCheck: "west", EndpointCheck: "west-endpoint", TakeoverCheck: "west-takeover"}
+			if err := dns.Platform.Freeze(&call.Plan.Topology, names); err != nil {
+				t.Fatal(err)
+			}
+		}, "us-east-1's endpoint check looks at the path /healthz, and us-west-2's at /api/v1/orders/health: they would not judge alike"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.wait(t, time.Second)
+			a, call := w.call(t, "dns-guard")
+			if o, ok, err := a.Look(t.Context(), call); err != nil || !ok || o.Measured.Verdict == incident.Warn {
+				t.Fatalf("as it should be: %t %s, %v", ok, o.Summary, err)
+			}
+			c.wrong(t, w, &call)
+			if o, ok, err := a.Look(t.Context(), call); err != nil || !ok || o.Measured.Verdict != incident.Warn || !strings.Contains(o.Summary, c.says) {
+				t.Errorf("%t %q %s, %v", ok, o.Measured.Verdict, o.Summary, err)
 			}
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -30,6 +31,9 @@ func (r *rehearsal) chooseFolder() error {
 		return nil
 	}
 	r.results = cmp.Or(r.results, r.Out)
+	if info, err := os.Stat(r.results); err == nil && !info.IsDir() {
+		return bot.Usagef("the folder for the records: %s is there and is no folder", r.results)
+	}
 	if err := os.MkdirAll(r.results, 0o755); err != nil {
 		return bot.UsageError{Err: fmt.Errorf("make the folder for the records: %w", err)}
 	}
@@ -56,6 +60,24 @@ func (r *rehearsal) chooseFolder() error {
 	}
 }
 
+// recordsFit says whether the records can be written where they belong: what is in the
+// way there is not found out at the end, when they cannot be had again.
+func (r *rehearsal) recordsFit() error {
+	if r.Out == "" {
+		return nil
+	}
+	paths := []string{filepath.Join(r.results, resultsFile)}
+	for _, name := range []string{"timeline.jsonl", "review.md", "world.json", "wire.jsonl", "messages.jsonl", "calls.jsonl"} {
+		paths = append(paths, filepath.Join(r.Out, name))
+	}
+	for _, path := range paths {
+		if err := strict.Writable(path); err != nil {
+			return bot.UsageError{Err: fmt.Errorf("begin the records: %w", err)}
+		}
+	}
+	return nil
+}
+
 // claimed says that a folder holds the records of a rehearsal. If it holds none, its
 // first record is begun, so that of two rehearsals that look at once one has it.
 func claimed(folder string) (held bool, err error) {
@@ -77,20 +99,23 @@ func (r *rehearsal) file(name string) (io.Writer, error) {
 	if r.Out == "" {
 		return io.Discard, nil
 	}
-	f, err := os.Create(filepath.Join(r.Out, name))
+	f, err := strict.OpenFile(filepath.Join(r.Out, name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, bot.UsageError{Err: err}
 	}
 	r.files = append(r.files, f)
-	return jsonLines{f}, nil
+	return jsonLines{f, &r.secrets}, nil
 }
 
 // jsonLines is a file of JSON that people may look at with cat.
-type jsonLines struct{ w io.Writer }
+type jsonLines struct {
+	w       io.Writer
+	secrets *text.Secrets
+}
 
 // Write writes p, which is whole lines.
 func (j jsonLines) Write(p []byte) (int, error) {
-	if _, err := j.w.Write(text.JSON(p)); err != nil {
+	if _, err := j.w.Write(text.JSON([]byte(j.secrets.Hide(string(p))))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -207,7 +232,7 @@ func (r *rehearsal) writeRecords() error {
 	var faults []error
 	write := func(name string, data []byte, err error) {
 		if err == nil {
-			err = os.WriteFile(filepath.Join(r.Out, name), data, 0o644)
+			err = strict.WriteFile(filepath.Join(r.Out, name), []byte(r.secrets.Hide(string(data))), 0o644)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("write %s: %w", name, err))

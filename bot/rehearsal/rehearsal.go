@@ -25,6 +25,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -101,6 +102,7 @@ type rehearsal struct {
 	extra   *http.ServeMux
 	record  incident.Log
 	reach   stageFile
+	secrets text.Secrets // the tokens of the stage: nobody gets them but by the stage's file
 	seen    []incident.Event
 	files   []*os.File
 	closes  []func()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/review"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -25,6 +26,9 @@ import (
 // resultsFile keeps one Result a line, so that runs into the same folder can be
 // compared.
 const resultsFile = "results.jsonl"
+
+// resultsMost is the most bytes of it that are read: those of some ten thousand runs.
+const resultsMost = 16 << 20
 
 // Result is how an incident of a rehearsal went. Durations are pretend, in seconds.
 type Result struct {
@@ -241,7 +245,7 @@ func (r *rehearsal) before() ([]Result, error) {
 	if folder == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(filepath.Join(folder, resultsFile))
+	data, err := strict.ReadUpTo(filepath.Join(folder, resultsFile), resultsMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -288,7 +292,7 @@ func (r *rehearsal) keepResults(ctx context.Context) error {
 			return fmt.Errorf("write the result: %w", err)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(cmp.Or(r.results, r.Out), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := strict.OpenFile(filepath.Join(cmp.Or(r.results, r.Out), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("keep the result: %w", err)
 	}

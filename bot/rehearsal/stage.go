@@ -50,6 +50,9 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 	if err := r.chooseFolder(); err != nil {
 		return err
 	}
+	if err := r.recordsFit(); err != nil {
+		return err
+	}
 	wire, err := r.file("wire.jsonl")
 	if err != nil {
 		return err
@@ -70,6 +73,7 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 		Scenario: r.Scenario, BotToken: "xoxb-" + rand.Text(), AppToken: "xapp-" + rand.Text(),
 		Start: r.scn.StartTime(), Instant: instant, Speed: r.Speed, Redis: r.RedisURL,
 	}
+	r.keepSecret()
 	if err := r.openSlack(wire, messages); err != nil {
 		return err
 	}
@@ -80,6 +84,9 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 	options := sim.Options{Calls: calls, Seed: r.Seed}
 	if r.StageFile != "" {
 		options.Dir = r.StageFile + ".world"
+		if !sim.Kept(options.Dir) {
+			return bot.Usagef("%s is there and is no folder of a rehearsal's world: move it away, or name another file with --stage", options.Dir)
+		}
 		if err := errors.Join(os.RemoveAll(options.Dir), os.MkdirAll(options.Dir, 0o700)); err != nil {
 			return bot.UsageError{Err: fmt.Errorf("make a folder for the world: %w", err)}
 		}
@@ -105,10 +112,20 @@ func (r *rehearsal) startStage(ctx context.Context) error {
 	}
 	// Whoever waits for the file finds all of it.
 	unfinished := r.StageFile + ".new"
-	if err := errors.Join(os.WriteFile(unfinished, data, 0o600), os.Rename(unfinished, r.StageFile)); err != nil {
+	err = strict.WriteFile(unfinished, data, 0o600)
+	if err == nil {
+		err = os.Rename(unfinished, r.StageFile)
+	}
+	if err != nil {
 		return bot.UsageError{Err: fmt.Errorf("write how the bot reaches the rehearsal: %w", err)}
 	}
 	return nil
+}
+
+// keepSecret keeps what the stage is reached by out of all that is said and recorded.
+func (r *rehearsal) keepSecret() {
+	r.secrets.Add(r.reach.BotToken, r.reach.AppToken)
+	r.secrets.AddAddress(r.reach.Redis)
 }
 
 func (r *rehearsal) openSlack(wire, messages io.Writer) (err error) {
@@ -235,6 +252,7 @@ func (r *rehearsal) replica() bot.Options {
 		Channel:   channel,
 		Templates: r.Templates,
 		Rehearsal: true,
+		Secrets:   &r.secrets,
 		Catalog:   r.catalog,
 	}
 	if r.change != nil {
@@ -255,19 +273,20 @@ func (r *rehearsal) runBot(ctx context.Context) error {
 	if r.scn, err = sim.Load(r.reach.Scenario); err != nil {
 		return bot.UsageError{Err: err}
 	}
+	r.keepSecret()
 	r.clock = sim.NewClockAt(r.reach.Start, r.reach.Instant, r.reach.Speed)
 	r.closes = append(r.closes, r.clock.Close)
 	r.RedisURL = r.reach.Redis
 	if err := r.openRecord(ctx); err != nil {
 		return err
 	}
-	calls, err := os.OpenFile(filepath.Join(r.reach.World, "calls.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	calls, err := strict.OpenFile(filepath.Join(r.reach.World, "calls.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the record of calls: %w", err)
+		return bot.UsageError{Err: fmt.Errorf("open the record of calls: %w", err)}
 	}
 	r.files = append(r.files, calls)
 	if r.world, err = sim.New(r.scn, r.clock, sim.Options{Dir: r.reach.World, Calls: calls}); err != nil {
-		return fmt.Errorf("find the pretend world: %w", err)
+		return bot.UsageError{Err: fmt.Errorf("find the pretend world: %w", err)}
 	}
 	r.closes = append(r.closes, func() { _ = r.world.Close() })
 	busy := r.clock.Busy()

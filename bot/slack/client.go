@@ -26,6 +26,8 @@ type Settings struct {
 	APIURL string
 	// HTTPTimeout bounds each call; 20 seconds when zero.
 	HTTPTimeout time.Duration
+	// Secrets are what is never said, to whomever; nil knows their shapes alone.
+	Secrets *text.Secrets
 }
 
 // Client is a Slack that has been found to know both tokens. It keeps to Slack's
@@ -36,6 +38,8 @@ type Client struct {
 	clock incident.Clock
 	log   zerolog.Logger
 	pace  *pacer
+	// secrets are taken out of all that is said.
+	secrets *text.Secrets
 
 	// User is the bot's own user id; Team is the workspace's name, TeamID its id, and
 	// EnterpriseID the organisation's, empty where there is none.
@@ -60,10 +64,10 @@ func Dial(ctx context.Context, s Settings, clock incident.Clock, log zerolog.Log
 	if !strings.HasSuffix(s.APIURL, "/") {
 		s.APIURL += "/"
 	}
-	c := &Client{clock: clock, log: log, pace: newPacer(clock)}
+	c := &Client{clock: clock, log: log, pace: newPacer(clock), secrets: s.Secrets}
 	// Timeouts of the machine's clock: they are about sockets, and a reconnect of
 	// slack-go asks for its address without any deadline of its own.
-	c.http = &http.Client{Timeout: s.HTTPTimeout, Transport: transport(s.HTTPTimeout)}
+	c.http = &http.Client{Timeout: s.HTTPTimeout, Transport: discreet{transport(s.HTTPTimeout), s.Secrets}}
 	c.api = slack.New(s.BotToken,
 		slack.OptionAppLevelToken(s.AppToken),
 		slack.OptionAPIURL(s.APIURL),

@@ -383,6 +383,8 @@ func (c *Client) upload(ctx context.Context, channel, thread string, f commands.
 	if len(f.Content) == 0 {
 		return fmt.Errorf("upload %s: it is empty", f.Name)
 	}
+	// Before it is measured: Slack is told its size first.
+	f.Content = []byte(c.secrets.Hide(string(f.Content)))
 	content := f.Content[:min(len(f.Content), fileMax)]
 	err := c.call(ctx, "files.upload", "", func(ctx context.Context) error {
 		_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{

@@ -58,7 +58,9 @@ func readSecrets(env func(string) string, faults strict.Faults) (Secrets, strict
 		u, err := url.Parse(s.SlackAPIURL)
 		switch {
 		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-			bad("SLACK_API_URL has to be an http or https address, such as https://slack.com/api/")
+			bad("SLACK_API_URL has to be an http or https address, such as https://slack.com/api/; %s", spelled)
+		case apart(u):
+			bad("SLACK_API_URL has an @ behind its host: %s", spelled)
 		case u.Scheme == "http" && !loopback(u.Hostname()):
 			bad("SLACK_API_URL would send the tokens unencrypted to %s: use https, or an address of this machine", u.Host)
 		case !strings.HasSuffix(s.SlackAPIURL, "/"):
@@ -69,11 +71,20 @@ func readSecrets(env func(string) string, faults strict.Faults) (Secrets, strict
 		// The parser's own error would show the password.
 		u, err := url.Parse(s.RedisURL)
 		if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) || u.Scheme != "unix" && u.Host == "" {
-			bad("REDIS_URL has to look like redis://host:6379, rediss://user:password@host:6379 or unix:///path")
+			bad("REDIS_URL has to look like redis://host:6379, rediss://user:password@host:6379 or unix:///path; %s", spelled)
+		} else if u.Scheme != "unix" && apart(u) {
+			bad("REDIS_URL has an @ behind its host: %s", spelled)
 		}
 	}
 	return s, faults
 }
+
+// spelled is how a password stands in an address.
+const spelled = "in a password, / is written as %2F, ? as %3F, # as %23 and @ as %40"
+
+// apart says that an address was probably taken apart within its password: the host is
+// then a piece of that, and must not be shown.
+func apart(u *url.URL) bool { return strings.Contains(u.Path+"?"+u.RawQuery+"#"+u.Fragment, "@") }
 
 // looksLike says what a token seems to be instead, without showing it.
 func looksLike(token string) string {

@@ -4,22 +4,26 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // Terminal is w without what would steer the terminal that reads it: whatever is
 // printed, and whoever typed it, comes out as characters, line breaks and tabs. A
-// character that is written in two pieces is kept until it is whole. It is for one
-// writer at a time, as w is.
+// character that is written in two pieces is kept until it is whole. It may be used by
+// anybody at any time.
 func Terminal(w io.Writer) io.Writer { return &terminal{w: w} }
 
 type terminal struct {
 	w    io.Writer
+	mu   sync.Mutex
 	rest []byte // the beginning of a character
 }
 
 // Write writes what is harmless of p, and says that all of it was written.
 func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	all := append(t.rest, p...)
 	whole := len(all) - unfinished(all)
 	t.rest = bytes.Clone(all[whole:])

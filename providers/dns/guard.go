@@ -19,6 +19,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -35,9 +36,13 @@ type Lever struct {
 }
 
 const (
-	// patientLooks is how many looks in a row a checker may want before it believes
-	// what it sees: Route 53's own default. With 30 s between two it is 90 s.
-	patientLooks = 3
+	// patientLooks is how many looks in a row a checker wants before it believes what it
+	// sees, and quickSeconds how long it is between two: as the runbook has them. Fewer
+	// looks take a hiccup for an outage.
+	patientLooks, quickSeconds = 3, 10
+	// slowSeconds is between two looks where a check says nothing: Route 53's own default.
+	// https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
+	slowSeconds = 30
 	// comparing is how long the comparison may take in an unplanned failover, which
 	// goes on without it: Route 53's API may live in the Region that is gone.
 	comparing = 10 * time.Second
@@ -259,6 +264,8 @@ func (g *comparison) object(ctx context.Context, r, over runbook.Region, id stri
 	}
 	if n := looks(cfg); n > patientLooks {
 		g.say("%s believes what it sees after %d looks, not after %d or fewer", who, n, patientLooks)
+	} else {
+		g.pace(who, "the object", cfg)
 	}
 	if speaks == "http" {
 		if err := g.lever.Readable(ctx, g.plan.Topology, over, true); err != nil && incident.CallErrorOf(err).NeedsPerson {
@@ -288,7 +295,11 @@ func (g *comparison) endpoint(ctx context.Context, who string, r runbook.Region,
 	}
 	host := cmp.Or(aws.ToString(cfg.IPAddress), aws.ToString(cfg.FullyQualifiedDomainName))
 	if !sameHost(host, own.Hostname()) {
-		say("%s looks at the host %s, not at %s", who, orNothing(host), own.Hostname())
+		public := ""
+		if sameHost(host, g.names.record) {
+			public = ": that is the public name itself, so it would follow the failover and see the standby"
+		}
+		say("%s looks at the host %s, not at %s%s", who, orNothing(host), own.Hostname(), public)
 	}
 	want := ports[own.Scheme]
 	if p := own.Port(); p != "" {
@@ -297,15 +308,66 @@ func (g *comparison) endpoint(ctx context.Context, who string, r runbook.Region,
 	if port := cmp.Or(aws.ToInt32(cfg.Port), ports[scheme(cfg.Type)]); port != want {
 		say("%s looks at port %d, not at %d", who, port, want)
 	}
-	if n := looks(cfg); n > patientLooks {
-		say("%s believes what it sees after %d looks, not after %d or fewer", who, n, patientLooks)
+	g.pace(who, "an outage", cfg)
+	if scheme(cfg.Type) == "" {
+		return nil
 	}
-	// Nobody has said which page it is to be, so the page is tried: one that is not
-	// there is unhealthy for good.
-	if path := cmp.Or(aws.ToString(cfg.ResourcePath), "/"); scheme(cfg.Type) != "" && g.lever.Page != nil {
+	path := cmp.Or(aws.ToString(cfg.ResourcePath), "/")
+	if err := g.page(ctx, who, r, path); err != nil {
+		return err
+	}
+	// Whether it is there at all is tried: a page that is not is unhealthy for good.
+	if g.lever.Page != nil {
 		status, err := g.lever.Page(ctx, own.Scheme+"://"+own.Host+path)
 		if err == nil && status >= 400 && status < 500 {
 			say("%s looks at the path %s, which %s answers with status %d, not with success", who, path, r.Name, status)
+		}
+	}
+	return nil
+}
+
+// pace notes a check that sees what it looks for later than the runbook says, or too
+// easily.
+func (g *comparison) pace(who, what string, cfg *types.HealthCheckConfig) {
+	every, n := cmp.Or(aws.ToInt32(cfg.RequestInterval), slowSeconds), looks(cfg)
+	if every == quickSeconds && n == patientLooks {
+		return
+	}
+	easily := ""
+	if n < patientLooks {
+		easily = ", and what passes by itself is taken for it"
+	}
+	g.notes = append(g.notes, fmt.Sprintf("%s looks every %d s and believes what it sees after %s, not every %d s and after %d: it sees %s after %d s, not after %d s%s",
+		who, every, text.Count(int(n), "look"), quickSeconds, patientLooks, what, every*n, quickSeconds*patientLooks, easily))
+}
+
+// page compares the page that an endpoint check looks at with what the settings and the
+// other checks say. Which one it is to be nobody has said: it has to be the same in both
+// Regions, none of a service that users can do without, and not the takeover object's.
+func (g *comparison) page(ctx context.Context, who string, r runbook.Region, path string) error {
+	note := func(format string, args ...any) { g.notes = append(g.notes, fmt.Sprintf(format, args...)) }
+	services := g.plan.Topology.Services
+	some := slices.ContainsFunc(services, func(s runbook.Service) bool { return s.Needed })
+	for _, s := range services {
+		if some && !s.Needed && s.Health == path {
+			note("%s looks at the path %s, the page of %s, which nobody waits for: users would be moved when it alone is down", who, path, s.Name)
+		}
+	}
+	name := g.plan.Target.Name
+	if other, ok := g.names.Regions[name]; ok && r.Name != name {
+		cfg, err := g.check(ctx, other.EndpointCheck)
+		if err != nil {
+			return err
+		}
+		if at := cmp.Or(aws.ToString(cfg.ResourcePath), "/"); at != path {
+			note("%s looks at the path %s, and %s's at %s: they would not judge alike", who, path, name, at)
+		}
+	}
+	for _, over := range g.plan.Topology.Regions {
+		wanted, _ := g.lever.Addresses(ctx, g.plan.Topology, over) // none, where no check looks at that Region's object
+		if slices.ContainsFunc(wanted, func(u *url.URL) bool { return path == u.EscapedPath() }) {
+			g.astray = append(g.astray, fmt.Sprintf("%s looks at the path %s, which is the takeover object's: that is for the takeover check", who, path))
+			break
 		}
 	}
 	return nil

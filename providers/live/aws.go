@@ -36,6 +36,8 @@ type AWSSettings struct {
 	// Regions whose settings are read at once, so that a fault shows at the start.
 	// Others are read when they are first asked for.
 	Regions []string
+	// Secret is told of every secret that the credentials hold; nil: nobody is.
+	Secret func(values ...string)
 }
 
 // Role is one to assume.
@@ -127,7 +129,7 @@ func (a *accounts) load(ctx context.Context, region string) (aws.Config, error) 
 		c.Credentials = assumed(c, role)
 	}
 	if c.Credentials != nil {
-		c.Credentials = chain{c.Credentials}
+		c.Credentials = chain{c.Credentials, a.settings.Secret}
 	}
 	c.HTTPClient = punctual{c.HTTPClient} // after loading, which may give it a bundle of certificates
 	// After loading, so that the credentials' own clients keep their retries.
@@ -159,15 +161,21 @@ func (a *accounts) config(region string) aws.Config {
 
 // chain says of credentials that cannot be had that nothing was sent. The SDK's
 // own error is that of the call they were for, with the status of another one.
-type chain struct{ aws.CredentialsProvider }
+type chain struct {
+	aws.CredentialsProvider
+	secret func(values ...string)
+}
 
 // Retrieve returns the credentials, or an [awserr.Unsigned].
 func (s chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := s.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		err = &awserr.Unsigned{Err: err}
+		return c, &awserr.Unsigned{Err: err}
 	}
-	return c, err
+	if s.secret != nil {
+		s.secret(c.SecretAccessKey, c.SessionToken)
+	}
+	return c, nil
 }
 
 // unreadable are the credentials of settings that could not be read.

@@ -98,6 +98,8 @@ type KubeSettings struct {
 	// Proxy chooses one for a request where the kubeconfig names none; nil: the
 	// environment's.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Secret is told of every token and password that a cluster is shown; nil: nobody is.
+	Secret func(values ...string)
 }
 
 // Kube returns a function that gives the connection to the cluster of a Region. They
@@ -174,7 +176,7 @@ func (k *clusters) rest(region string) (*rest.Config, error) {
 	// five services queue in the one hour in which it matters.
 	cfg.QPS, cfg.Burst = 50, 100
 	cfg.WarningHandler = rest.NoWarnings{}
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return once{next} })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return once{next, k.Secret} })
 	return cfg, nil
 }
 
@@ -182,7 +184,10 @@ func (k *clusters) rest(region string) (*rest.Config, error) {
 // that says when to ask again, and then takes the conflict that the second one meets
 // for an answer to the first: what was done would be reported as not done. A 429 was
 // not carried out, and is left to it.
-type once struct{ next http.RoundTripper }
+type once struct {
+	next   http.RoundTripper
+	secret func(values ...string)
+}
 
 // RoundTrip takes the time to ask again out of an answer that leaves open what became
 // of a change.
@@ -192,6 +197,12 @@ func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err := late(r.Context()); err != nil {
 		return nil, err
+	}
+	if o.secret != nil {
+		// Whatever it came from (the kubeconfig, a file, a program), it stands here.
+		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		_, password, _ := r.BasicAuth()
+		o.secret(token, password)
 	}
 	answer, err := o.next.RoundTrip(r)
 	if err == nil && r.Method != http.MethodGet && answer.StatusCode >= http.StatusInternalServerError {

@@ -38,7 +38,7 @@ func TestNothingLeavesWhoseTimeIsUp(t *testing.T) {
 	} {
 		for way, send := range map[string]func(s *sent, r *http.Request) (*http.Response, error){
 			"AWS":        func(s *sent, r *http.Request) (*http.Response, error) { return punctual{s}.Do(r) },
-			"Kubernetes": func(s *sent, r *http.Request) (*http.Response, error) { return once{s}.RoundTrip(r) },
+			"Kubernetes": func(s *sent, r *http.Request) (*http.Response, error) { return once{next: s}.RoundTrip(r) },
 		} {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				r, err := http.NewRequestWithContext(c.ctx, http.MethodGet, "http://127.0.0.1/", nil)

@@ -4,8 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // folder is where a world is kept that several processes play in: the stage of a
@@ -17,11 +21,25 @@ type folder struct {
 }
 
 func openFolder(dir string) (*folder, error) {
-	file, err := os.OpenFile(filepath.Join(dir, "saved"), os.O_CREATE|os.O_RDWR, 0o644)
+	file, err := strict.OpenFile(filepath.Join(dir, "saved"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	return &folder{file: file}, nil
+}
+
+// Kept says that a folder may be emptied for a new world: it is not there, it is empty,
+// or it holds a world of before.
+func Kept(dir string) bool {
+	info, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	there, err := os.ReadDir(dir)
+	return err == nil && (len(there) == 0 || slices.ContainsFunc(there, func(e fs.DirEntry) bool { return e.Name() == "saved" }))
 }
 
 // lock waits until no other process is in the world, and says whether one has

@@ -50,7 +50,7 @@ type HealthCheck struct {
 	// Threshold is how many children have to be healthy; for all other types, how many
 	// looks in a row change what the checkers believe, 3 if it is 0.
 	Threshold int32 `json:"threshold,omitempty"`
-	// Interval is how many seconds there are between two looks; 10 if it is 0.
+	// Interval is the seconds between two looks of a checker, 10 if it is 0.
 	Interval int32 `json:"interval,omitempty"`
 	Disabled bool  `json:"disabled"`
 	Inverted bool  `json:"inverted"`
@@ -134,6 +134,8 @@ func (c *HealthCheck) port() int32 {
 
 // threshold is how many looks in a row change what the checkers believe.
 func (c *HealthCheck) threshold() int32 { return cmp.Or(c.Threshold, 3) }
+
+func (c *HealthCheck) interval() int32 { return cmp.Or(c.Interval, 10) }
 
 // ZoneAnswer is the Region that the zone's own servers answer for the public name.
 func (s *State) ZoneAnswer() string { return s.resolve(recordName) }
@@ -236,7 +238,7 @@ func (s *State) stepDNS() {
 			c.KnownDisabled, c.KnownInverted = c.Disabled, c.Inverted
 		}
 		if c.Type != "CALCULATED" {
-			c.Probe.observe(s.answers(c), s.At, probeTime*time.Duration(c.threshold())/3)
+			c.Probe.observe(s.answers(c), s.At, probeTime*time.Duration(c.interval()*c.threshold())/30)
 		}
 	}
 	for i := range s.DNS.Changes {
@@ -330,7 +332,7 @@ func (c *HealthCheck) typed() *r53.HealthCheck {
 		cfg.ChildHealthChecks, cfg.HealthThreshold = slices.Clone(c.Children), ptr(c.Threshold)
 	} else {
 		cfg.FullyQualifiedDomainName, cfg.ResourcePath, cfg.Port = ptr(c.Host), ptr(c.Path), ptr(c.port())
-		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(cmp.Or(c.Interval, 10)), ptr(c.threshold()), ptr(false)
+		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(c.interval()), ptr(c.threshold()), ptr(false)
 		if c.IP != "" {
 			cfg.IPAddress = ptr(c.IP)
 		}

@@ -37,6 +37,8 @@ import (
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // Options of a world. The zero value keeps everything in memory.
@@ -310,9 +312,12 @@ func (w *World) load(seed uint64) error {
 	return nil
 }
 
+// stateMost is the most bytes that a state may have: many times that of a long rehearsal.
+const stateMost = 64 << 20
+
 // read takes over the state that is kept.
 func (w *World) read() error {
-	data, err := os.ReadFile(w.stateFile())
+	data, err := strict.ReadUpTo(w.stateFile(), stateMost)
 	if err != nil {
 		return fmt.Errorf("read the pretend world: %w", err)
 	}
@@ -340,7 +345,10 @@ func (w *World) save() error {
 		return fmt.Errorf("save the pretend world: %w", err)
 	}
 	temp := w.stateFile() + ".new"
-	if err := os.WriteFile(temp, data, 0o644); err != nil {
+	if err := strict.WriteFile(temp, data, 0o644); err != nil {
+		return fmt.Errorf("save the pretend world: %w", err)
+	}
+	if err := strict.Writable(w.stateFile()); err != nil {
 		return fmt.Errorf("save the pretend world: %w", err)
 	}
 	if err := os.Rename(temp, w.stateFile()); err != nil {

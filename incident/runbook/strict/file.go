@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,16 +17,20 @@ const Limit = 1 << 20
 // Opening a pipe would wait for its other end, and a device may have no end at all;
 // both are refused without being opened. Its error is a [fs.PathError] that
 // [errors.Is] can ask.
-func ReadFile(name string) ([]byte, error) {
-	return read(name, os.Stat, func(name string) (fs.File, error) { return os.Open(filepath.Clean(name)) })
+func ReadFile(name string) ([]byte, error) { return ReadUpTo(name, Limit) }
+
+// ReadUpTo is [ReadFile] of what the program itself wrote, with a limit of its own in
+// bytes.
+func ReadUpTo(name string, limit int) ([]byte, error) {
+	return read(name, limit, os.Stat, func(name string) (fs.File, error) { return os.Open(filepath.Clean(name)) })
 }
 
 // ReadFS is [ReadFile] in a file system.
 func ReadFS(fsys fs.FS, name string) ([]byte, error) {
-	return read(name, func(name string) (fs.FileInfo, error) { return fs.Stat(fsys, name) }, fsys.Open)
+	return read(name, Limit, func(name string) (fs.FileInfo, error) { return fs.Stat(fsys, name) }, fsys.Open)
 }
 
-func read(name string, stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error)) ([]byte, error) {
+func read(name string, limit int, stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error)) ([]byte, error) {
 	info, err := stat(name)
 	if err != nil {
 		return nil, err
@@ -41,14 +46,60 @@ func read(name string, stat func(string) (fs.FileInfo, error), open func(string)
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	data, err := io.ReadAll(io.LimitReader(f, Limit+1))
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > Limit {
-		return wrong("it is larger than %d MiB, and such a file has a few kB", Limit>>20)
+	if len(data) > limit {
+		usual := ""
+		if limit == Limit {
+			usual = ", and such a file has a few kB"
+		}
+		return wrong("it is larger than %d MiB%s", limit>>20, usual)
 	}
 	return data, nil
+}
+
+// Writable says why a file cannot be written, where that can be seen without opening it:
+// it is there and no regular file, or a link to something that is not there. Writing to
+// a pipe would wait for its other end, and a device takes what it is given. The error is
+// a [fs.PathError]; nil for a file that is not there yet.
+func Writable(name string) error {
+	wrong := func(format string, args ...any) error {
+		return &fs.PathError{Op: "write", Path: name, Err: fmt.Errorf(format, args...)}
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if at, err := os.Lstat(name); err == nil && at.Mode()&fs.ModeSymlink != 0 {
+			return wrong("it is a link to a file that is not there")
+		}
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return wrong("it is %s, and has to be a regular file", kindOf(info.Mode()))
+	}
+	return nil
+}
+
+// OpenFile is [os.OpenFile] for what the program writes: a regular file, or one that is
+// not there yet; see [Writable].
+func OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	if err := Writable(name); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Clean(name), flag, perm)
+}
+
+// WriteFile is [os.WriteFile] for what the program writes; see [Writable].
+func WriteFile(name string, data []byte, perm fs.FileMode) error {
+	f, err := OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 func kindOf(m fs.FileMode) string {
