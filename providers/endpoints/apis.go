@@ -6,7 +6,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -15,6 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/wafv2"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -32,27 +37,35 @@ type ask struct {
 type place int
 
 const (
-	home   place = iota // where the action says that it lives; nowhere if it does not say
-	target              // in the Region that takes over
-	global              // where its only control plane is
+	home    place = iota // where the action says that it lives; nowhere if it does not say
+	target               // in the Region that takes over
+	source               // in the Region that is left, by a planned run alone
+	planned              // in the Region that takes over, by a planned run alone
+	global               // where its only control plane is
 )
 
 // cluster is the API server of a Region's cluster.
 const cluster = "Kubernetes"
 
-// asks are the APIs of each system's actions. A test compares them with the calls of
-// whole runs.
+// asks are the APIs of each system's actions, or of one action that asks others. A test
+// compares them with the calls of whole plans.
 var asks = map[string][]ask{
-	"acm":      {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
-	"aurora":   {{"RDS", home, false}, {"CloudWatch", target, false}},
-	"cache":    {{"ElastiCache", home, false}},
-	"dns":      {{"Route 53", home, false}, {"Route 53", global, true}},
-	"ecr":      {{"ECR", target, false}, {cluster, target, false}},
-	"elb":      {{"Elastic Load Balancing", home, false}},
-	"iam":      {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
-	"kube":     {{cluster, home, false}},
-	"takeover": {{"S3", target, false}, {"Route 53", global, true}},
-	"velero":   {{cluster, target, false}},
+	"acm":        {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
+	"aurora":     {{"RDS", home, false}, {"CloudWatch", target, false}},
+	"cache":      {{"ElastiCache", home, false}},
+	"cloudfront": {{"CloudFront", home, false}},
+	"dns":        {{"Route 53", home, false}, {"Route 53", global, true}},
+	"dns.alarm":  {{"CloudWatch", home, false}, {"SNS", home, false}},
+	"ecr":        {{"ECR", target, false}, {cluster, target, false}},
+	"elb":        {{"Elastic Load Balancing", home, false}},
+	"iam":        {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
+	"kube":       {{cluster, home, false}},
+	"network":    {{"EC2", source, false}, {"EC2", planned, false}},
+	"s3":         {{"S3", target, false}, {"S3", source, false}, {"CloudWatch", target, false}, {"CloudWatch", source, false}},
+	"secrets":    {{"Secrets Manager", target, false}, {"Secrets Manager", source, false}},
+	"takeover":   {{"S3", target, false}, {"Route 53", global, true}},
+	"velero":     {{cluster, target, false}},
+	"waf":        {{"WAF", target, false}, {"WAF", source, false}},
 }
 
 // region is where a step calls the API; empty where it does not.
@@ -61,6 +74,10 @@ func (a ask) region(s runbook.Step, p *runbook.Plan) string {
 	switch a.at {
 	case target:
 		at = "target"
+	case source, planned:
+		if at = map[place]string{source: "source", planned: "target"}[a.at]; p.Mode == "unplanned" {
+			return ""
+		}
 	case global:
 		return globals[p.Target.Partition()]
 	case home:
@@ -144,6 +161,26 @@ var hosts = map[string]func(c aws.Config) (string, error){
 	"S3": func(c aws.Config) (string, error) {
 		o := s3.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), s3.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"CloudFront": func(c aws.Config) (string, error) {
+		o := cloudfront.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), cloudfront.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"EC2": func(c aws.Config) (string, error) {
+		o := ec2.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), ec2.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"Secrets Manager": func(c aws.Config) (string, error) {
+		o := secretsmanager.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), secretsmanager.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"SNS": func(c aws.Config) (string, error) {
+		o := sns.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), sns.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"WAF": func(c aws.Config) (string, error) {
+		o := wafv2.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), wafv2.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
 	},
 }
 

@@ -149,8 +149,11 @@ func (n Needs) all(p *runbook.Plan) ([]needed, error) {
 		add(e).own = true
 	}
 	for _, s := range p.Steps {
-		system, _, _ := strings.Cut(s.Uses, ".")
-		for _, a := range asks[system] {
+		all, own := asks[s.Uses]
+		if system, _, _ := strings.Cut(s.Uses, "."); !own {
+			all = asks[system]
+		}
+		for _, a := range all {
 			region := a.region(s, p)
 			if region == "" {
 				continue
