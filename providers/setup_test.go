@@ -97,14 +97,16 @@ func TestTheSetUpOfRecordsAndChecksIsJudged(t *testing.T) {
 			nil, nil,
 		},
 		{
-			"the standby has a check of its own", own(func(*sim.HealthCheck) {}), incident.Pass, []string{"and 3 checks look every 10 s"},
+			"the standby has a check of its own", own(func(*sim.HealthCheck) {}), incident.Pass,
+			[]string{"and 3 checks look every 10 s"},
 			map[string]string{"the check of the SECONDARY A record": "HTTP us-west-2.api.ecommerce.com:80/healthz"},
 			nil,
 		},
 		{
 			"the standby's own check looks slowly", own(func(h *sim.HealthCheck) { h.Interval = 30 }), incident.Warn,
 			[]string{"but the check of the SECONDARY A record looks every 30 s and believes 3 in a row, not 10 s and 3"},
-			nil, map[string]float64{often: 1},
+			nil,
+			map[string]float64{often: 1},
 		},
 		{
 			"it looks slowly", func(s *sim.State) { endpoint(s).Interval = 30 }, incident.Warn,
@@ -114,7 +116,8 @@ func TestTheSetUpOfRecordsAndChecksIsJudged(t *testing.T) {
 		{
 			"it believes at once", func(s *sim.State) { endpoint(s).Threshold = 1 }, incident.Warn,
 			[]string{"looks every 10 s and believes 1 in a row"},
-			nil, map[string]float64{often: 1},
+			nil,
+			map[string]float64{often: 1},
 		},
 	})
 }

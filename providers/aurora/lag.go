@@ -181,15 +181,18 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	policy := p.Topology.Policy
 	o := engine.Outcome{Evidence: l.evidence()}
 	o.Evidence["warn_above"], o.Evidence["limit"] = ms(float64(policy.LagWarnMS)), ms(float64(policy.LagConfirmMS))
+	o.Measured = l.measured(policy.LagConfirmMS)
 	switch {
 	case len(l.points) == 0:
 		return o, false, unknownLag("%s has had no datapoint for %s", l.cluster, text.Age(history))
 	case !l.known() && p.Mode == "unplanned" && l.hurt(c) && !above(l.points[0].ms, policy.LagConfirmMS):
+		o.Measured.Verdict = incident.Warn // what it was, and not what it is
 		o.Summary = "replication lag is no longer reported: " + l.lost(c)
 		return o, true, nil
 	case !l.known():
 		return o, false, unknownLag("%s", l.lost(c))
 	case above(l.points[0].ms, policy.LagConfirmMS):
+		o.Measured.Verdict = incident.Fail
 		o.Summary = fmt.Sprintf("replication lag is %s, above the limit of %s (read %s ago, highest in the last hour %s)",
 			ms(l.points[0].ms), ms(float64(policy.LagConfirmMS)), text.Age(l.age()), ms(l.high()))
 		if good, ok := l.lastGood(float64(policy.LagConfirmMS)); ok && p.Mode == "unplanned" {
@@ -197,12 +200,30 @@ func (a *Aurora) Lag(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		}
 		return o, false, nil
 	}
+	o.Measured.Verdict = incident.Pass
 	o.Summary = fmt.Sprintf("replication lag is %s (read %s ago, highest in the last hour %s, limit %s)",
 		ms(l.points[0].ms), text.Age(l.age()), ms(l.high()), ms(float64(policy.LagConfirmMS)))
 	if above(l.points[0].ms, policy.LagWarnMS) {
+		o.Measured.Verdict = incident.Warn
 		o.Summary += fmt.Sprintf("; above %s, where it deserves a second look", ms(float64(policy.LagWarnMS)))
 	}
 	return o, true, nil
+}
+
+// measured is the newest value as a figure, as of when it was. Without one, or with an old
+// one, it is unknown.
+func (l lag) measured(limitMS int) incident.Measured {
+	m := incident.Measured{Verdict: incident.Unsure, AsOf: l.now}
+	if len(l.points) == 0 {
+		return m
+	}
+	m.AsOf = l.points[0].at
+	f := incident.Figure{Name: "replication lag", Value: l.points[0].ms, Unit: "ms"}
+	if limit := float64(limitMS); limit > 0 {
+		f.Limit = &limit
+	}
+	m.Figures = []incident.Figure{f}
+	return m
 }
 
 // above says that a lag is over a limit of the policy; 0 is no limit.

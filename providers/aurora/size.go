@@ -123,9 +123,9 @@ func size(class string) (family string, large float64, ok bool) {
 // smaller compares what would write with what writes: wrong is why it is too small, warn
 // why that cannot be said, each as the end of a sentence about the former.
 func smaller(target, source made) (wrong, warn string) {
-	will, any := target.writing()
+	will, ready := target.writing()
 	does, known := source.writing()
-	if !any || !known {
+	if !ready || !known {
 		return "", "cannot be compared with the primary, which has no instance that is available"
 	}
 	if will.class == serverless && does.class == serverless {

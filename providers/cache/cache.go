@@ -72,6 +72,8 @@ type group struct {
 	// own is the side that is asked about.
 	own        side
 	id, status string
+	// node is the type of the nodes of all sides; empty if it is not told.
+	node string
 	// member is that side's.
 	member  *types.GlobalReplicationGroupMember
 	primary side
@@ -122,7 +124,7 @@ func (c *Cache) described(ctx context.Context, region, id string, own side) (*gr
 		}
 	}
 	found := out.GlobalReplicationGroups[0]
-	g := &group{own: own, id: id, status: aws.ToString(found.Status)}
+	g := &group{own: own, id: id, status: aws.ToString(found.Status), node: aws.ToString(found.CacheNodeType)}
 	for i, m := range found.Members {
 		at := side{aws.ToString(m.ReplicationGroupRegion), aws.ToString(m.ReplicationGroupId)}
 		if strings.EqualFold(aws.ToString(m.Role), primary) {
@@ -140,29 +142,6 @@ func (c *Cache) described(ctx context.Context, region, id string, own side) (*gr
 		}
 	}
 	return g, nil
-}
-
-// Standby checks that the target's cache can be promoted.
-func (c *Cache) Standby(ctx context.Context, call engine.Call) (engine.Outcome, bool, error) {
-	p := call.Plan
-	g, err := c.group(ctx, p)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	wrong := g.cannotLead()
-	if g.leads() && g.settled() { // a run before this one has promoted it, or a person
-		return engine.Outcome{Evidence: g.evidence(), Summary: fmt.Sprintf("cache %s is the primary of %s already", g.own, g.id)}, true, nil
-	}
-	if len(wrong) > 0 {
-		return engine.Outcome{
-			Evidence: g.evidence(),
-			Summary:  fmt.Sprintf("cache %s cannot take over: %s", g.own, strings.Join(wrong, "; ")),
-		}, false, nil
-	}
-	return engine.Outcome{
-		Evidence: g.evidence(),
-		Summary:  fmt.Sprintf("cache %s is associated with %s as its secondary", g.own, g.id),
-	}, true, nil
 }
 
 // Look reports whether the target's cache is the primary, or on its way there because

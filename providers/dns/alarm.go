@@ -179,13 +179,9 @@ func (f *alarms) judge(a cw.MetricAlarm) (wrong string, unseen bool) {
 // firesBelowOne says that an alarm fires at the status of an unhealthy check, 0, and not
 // at that of a healthy one, 1.
 func firesBelowOne(a cw.MetricAlarm) bool {
-	switch at := aws.ToFloat64(a.Threshold); a.ComparisonOperator {
-	case cw.ComparisonOperatorLessThanThreshold:
-		return at > 0 && at <= 1
-	case cw.ComparisonOperatorLessThanOrEqualToThreshold:
-		return at >= 0 && at < 1
-	}
-	return false
+	at := aws.ToFloat64(a.Threshold)
+	return a.ComparisonOperator == cw.ComparisonOperatorLessThanThreshold && at > 0 && at <= 1 ||
+		a.ComparisonOperator == cw.ComparisonOperatorLessThanOrEqualToThreshold && at >= 0 && at < 1
 }
 
 func serviceOf(action string) string {

@@ -48,7 +48,7 @@ func (s *State) publish() {
 		}
 		m := s.Cache.Member(region)
 		from := s.CachePrimary()
-		if m != nil && !m.Primary && m.Status == "associated" && s.stands(from) && s.stands(region) {
+		if m != nil && !m.Primary && m.Status == "associated" && !s.Cache.Silent && s.stands(from) && s.stands(region) {
 			s.Cache.Lag = append(s.Cache.Lag, Point{s.At, region, s.Cache.LagMS / 1000 * jitter})
 		}
 	}

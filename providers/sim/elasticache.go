@@ -20,6 +20,8 @@ type Cache struct {
 	Due   time.Time `json:"due,omitzero"`
 	LagMS float64   `json:"lag_ms"`
 	Lag   []Point   `json:"lag"`
+	// Silent: no lag is published any more.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // CacheMember is one replication group of the datastore.
@@ -28,14 +30,20 @@ type CacheMember struct {
 	Group   string `json:"group"`
 	Primary bool   `json:"primary"`
 	Status  string `json:"status"` // associated, associating
+	// Nodes is the type of its nodes, and NodesState theirs where that is not available.
+	Nodes      string `json:"nodes"`
+	NodesState string `json:"nodes_state,omitempty"`
 }
+
+// cacheNodes is the type of the nodes of the datastore.
+const cacheNodes = "cache.r7g.large"
 
 const cacheTime = 45 * time.Second // how long a change of the primary takes
 
 func beginCache(start Start) Cache {
 	c := Cache{GlobalGroup: globalGroup, Status: "available", LagMS: float64(cmp.Or(start.CacheLagMS, 400))}
 	for _, name := range regionNames {
-		c.Members = append(c.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: name == homeRegion, Status: "associated"})
+		c.Members = append(c.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: name == homeRegion, Status: "associated", Nodes: cacheNodes})
 	}
 	return c
 }
@@ -91,11 +99,14 @@ var cacheAPI = awsAPI{
 	operations: map[string]operation{
 		"DescribeGlobalReplicationGroups": reads(describeCache),
 		"FailoverGlobalReplicationGroup":  changes(promoteCache),
+		"DescribeReplicationGroups":       reads(describeCacheNodes).lostAs(ServerFail),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
 		case *elasticache.FailoverGlobalReplicationGroupInput:
 			return deref(in.PrimaryReplicationGroupId)
+		case *elasticache.DescribeReplicationGroupsInput:
+			return deref(in.ReplicationGroupId)
 		case *elasticache.DescribeGlobalReplicationGroupsInput:
 			return deref(in.GlobalReplicationGroupId)
 		}
@@ -106,7 +117,7 @@ var cacheAPI = awsAPI{
 func (r request) cacheGroup(members bool) *ec.GlobalReplicationGroup {
 	g := &ec.GlobalReplicationGroup{
 		GlobalReplicationGroupId: ptr(r.Cache.GlobalGroup), Status: ptr(r.Cache.Status), Engine: ptr("redis"), EngineVersion: ptr("7.1.0"),
-		ARN: ptr("arn:aws:elasticache::" + account + ":globalreplicationgroup:" + r.Cache.GlobalGroup), ClusterEnabled: ptr(true),
+		ARN: ptr("arn:aws:elasticache::" + account + ":globalreplicationgroup:" + r.Cache.GlobalGroup), ClusterEnabled: ptr(true), CacheNodeType: ptr(cacheNodes),
 	}
 	for _, m := range r.Cache.Members {
 		if !members {
@@ -139,6 +150,17 @@ func describeCache(r request, in *elasticache.DescribeGlobalReplicationGroupsInp
 	}
 	g := r.cacheGroup(deref(in.ShowMemberInfo))
 	return &elasticache.DescribeGlobalReplicationGroupsOutput{GlobalReplicationGroups: []ec.GlobalReplicationGroup{*g}}, nil
+}
+
+func describeCacheNodes(r request, in *elasticache.DescribeReplicationGroupsInput) (*elasticache.DescribeReplicationGroupsOutput, error) {
+	m := r.Cache.Member(r.region)
+	if m == nil || in.ReplicationGroupId != nil && *in.ReplicationGroupId != m.Group {
+		return nil, &ec.ReplicationGroupNotFoundFault{Message: ptr("ReplicationGroup " + deref(in.ReplicationGroupId) + " not found.")}
+	}
+	return &elasticache.DescribeReplicationGroupsOutput{ReplicationGroups: []ec.ReplicationGroup{{
+		ReplicationGroupId: ptr(m.Group), Status: ptr(cmp.Or(m.NodesState, "available")), CacheNodeType: ptr(m.Nodes), ClusterEnabled: ptr(true),
+		MemberClusters: []string{m.Group + "-0001-001", m.Group + "-0001-002"}, AutomaticFailover: ec.AutomaticFailoverStatusEnabled,
+	}}}, nil
 }
 
 func promoteCache(r request, in *elasticache.FailoverGlobalReplicationGroupInput) (*elasticache.FailoverGlobalReplicationGroupOutput, error) {
