@@ -44,7 +44,7 @@ func checkVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 			if o.output != "table" && o.output != "json" {
 				return bot.Usagef("--output is table or json, not %q", o.output)
 			}
-			from, err := settingsOf(o.file, env)
+			from, err := settingsOf(c.Context(), o.file, env)
 			if err != nil {
 				return err
 			}

@@ -163,3 +163,23 @@ func miniRedis(t *testing.T) string {
 	t.Helper()
 	return "redis://" + miniredis.RunT(t).Addr()
 }
+
+// A disk that does not answer holds up whoever reads from it, and not who presses Ctrl-C.
+func TestTheFirstSignalEndsAProgramThatReads(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for _, verb := range []string{"serve", "check"} {
+			slow := filepath.Join(t.TempDir(), "slow")
+			wrongs["a pipe"](t, slow)
+			p := launch(t, []string{asMain + "=" + slow, "HOME=" + t.TempDir(), "GOCOVERDIR=" + t.TempDir()}, self, verb, "--config", example)
+			p.until("reading")
+			p.signal(s)
+			if code, said := p.exit(); code != exitFailed || !strings.Contains(said, "failoverbot: ") {
+				t.Errorf("%s after %s: exit code %d, it said %s", verb, s, code, said)
+			}
+		}
+	}
+}

@@ -33,6 +33,7 @@ import (
 	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/endpoints"
@@ -53,10 +54,15 @@ const (
 )
 
 func main() {
+	os.Exit(untilSignal(os.Getenv))
+}
+
+// untilSignal is the whole program in a process of its own.
+func untilSignal(env func(string) string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+	return run(ctx, os.Args[1:], os.Stdout, os.Stderr, env)
 }
 
 // run is the whole program. It reads no environment but through env.
@@ -197,18 +203,20 @@ var readByOthers = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
 }
 
-func settingsOf(file string, env func(string) string, needed ...string) (*settings.Settings, error) {
+func settingsOf(ctx context.Context, file string, env func(string) string, needed ...string) (*settings.Settings, error) {
 	if file == "" {
 		return nil, bot.Usagef("--config is missing: name the settings file; deploy/config.example.yaml shows one")
 	}
-	for _, name := range readByOthers {
-		env(name)
-	}
-	c, err := settings.Load(file, env, providers.Parts(), needed...)
-	if err != nil {
-		return nil, bot.UsageError{Err: err}
-	}
-	return c, nil
+	return strict.Within(ctx, func() (*settings.Settings, error) {
+		for _, name := range readByOthers {
+			env(name)
+		}
+		c, err := settings.Load(file, env, providers.Parts(), needed...)
+		if err != nil {
+			return nil, bot.UsageError{Err: err}
+		}
+		return c, nil
+	})
 }
 
 // roles are those to assume, in the words of who does.
@@ -268,7 +276,7 @@ func files(c *settings.Settings) fs.FS {
 }
 
 func serve(ctx context.Context, file string, env func(string) string, secrets *text.Secrets, log zerolog.Logger) error {
-	c, err := settingsOf(file, env, "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL")
+	c, err := settingsOf(ctx, file, env, "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL")
 	if err != nil {
 		return err
 	}
@@ -423,9 +431,15 @@ func runbookVerb() *cobra.Command {
 				return bot.Usagef("--mode is planned or unplanned, not %q", mode)
 			}
 			files, path, dir := runbookFile(args)
-			source, err := runbook.Load(files, path)
+			source, err := strict.Within(c.Context(), func() (*runbook.Source, error) {
+				source, err := runbook.Load(files, path)
+				if err != nil {
+					return nil, under(err, dir)
+				}
+				return source, nil
+			})
 			if err != nil {
-				return under(err, dir)
+				return err
 			}
 			plan, err := source.Compile(catalog(), runbook.RepresentativeFacts(mode, providers.Parts()...))
 			if err != nil {
@@ -440,9 +454,15 @@ func runbookVerb() *cobra.Command {
 		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			files, path, dir := runbookFile(args)
-			faults, err := runbook.LintFile(files, path, catalog())
+			faults, err := strict.Within(c.Context(), func() (runbook.Faults, error) {
+				faults, err := runbook.LintFile(files, path, catalog())
+				if err != nil {
+					return nil, under(err, dir)
+				}
+				return faults, nil
+			})
 			if err != nil {
-				return under(err, dir)
+				return err
 			}
 			if len(faults) > 0 {
 				return faults.Under(dir)
@@ -493,8 +513,15 @@ func scenarioVerb() *cobra.Command {
 				args = sim.Scenarios()
 			}
 			for _, name := range args {
-				if _, err := sim.Load(name); err != nil {
-					return bot.UsageError{Err: err}
+				_, err := strict.Within(c.Context(), func() (*sim.Scenario, error) {
+					scenario, err := sim.Load(name)
+					if err != nil {
+						return nil, bot.UsageError{Err: err}
+					}
+					return scenario, nil
+				})
+				if err != nil {
+					return err
 				}
 				if _, err := fmt.Fprintln(c.OutOrStdout(), "no fault found in", name); err != nil {
 					return err

@@ -25,6 +25,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -152,7 +153,7 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	if r.BotFile != "" {
 		return r.runBot(ctx)
 	}
-	if r.scn, err = sim.Load(r.Scenario); err != nil {
+	if r.scn, err = strict.Within(ctx, func() (*sim.Scenario, error) { return sim.Load(r.Scenario) }); err != nil {
 		return bot.UsageError{Err: err}
 	}
 	if r.StageFile != "" && r.scn.Cued() {

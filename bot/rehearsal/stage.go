@@ -263,7 +263,7 @@ func (r *rehearsal) replica() bot.Options {
 
 // runBot is the bot in a process of its own.
 func (r *rehearsal) runBot(ctx context.Context) error {
-	data, err := strict.ReadFile(r.BotFile)
+	data, err := strict.Within(ctx, func() ([]byte, error) { return strict.ReadFile(r.BotFile) })
 	if err != nil {
 		return bot.UsageError{Err: fmt.Errorf("read how the rehearsal is reached: %w", err)}
 	}
