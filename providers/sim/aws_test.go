@@ -27,8 +27,8 @@ func TestInputIsCheckedByTheRealSDK(t *testing.T) {
 	if !errors.As(err, &op) || !strings.Contains(err.Error(), "missing required field") {
 		t.Errorf("got %v", err)
 	}
-	_, err = s.rds(west).DescribeDBInstances(s.ctx, &rds.DescribeDBInstancesInput{})
-	if err == nil || !strings.Contains(err.Error(), "no answer for RDS DescribeDBInstances") {
+	_, err = s.rds(west).DescribeDBEngineVersions(s.ctx, &rds.DescribeDBEngineVersionsInput{})
+	if err == nil || !strings.Contains(err.Error(), "no answer for RDS DescribeDBEngineVersions") {
 		t.Errorf("an operation that the world does not know: %v", err)
 	}
 	if calls := s.Calls(); len(calls) != 0 {
