@@ -443,10 +443,10 @@ func seed(t *testing.T, endpoint string) [][2]string {
 		return checks[len(checks)-1]
 	}
 	endpointCheck := check(&r53types.HealthCheckConfig{
-		Type: r53types.HealthCheckTypeHttps, FullyQualifiedDomainName: aws.String("us-east-1.api.ecommerce.com"), ResourcePath: aws.String("/health"), Port: aws.Int32(443),
+		Type: r53types.HealthCheckTypeHttps, FullyQualifiedDomainName: aws.String("us-east-1.api.ecommerce.com"), ResourcePath: aws.String("/health"), Port: aws.Int32(443), RequestInterval: aws.Int32(10), FailureThreshold: aws.Int32(3),
 	})
 	takeoverCheck := check(&r53types.HealthCheckConfig{
-		Type: r53types.HealthCheckTypeHttps, Inverted: aws.Bool(true), ResourcePath: aws.String("/takeover"), Port: aws.Int32(443),
+		Type: r53types.HealthCheckTypeHttps, Inverted: aws.Bool(true), ResourcePath: aws.String("/takeover"), Port: aws.Int32(443), RequestInterval: aws.Int32(10), FailureThreshold: aws.Int32(3),
 		FullyQualifiedDomainName: aws.String("ecommerce-takeover-us-west-2.s3.us-west-2.amazonaws.com"),
 	})
 	calculated := check(&r53types.HealthCheckConfig{
@@ -699,7 +699,7 @@ func TestServeOnRealEnds(t *testing.T) {
 			{"Certificate for api.ecommerce.com in us-west-2", "ok", `has 89 days left, until 20`},
 			{"Way between the networks of us-east-1 and us-west-2", "ok", `pcx-\w+ is active and routed both ways between us-west-2 and us-east-1; connections to 127.0.0.1:\d+ and 127.0.0.1:\d+ come about`},
 			{"WAF rules in us-west-2", "ok", `web ACL ecommerce-us-west-2 with 1 rule is attached to the load balancer in us-west-2, and its rules are those of ecommerce-us-east-1`},
-			{"CloudFront fails over to us-west-2", "ok|warn", `is deployed; for 1 of 2 paths, and for GET, HEAD and OPTIONS only, it tries alb-us-west-2 where alb-us-east-1 answers 502, 503, 504 .*everything else goes to alb-us-east-1 in us-east-1 alone`},
+			{"CloudFront fails over to us-west-2", "ok|warning", `is deployed; for 1 of 2 paths, and for GET, HEAD and OPTIONS only, it tries alb-us-west-2 where alb-us-east-1 answers 502, 503, 504 .*everything else goes to alb-us-east-1 in us-east-1 alone`},
 			{"Failover records and health checks", "ok", `the PRIMARY record hangs on [0-9a-f-]{36}, which needs the endpoint and the takeover check`},
 			// It does not tell how the standby's replication does: never a yes.
 			{"ecommerce-secondary can be promoted", "failed|unknown", `ecommerce-secondary.*connected`},
