@@ -82,10 +82,17 @@ func judge(t *testing.T, step string, cases []judged, prepare ...func(c *engine.
 // them may pass for an answer, and a right that is missing is a person's to give.
 func blind(t *testing.T, step, system string, operations ...string) {
 	t.Helper()
+	blindIn(t, func(*sim.State) {}, step, system, operations...)
+}
+
+// blindIn is the same in a world that is otherwise.
+func blindIn(t *testing.T, change func(s *sim.State), step, system string, operations ...string) {
+	t.Helper()
 	for _, operation := range operations {
 		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle, sim.Hang} {
 			t.Run(operation+" "+kind, func(t *testing.T) {
 				w := newWorld(t)
+				w.change(t, change)
 				w.wait(t, time.Minute)
 				if err := w.Fault(sim.Fault{System: system, Operation: operation, Kind: kind}); err != nil {
 					t.Fatal(err)

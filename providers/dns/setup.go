@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -45,10 +44,10 @@ type watched struct {
 }
 
 // Checks checks how the records and checks are made: the standby's records, of each kind
-// of address, lead to the target's load balancer, which has such addresses; no check
-// watches the public name, which would be answered by the very record that hangs on it;
-// and the checkers look as often as the runbook says. What is only slower or faster than
-// that deserves a second look.
+// of address, lead to the target's load balancer, which has such addresses; where they
+// hang on a check of their own, it does not watch the public name, which would be answered
+// by the very record that hangs on it, and looks as often as the runbook says. What is only
+// slower or faster than that deserves a second look. [Shift.Guard] judges the other checks.
 func (s *SetUp) Checks(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	d, err := leaving(p)
@@ -74,7 +73,7 @@ func (s *SetUp) Checks(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	}
 	f.leads(records, name, ipv6)
 
-	all := f.watched(p, records)
+	all := f.watched(records)
 	missed := make([]error, len(all))
 	incident.Together(c.Clock, len(all), func(i int) {
 		h, err := s.shift.check(ctx, p, all[i].id)
@@ -136,24 +135,19 @@ func (f *setting) leads(records []types.ResourceRecordSet, balancer string, ipv6
 	}
 }
 
-// watched are the checks that look at an address, each once, with whose they are.
-func (f *setting) watched(p *runbook.Plan, records []types.ResourceRecordSet) []watched {
-	found := map[string]string{}
-	for _, region := range []string{p.Target.Name, p.Source.Name} {
-		if own, ok := f.Regions[region]; ok {
-			found[own.EndpointCheck] = region + "'s endpoint check"
-			found[own.TakeoverCheck] = region + "'s takeover check"
-		}
-	}
-	for _, r := range records {
-		id := aws.ToString(r.HealthCheckId)
-		if r.Failover == types.ResourceRecordSetFailoverSecondary && id != "" && found[id] == "" {
-			found[id] = fmt.Sprintf("the check of the SECONDARY %s record", r.Type)
-		}
+// watched are the checks of the standby's own records, each once. Those of the settings
+// are judged with what moves users.
+func (f *setting) watched(records []types.ResourceRecordSet) []watched {
+	judged := map[string]bool{}
+	for _, own := range f.Regions {
+		judged[own.HealthCheck], judged[own.EndpointCheck], judged[own.TakeoverCheck] = true, true, true
 	}
 	var out []watched
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, watched{what: found[id], id: id})
+	for _, r := range records {
+		if id := aws.ToString(r.HealthCheckId); r.Failover == types.ResourceRecordSetFailoverSecondary && id != "" && !judged[id] {
+			judged[id] = true
+			out = append(out, watched{what: fmt.Sprintf("the check of the SECONDARY %s record", r.Type), id: id})
+		}
 	}
 	return out
 }
@@ -191,7 +185,10 @@ func (f *setting) answer() (engine.Outcome, bool) {
 		o.Summary = fmt.Sprintf("records and checks of %s are not set up for both Regions: %s", f.record, strings.Join(f.wrong, "; "))
 		return o, false
 	}
-	o.Summary = fmt.Sprintf("%s: the SECONDARY %s leads to %s's load balancer, and %d checks look every %d s and believe %d in a row", f.record, strings.Join(f.kinds, " and "), f.target.Name, f.looked, everySeconds, inARow)
+	o.Summary = fmt.Sprintf("%s: the SECONDARY %s leads to %s's load balancer", f.record, strings.Join(f.kinds, " and "), f.target.Name)
+	if f.looked > 0 {
+		o.Summary += fmt.Sprintf(", and its own check looks every %d s and believes %d in a row", everySeconds, inARow)
+	}
 	if len(f.secondarys) > 0 {
 		o.Summary += "; the standby is judged by its targets and has no check of its own"
 	}
