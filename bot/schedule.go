@@ -19,6 +19,9 @@ const (
 	// assessLease is how long one may take, and so what a dead replica keeps the others
 	// waiting.
 	assessLease = 5 * time.Minute
+	// assessFresh is how old the newest may be so that a replica that begins makes none:
+	// who starts the bot is told what is not so, and many that start at once tell it once.
+	assessFresh = 5 * time.Minute
 	// assessSkew is by how much the clocks of two replicas may differ.
 	assessSkew = time.Minute
 )
@@ -62,23 +65,24 @@ func (b *Bot) tellReadiness(ctx context.Context) error {
 func (s schedule) run(ctx context.Context) error {
 	defer s.clock.Busy()()
 	untold := true // an earlier process may have died before it could tell
-	wait := assessAfter
+	wait, fresh := assessAfter, min(s.every, assessFresh)
 	for {
 		if err := s.clock.Sleep(ctx, wait); err != nil {
 			return err
 		}
 		var err error
-		if wait, err = s.round(ctx, &untold); err != nil && ctx.Err() == nil {
+		if wait, err = s.round(ctx, &fresh, &untold); err != nil && ctx.Err() == nil {
 			s.failed(err, "the readiness is not assessed or not told, although that is due; it is tried again")
 			wait = assessAgain
 		}
 	}
 }
 
-// round makes an assessment if one is due, tells what has changed if that was not told,
-// and says when to look again.
-func (s schedule) round(ctx context.Context, untold *bool) (wait time.Duration, err error) {
-	left, err := s.left(ctx)
+// round makes an assessment if the newest is not fresh, which all are to be that come
+// later for as long as the schedule says; tells what has changed if that was not told; and
+// says when to look again.
+func (s schedule) round(ctx context.Context, fresh *time.Duration, untold *bool) (wait time.Duration, err error) {
+	left, err := s.left(ctx, *fresh)
 	if err != nil || left > 0 && !*untold {
 		return left, err
 	}
@@ -101,20 +105,21 @@ func (s schedule) round(ctx context.Context, untold *bool) (wait time.Duration, 
 	}()
 	ctx, stop := s.clock.WithTimeout(ctx, assessLease-assessSkew, fmt.Errorf("it took longer than %s", assessLease-assessSkew))
 	defer stop()
-	if left, err = s.left(ctx); err != nil {
+	if left, err = s.left(ctx, *fresh); err != nil {
 		return 0, err
 	}
 	if left == 0 { // otherwise another replica was first
 		if err := s.make(ctx, token); err != nil {
 			return 0, err
 		}
-		left, *untold = s.every, true
+		*untold = true
 	}
+	*fresh = s.every
 	if err := s.tell(ctx); err != nil {
 		return 0, fmt.Errorf("tell what has changed in the readiness: %w", err)
 	}
 	*untold = false
-	return left, nil
+	return s.left(ctx, s.every)
 }
 
 // make makes an assessment and keeps it.
@@ -133,8 +138,8 @@ func (s schedule) make(ctx context.Context, token uint64) error {
 	return nil
 }
 
-// left is how long it is until the next assessment is due; 0: it is.
-func (s schedule) left(ctx context.Context) (time.Duration, error) {
+// left is how long it is until the newest assessment is so old; 0: it is, or there is none.
+func (s schedule) left(ctx context.Context, old time.Duration) (time.Duration, error) {
 	var last *incident.Assessment
 	if err := s.book.View(ctx, incident.PlatformLog, func(st *incident.State) { last = st.Platform.Newest(incident.WhySchedule) }); err != nil {
 		return 0, err
@@ -142,7 +147,7 @@ func (s schedule) left(ctx context.Context) (time.Duration, error) {
 	if last == nil {
 		return 0, nil
 	}
-	return max(0, min(s.every, last.At.Add(s.every).Sub(s.clock.Now()))), nil
+	return max(0, min(old, last.At.Add(old).Sub(s.clock.Now()))), nil
 }
 
 // acquire takes the lease of the platform log. That of a replica that is gone, or that

@@ -62,12 +62,14 @@ func (c *Commands) assess(ctx context.Context, w request, now serving, why, by s
 
 // AssessStandby makes, in the bot's own name, the assessment that is due: of the Region
 // that would take over now, planned, for a planned move looks at all that an unplanned
-// one does. Where nobody can tell which Region serves it is taken to be home. It changes
-// nothing, and is not kept.
+// one does, and of what the bot itself is relied on for. Where nobody can tell which
+// Region serves it is taken to be home. It changes nothing, and is not kept.
 func (c *Commands) AssessStandby(ctx context.Context) (incident.Assessment, error) {
 	now := c.serving(ctx, servingWithin)
 	w := request{target: c.standby(now.region), mode: planned}
-	return c.assess(ctx, w, now, incident.WhySchedule, incident.Bot)
+	a, err := c.assess(ctx, w, now, incident.WhySchedule, incident.Bot)
+	a.Findings = append(a.Findings, c.proofsFound(ctx)...)
+	return a, err
 }
 
 // flagless leaves the names of flags out, as they are typed in a terminal: what stands

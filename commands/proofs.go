@@ -26,6 +26,32 @@ func (c *Commands) proved(ctx context.Context) text.Text {
 	return unproved(not)
 }
 
+// proofsFound are the proofs as findings, each tried.
+func (c *Commands) proofsFound(ctx context.Context) []incident.Finding {
+	if c.Proofs == nil {
+		return nil
+	}
+	not := map[string]error{}
+	for _, u := range c.Proofs.Try(ctx, checkProves) {
+		not[u.Name+u.Where] = u.Err
+	}
+	var out []incident.Finding
+	for _, p := range c.Proofs.List {
+		f := incident.Finding{
+			Step: "bot/" + p.Name + "/" + p.Where, Title: "The bot itself: " + p.Name, Gate: incident.GateRequired,
+			Summary: "it is so", Measured: incident.Measured{Verdict: incident.Pass},
+		}
+		if p.Where != "" {
+			f.Title += " (" + p.Where + ")"
+		}
+		if err := not[p.Name+p.Where]; err != nil {
+			f.Summary, f.Measured.Verdict = text.Bare(err), incident.Fail
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
 // unproved says what is not so, a line each.
 func unproved(not []incident.Unproved) text.Text {
 	var lines []text.Text

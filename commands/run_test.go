@@ -625,3 +625,35 @@ func TestDangerousTypedCommandsAskBack(t *testing.T) {
 		}
 	}
 }
+
+// The assessment that is due has what the bot itself is relied on for, too, what is so and
+// what is not: the channel is told when that changes.
+func TestTheAssessmentThatIsDueHasTheBotsOwnProofs(t *testing.T) {
+	r := newRoom(t)
+	r.engine.findings = []incident.Finding{{Step: "nodes", Title: "Nodes", Measured: incident.Measured{Verdict: incident.Pass}}}
+	broken := errors.New("the channel is archived")
+	r.Proofs = &incident.Proofs{Clock: r.clock, List: []incident.Proof{
+		{Name: "the record can be written", Where: "Redis", Prove: func(context.Context) error { return nil }},
+		{Name: "the channel can be posted to", Where: "C0123456789", Prove: func(context.Context) error { return broken }},
+	}}
+	a, err := r.AssessStandby(t.Context())
+	if err != nil || a.By != incident.Bot || a.Why != incident.WhySchedule || a.Target != "us-west-2" || len(a.Findings) != 3 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	for i, want := range []incident.Finding{
+		{Title: "Nodes", Measured: incident.Measured{Verdict: incident.Pass}},
+		{Title: "The bot itself: the record can be written (Redis)", Summary: "it is so", Gate: incident.GateRequired, Measured: incident.Measured{Verdict: incident.Pass}},
+		{Title: "The bot itself: the channel can be posted to (C0123456789)", Summary: "the channel is archived", Gate: incident.GateRequired, Measured: incident.Measured{Verdict: incident.Fail}},
+	} {
+		if f := a.Findings[i]; f.Title != want.Title || f.Summary != want.Summary || f.Gate != want.Gate || f.Verdict != want.Verdict {
+			t.Errorf("%+v, want %+v", f, want)
+		}
+	}
+	if incident.Result(a.Findings) != incident.Fail {
+		t.Error("what the bot needs is not so, and it is called ready")
+	}
+	broken = nil
+	if a, err = r.AssessStandby(t.Context()); err != nil || incident.Result(a.Findings) != incident.Pass {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
