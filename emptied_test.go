@@ -96,14 +96,14 @@ func TestARecordThatWasEmptiedIsSaidEverywhere(t *testing.T) {
 					"approve": "UBOB", "decline": "UBOB", "break_glass": "UBOB", "abort": "UALICE", "abort_back": "UALICE", "go_override": "UALICE",
 					"go_on": "UALICE", "readiness": "UALICE", "timeline": "UALICE", "close_point": "UALICE", "overwrite": "UALICE", "retry": "UALICE", "skip": "UALICE", "impact": "UALICE", "start": "UALICE", "resolve": "UALICE", "switch": "UALICE", "take_back": "UALICE",
 				} {
-					for form, fields := range map[string]map[string]string{"opened": nil, "sent": {"confirm": "us-west-2", "reason": "as agreed", "target": "us-west-2", "mode": "unplanned", "since": "13:58"}} {
+					for form, fields := range map[string]map[string]string{"opened": nil, "sent": {"confirm": "us-west-2", "reason": "as agreed", "target": "us-west-2", "mode": "unplanned", "since": "yesterday 13:58"}} {
 						n++
 						on := question
 						if verb == "start" || verb == "impact" { // they belong to no question
 							on = ""
 						}
 						if fields != nil && verb == "impact" {
-							fields = map[string]string{"began": "13:58"}
+							fields = map[string]string{"began": "yesterday 13:58"}
 						}
 						a := c.Do(t.Context(), commands.Ask{Via: incident.Via{Face: incident.FaceSlack, ID: who}, Verb: verb, On: on, Incident: id, Values: fields, CanForm: true, Request: fmt.Sprint(verb, form, n)})
 						said := a.Text.String()

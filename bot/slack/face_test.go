@@ -681,6 +681,46 @@ func TestTheLastStateOfTheCardSurvivesARecordThatBreaksOff(t *testing.T) {
 	}
 }
 
+// overtaken does something once, right after the follower has read everything up to an event.
+type overtaken struct {
+	incident.Log
+	at   atomic.Uint64
+	then func()
+}
+
+func (o *overtaken) Read(ctx context.Context, id incident.ID, after uint64, n int) ([]incident.Event, error) {
+	events, err := o.Log.Read(ctx, id, after, n)
+	if after > 0 && len(events) == 0 && o.at.CompareAndSwap(after, 0) {
+		o.then()
+	}
+	return events, err
+}
+
+// What happens between the reading of what is new and the look at how things stand is
+// shown everywhere, at once, and the last word is not said before.
+func TestTheLastEventIsShownHoweverItComes(t *testing.T) {
+	s := newStage(t)
+	log := &overtaken{Log: s.log}
+	s.start(log)
+	id := s.open()
+	s.play(id, newStory("unplanned").readiness().gone().scaleFails().retried().asked(approveID, 0).promoted().mitigated())
+	s.sleep(time.Minute)
+	var mitigated uint64
+	if err := incident.NewBook(s.log).View(s.ctx, id, func(s *incident.State) { mitigated = s.Seq }); err != nil {
+		t.Fatal(err)
+	}
+	log.then = func() { s.happen(id, "UALICE", incident.IncidentResolved{}) }
+	log.at.Store(mitigated)
+	s.sleep(refreshEvery + 5*time.Second)
+	card, _ := s.message("card")
+	if p := card.Metadata["event_payload"].(map[string]any); p["state"] != "resolved" {
+		t.Errorf("the card shows %v, and said is %v", p["state"], s.keys(id))
+	}
+	if n := s.keys(id); n[fmt.Sprint("thread/", mitigated+1)] != 1 || n["review"] != 1 {
+		t.Errorf("said is %v", n)
+	}
+}
+
 func TestTheQuestionOfGoFollowsWhatIsTriedAgain(t *testing.T) {
 	s := newStage(t)
 	s.start(s.log)

@@ -168,7 +168,8 @@ func (f *follower) wait(ctx context.Context, seq uint64, wait time.Duration) {
 	}
 }
 
-// pass does what is to be done now, and says how long nothing else is.
+// pass does what is to be done now. It says up to which event that is, and how long
+// nothing else is to be done before there is a later one.
 func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, done bool, err error) {
 	if since := f.b.opt.Outages.of(f.id); !since.IsZero() && f.begun {
 		return 0, slowest, false, f.outage(ctx, since)
@@ -219,12 +220,14 @@ func (f *follower) pass(ctx context.Context) (seq uint64, wait time.Duration, do
 		return 0, 0, false, err
 	}
 	f.pinAndTopic.wish(desired{ours: true, card: f.posted[keyCard], head: o.head, topic: o.topic})
-	if o.review != nil && !f.dirty && len(f.lines) == 0 {
+	// The State may be newer than what was read for the thread: that is read first.
+	newest := f.read >= o.seq
+	if o.review != nil && newest && !f.dirty && len(f.lines) == 0 {
 		if err := f.review(ctx, o); err != nil {
 			return 0, 0, false, err
 		}
 	}
-	return o.seq, o.wait, o.resolved && f.complete(), nil
+	return f.read, o.wait, o.resolved && newest && f.complete(), nil
 }
 
 // longOver is after what time nobody looks any more whether the pin and topic of a resolved
