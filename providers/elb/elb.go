@@ -89,17 +89,17 @@ func (e *ELB) groups(ctx context.Context, t runbook.Topology, r runbook.Region) 
 		return nil, err
 	}
 	var all []types.TargetGroup
-	pages := elbv2.NewDescribeTargetGroupsPaginator(e.client(r.Name), &elbv2.DescribeTargetGroupsInput{
-		LoadBalancerArn: aws.String(arn),
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, e.reading)
+	client, in := e.client(r.Name), &elbv2.DescribeTargetGroupsInput{LoadBalancerArn: aws.String(arn)}
+	for {
+		page, err := client.DescribeTargetGroups(ctx, in, e.reading)
 		if err != nil {
 			return nil, fmt.Errorf("describe the target groups in %s: %w", r.Name, awserr.SortRead(ctx, err))
 		}
 		all = append(all, page.TargetGroups...)
+		if in.Marker = page.NextMarker; aws.ToString(in.Marker) == "" {
+			return all, nil
+		}
 	}
-	return all, nil
 }
 
 // Ready checks that the target's load balancer is active, and that each of its target

@@ -22,14 +22,9 @@ func (e *ELB) Listeners(ctx context.Context, t runbook.Topology, r runbook.Regio
 	if err != nil {
 		return nil, err
 	}
-	var all []types.Listener
-	pages := elbv2.NewDescribeListenersPaginator(e.client(r.Name), &elbv2.DescribeListenersInput{LoadBalancerArn: aws.String(arn)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, e.reading)
-		if err != nil {
-			return nil, fmt.Errorf("describe the listeners in %s: %w", r.Name, awserr.SortRead(ctx, err))
-		}
-		all = append(all, page.Listeners...)
+	all, err := e.listeners(ctx, r, arn)
+	if err != nil {
+		return nil, err
 	}
 	for i, l := range all {
 		if l.Protocol != types.ProtocolEnumHttps {
@@ -42,15 +37,32 @@ func (e *ELB) Listeners(ctx context.Context, t runbook.Topology, r runbook.Regio
 	return all, nil
 }
 
+func (e *ELB) listeners(ctx context.Context, r runbook.Region, arn string) ([]types.Listener, error) {
+	var all []types.Listener
+	client, in := e.client(r.Name), &elbv2.DescribeListenersInput{LoadBalancerArn: aws.String(arn)}
+	for {
+		page, err := client.DescribeListeners(ctx, in, e.reading)
+		if err != nil {
+			return nil, fmt.Errorf("describe the listeners in %s: %w", r.Name, awserr.SortRead(ctx, err))
+		}
+		all = append(all, page.Listeners...)
+		if in.Marker = page.NextMarker; aws.ToString(in.Marker) == "" {
+			return all, nil
+		}
+	}
+}
+
 func (e *ELB) certificates(ctx context.Context, r runbook.Region, l types.Listener) ([]types.Certificate, error) {
 	var all []types.Certificate
-	pages := elbv2.NewDescribeListenerCertificatesPaginator(e.client(r.Name), &elbv2.DescribeListenerCertificatesInput{ListenerArn: l.ListenerArn})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, e.reading)
+	client, in := e.client(r.Name), &elbv2.DescribeListenerCertificatesInput{ListenerArn: l.ListenerArn}
+	for {
+		page, err := client.DescribeListenerCertificates(ctx, in, e.reading)
 		if err != nil {
 			return nil, fmt.Errorf("describe the certificates on port %d in %s: %w", aws.ToInt32(l.Port), r.Name, awserr.SortRead(ctx, err))
 		}
 		all = append(all, page.Certificates...)
+		if in.Marker = page.NextMarker; aws.ToString(in.Marker) == "" {
+			return all, nil
+		}
 	}
-	return all, nil
 }

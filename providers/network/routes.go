@@ -180,9 +180,9 @@ func (r *reader) networks(ctx context.Context) error {
 
 // tables are the route tables of the VPC.
 func (r *reader) tables(ctx context.Context) error {
-	pages := ec2.NewDescribeRouteTablesPaginator(r.client, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, r.retried)
+	in := &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}}
+	for {
+		page, err := r.client.DescribeRouteTables(ctx, in, r.retried)
 		if err != nil {
 			return r.fault(ctx, "the route tables of "+r.vpc, err)
 		}
@@ -201,8 +201,10 @@ func (r *reader) tables(ctx context.Context) error {
 			}
 			r.routes = append(r.routes, one)
 		}
+		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
+			return nil
+		}
 	}
-	return nil
 }
 
 // peering is the peering connection as this Region tells it.
@@ -238,9 +240,9 @@ func (r *reader) transit(ctx context.Context, id string) error {
 	if r.via == "" {
 		return r.missing("an end of " + id)
 	}
-	pages := ec2.NewDescribeTransitGatewayRouteTablesPaginator(r.client, &ec2.DescribeTransitGatewayRouteTablesInput{Filters: []types.Filter{filter("transit-gateway-id", r.via)}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, r.retried)
+	in := &ec2.DescribeTransitGatewayRouteTablesInput{Filters: []types.Filter{filter("transit-gateway-id", r.via)}}
+	for {
+		page, err := r.client.DescribeTransitGatewayRouteTables(ctx, in, r.retried)
 		if err != nil {
 			return r.fault(ctx, "the route tables of "+r.via, err)
 		}
@@ -251,8 +253,10 @@ func (r *reader) transit(ctx context.Context, id string) error {
 			}
 			r.side.transit = append(r.side.transit, one)
 		}
+		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
+			return nil
+		}
 	}
-	return nil
 }
 
 // leading are the routes of a transit gateway's table that lead to an attachment.
