@@ -81,6 +81,8 @@ type Commands struct {
 
 	served   serving // what was last found out about who serves
 	servedAt time.Time
+	missed   error // why it could not be found out last
+	missedAt time.Time
 	looking  *looking // that is under way; nil: none
 	stood    Answer   // the last answer to status
 	stoodAt  time.Time

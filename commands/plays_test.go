@@ -24,6 +24,11 @@ func playNothingOpen(t *testing.T, tr *transcript) {
 	tr.says(alice, "help")
 	tr.says(mallory, "help")
 	tr.says(mallory, "status")
+	r.down = errors.New("no answer")
+	r.clock.turn(time.Minute)
+	tr.says(mallory, "status")
+	tr.says(alice, "status") // a moment later
+	r.down = nil
 	tr.says(mallory, "start us-west-2 planned x")
 	tr.says(dave, "start us-west-2 planned x")
 	for _, line := range []string{"strat us-wst-2 unplanned x", "<!channel> *now*", "us-west-2", "dance"} {

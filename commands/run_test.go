@@ -377,6 +377,20 @@ func TestStatusSaysWhoIsWaitedForSinceWhen(t *testing.T) {
 	a = r.say(mallory, "status")
 	contains(t, a.Text, "No incident is open", "is being found out", "There has been no incident before")
 	contains(t, a.Later(t.Context()).Text, "could not be found out: no answer")
+
+	// A crowd that asks again at once is told so, and asks nobody.
+	r.clock.turn(4 * time.Second)
+	if a := r.say(mallory, "status"); a.Later != nil || !strings.Contains(shown(a.Text), "could not be found out at 14:00:00 UTC: no answer") {
+		t.Errorf("what could not be found out a moment ago is answered: %s", shown(a.Text))
+	}
+	r.clock.turn(time.Second)
+	r.down = nil
+	contains(t, r.say(mallory, "status").Later(t.Context()).Text, "us-east-1 serves users now")
+	contains(t, r.say(mallory, "status").Text, "us-east-1 serves users now")
+	r.clock.turn(time.Minute)
+	r.down = errors.New("no answer")
+	contains(t, r.say(mallory, "status").Later(t.Context()).Text, "could not be found out: no answer", "At 14:00 UTC it was us-east-1")
+	contains(t, r.say(mallory, "status").Text, "could not be found out at 14:01:05 UTC: no answer", "At 14:00 UTC it was us-east-1")
 }
 
 func TestStatusAnswersAtOnceWhateverNeverAnswers(t *testing.T) {

@@ -50,6 +50,9 @@ func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
 const (
 	// servingFresh is how long what was found out about who serves is said as it is.
 	servingFresh = 15 * time.Second
+	// missedFresh is how long it is said that it could not be found out, before that is
+	// tried again.
+	missedFresh = 5 * time.Second
 	// servingWithin is how long it may take to find it out.
 	servingWithin = 10 * time.Second
 )
@@ -60,6 +63,17 @@ func (c *Commands) servedLast() (serving, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.served, c.servedAt
+}
+
+// missedLast is when and why it could not be found out who serves, if that is fresh and
+// nothing was found out since; otherwise there is no error.
+func (c *Commands) missedLast() (at time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.missedAt.Before(c.servedAt) || c.Clock.Now().Sub(c.missedAt) >= missedFresh {
+		return time.Time{}, nil
+	}
+	return c.missedAt, c.missed
 }
 
 // lookUp finds out who serves now, once for all who ask meanwhile. Whatever it asks
@@ -77,6 +91,9 @@ func (c *Commands) lookUp(ctx context.Context) serving {
 			look.found = c.serving(long, servingWithin)
 			c.mu.Lock()
 			c.looking = nil
+			if look.found.err != nil {
+				c.missed, c.missedAt = look.found.err, c.Clock.Now()
+			}
 			c.mu.Unlock()
 			close(look.done)
 		}()
@@ -105,6 +122,9 @@ type looking struct {
 func (c *Commands) servingAtOnce() (last serving, say text.Text, later func(context.Context) Answer) {
 	last, at := c.servedLast()
 	age := c.Clock.Now().Sub(at)
+	if missed, err := c.missedLast(); err != nil {
+		return last, last.orElse(text.Format("Which Region serves users now could not be found out at %v: %s.", clock(missed), err), c.at(at)), nil
+	}
 	switch {
 	case at.IsZero():
 		say = text.Format("Which Region serves users now is being found out.")
@@ -115,12 +135,20 @@ func (c *Commands) servingAtOnce() (last serving, say text.Text, later func(cont
 	}
 	return last, say, func(ctx context.Context) Answer {
 		now := c.lookUp(ctx)
-		found := now.says()
-		if now.err != nil && !at.IsZero() {
-			found = found.Add(" At %v it was %s.", c.at(at), last.region)
+		if now.err != nil {
+			return Answer{Text: last.orElse(now.says(), c.at(at))}
 		}
-		return Answer{Text: found}
+		return Answer{Text: now.says()}
 	}
+}
+
+// orElse adds to a sentence, that it could not be found out who serves, what was found out
+// last and when.
+func (s serving) orElse(say text.Text, at any) text.Text {
+	if s.region == "" {
+		return say
+	}
+	return say.Add(" At %v it was %s.", at, s.region)
 }
 
 // towards is what has to be known of who serves before a start towards target: only

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -65,9 +66,7 @@ func Dial(ctx context.Context, s Settings, clock incident.Clock, log zerolog.Log
 		s.APIURL += "/"
 	}
 	c := &Client{clock: clock, log: log, pace: newPacer(clock), secrets: s.Secrets}
-	// Timeouts of the machine's clock: they are about sockets, and a reconnect of
-	// slack-go asks for its address without any deadline of its own.
-	c.http = &http.Client{Timeout: s.HTTPTimeout, Transport: discreet{transport(s.HTTPTimeout), s.Secrets}}
+	c.http = &http.Client{Transport: discreet{bounded{transport(s.HTTPTimeout), s.HTTPTimeout}, s.Secrets}}
 	c.api = slack.New(s.BotToken,
 		slack.OptionAppLevelToken(s.AppToken),
 		slack.OptionAPIURL(s.APIURL),
@@ -202,13 +201,49 @@ func barred(err error) bool {
 	return fatalAuth(err)
 }
 
+// mostCalls is how many calls may be under way when everybody asks at once.
+const mostCalls = 100
+
+// bounded ends a call that takes too long, by the machine's clock: it is about sockets,
+// and a reconnect of slack-go asks for its address without any deadline of its own. An
+// http.Client with a Timeout keeps two goroutines more for each call.
+type bounded struct {
+	next   http.RoundTripper
+	within time.Duration
+}
+
+// RoundTrip sends r. The time is over for the answer's body too.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, done := incident.RealClock{}.WithTimeout(r.Context(), b.within, fmt.Errorf("no answer from Slack within %s: %w", b.within, context.DeadlineExceeded))
+	resp, err := b.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		done()
+		return nil, err
+	}
+	resp.Body = body{resp.Body, done}
+	return resp, nil
+}
+
+// body is an answer's, whose time is no longer counted once it is closed.
+type body struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close closes the body.
+func (b body) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
+}
+
 func transport(timeout time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: timeout / 2, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          100, // as many as may be under way when everybody asks at once
-		MaxIdleConnsPerHost:   100,
+		MaxIdleConns:          mostCalls,
+		MaxIdleConnsPerHost:   mostCalls,
+		MaxConnsPerHost:       mostCalls,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   timeout / 2,
 		ResponseHeaderTimeout: timeout,

@@ -158,9 +158,12 @@ func compose(text string, rehearsal bool, rows ...slack.Block) message {
 		}
 	}
 	first, _, _ := strings.Cut(text, "\n")
-	m.text = cut(strings.NewReplacer("*", "", "`", "").Replace(first), 300)
+	m.text = cut(unmarked.Replace(first), 300)
 	return m
 }
+
+// unmarked is a line for where nothing is bold or code.
+var unmarked = strings.NewReplacer("*", "", "`", "")
 
 // paragraphs makes blocks of a text: an empty line parts them, "~ " begins small
 // print.

@@ -399,9 +399,9 @@ func (v incidentView) section() string {
 }
 
 // bald is text for where nothing is formatted, without what Slack would escape.
-func bald(s string) string {
-	return strings.NewReplacer("&amp;", "+", "&lt;", "", "&gt;", "", "&", "+", "<", "", ">", "").Replace(oneLine(s))
-}
+func bald(s string) string { return unformatted.Replace(oneLine(s)) }
+
+var unformatted = strings.NewReplacer("&amp;", "+", "&lt;", "", "&gt;", "", "&", "+", "<", "", ">", "")
 
 // name is what people call somebody, where a mention would not be shown as one.
 func (v incidentView) name(id string) string {

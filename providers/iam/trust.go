@@ -123,10 +123,11 @@ func (s statement) permits(key, value string) bool {
 	return true
 }
 
+var literal = strings.NewReplacer(`\`, `\\`, "[", `\[`, "/", "\x00")
+
 // like matches as IAM does: * is any text and ? any character.
 func like(pattern, value string) bool {
 	// path.Match has the same, but for what it lets mean more and for slashes.
-	escape := strings.NewReplacer(`\`, `\\`, "[", `\[`, "/", "\x00")
-	ok, err := path.Match(escape.Replace(pattern), strings.ReplaceAll(value, "/", "\x00"))
+	ok, err := path.Match(literal.Replace(pattern), strings.ReplaceAll(value, "/", "\x00"))
 	return err == nil && ok
 }

@@ -598,6 +598,9 @@ func merge(doc, patch any) any {
 	return out
 }
 
+// pointerKey is a key of a JSON pointer (RFC 6901) as it is without its escapes.
+var pointerKey = strings.NewReplacer("~1", "/", "~0", "~")
+
 // jsonPatch carries out the operations of a JSON patch (RFC 6902) that make sense
 // for the objects here: test, add, replace and remove of members of objects.
 func jsonPatch(before, patch []byte) ([]byte, error) {
@@ -617,7 +620,7 @@ func jsonPatch(before, patch []byte) ([]byte, error) {
 		keys := strings.Split(strings.TrimPrefix(op.Path, "/"), "/")
 		at := doc
 		for i, key := range keys {
-			key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+			key = pointerKey.Replace(key)
 			m, ok := at.(map[string]any)
 			if !ok {
 				return nil, fmt.Errorf("the pretend cluster cannot patch %s: only members of objects", op.Path)
