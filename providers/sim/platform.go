@@ -26,6 +26,7 @@ const (
 	checkEndpoint = "0c0ffee0-0000-4000-8000-000000000002"
 	checkTakeover = "0c0ffee0-0000-4000-8000-000000000003"
 	takeoverKey   = "takeover"
+	probeKey      = "failoverbot.probe"
 	regionHeader  = "X-Served-By-Region"
 	cronJob       = "invoice-run"
 	orderPath     = "/api/v1/orders/synthetic-test"
@@ -201,7 +202,7 @@ func (w *World) parts() keys {
 			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
 		},
 		"network": keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
-		"s3":      keys{"regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
+		"s3":      keys{"probe_key": probeKey, "regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},
 		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{

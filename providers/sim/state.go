@@ -170,7 +170,9 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
 			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
-		}, assetsBucket(name): {}}}
+		}, assetsBucket(name): {
+			probeKey: {Body: []byte("to be read\n"), ETag: `"6f5902ac237024bdd0c176cb93063dc4"`, Type: "text/plain", Modified: long},
+		}}}
 		s.Regions[name].Balancer = beginBalancer()
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].VPC = beginVPC(name)
