@@ -73,7 +73,7 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.Dial) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
-	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
+	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
 	{&dns.Platform, func(w wires) engine.Catalog {
 		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.InVPC)
 	}},

@@ -53,6 +53,7 @@ var asks = map[string][]ask{
 	"acm":        {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
 	"aurora":     {{"RDS", home, false}, {"CloudWatch", target, false}},
 	"cache":      {{"ElastiCache", home, false}},
+	"cache.warm": {{"ElastiCache", home, false}, {"CloudWatch", target, false}},
 	"cloudfront": {{"CloudFront", home, false}},
 	"dns":        {{"Route 53", home, false}, {"Route 53", global, true}},
 	"dns.alarm":  {{"CloudWatch", home, false}, {"SNS", home, false}},

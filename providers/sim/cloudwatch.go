@@ -53,6 +53,7 @@ func (s *State) publish() {
 		}
 	}
 	s.publishReplication()
+	s.publishReads()
 	const keep = 400
 	if n := len(s.Database.Lag); n > keep {
 		s.Database.Lag = slices.Clone(s.Database.Lag[n-keep:])
@@ -101,6 +102,7 @@ func (r request) series() []series {
 		all = append(all, series{"AWS/ElastiCache", "GlobalDatastoreReplicationLag", map[string]string{"ReplicationGroupId": m.Group}, lag})
 	}
 	all = append(all, r.replication()...)
+	all = append(all, r.cacheReadings()...)
 	if r.region == "us-east-1" { // the only Region that publishes these
 		for _, id := range sortedKeys(r.DNS.Checks) {
 			v := 0.0

@@ -192,8 +192,10 @@ func (w *World) parts() keys {
 		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
 			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
 		})},
-		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys { return keys{"cache_group": cacheGroup(r)} })},
-		"elb":   keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
+		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys {
+			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
+		})},
+		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
 		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
