@@ -25,6 +25,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
 	"github.com/failoverbot/failoverbot/providers/cloudfront"
+	"github.com/failoverbot/failoverbot/providers/cloudwatch"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
@@ -81,6 +82,9 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return waf.Actions(w.aws, w.reads, elb.ARN, w.Clock) }},
 	{&cloudfront.Platform, func(w wires) engine.Catalog { return cloudfront.Actions(w.aws, w.reads, w.Clock) }},
+	{&cloudwatch.Platform, func(w wires) engine.Catalog {
+		return cloudwatch.Actions(w.aws, w.reads, cloudwatch.Balancers{ARN: elb.ARN, Groups: w.balancers.Groups}, w.Clock)
+	}},
 	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
 	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},

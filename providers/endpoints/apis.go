@@ -55,6 +55,7 @@ var asks = map[string][]ask{
 	"cache":      {{"ElastiCache", home, false}},
 	"cache.warm": {{"ElastiCache", home, false}, {"CloudWatch", target, false}},
 	"cloudfront": {{"CloudFront", home, false}},
+	"cloudwatch": {{"CloudWatch", home, false}, {"Elastic Load Balancing", home, false}},
 	"dns":        {{"Route 53", home, false}, {"Route 53", global, true}},
 	"dns.alarm":  {{"CloudWatch", home, false}, {"SNS", home, false}},
 	"ecr":        {{"ECR", target, false}, {cluster, target, false}},

@@ -52,8 +52,8 @@ func (r request) cacheReadings() []series {
 	for _, node := range names {
 		var hits, misses []Point
 		for _, p := range m.Published {
-			hits = append(hits, Point{p.At, r.region, p.Hits / float64(len(names))})
-			misses = append(misses, Point{p.At, r.region, p.Misses / float64(len(names))})
+			hits = append(hits, Point{At: p.At, Region: r.region, Value: p.Hits / float64(len(names))})
+			misses = append(misses, Point{At: p.At, Region: r.region, Value: p.Misses / float64(len(names))})
 		}
 		for _, of := range []map[string]string{{"CacheClusterId": node}, {"CacheClusterId": node, "CacheNodeId": "0001"}} {
 			all = append(all, series{"AWS/ElastiCache", "CacheHits", of, hits}, series{"AWS/ElastiCache", "CacheMisses", of, misses})

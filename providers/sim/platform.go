@@ -203,10 +203,11 @@ func (w *World) parts() keys {
 		"cloudfront": keys{
 			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
 		},
-		"network": keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
-		"s3":      keys{"probe_key": probeKey, "regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
-		"secrets": keys{"names": []string{secretsPrefix + "*"}},
-		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
+		"cloudwatch": keys{},
+		"network":    keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
+		"s3":         keys{"probe_key": probeKey, "regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
+		"secrets":    keys{"names": []string{secretsPrefix + "*"}},
+		"velero":     keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

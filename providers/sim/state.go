@@ -87,6 +87,11 @@ type Region struct {
 	// ALB is what Route 53 thinks of the load balancer.
 	ALB      Seen     `json:"alb"`
 	Balancer Balancer `json:"balancer"`
+	// Traffic is what the load balancer served, minute by minute; Unseen: it tells of no
+	// more. P99MS is how long the slowest of 100 answers take from now on.
+	Traffic []Traffic `json:"traffic"`
+	Unseen  bool      `json:"unseen,omitempty"`
+	P99MS   float64   `json:"p99_ms"`
 	// DualStack load balancers have addresses of IPv6, too.
 	DualStack bool `json:"dual_stack,omitempty"`
 	// Listeners are the load balancer's.
@@ -173,7 +178,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		}, assetsBucket(name): {
 			probeKey: {Body: []byte("to be read\n"), ETag: `"6f5902ac237024bdd0c176cb93063dc4"`, Type: "text/plain", Modified: long},
 		}}}
-		s.Regions[name].Balancer = beginBalancer()
+		s.Regions[name].Balancer, s.Regions[name].P99MS = beginBalancer(), usualP99
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].VPC = beginVPC(name)
 		s.Regions[name].WebACL = beginWebACL(name)
