@@ -39,6 +39,8 @@ import (
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/s3"
 	"github.com/failoverbot/failoverbot/providers/secrets"
+	"github.com/failoverbot/failoverbot/providers/sns"
+	"github.com/failoverbot/failoverbot/providers/sqs"
 	"github.com/failoverbot/failoverbot/providers/takeover"
 	"github.com/failoverbot/failoverbot/providers/velero"
 	"github.com/failoverbot/failoverbot/providers/waf"
@@ -91,6 +93,8 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&s3.Platform, func(w wires) engine.Catalog { return s3.Actions(w.aws, w.reads, w.Clock) }},
+	{&sqs.Platform, func(w wires) engine.Catalog { return sqs.Actions(w.aws, w.reads, w.Clock) }},
+	{&sns.Platform, func(w wires) engine.Catalog { return sns.Actions(w.aws, w.reads, w.Clock) }},
 	{&secrets.Platform, func(w wires) engine.Catalog { return secrets.Actions(w.aws, w.reads, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)

@@ -208,7 +208,7 @@ func sorted(ctx context.Context, err error) *incident.CallError {
 			f.Hint = hint(code, message, status)
 		case passing[code] || status >= 500:
 			f.Unknown = true
-		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || code == "WAFNonexistentItemException" || strings.HasSuffix(code, ".NotFound") || status == http.StatusNotFound:
+		case absent[code] || strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || strings.HasSuffix(code, ".NotFound") || status == http.StatusNotFound:
 			f.NeedsPerson = true
 			f.Hint = "no such thing under that name in that Region: compare the settings with the account"
 		default:
@@ -267,6 +267,13 @@ func SortRead(ctx context.Context, err error) error {
 		read.Retry = !read.NeedsPerson
 	}
 	return &read
+}
+
+// absent are codes that say that a thing is not there, of services that have a word of
+// their own for it.
+var absent = map[string]bool{
+	"NotFound": true, "ResourceNotFoundException": true, "WAFNonexistentItemException": true,
+	"QueueDoesNotExist": true, "AWS.SimpleQueueService.NonExistentQueue": true,
 }
 
 // Code is the service's own name for the error, or empty.

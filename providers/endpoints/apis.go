@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/wafv2"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 
@@ -41,6 +42,7 @@ const (
 	target               // in the Region that takes over
 	source               // in the Region that is left, by a planned run alone
 	planned              // in the Region that takes over, by a planned run alone
+	left                 // in the Region that is left, by any run
 	global               // where its only control plane is
 )
 
@@ -65,6 +67,8 @@ var asks = map[string][]ask{
 	"network":    {{"EC2", source, false}, {"EC2", planned, false}},
 	"s3":         {{"S3", target, false}, {"S3", source, false}, {"CloudWatch", target, false}, {"CloudWatch", source, false}},
 	"secrets":    {{"Secrets Manager", target, false}, {"Secrets Manager", source, false}},
+	"sns":        {{"SNS", home, false}, {"CloudWatch", home, false}},
+	"sqs":        {{"SQS", home, false}, {"CloudWatch", home, false}, {"SQS", left, true}},
 	"takeover":   {{"S3", target, false}, {"Route 53", global, true}},
 	"velero":     {{cluster, target, false}},
 	"waf":        {{"WAF", target, false}, {"WAF", source, false}},
@@ -80,6 +84,8 @@ func (a ask) region(s runbook.Step, p *runbook.Plan) string {
 		if at = map[place]string{source: "source", planned: "target"}[a.at]; p.Mode == "unplanned" {
 			return ""
 		}
+	case left:
+		return p.Source.Name
 	case global:
 		return globals[p.Target.Partition()]
 	case home:
@@ -179,6 +185,10 @@ var hosts = map[string]func(c aws.Config) (string, error){
 	"SNS": func(c aws.Config) (string, error) {
 		o := sns.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), sns.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"SQS": func(c aws.Config) (string, error) {
+		o := sqs.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), sqs.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
 	},
 	"WAF": func(c aws.Config) (string, error) {
 		o := wafv2.NewFromConfig(c).Options()

@@ -57,6 +57,7 @@ func (s *State) publish() {
 	s.publishReplication()
 	s.publishReads()
 	s.publishTraffic()
+	s.publishQueues()
 	const keep = 400
 	if n := len(s.Database.Lag); n > keep {
 		s.Database.Lag = slices.Clone(s.Database.Lag[n-keep:])
@@ -107,6 +108,7 @@ func (r request) series() []series {
 	all = append(all, r.replication()...)
 	all = append(all, r.cacheReadings()...)
 	all = append(all, r.traffic()...)
+	all = append(all, r.queues()...)
 	if r.region == "us-east-1" { // the only Region that publishes these
 		for _, id := range sortedKeys(r.DNS.Checks) {
 			v := 0.0

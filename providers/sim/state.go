@@ -26,7 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
-	"Secrets Manager": secretsAPI, "SNS": snsAPI,
+	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -108,6 +108,12 @@ type Region struct {
 	// Secrets are those of Secrets Manager, by name.
 	Secrets map[string]*Secret `json:"secrets"`
 
+	// Queues are those of SQS, by name. Deliveries are what became of the notifications of
+	// the Region's topic, FailedDeliveries how many fail in a minute from now on.
+	Queues           map[string]*Queue `json:"queues"`
+	Deliveries       []Delivery        `json:"deliveries"`
+	FailedDeliveries float64           `json:"failed_deliveries,omitempty"`
+
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
 	Accounts      map[string]string `json:"accounts"`
@@ -185,6 +191,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
 		s.Regions[name].Secrets = beginSecrets(name, long)
+		s.Regions[name].Queues = beginQueues()
 		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
