@@ -25,5 +25,15 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, balance
 			Look:  c.Latency,
 			Every: 30 * time.Second,
 		},
+		"cloudwatch.requests": {
+			// It asks the Region that is left as well, and tells of the other without it.
+			Action: runbook.Action{
+				Kind:  runbook.Watch,
+				About: "watches how many requests the load balancers of both Regions receive",
+				Home:  "target",
+			},
+			Look:  c.Requests,
+			Every: time.Minute,
+		},
 	}
 }
