@@ -33,6 +33,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
+	"github.com/failoverbot/failoverbot/providers/logs"
 	"github.com/failoverbot/failoverbot/providers/network"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/probe"
@@ -44,6 +45,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/takeover"
 	"github.com/failoverbot/failoverbot/providers/velero"
 	"github.com/failoverbot/failoverbot/providers/waf"
+	"github.com/failoverbot/failoverbot/providers/xray"
 )
 
 // Connections are the wires to the outside: the real ones, or a pretend world's.
@@ -94,6 +96,8 @@ var systems = []struct {
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&s3.Platform, func(w wires) engine.Catalog { return s3.Actions(w.aws, w.reads, w.Clock) }},
 	{&sqs.Platform, func(w wires) engine.Catalog { return sqs.Actions(w.aws, w.reads, w.Clock) }},
+	{&logs.Platform, func(w wires) engine.Catalog { return logs.Actions(w.aws, w.reads, w.Clock) }},
+	{&xray.Platform, func(w wires) engine.Catalog { return xray.Actions(w.aws, w.reads, w.Clock) }},
 	{&sns.Platform, func(w wires) engine.Catalog { return sns.Actions(w.aws, w.reads, w.Clock) }},
 	{&secrets.Platform, func(w wires) engine.Catalog { return secrets.Actions(w.aws, w.reads, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {

@@ -42,7 +42,8 @@ func TestTheRequestsOfBothRegionsAreTold(t *testing.T) {
 		{"one in a hundred is late", receiving(18, 1782), incident.Pass, []string{"90 in us-east-1"}, nil, nil},
 		{
 			"some still arrive where they were", receiving(180, 1620), incident.Warn,
-			[]string{"users were moved, and 10 % still arrive in us-east-1"}, nil,
+			[]string{"users were moved, and 10 % still arrive in us-east-1"},
+			nil,
 			map[string]float64{"received in us-east-1": 900},
 		},
 	}, moved)

@@ -288,7 +288,7 @@ func Code(err error) string {
 // does not say so: it may be anybody's.
 func Missing(err error) bool {
 	code := Code(err)
-	return code == "NotFound" || strings.HasPrefix(code, "NoSuch") ||
+	return absent[code] || strings.HasPrefix(code, "NoSuch") ||
 		status(err) == http.StatusNotFound && code != "" && !nameless(err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/wafv2"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -65,6 +67,7 @@ var asks = map[string][]ask{
 	"elb":                 {{"Elastic Load Balancing", home, false}},
 	"iam":                 {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
 	"kube":                {{cluster, home, false}},
+	"logs":                {{"CloudWatch Logs", home, false}},
 	"network":             {{"EC2", source, false}, {"EC2", planned, false}},
 	"s3":                  {{"S3", target, false}, {"S3", source, false}, {"CloudWatch", target, false}, {"CloudWatch", source, false}},
 	"secrets":             {{"Secrets Manager", target, false}, {"Secrets Manager", source, false}},
@@ -73,6 +76,7 @@ var asks = map[string][]ask{
 	"takeover":            {{"S3", target, false}, {"Route 53", global, true}},
 	"velero":              {{cluster, target, false}},
 	"waf":                 {{"WAF", target, false}, {"WAF", source, false}},
+	"xray":                {{"X-Ray", home, false}},
 }
 
 // region is where a step calls the API; empty where it does not.
@@ -138,6 +142,14 @@ var hosts = map[string]func(c aws.Config) (string, error){
 	"CloudWatch": func(c aws.Config) (string, error) {
 		o := cloudwatch.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), cloudwatch.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"CloudWatch Logs": func(c aws.Config) (string, error) {
+		o := cloudwatchlogs.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), cloudwatchlogs.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"X-Ray": func(c aws.Config) (string, error) {
+		o := xray.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), xray.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
 	},
 	"ECR": func(c aws.Config) (string, error) {
 		o := ecr.NewFromConfig(c).Options()

@@ -206,6 +206,8 @@ func (w *World) parts() keys {
 		"cloudwatch": keys{},
 		"network":    keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
 		"s3":         keys{"probe_key": probeKey, "regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
+		"logs":       keys{"regions": inRegions(func(string) keys { return keys{"groups": []string{logGroup}} })},
+		"xray":       keys{"traces": true},
 		"sqs":        keys{"regions": inRegions(func(string) keys { return keys{"queues": []string{orderQueue}} })},
 		"sns":        keys{"regions": inRegions(func(r string) keys { return keys{"topics": []string{topicARN(r)}} })},
 		"secrets":    keys{"names": []string{secretsPrefix + "*"}},

@@ -26,7 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
-	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI,
+	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI, "CloudWatch Logs": logsAPI, "XRay": xrayAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -114,6 +114,12 @@ type Region struct {
 	Deliveries       []Delivery        `json:"deliveries"`
 	FailedDeliveries float64           `json:"failed_deliveries,omitempty"`
 
+	// LogGroups are those of CloudWatch Logs, by name. Untraced: X-Ray is told of nothing;
+	// SparseTraces is how many answers without a trace come before one that has it.
+	LogGroups    map[string]*LogGroup `json:"log_groups"`
+	Untraced     bool                 `json:"untraced,omitempty"`
+	SparseTraces int                  `json:"sparse_traces,omitempty"`
+
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
 	Accounts      map[string]string `json:"accounts"`
@@ -192,6 +198,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].Repositories = beginRepositories(long)
 		s.Regions[name].Secrets = beginSecrets(name, long)
 		s.Regions[name].Queues = beginQueues()
+		s.Regions[name].LogGroups = beginLogGroups()
 		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
