@@ -25,6 +25,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
 	"github.com/failoverbot/failoverbot/providers/cloudfront"
+	"github.com/failoverbot/failoverbot/providers/cloudwatch"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
@@ -32,15 +33,19 @@ import (
 	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
+	"github.com/failoverbot/failoverbot/providers/logs"
 	"github.com/failoverbot/failoverbot/providers/network"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/s3"
 	"github.com/failoverbot/failoverbot/providers/secrets"
+	"github.com/failoverbot/failoverbot/providers/sns"
+	"github.com/failoverbot/failoverbot/providers/sqs"
 	"github.com/failoverbot/failoverbot/providers/takeover"
 	"github.com/failoverbot/failoverbot/providers/velero"
 	"github.com/failoverbot/failoverbot/providers/waf"
+	"github.com/failoverbot/failoverbot/providers/xray"
 )
 
 // Connections are the wires to the outside: the real ones, or a pretend world's.
@@ -73,7 +78,7 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.Dial) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
-	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads) }},
+	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
 	{&dns.Platform, func(w wires) engine.Catalog {
 		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.InVPC)
 	}},
@@ -81,12 +86,19 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return waf.Actions(w.aws, w.reads, elb.ARN, w.Clock) }},
 	{&cloudfront.Platform, func(w wires) engine.Catalog { return cloudfront.Actions(w.aws, w.reads, w.Clock) }},
+	{&cloudwatch.Platform, func(w wires) engine.Catalog {
+		return cloudwatch.Actions(w.aws, w.reads, cloudwatch.Balancers{ARN: elb.ARN, Groups: w.balancers.Groups}, w.Clock)
+	}},
 	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
 	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&s3.Platform, func(w wires) engine.Catalog { return s3.Actions(w.aws, w.reads, w.Clock) }},
+	{&sqs.Platform, func(w wires) engine.Catalog { return sqs.Actions(w.aws, w.reads, w.Clock) }},
+	{&logs.Platform, func(w wires) engine.Catalog { return logs.Actions(w.aws, w.reads, w.Clock) }},
+	{&xray.Platform, func(w wires) engine.Catalog { return xray.Actions(w.aws, w.reads, w.Clock) }},
+	{&sns.Platform, func(w wires) engine.Catalog { return sns.Actions(w.aws, w.reads, w.Clock) }},
 	{&secrets.Platform, func(w wires) engine.Catalog { return secrets.Actions(w.aws, w.reads, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)

@@ -33,7 +33,7 @@ func TestAReadyStandbyPassesEachCheck(t *testing.T) {
 	w := newWorld(t)
 	w.wait(t, time.Minute)
 	for _, step := range []string{
-		"nodes", "room", "deployments", "jobs", "roles", "way-across", "images", "secrets", "object-replication", "backup", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "takeover-visible", "certificate", "web-acl", "distribution", "check-setup", "check-alarm", "ttl", "dns-guard", "takeover-check", "targets-healthy",
+		"nodes", "room", "deployments", "jobs", "roles", "way-across", "images", "secrets", "object-replication", "backup", "load-balancer", "standby-database", "replication-lag", "standby-cache", "takeover-ready", "takeover-visible", "certificate", "web-acl", "distribution", "check-setup", "check-alarm", "ttl", "dns-guard", "takeover-check", "targets-healthy", "objects", "cache-warm",
 	} {
 		o, ok, err := w.looked(t, step)
 		if err != nil || !ok || len(o.Evidence) == 0 {
@@ -173,7 +173,7 @@ func TestACheckThatCannotSeePassesNothing(t *testing.T) {
 	for step, system := range map[string]string{
 		"nodes": "kubernetes", "room": "kubernetes", "deployments": "kubernetes", "load-balancer": "aws.elasticloadbalancing", "standby-database": "aws.rds",
 		"replication-lag": "aws.cloudwatch", "standby-cache": "aws.elasticache", "takeover-ready": "aws.s3", "takeover-visible": "aws.s3", "dns-guard": "aws.route53",
-		"targets-healthy": "aws.elasticloadbalancing", "certificate": "aws.acm", "web-acl": "aws.wafv2", "distribution": "aws.cloudfront", "way-across": "aws.ec2", "images": "aws.ecr", "secrets": "aws.secretsmanager", "object-replication": "aws.s3", "check-setup": "aws.route53", "check-alarm": "aws.sns", "jobs": "kubernetes", "roles": "aws.iam", "backup": "kubernetes",
+		"targets-healthy": "aws.elasticloadbalancing", "certificate": "aws.acm", "web-acl": "aws.wafv2", "distribution": "aws.cloudfront", "way-across": "aws.ec2", "images": "aws.ecr", "secrets": "aws.secretsmanager", "object-replication": "aws.s3", "objects": "aws.s3", "cache-warm": "aws.elasticache", "check-setup": "aws.route53", "check-alarm": "aws.sns", "jobs": "kubernetes", "roles": "aws.iam", "backup": "kubernetes",
 	} {
 		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle} {
 			w := newWorld(t)

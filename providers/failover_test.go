@@ -238,7 +238,10 @@ func TestAnUnplannedFailover(t *testing.T) {
 		// Some APIs live there alone. What they would tell is advice, and nothing waits for it.
 		advice := !c.Mutating && (slices.Contains([]string{"aws.iam", "aws.cloudfront"}, c.System) ||
 			slices.Contains([]string{"ListResourceRecordSets", "DescribeAlarmsForMetric"}, c.Operation))
-		if c.Region == east && !route53 && !advice && !slices.Contains([]string{"http", "kubernetes"}, c.System) {
+		// How many requests each Region receives, and what lies in its queues, is told of one
+		// without the other, by watches.
+		watched := c.System == "aws.cloudwatch" && c.Operation == "GetMetricData" || c.System == "aws.sqs"
+		if c.Region == east && !route53 && !advice && !watched && !slices.Contains([]string{"http", "kubernetes"}, c.System) {
 			t.Errorf("a control plane in the Region that is gone was asked: %s", c)
 		}
 	}

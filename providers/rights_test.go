@@ -47,6 +47,11 @@ var resources = map[string]struct {
 		return "arn:aws:secretsmanager:" + west + ":123456789012:secret:" + target + "-0a1b2c"
 	}, nil},
 	"aws.sns": {"sns", func(_, target string) string { return strings.ReplaceAll(target, "111122223333", "123456789012") }, nil},
+	"aws.sqs": {"sqs", func(_, target string) string {
+		return "arn:aws:sqs:" + west + ":123456789012:" + target[strings.LastIndex(target, "/")+1:]
+	}, nil},
+	"aws.logs": {"logs", func(_, target string) string { return "arn:aws:logs:" + west + ":123456789012:log-group:" + target }, nil},
+	"aws.xray": {"xray", func(_, _ string) string { return "*" }, nil},
 	"aws.s3": {
 		"s3", func(_, target string) string { return "arn:aws:s3:::" + target },
 		map[string]string{"HeadObject": "GetObject", "HeadBucket": "ListBucket", "GetBucketReplication": "GetReplicationConfiguration"},
@@ -106,7 +111,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	steps := map[string]bool{}
 	for _, mode := range []string{"planned", "unplanned"} {
 		for _, s := range compile(t, w.catalog, w.facts(mode)).Steps {
-			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || slices.Contains([]string{"cloudfront", "dns", "iam", "s3", "secrets", "takeover"}, a.Part.Key)) && s.Kind != runbook.Exercise {
+			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || slices.Contains([]string{"cloudfront", "dns", "iam", "logs", "s3", "secrets", "sns", "sqs", "takeover", "xray"}, a.Part.Key)) && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
 			}
 		}

@@ -280,10 +280,10 @@ func (p played) apartFrom(t *testing.T, region string) {
 	}
 }
 
-// watchedThen says that it is what the watch of those who write looks at, which goes on
-// beside everything.
+// watchedThen says that it is what the watch of those who write looks at, or those of
+// requests and queues, which go on beside everything.
 func watchedThen(s *incident.State, plan *runbook.Plan, c sim.Call) bool {
-	return c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
+	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
 		began := s.Step(step.ID).Started
 		return !began.IsZero() && !c.Time.Before(began)
 	})

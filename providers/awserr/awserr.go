@@ -208,7 +208,7 @@ func sorted(ctx context.Context, err error) *incident.CallError {
 			f.Hint = hint(code, message, status)
 		case passing[code] || status >= 500:
 			f.Unknown = true
-		case strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || code == "NotFound" || code == "WAFNonexistentItemException" || strings.HasSuffix(code, ".NotFound") || status == http.StatusNotFound:
+		case absent[code] || strings.HasSuffix(code, "NotFoundFault") || strings.HasPrefix(code, "NoSuch") || strings.HasSuffix(code, ".NotFound") || status == http.StatusNotFound:
 			f.NeedsPerson = true
 			f.Hint = "no such thing under that name in that Region: compare the settings with the account"
 		default:
@@ -269,6 +269,13 @@ func SortRead(ctx context.Context, err error) error {
 	return &read
 }
 
+// absent are codes that say that a thing is not there, of services that have a word of
+// their own for it.
+var absent = map[string]bool{
+	"NotFound": true, "ResourceNotFoundException": true, "WAFNonexistentItemException": true,
+	"QueueDoesNotExist": true, "AWS.SimpleQueueService.NonExistentQueue": true,
+}
+
 // Code is the service's own name for the error, or empty.
 func Code(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -281,7 +288,7 @@ func Code(err error) string {
 // does not say so: it may be anybody's.
 func Missing(err error) bool {
 	code := Code(err)
-	return code == "NotFound" || strings.HasPrefix(code, "NoSuch") ||
+	return absent[code] || strings.HasPrefix(code, "NoSuch") ||
 		status(err) == http.StatusNotFound && code != "" && !nameless(err)
 }
 

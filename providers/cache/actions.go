@@ -10,9 +10,9 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-// Actions is what a runbook can have the cache do.
-func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.Catalog {
-	c := New(config, reads)
+// Actions is what a runbook can have the cache do. The arguments are those of [New].
+func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Dial) engine.Catalog {
+	c := New(config, reads, dial)
 	return engine.Catalog{
 		"cache.standby": {
 			Action: runbook.Action{
@@ -43,6 +43,14 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads) engine.
 			},
 			Look:  c.Primary,
 			Every: 2 * time.Second,
+		},
+		"cache.warm": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the target's cache answers, and that enough of the reads of the last minutes were hits",
+				Home:  "target",
+			},
+			Look: c.Warm,
 		},
 	}
 }

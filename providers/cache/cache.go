@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -33,12 +34,20 @@ const undo = "the same promotion in the other direction, once the old side is as
 type Cache struct {
 	config func(region string) aws.Config
 	reads  *awserr.Reads
+	dial   Dial
 }
 
+// Dial opens a connection.
+type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // New returns the caches reached through config, which gives the settings for
-// calls to one Region.
-func New(config func(region string) aws.Config, reads *awserr.Reads) *Cache {
-	return &Cache{config: config, reads: reads}
+// calls to one Region. They are asked whether they answer by dial; nil is the machine's
+// own.
+func New(config func(region string) aws.Config, reads *awserr.Reads, dial Dial) *Cache {
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	return &Cache{config: config, reads: reads, dial: dial}
 }
 
 func (c *Cache) client(region string) *elasticache.Client {

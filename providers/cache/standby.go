@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
@@ -19,17 +18,9 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-const (
-	// period is the finest step of the metric of the lag, and its datapoints are shown
-	// after one to three minutes.
-	period = time.Minute
-	fresh  = 5 * time.Minute
-	// history is how far back the last value is looked for.
-	history = 3 * time.Hour
-	// behind is the lag from which it deserves a second look: it is less than a second
-	// as long as the primary is not overrun.
-	behind = 10 * time.Second
-)
+// behind is the lag from which it deserves a second look: it is less than a second
+// as long as the primary is not overrun.
+const behind = 10 * time.Second
 
 // Standby checks that the target's cache can be promoted: associated, available, and made
 // of the same nodes as the datastore. How far it is behind, and that it cannot be told,
@@ -124,45 +115,20 @@ type lag struct {
 // of its nodes.
 func (c *Cache) lag(ctx context.Context, own side, now time.Time) lag {
 	l := lag{now: now}
-	client := cloudwatch.NewFromConfig(c.config(own.Region))
-	reading := func(o *cloudwatch.Options) { o.Retryer = c.reads.Call() }
-	listed, err := client.ListMetrics(ctx, &cloudwatch.ListMetricsInput{
-		Namespace: aws.String("AWS/ElastiCache"), MetricName: aws.String("GlobalDatastoreReplicationLag"),
-		Dimensions: []cw.DimensionFilter{{Name: aws.String("ReplicationGroupId"), Value: aws.String(own.Group)}},
-	}, reading)
+	found, err := c.measured(ctx, own.Region, "GlobalDatastoreReplicationLag", cw.StatisticMaximum,
+		cw.DimensionFilter{Name: aws.String("ReplicationGroupId"), Value: aws.String(own.Group)}, now, func(map[string]string) bool { return true })
 	if err != nil {
-		l.err = fmt.Errorf("find the lag of %s: %w", own, awserr.SortRead(ctx, err))
+		l.err = fmt.Errorf("the lag of %s: %w", own, err)
 		return l
-	}
-	if len(listed.Metrics) == 0 {
-		return l
-	}
-	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(now.Add(-history)), EndTime: aws.Time(now.Add(period)), ScanBy: cw.ScanByTimestampDescending}
-	for i, m := range listed.Metrics[:min(len(listed.Metrics), 500)] { // as many as one call takes, and as nodes there may be
-		in.MetricDataQueries = append(in.MetricDataQueries, cw.MetricDataQuery{
-			Id: aws.String(fmt.Sprintf("lag%d", i)), ReturnData: aws.Bool(true),
-			MetricStat: &cw.MetricStat{Metric: &m, Stat: aws.String("Maximum"), Period: aws.Int32(int32(period / time.Second))},
-		})
-	}
-	data, err := client.GetMetricData(ctx, in, reading)
-	if err != nil {
-		l.err = fmt.Errorf("read the lag of %s: %w", own, awserr.SortRead(ctx, err))
-		return l
-	}
-	type point struct {
-		at      time.Time
-		seconds float64
 	}
 	var points []point
-	for _, r := range data.MetricDataResults {
-		for i := range min(len(r.Timestamps), len(r.Values)) {
-			points = append(points, point{r.Timestamps[i].UTC(), r.Values[i]})
-		}
+	for _, one := range found {
+		points = append(points, one.points...)
 	}
 	slices.SortFunc(points, func(x, y point) int { return y.at.Compare(x.at) })
 	for _, p := range points {
 		if p.at.Equal(points[0].at) {
-			l.at, l.seconds = p.at, max(l.seconds, p.seconds)
+			l.at, l.seconds = p.at, max(l.seconds, p.value)
 		}
 	}
 	return l

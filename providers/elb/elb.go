@@ -83,7 +83,8 @@ func (e *ELB) Name(ctx context.Context, t runbook.Topology, r runbook.Region) (s
 	return aws.ToString(b.DNSName), nil
 }
 
-func (e *ELB) groups(ctx context.Context, t runbook.Topology, r runbook.Region) ([]types.TargetGroup, error) {
+// Groups are the target groups of a Region's load balancer.
+func (e *ELB) Groups(ctx context.Context, t runbook.Topology, r runbook.Region) ([]types.TargetGroup, error) {
 	arn, err := ARN(t, r)
 	if err != nil {
 		return nil, err

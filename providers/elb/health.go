@@ -39,7 +39,7 @@ func (g group) wrong() string {
 
 // groupsHealth are the target groups of a Region's load balancer with their targets.
 func (e *ELB) groupsHealth(ctx context.Context, t runbook.Topology, r runbook.Region) ([]group, error) {
-	groups, err := e.groups(ctx, t, r)
+	groups, err := e.Groups(ctx, t, r)
 	if err != nil {
 		return nil, err
 	}

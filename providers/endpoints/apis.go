@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -19,7 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/wafv2"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -41,6 +44,7 @@ const (
 	target               // in the Region that takes over
 	source               // in the Region that is left, by a planned run alone
 	planned              // in the Region that takes over, by a planned run alone
+	left                 // in the Region that is left, by any run
 	global               // where its only control plane is
 )
 
@@ -50,22 +54,29 @@ const cluster = "Kubernetes"
 // asks are the APIs of each system's actions, or of one action that asks others. A test
 // compares them with the calls of whole plans.
 var asks = map[string][]ask{
-	"acm":        {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
-	"aurora":     {{"RDS", home, false}, {"CloudWatch", target, false}},
-	"cache":      {{"ElastiCache", home, false}},
-	"cloudfront": {{"CloudFront", home, false}},
-	"dns":        {{"Route 53", home, false}, {"Route 53", global, true}},
-	"dns.alarm":  {{"CloudWatch", home, false}, {"SNS", home, false}},
-	"ecr":        {{"ECR", target, false}, {cluster, target, false}},
-	"elb":        {{"Elastic Load Balancing", home, false}},
-	"iam":        {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
-	"kube":       {{cluster, home, false}},
-	"network":    {{"EC2", source, false}, {"EC2", planned, false}},
-	"s3":         {{"S3", target, false}, {"S3", source, false}, {"CloudWatch", target, false}, {"CloudWatch", source, false}},
-	"secrets":    {{"Secrets Manager", target, false}, {"Secrets Manager", source, false}},
-	"takeover":   {{"S3", target, false}, {"Route 53", global, true}},
-	"velero":     {{cluster, target, false}},
-	"waf":        {{"WAF", target, false}, {"WAF", source, false}},
+	"acm":                 {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
+	"aurora":              {{"RDS", home, false}, {"CloudWatch", target, false}},
+	"cache":               {{"ElastiCache", home, false}},
+	"cache.warm":          {{"ElastiCache", home, false}, {"CloudWatch", target, false}},
+	"cloudfront":          {{"CloudFront", home, false}},
+	"cloudwatch":          {{"CloudWatch", home, false}, {"Elastic Load Balancing", home, false}},
+	"cloudwatch.requests": {{"CloudWatch", home, false}, {"CloudWatch", left, true}},
+	"dns":                 {{"Route 53", home, false}, {"Route 53", global, true}},
+	"dns.alarm":           {{"CloudWatch", home, false}, {"SNS", home, false}},
+	"ecr":                 {{"ECR", target, false}, {cluster, target, false}},
+	"elb":                 {{"Elastic Load Balancing", home, false}},
+	"iam":                 {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
+	"kube":                {{cluster, home, false}},
+	"logs":                {{"CloudWatch Logs", home, false}},
+	"network":             {{"EC2", source, false}, {"EC2", planned, false}},
+	"s3":                  {{"S3", target, false}, {"S3", source, false}, {"CloudWatch", target, false}, {"CloudWatch", source, false}},
+	"secrets":             {{"Secrets Manager", target, false}, {"Secrets Manager", source, false}},
+	"sns":                 {{"SNS", home, false}, {"CloudWatch", home, false}},
+	"sqs":                 {{"SQS", home, false}, {"CloudWatch", home, false}, {"SQS", left, true}},
+	"takeover":            {{"S3", target, false}, {"Route 53", global, true}},
+	"velero":              {{cluster, target, false}},
+	"waf":                 {{"WAF", target, false}, {"WAF", source, false}},
+	"xray":                {{"X-Ray", home, false}},
 }
 
 // region is where a step calls the API; empty where it does not.
@@ -78,6 +89,8 @@ func (a ask) region(s runbook.Step, p *runbook.Plan) string {
 		if at = map[place]string{source: "source", planned: "target"}[a.at]; p.Mode == "unplanned" {
 			return ""
 		}
+	case left:
+		return p.Source.Name
 	case global:
 		return globals[p.Target.Partition()]
 	case home:
@@ -130,6 +143,14 @@ var hosts = map[string]func(c aws.Config) (string, error){
 		o := cloudwatch.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), cloudwatch.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
 	},
+	"CloudWatch Logs": func(c aws.Config) (string, error) {
+		o := cloudwatchlogs.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), cloudwatchlogs.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"X-Ray": func(c aws.Config) (string, error) {
+		o := xray.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), xray.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
 	"ECR": func(c aws.Config) (string, error) {
 		o := ecr.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), ecr.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
@@ -177,6 +198,10 @@ var hosts = map[string]func(c aws.Config) (string, error){
 	"SNS": func(c aws.Config) (string, error) {
 		o := sns.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), sns.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"SQS": func(c aws.Config) (string, error) {
+		o := sqs.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), sqs.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
 	},
 	"WAF": func(c aws.Config) (string, error) {
 		o := wafv2.NewFromConfig(c).Options()

@@ -22,5 +22,13 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock i
 			},
 			Look: s.Replication,
 		},
+		"s3.readable": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that a probe object can be read from each of the target's buckets",
+				Home:  "target",
+			},
+			Look: s.Readable,
+		},
 	}
 }

@@ -14,20 +14,24 @@ import (
 // Platform is what stands under platform.s3 in the settings; a platform whose services
 // keep nothing in buckets leaves it out.
 var Platform = runbook.Part{Key: "s3", Example: Settings{
-	MaxPending: 1000, MaxLatencyMinutes: 15,
+	MaxPending: 1000, MaxLatencyMinutes: 15, ProbeKey: "failoverbot.probe",
 	Regions: map[string]Region{
 		"us-east-1": {Buckets: []string{"ecommerce-assets-us-east-1"}},
 		"us-west-2": {Buckets: []string{"ecommerce-assets-us-west-2"}},
 	},
 }}
 
-// Settings say which buckets are replicated. Where to is told by their rules.
+// Settings say which buckets are replicated, and what is read from them. Where to is told
+// by their rules.
 type Settings struct {
 	// MaxPending is how many operations of a rule may wait to be replicated; 0 means 1000.
 	MaxPending int `yaml:"max_pending,omitempty" json:"max_pending,omitempty"`
 	// MaxLatencyMinutes is how far a bucket may be behind; 0 means 15, which is what AWS
 	// promises of rules with replication time control.
 	MaxLatencyMinutes int `yaml:"max_latency_minutes,omitempty" json:"max_latency_minutes,omitempty"`
+	// ProbeKey is the key of an object that lies in each of the buckets, to be read;
+	// empty: none is.
+	ProbeKey string `yaml:"probe_key,omitempty" json:"probe_key,omitempty"`
 	// Regions are the buckets of the services, by Region.
 	Regions map[string]Region `yaml:"regions,omitempty" json:"regions,omitempty"`
 }
@@ -42,6 +46,9 @@ type Region struct {
 func (s Settings) Check(c runbook.Checks) {
 	c.Least("max_pending", s.MaxPending, 0)
 	c.Least("max_latency_minutes", s.MaxLatencyMinutes, 0)
+	if strings.HasPrefix(s.ProbeKey, "/") {
+		c.Fault("probe_key", `"probe_key" is an object's key and has no slash in front`)
+	}
 	if len(s.Regions) == 0 {
 		return
 	}

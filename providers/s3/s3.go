@@ -1,4 +1,5 @@
-// Package s3 looks whether what the services keep in buckets is replicated to the target.
+// Package s3 looks whether what the services keep in buckets is replicated to the target,
+// and whether it can be read there.
 //
 // The rules are asked of the buckets themselves, and how far they have got of CloudWatch:
 // S3 publishes what is pending, and how late it is, in the Region of the bucket that is

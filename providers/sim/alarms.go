@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
@@ -46,10 +47,14 @@ func beginAlarms() []Alarm {
 
 // beginTopics are the subscriptions of SNS topics, by ARN.
 func beginTopics() map[string][]Subscription {
-	return map[string][]Subscription{pagingTopic: {
+	out := map[string][]Subscription{pagingTopic: {
 		{Protocol: "email", Endpoint: "operations@ecommerce.com"},
 		{Protocol: "https", Endpoint: "https://events.pagerduty.com/integration/00000000000000000000000000000000/enqueue"},
 	}}
+	for _, region := range regionNames {
+		out[topicARN(region)] = []Subscription{{Protocol: "sqs", Endpoint: "arn:aws:sqs:" + region + ":" + account + ":" + orderQueue}}
+	}
+	return out
 }
 
 func describeAlarms(r request, in *cloudwatch.DescribeAlarmsForMetricInput) (*cloudwatch.DescribeAlarmsForMetricOutput, error) {
@@ -91,7 +96,7 @@ var snsAPI = awsAPI{
 func listSubscriptions(r request, in *sns.ListSubscriptionsByTopicInput) (*sns.ListSubscriptionsByTopicOutput, error) {
 	topic := deref(in.TopicArn)
 	all, there := r.DNS.Topics[topic]
-	if !there || r.region != route53Home {
+	if !there || !strings.HasPrefix(topic, "arn:aws:sns:"+r.region+":") {
 		return nil, &snst.NotFoundException{Message: ptr("Topic does not exist")}
 	}
 	out := &sns.ListSubscriptionsByTopicOutput{}

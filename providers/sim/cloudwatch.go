@@ -15,6 +15,8 @@ type Point struct {
 	At     time.Time `json:"at"`
 	Region string    `json:"region"`
 	Value  float64   `json:"value"`
+	// Samples is how many values it stands for; 0 means one.
+	Samples float64 `json:"samples,omitempty"`
 }
 
 const datapoint = time.Minute // from one datapoint to the next
@@ -44,15 +46,18 @@ func (s *State) publish() {
 	for _, region := range regionNames {
 		jitter := 0.85 + float64(draw(s.Seed, 300, "lag", region, s.At.Unix()))/1000
 		if s.replicates(region) {
-			s.Database.Lag = append(s.Database.Lag, Point{s.At, region, s.Database.LagMS * jitter})
+			s.Database.Lag = append(s.Database.Lag, Point{At: s.At, Region: region, Value: s.Database.LagMS * jitter})
 		}
 		m := s.Cache.Member(region)
 		from := s.CachePrimary()
 		if m != nil && !m.Primary && m.Status == "associated" && !s.Cache.Silent && s.stands(from) && s.stands(region) {
-			s.Cache.Lag = append(s.Cache.Lag, Point{s.At, region, s.Cache.LagMS / 1000 * jitter})
+			s.Cache.Lag = append(s.Cache.Lag, Point{At: s.At, Region: region, Value: s.Cache.LagMS / 1000 * jitter})
 		}
 	}
 	s.publishReplication()
+	s.publishReads()
+	s.publishTraffic()
+	s.publishQueues()
 	const keep = 400
 	if n := len(s.Database.Lag); n > keep {
 		s.Database.Lag = slices.Clone(s.Database.Lag[n-keep:])
@@ -101,13 +106,16 @@ func (r request) series() []series {
 		all = append(all, series{"AWS/ElastiCache", "GlobalDatastoreReplicationLag", map[string]string{"ReplicationGroupId": m.Group}, lag})
 	}
 	all = append(all, r.replication()...)
+	all = append(all, r.cacheReadings()...)
+	all = append(all, r.traffic()...)
+	all = append(all, r.queues()...)
 	if r.region == "us-east-1" { // the only Region that publishes these
 		for _, id := range sortedKeys(r.DNS.Checks) {
 			v := 0.0
 			if r.healthy(id) {
 				v = 1
 			}
-			all = append(all, series{"AWS/Route53", "HealthCheckStatus", map[string]string{"HealthCheckId": id}, []Point{{r.now.Truncate(datapoint), r.region, v}}})
+			all = append(all, series{"AWS/Route53", "HealthCheckStatus", map[string]string{"HealthCheckId": id}, []Point{{At: r.now.Truncate(datapoint), Region: r.region, Value: v}}})
 		}
 	}
 	return all
@@ -180,13 +188,16 @@ func sameDimensions(want []cw.Dimension, have map[string]string) bool {
 	return true
 }
 
-// stat condenses the points to one value for each period that has any.
+// stat condenses the points to one value for each period that has any. Periods are
+// counted from the whole minute in which the time that is asked for begins.
 func stat(res *cw.MetricDataResult, points []Point, from, to time.Time, period time.Duration, how string) {
 	if period < time.Second {
 		period = datapoint
 	}
+	from = from.Truncate(time.Minute)
 	var at time.Time
 	var values []float64
+	samples := 0.0
 	flush := func() {
 		if len(values) == 0 {
 			return
@@ -201,7 +212,7 @@ func stat(res *cw.MetricDataResult, points []Point, from, to time.Time, period t
 		case "minimum":
 			v = slices.Min(values)
 		case "samplecount":
-			v = float64(len(values))
+			v = samples
 		case "sum":
 		default:
 			if strings.HasPrefix(how, "p") {
@@ -212,17 +223,18 @@ func stat(res *cw.MetricDataResult, points []Point, from, to time.Time, period t
 			v /= float64(len(values))
 		}
 		res.Timestamps, res.Values = append(res.Timestamps, at), append(res.Values, v)
-		values = nil
+		values, samples = nil, 0
 	}
 	for _, p := range points {
 		if p.At.Before(from) || !p.At.Before(to) {
 			continue
 		}
-		if slot := p.At.Truncate(period); !slot.Equal(at) {
+		if slot := from.Add(p.At.Sub(from).Truncate(period)); !slot.Equal(at) {
 			flush()
 			at = slot
 		}
 		values = append(values, p.Value)
+		samples += max(p.Samples, 1)
 	}
 	flush()
 }

@@ -33,6 +33,16 @@ type CacheMember struct {
 	// Nodes is the type of its nodes, and NodesState theirs where that is not available.
 	Nodes      string `json:"nodes"`
 	NodesState string `json:"nodes_state,omitempty"`
+	// HitPercent of its reads are hits from now on; Unread: none are told any more.
+	HitPercent float64 `json:"hit_percent"`
+	Unread     bool    `json:"unread,omitempty"`
+	// Published is what it read.
+	Published []CacheReads `json:"published"`
+	// Says is what it answers in place of +PONG.
+	Says string `json:"says,omitempty"`
+	// Leader is the node that AWS tells to be the primary; empty: it does not tell, as of
+	// groups in cluster mode.
+	Leader string `json:"leader,omitempty"`
 }
 
 // cacheNodes is the type of the nodes of the datastore.
@@ -43,7 +53,7 @@ const cacheTime = 45 * time.Second // how long a change of the primary takes
 func beginCache(start Start) Cache {
 	c := Cache{GlobalGroup: globalGroup, Status: "available", LagMS: float64(cmp.Or(start.CacheLagMS, 400))}
 	for _, name := range regionNames {
-		c.Members = append(c.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: name == homeRegion, Status: "associated", Nodes: cacheNodes})
+		c.Members = append(c.Members, CacheMember{Region: name, Group: cacheGroup(name), Primary: name == homeRegion, Status: "associated", Nodes: cacheNodes, HitPercent: 96})
 	}
 	return c
 }
@@ -157,9 +167,21 @@ func describeCacheNodes(r request, in *elasticache.DescribeReplicationGroupsInpu
 	if m == nil || in.ReplicationGroupId != nil && *in.ReplicationGroupId != m.Group {
 		return nil, &ec.ReplicationGroupNotFoundFault{Message: ptr("ReplicationGroup " + deref(in.ReplicationGroupId) + " not found.")}
 	}
+	var shards []ec.NodeGroup
+	if m.Leader != "" {
+		var nodes []ec.NodeGroupMember
+		for _, node := range cacheNodeNames(m.Group) {
+			role := "replica"
+			if node == m.Leader {
+				role = "primary"
+			}
+			nodes = append(nodes, ec.NodeGroupMember{CacheClusterId: ptr(node), CacheNodeId: ptr("0001"), CurrentRole: ptr(role)})
+		}
+		shards = []ec.NodeGroup{{NodeGroupId: ptr("0001"), NodeGroupMembers: nodes}}
+	}
 	return &elasticache.DescribeReplicationGroupsOutput{ReplicationGroups: []ec.ReplicationGroup{{
-		ReplicationGroupId: ptr(m.Group), Status: ptr(cmp.Or(m.NodesState, "available")), CacheNodeType: ptr(m.Nodes), ClusterEnabled: ptr(true),
-		MemberClusters: []string{m.Group + "-0001-001", m.Group + "-0001-002"}, AutomaticFailover: ec.AutomaticFailoverStatusEnabled,
+		NodeGroups: shards, ReplicationGroupId: ptr(m.Group), Status: ptr(cmp.Or(m.NodesState, "available")), CacheNodeType: ptr(m.Nodes), ClusterEnabled: ptr(true),
+		MemberClusters: cacheNodeNames(m.Group), AutomaticFailover: ec.AutomaticFailoverStatusEnabled,
 	}}}, nil
 }
 

@@ -206,8 +206,12 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	w.state.advance(w.scn, w.clock.Now())
 	region, via := regionOfAddress(host), viaPublic
 	dropped := w.state.Network.Dropped && region != "" && addr == reachAddr(region)
+	server, listens := "http", "80"
 	if region == "" {
 		for _, r := range regionNames {
+			if sameName(host, cacheHost(r)) {
+				region, server, listens, via = r, "cache", "6379", ""
+			}
 			if sameName(host, endpointHost(r)) || sameName(host, albName(r)) {
 				region, via = r, viaOwn
 			}
@@ -227,10 +231,10 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	if err := w.connect(ctx, c); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
-	if port != "80" {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s listens on port 80 only: %w", host, syscall.ECONNREFUSED)}
+	if port != listens {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s listens on port %s only: %w", host, listens, syscall.ECONNREFUSED)}
 	}
-	return real.DialContext(ctx, "tcp", w.address("http "+via+" "+region))
+	return real.DialContext(ctx, "tcp", w.address(strings.Join(strings.Fields(server+" "+via+" "+region), " ")))
 }
 
 // connect costs the time of a connection, or fails as that Region fails. Only

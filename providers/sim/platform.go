@@ -26,6 +26,7 @@ const (
 	checkEndpoint = "0c0ffee0-0000-4000-8000-000000000002"
 	checkTakeover = "0c0ffee0-0000-4000-8000-000000000003"
 	takeoverKey   = "takeover"
+	probeKey      = "failoverbot.probe"
 	regionHeader  = "X-Served-By-Region"
 	cronJob       = "invoice-run"
 	orderPath     = "/api/v1/orders/synthetic-test"
@@ -191,8 +192,10 @@ func (w *World) parts() keys {
 		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
 			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
 		})},
-		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys { return keys{"cache_group": cacheGroup(r)} })},
-		"elb":   keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
+		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys {
+			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
+		})},
+		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
 		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
@@ -200,10 +203,15 @@ func (w *World) parts() keys {
 		"cloudfront": keys{
 			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
 		},
-		"network": keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
-		"s3":      keys{"regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
-		"secrets": keys{"names": []string{secretsPrefix + "*"}},
-		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
+		"cloudwatch": keys{},
+		"network":    keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
+		"s3":         keys{"probe_key": probeKey, "regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
+		"logs":       keys{"regions": inRegions(func(string) keys { return keys{"groups": []string{logGroup}} })},
+		"xray":       keys{"traces": true},
+		"sqs":        keys{"regions": inRegions(func(string) keys { return keys{"queues": []string{orderQueue}} })},
+		"sns":        keys{"regions": inRegions(func(r string) keys { return keys{"topics": []string{topicARN(r)}} })},
+		"secrets":    keys{"names": []string{secretsPrefix + "*"}},
+		"velero":     keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

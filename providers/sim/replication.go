@@ -83,7 +83,7 @@ func (r request) replication() []series {
 	add := func(rule *BucketRule, name string, value func(ReplicationPoint) float64) {
 		one := series{"AWS/S3", name, map[string]string{"SourceBucket": rule.From, "DestinationBucket": rule.To, "RuleId": rule.ID}, nil}
 		for _, p := range rule.Published {
-			one.points = append(one.points, Point{p.At, r.region, value(p)})
+			one.points = append(one.points, Point{At: p.At, Region: r.region, Value: value(p)})
 		}
 		all = append(all, one)
 	}

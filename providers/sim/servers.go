@@ -37,6 +37,9 @@ func (w *World) listen() error {
 			}
 		}
 		for _, region := range regionNames {
+			if err := w.listenCache(region); err != nil {
+				return err
+			}
 			for _, via := range []string{viaOwn, viaPublic} {
 				if err := w.listenHTTP(region, via); err != nil {
 					return err

@@ -26,7 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
-	"Secrets Manager": secretsAPI, "SNS": snsAPI,
+	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI, "CloudWatch Logs": logsAPI, "XRay": xrayAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -87,6 +87,11 @@ type Region struct {
 	// ALB is what Route 53 thinks of the load balancer.
 	ALB      Seen     `json:"alb"`
 	Balancer Balancer `json:"balancer"`
+	// Traffic is what the load balancer served, minute by minute; Unseen: it tells of no
+	// more. P99MS is how long the slowest of 100 answers take from now on.
+	Traffic []Traffic `json:"traffic"`
+	Unseen  bool      `json:"unseen,omitempty"`
+	P99MS   float64   `json:"p99_ms"`
 	// DualStack load balancers have addresses of IPv6, too.
 	DualStack bool `json:"dual_stack,omitempty"`
 	// Listeners are the load balancer's.
@@ -102,6 +107,18 @@ type Region struct {
 
 	// Secrets are those of Secrets Manager, by name.
 	Secrets map[string]*Secret `json:"secrets"`
+
+	// Queues are those of SQS, by name. Deliveries are what became of the notifications of
+	// the Region's topic, FailedDeliveries how many fail in a minute from now on.
+	Queues           map[string]*Queue `json:"queues"`
+	Deliveries       []Delivery        `json:"deliveries"`
+	FailedDeliveries float64           `json:"failed_deliveries,omitempty"`
+
+	// LogGroups are those of CloudWatch Logs, by name. Untraced: X-Ray is told of nothing;
+	// SparseTraces is how many answers without a trace come before one that has it.
+	LogGroups    map[string]*LogGroup `json:"log_groups"`
+	Untraced     bool                 `json:"untraced,omitempty"`
+	SparseTraces int                  `json:"sparse_traces,omitempty"`
 
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
@@ -170,14 +187,18 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	for _, name := range regionNames {
 		s.Regions[name] = &Region{Name: name, ALB: Seen{true, long, true}, Buckets: map[string]map[string]Object{bucketName(name): {
 			takeoverKey + ".probe": {Body: []byte("for checks alone\n"), ETag: `"9b0c0e0d0f6f0e6a5d0b0c0a0f0e0d0c"`, Type: "text/plain", Modified: long},
-		}, assetsBucket(name): {}}}
-		s.Regions[name].Balancer = beginBalancer()
+		}, assetsBucket(name): {
+			probeKey: {Body: []byte("to be read\n"), ETag: `"6f5902ac237024bdd0c176cb93063dc4"`, Type: "text/plain", Modified: long},
+		}}}
+		s.Regions[name].Balancer, s.Regions[name].P99MS = beginBalancer(), usualP99
 		s.Regions[name].Listeners = beginListeners(name)
 		s.Regions[name].VPC = beginVPC(name)
 		s.Regions[name].WebACL = beginWebACL(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
 		s.Regions[name].Repositories = beginRepositories(long)
 		s.Regions[name].Secrets = beginSecrets(name, long)
+		s.Regions[name].Queues = beginQueues()
+		s.Regions[name].LogGroups = beginLogGroups()
 		s.Regions[name].Accounts = beginAccounts()
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
