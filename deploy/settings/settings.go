@@ -289,10 +289,10 @@ var words = strict.Words{
 		return true, key + " is empty, and it is needed"
 	},
 	Open: func(key string, n *yaml.Node) (bool, string) {
-		what, open := strings.CutPrefix(n.Value, Open)
-		if what = strings.TrimLeft(what, ": "); !open || n.Kind != yaml.ScalarNode {
+		if !unfilled(n) {
 			return false, ""
 		}
+		what := strings.TrimLeft(strings.TrimPrefix(n.Value, Open), ": ")
 		if what == "" {
 			return true, key + " is still to be filled in"
 		}

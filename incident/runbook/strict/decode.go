@@ -51,13 +51,13 @@ type Kind int
 
 // The kinds of problems.
 const (
-	Other   Kind = iota
-	Unknown      // a key has no meaning where it stands
-	Twice        // a key is there twice
-	Lacks        // a key that is needed is not there
-	Empty        // it is there and has no value
-	Wants        // the value is of another kind than its key takes
-	Unfilled     // it is still to be given
+	Other    Kind = iota
+	Unknown       // a key has no meaning where it stands
+	Twice         // a key is there twice
+	Lacks         // a key that is needed is not there
+	Empty         // it is there and has no value
+	Wants         // the value is of another kind than its key takes
+	Unfilled      // it is still to be given
 )
 
 // Problem is one thing that is wrong with a node.
