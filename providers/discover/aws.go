@@ -3,6 +3,7 @@ package discover
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -70,7 +71,7 @@ type missing struct {
 func (m *missing) Unwrap() error { return m.error }
 
 // pages reads all pages of a list. A page is asked for by the token that the one before
-// gave; a token that comes again would never end.
+// gave.
 func pages[T any](ctx context.Context, l *look, region, right string, page func(ctx context.Context, c aws.Config, token *string) ([]T, *string, error)) told[T] {
 	var out told[T]
 	var token *string
@@ -83,12 +84,17 @@ func pages[T any](ctx context.Context, l *look, region, right string, page func(
 		if err != nil {
 			return told[T]{not: l.missed(err.(*missing).unread)} //nolint:errorlint,forcetypeassert // ask has no other
 		}
-		if aws.ToString(next) == "" || aws.ToString(next) == aws.ToString(token) {
+		switch {
+		case aws.ToString(next) == "":
 			return out
+		case aws.ToString(next) == aws.ToString(token):
+			return told[T]{not: l.missed(&Unread{Right: right, Region: region, Err: errSamePage})}
 		}
 		token = next
 	}
 }
+
+var errSamePage = errors.New("the same page came twice")
 
 // one reads what is one; gone says that it is not there.
 func one[T any](ctx context.Context, l *look, region, right string, read func(ctx context.Context, c aws.Config) (T, error)) (out told[T], gone bool) {

@@ -2,7 +2,6 @@ package discover
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -85,7 +84,7 @@ func list[T any](ctx context.Context, l *look, client kubeapi.Client, region, gr
 			out.all = append(out.all, v)
 		}
 		if next := page.GetContinue(); next == o.Continue && next != "" {
-			return not(errors.New("the same page came twice"))
+			return not(errSamePage)
 		} else if o.Continue = next; next == "" {
 			return out
 		}

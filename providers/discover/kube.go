@@ -496,15 +496,23 @@ func (w *world) schedule(r *region) *Setting {
 // ---- Pod Identity ----
 
 func (w *world) noIdentities(*region) *Setting {
+	const what = "by Region, eks_cluster:, or leave iam out where no pod has its role by EKS Pod Identity"
 	n := 0
 	for _, r := range w.regions {
-		if not := r.identities.not; not != nil {
-			return leave("by Region, eks_cluster:, or leave iam out where no pod has its role by EKS Pod Identity (%s)", not.brief())
+		switch {
+		case r.cluster == nil:
+			return leave("%s (the cluster of %s is not known)", what, r.name)
+		case r.cluster.Name == "" && r.clusters.not != nil:
+			return leave("%s (%s)", what, r.clusters.not.brief())
+		case w.inEach == "":
+			return leave("%s (the namespace of the services is open)", what)
+		case r.identities.not != nil:
+			return leave("%s (%s)", what, r.identities.not.brief())
 		}
 		n += len(r.identities.all)
 	}
 	if n == 0 {
-		return left("No service account of %s has its role by EKS Pod Identity.", w.named())
+		return left("No service account of %s has its role by EKS Pod Identity.", w.inEach)
 	}
 	return nil
 }

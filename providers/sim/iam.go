@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -138,17 +139,17 @@ const clusterCA = "" +
 	"TUVZQ0lRQ2x0ZVZpWllzbXljV2YrK2djS2dNYk1kYzcKV2hXSWJabS9UYTJLQ2FwRTZ3SWhBUGxlZldVbjk1VjZVQ0FMZUVkVGxZ" +
 	"bCs2WHhKTHNwRVY1L20xZm5BdkZHdQotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg=="
 
-func listClusters(request, *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
-	return &eks.ListClustersOutput{Clusters: []string{eksCluster}}, nil
+func listClusters(r request, _ *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
+	return &eks.ListClustersOutput{Clusters: append([]string{eksCluster}, r.Regions[r.region].OtherClusters...)}, nil
 }
 
 func describeCluster(r request, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
-	if deref(in.Name) != eksCluster {
+	if deref(in.Name) != eksCluster && !slices.Contains(r.Regions[r.region].OtherClusters, deref(in.Name)) {
 		return nil, &ekst.ResourceNotFoundException{Message: ptr("No cluster found for name: " + deref(in.Name) + ".")}
 	}
 	return &eks.DescribeClusterOutput{Cluster: &ekst.Cluster{
-		Name: in.Name, Arn: ptr("arn:aws:eks:" + r.region + ":" + account + ":cluster/" + eksCluster), Status: ekst.ClusterStatusActive,
-		Endpoint:             ptr(fmt.Sprintf("https://%032X.gr7.%s.eks.amazonaws.com", draw(0, 1<<62, "eks", r.region), r.region)),
+		Name: in.Name, Arn: ptr("arn:aws:eks:" + r.region + ":" + account + ":cluster/" + deref(in.Name)), Status: ekst.ClusterStatusActive,
+		Endpoint:             ptr(fmt.Sprintf("https://%032X.gr7.%s.eks.amazonaws.com", draw(0, 1<<62, "eks", r.region, deref(in.Name)), r.region)),
 		CertificateAuthority: &ekst.Certificate{Data: ptr(clusterCA)},
 		ResourcesVpcConfig:   &ekst.VpcConfigResponse{VpcId: ptr(vpcID(r.region))},
 	}}, nil
