@@ -40,10 +40,14 @@ func Compare(to io.Writer, f *Found, values map[string]any, file string) (int, e
 	rows := f.compared(values)
 	var b strings.Builder
 	counts := map[verdict]int{}
+	longest := 0
+	for _, d := range rows {
+		longest = max(longest, len(d.path))
+	}
 	for _, d := range rows {
 		counts[d.verdict]++
 		if d.verdict == same {
-			fmt.Fprintf(&b, "%-8s %s\n", verdicts[d.verdict], d.path)
+			fmt.Fprintf(&b, "%-8s %-*s  %s\n", verdicts[d.verdict], longest, d.path, short(d.found, 60))
 			continue
 		}
 		fmt.Fprintf(&b, "%-8s %s\n", verdicts[d.verdict], d.path)
@@ -126,12 +130,16 @@ func shownFile(values map[string]any, paths []string) string {
 	for _, p := range paths {
 		switch v := values[p].(type) {
 		case string:
-			out = append(out, short(v))
+			out = append(out, short(v, long))
 		case []any:
 			out = append(out, strings.Join(namesOf(v), ", "))
 		}
 	}
-	return sentence(slices.DeleteFunc(out, func(s string) bool { return s == "" }), "and")
+	out = slices.DeleteFunc(out, func(s string) bool { return s == "" })
+	if len(out) == 0 {
+		return ""
+	}
+	return sentence(out, "and")
 }
 
 // namesOf are the elements of a list, by their names where they have such.
@@ -148,10 +156,13 @@ func namesOf(list []any) []string {
 	return out
 }
 
-// short is a value that fits into a line: certificates do not.
-func short(s string) string {
-	if len(s) > 140 {
-		return s[:60] + "..."
+// long is what a value takes at most that is shown whole: certificates are longer.
+const long = 140
+
+// short is a value that fits into so many bytes.
+func short(s string, most int) string {
+	if len(s) > most {
+		return s[:min(most, 60)-3] + "..."
 	}
 	return s
 }
@@ -167,7 +178,7 @@ func (s Setting) shown() string {
 		}
 		return strings.Join(out, ", ")
 	}
-	return short(fmt.Sprint(s.Value))
+	return short(fmt.Sprint(s.Value), long)
 }
 
 // differs says what was found in place of a value of the file; empty where it is the same,
