@@ -3,6 +3,7 @@ package discover
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -55,8 +56,8 @@ func (l *look) objects(ctx context.Context, region string, c Cluster) objects {
 	return out
 }
 
-// list reads all objects of a kind, page by page. A cluster that does not know the kind has
-// none of it.
+// list reads all objects of a kind, page by page. A cluster that does not know a kind that
+// was added to Kubernetes has none of it; its own kinds every API server knows.
 func list[T any](ctx context.Context, l *look, client kubeapi.Client, region, group, version, resource string) told[T] {
 	kind := schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
 	not := func(err error) told[T] {
@@ -69,7 +70,7 @@ func list[T any](ctx context.Context, l *look, client kubeapi.Client, region, gr
 	for {
 		page, err := client.Resource(kind).List(ctx, o)
 		switch {
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err) && strings.Contains(group, "."):
 			return out
 		case context.Cause(ctx) != nil:
 			return not(fmt.Errorf("no answer: %w", context.Cause(ctx)))

@@ -12,6 +12,7 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -219,4 +220,20 @@ func TestEveryFindingIsTried(t *testing.T) {
 // expired are credentials that AWS takes no more.
 func expired(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &smithy.GenericAPIError{Code: "ExpiredToken", Message: "The security token included in the request is expired"}
+}
+
+// An address that knows none of Kubernetes' own kinds is no cluster without Deployments.
+func TestWhatIsNoClusterIsNotAnEmptyOne(t *testing.T) {
+	s := newStage(t)
+	o := s.options()
+	o.Connect = func(string, Cluster) (kubeapi.Client, error) {
+		return s.Kube("eu-west-1"), nil // where there is none
+	}
+	f := s.look(t, o)
+	if got := f.setting("platform.services"); !strings.Contains(got.Ask, "list deployments.apps could not be read in us-") {
+		t.Errorf("%+v", got)
+	}
+	if got := f.setting("platform.velero"); !got.Left {
+		t.Errorf("%+v", got)
+	}
 }
