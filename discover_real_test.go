@@ -44,7 +44,7 @@ func apiServers(t *testing.T) string {
 			has["apps/v1/deployments"] = append(has["apps/v1/deployments"], in("shop", name, object{
 				"spec": object{"replicas": replicas, "template": object{"spec": object{"serviceAccountName": name, "containers": []object{
 					{"name": name, "image": "123456789012.dkr.ecr." + region + ".amazonaws.com/" + name + ":1"},
-				}}}}, "status": object{"readyReplicas": replicas},
+				}}}}, "status": object{"replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas, "updatedReplicas": replicas},
 			}))
 			has["v1/serviceaccounts"] = append(has["v1/serviceaccounts"], object{"metadata": object{"namespace": "shop", "name": name, "annotations": object{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/" + name}}})
 		}

@@ -57,6 +57,7 @@ func TestWhatIsStillToBeFilledInIsSaidOnceWhereItStands(t *testing.T) {
 			}
 		}
 		switch n.Kind {
+		default: // a single value
 		case yaml.MappingNode:
 			for i := 0; i+1 < len(n.Content); i += 2 {
 				each(strict.Join(path, n.Content[i].Value), n.Content[i+1])

@@ -97,16 +97,6 @@ func (s *stage) look(t *testing.T, o Options) *Found {
 	return f
 }
 
-// written is what is printed of it.
-func (s *stage) written(t *testing.T, f *Found) string {
-	t.Helper()
-	var b strings.Builder
-	if err := Write(&b, f, s.clock.Now(), []string{east, west}); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
 // setting is the one at a path; nil where the line is not there.
 func (f *Found) setting(path string) *Setting {
 	i := slices.IndexFunc(f.Settings, func(s Setting) bool { return s.Path == path })

@@ -378,10 +378,10 @@ func (w *world) takeoverKey(*region) *Setting {
 func (w *world) takeoverBucket(r *region) *Setting {
 	const what = "the bucket of the takeover object in "
 	bucket, _, in := w.object()
-	switch {
-	case in == nil:
+	switch in {
+	case nil:
 		return leave("%s%s (no takeover check tells it)", what, r.name)
-	case in == r:
+	case r:
 		return has(bucket, "The takeover check of %s looks at it.", w.other(r).name)
 	}
 	// No check looks at this one until roles have swapped: it is named alike.

@@ -70,7 +70,7 @@ func TestTheRightsAreThoseOfTheCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, doc := range bytes.Split(data, []byte("\n---\n")) {
+	for doc := range bytes.SplitSeq(data, []byte("\n---\n")) {
 		var role struct {
 			Kind  string
 			Rules []struct{ Resources, Verbs []string }
