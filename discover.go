@@ -47,12 +47,12 @@ func discoverVerb(env func(string) string, secrets *text.Secrets) *cobra.Command
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.regions, "regions", nil, "the two Regions of the platform, such as us-east-1,us-west-2")
-	f.StringVar(&o.record, "record", "", "the public name that users know; the one with failover records if not given")
-	f.StringVar(&o.namespace, "namespace", "", "the namespace of the services; the one that both clusters have if not given")
-	f.StringArrayVar(&o.contexts, "context", nil, "a kubeconfig's context for a Region's cluster, NAME or REGION=NAME; once for each. The Region's EKS cluster if not given")
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "the kubeconfig of these contexts; where kubectl looks if not given")
-	f.StringVar(&o.file, "settings", "", "compare with this settings file, and say what has changed since")
+	f.StringSliceVar(&o.regions, "regions", nil, "the two Regions of the platform, `REGION,REGION`, such as us-east-1,us-west-2")
+	f.StringVar(&o.record, "record", "", "the public `NAME` that users know; the one with failover records if not given")
+	f.StringVar(&o.namespace, "namespace", "", "the `NAME` of the services' namespace; the one that both clusters have if not given")
+	f.StringArrayVar(&o.contexts, "context", nil, "`NAME` or REGION=NAME: the kubeconfig's context for a Region's cluster, once for each; the Region's EKS cluster if not given")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "the `FILE` with these contexts; where kubectl looks if not given")
+	f.StringVar(&o.file, "settings", "", "compare with this settings `FILE`, and say what has changed since")
 	return c
 }
 

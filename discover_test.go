@@ -219,6 +219,10 @@ func TestWhatHasChangedSinceTheSettings(t *testing.T) {
 		}), 1, []string{
 			row("changed", "platform.s3.regions.us-east-1.buckets", "ecommerce-assets-us-east-1", "invoices is new"),
 		}, "1 changed"},
+		"secrets by their whole names": {strings.Replace(text, "      - ecommerce-prod/*", "      - ecommerce-prod/order-service\n      - ecommerce-prod/u*\n      - ecommerce-prod/p*\n      - ecommerce-prod/notification-service", 1), well, 0, nil, "0 changed"},
+		"a secret that is not named": {strings.Replace(text, "      - ecommerce-prod/*", "      - ecommerce-prod/order-service\n      - ecommerce-prod/old\n      - ecommerce-prod/u*\n      - ecommerce-prod/p*", 1), well, 1, []string{
+			row("changed", "platform.secrets.names", "ecommerce-prod/order-service, ecommerce-prod/old, ecommerce-prod/u*, ecommerce-prod/p*", "ecommerce-prod/notification-service is new; ecommerce-prod/old is gone"),
+		}, "1 changed"},
 		"what may not be read is no change": {text, func(w *sim.World) error { return w.Fault(sim.Fault{System: "aws.rds", Kind: sim.Deny}) }, 0, []string{
 			row("unknown", "platform.aurora.global_cluster", "ecommerce-global", "the id of the Aurora global database (rds:DescribeGlobalClusters was refused in us-west-2)"),
 		}, "43 as found, 0 changed, 0 gone, 0 new, 5 unknown"},

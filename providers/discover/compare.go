@@ -187,6 +187,9 @@ func (s Setting) differs(file any) string {
 	switch found := s.Value.(type) {
 	case []string:
 		list, _ := file.([]any)
+		if s.Stand != nil {
+			return stands(namesOf(list), s.Stand)
+		}
 		return parted(namesOf(list), found, nil)
 	case []Item:
 		list, _ := file.([]any)
@@ -224,6 +227,25 @@ func (s Setting) itemsDiffer(file []any, found []Item) string {
 		}
 	}
 	return parted(namesOf(file), is, more)
+}
+
+// stands says which names none of a list stands for, and what of the list stands for none.
+// What ends in * stands for all that begin so.
+func stands(file, names []string) string {
+	var covered, idle []string
+	for _, one := range file {
+		before := len(covered)
+		prefix, many := strings.CutSuffix(one, "*")
+		for _, name := range names {
+			if name == one || many && strings.HasPrefix(name, prefix) {
+				covered = append(covered, name)
+			}
+		}
+		if len(covered) == before {
+			idle = append(idle, one)
+		}
+	}
+	return parted(append(covered, idle...), names, nil)
 }
 
 // parted says what two lists do not have in common.

@@ -250,5 +250,7 @@ func (w *world) secretNames(*region) *Setting {
 	if len(alone) > 0 {
 		why += fmt.Sprintf(" Left out, for they are in one Region alone: %s.", sentence(alone, "and"))
 	}
-	return has(slices.Compact(slices.Sorted(slices.Values(out))), "%s", why)
+	s := has(slices.Compact(slices.Sorted(slices.Values(out))), "%s", why)
+	s.Stand = all
+	return s
 }

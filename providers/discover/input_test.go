@@ -196,6 +196,76 @@ func TestWhatTheSettingsNameIsTakenOfSeveral(t *testing.T) {
 	}
 }
 
+// What is found of a platform that is another one in some way.
+func TestWhatIsFoundOfOtherPlatforms(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(s *sim.State)
+		path   string
+		want   string // of its value, or of what is asked for
+		why    string
+	}{
+		"a consumer of queues": {func(s *sim.State) {
+			for _, r := range s.Regions {
+				r.HPAs["user-service"].Spec.ScaleTargetRef.Name = "somebody-else"
+			}
+			s.Regions[west].Deployments["user-service"].Spec.Replicas = aws.Int32(0)
+		}, "platform.kube.consumers", "a list of those that consume queues, of user-service; the others are services", "They run in us-east-1, are scaled to 0 in us-west-2, and have no autoscaler."},
+		"transit gateways": {func(s *sim.State) { s.Network.Peering, s.Network.Transit = "", "available" }, "platform.network.transit_gateway_attachment", sim.AttachmentID, "The one attachment"},
+		"their VPCs":       {func(s *sim.State) { s.Network.Peering, s.Network.Transit = "", "available" }, "platform.network.regions.us-west-2.vpc", "vpc-us-west-2", "The VPC of the load balancer."},
+		"pod identities":   {func(s *sim.State) { s.Regions[west].PodIdentities = map[string]string{"user-service": "arn"} }, "platform.iam.regions.us-west-2.eks_cluster", "ecommerce-prod", "It gives roles to user-service."},
+		"two addresses, one of them looked at": {func(s *sim.State) {
+			other := s.DNS.Records[3]
+			other.Name = aws.String("virginia.ecommerce.com.")
+			s.DNS.Records = append(s.DNS.Records, other)
+		}, "platform.regions.us-east-1.endpoint", "https://us-east-1.api.ecommerce.com", "The endpoint check looks at it. To the same load balancer there also leads virginia.ecommerce.com."},
+		"a dual stack": {func(s *sim.State) {
+			s.DNS.Records[2].AliasTarget.DNSName = aws.String("dualstack." + *s.DNS.Records[2].AliasTarget.DNSName)
+		}, "platform.elb.regions.us-west-2.load_balancer_arn", "arn:aws:elasticloadbalancing:us-west-2:111122223333:loadbalancer/app/ecommerce-alb-us-west-2/50dc6c495c0c9188", "The record leads to ecommerce-alb-us-west-2."},
+		"a home in the west": {func(s *sim.State) {
+			s.DNS.Records[1].AliasTarget, s.DNS.Records[2].AliasTarget = s.DNS.Records[2].AliasTarget, s.DNS.Records[1].AliasTarget
+		}, "platform.home", west, "The PRIMARY record leads to ecommerce-alb-us-west-2"},
+		"CronJobs everywhere": {func(s *sim.State) {
+			s.Regions[east].CronJobs["report"], s.Regions[west].CronJobs["report"] = true, true
+		}, "platform.kube.cron_jobs", "invoice-run", "In both there run report."},
+		"secrets that are not replicated": {func(s *sim.State) { s.Regions[east].Secrets["ecommerce-prod/new"] = &sim.Secret{} }, "platform.secrets.names",
+			"ecommerce-prod/notification-service, ecommerce-prod/order-service, ecommerce-prod/payment-service, ecommerce-prod/product-service, ecommerce-prod/user-service", "Left out, for they are in one Region alone: ecommerce-prod/new."},
+		"a Deployment in one cluster": {func(s *sim.State) { s.Regions[east].Deployments["user-service"].Namespace = "elsewhere" }, "platform.services",
+			"notification-service, order-service, payment-service, product-service", "Left out, for they are in one cluster alone: user-service."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.change(t, c.change)
+			got := s.look(t, s.options()).setting(c.path)
+			if got == nil {
+				t.Fatal("nothing is said of it")
+			}
+			is := got.Ask
+			if is == "" {
+				is = got.shown()
+			}
+			if is != c.want || !strings.Contains(got.Why, c.why) {
+				t.Errorf("%q, %q\nwant %q, %q", is, got.Why, c.want, c.why)
+			}
+		})
+	}
+}
+
+// The namespace that is named is taken, and has to have something.
+func TestTheNamespaceThatIsNamedIsTaken(t *testing.T) {
+	s := newStage(t)
+	s.change(t, inBoth(func(r *sim.Region) { r.Deployments["user-service"].Namespace = "users-prod" }))
+	o := s.options()
+	o.Namespace = "users-prod"
+	if got := s.look(t, o).setting("platform.services"); got.shown() != "user-service" {
+		t.Errorf("%+v", got)
+	}
+	o.Namespace = "user-prod"
+	_, err := Look(t.Context(), o)
+	if wrong, ok := errors.AsType[*WrongError](err); !ok || wrong.Error() != `--namespace: neither cluster has a Deployment in "user-prod"; did you mean "users-prod"?` {
+		t.Errorf("%v", err)
+	}
+}
+
 // Every finding that something tells has a trial, or follows from one that has.
 func TestEveryFindingIsTried(t *testing.T) {
 	follows := map[string]string{

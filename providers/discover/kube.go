@@ -12,6 +12,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
 // addOns are namespaces in which, by custom, no service of a platform runs: what they hold
@@ -164,13 +166,15 @@ func asked(d appsv1.Deployment) int {
 
 // findNamespace chooses the one that has Deployments of the same name in both clusters; the
 // setting is its, and the name stands beside it.
-func (w *world) findNamespace() (*Setting, string) {
-	if w.Namespace != "" {
-		return has(w.Namespace, "As it was given."), w.Namespace
-	}
+func (w *world) findNamespace() (*Setting, string, error) {
 	const what = "the namespace of the services"
-	if why := w.clusterUnread(deploymentsUnread); why != "" {
-		return leave("%s (%s)", what, why), ""
+	switch why := w.clusterUnread(deploymentsUnread); {
+	case w.Namespace != "" && why == "" && len(w.regions[0].sizes(w.Namespace))+len(w.regions[1].sizes(w.Namespace)) == 0:
+		return nil, "", wrong("--namespace: neither cluster has a Deployment in %q%s", w.Namespace, strict.DidYouMean(w.Namespace, w.namespaces()))
+	case w.Namespace != "":
+		return has(w.Namespace, "As it was given."), w.Namespace, nil
+	case why != "":
+		return leave("%s (%s)", what, why), "", nil
 	}
 	alike := map[string]int{}
 	for _, d := range w.regions[0].deployments.all {
@@ -188,7 +192,18 @@ func (w *world) findNamespace() (*Setting, string) {
 	if len(all) > 1 && name == "" {
 		s.because("%d namespaces have the same Deployments in both clusters: --namespace says which one is meant.", len(all))
 	}
-	return s, name
+	return s, name, nil
+}
+
+// namespaces are those that have Deployments.
+func (w *world) namespaces() []string {
+	all := map[string]bool{}
+	for _, r := range w.regions {
+		for _, d := range r.deployments.all {
+			all[d.Namespace] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 func (w *world) namespace(r *region) *Setting {

@@ -53,7 +53,9 @@ func (l *look) read(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.in, w.inEach = w.findNamespace()
+	if w.in, w.inEach, err = w.findNamespace(); err != nil {
+		return err
+	}
 	var local []func()
 	for _, r := range w.regions {
 		local = append(local, func() { l.readBalancer(ctx, r) }, func() {

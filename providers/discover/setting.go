@@ -23,6 +23,8 @@ type Setting struct {
 	Gone bool
 	// Left: the platform has no such thing, and Why says so.
 	Left bool
+	// Stand are all names that a list stands for, where some of it stand for several.
+	Stand []string
 	// Bound says how a value that was found may differ from that of a file.
 	Bound Bound
 }
