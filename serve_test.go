@@ -360,7 +360,7 @@ func seed(t *testing.T, endpoint string) [][2]string {
 			t.Fatal(err)
 		}
 	}
-	balancers := map[string]string{}
+	balancers, hosts := map[string]string{}, map[string]string{} // ARNs, and names in the DNS
 	var checks []string
 	regions := []string{"us-east-1", "us-west-2"}
 	config := func(region string) aws.Config {
@@ -421,7 +421,7 @@ func seed(t *testing.T, endpoint string) [][2]string {
 			DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: group.TargetGroups[0].TargetGroupArn}},
 		})
 		must(err)
-		balancers[region] = aws.ToString(made.LoadBalancers[0].LoadBalancerArn)
+		balancers[region], hosts[region] = aws.ToString(made.LoadBalancers[0].LoadBalancerArn), aws.ToString(made.LoadBalancers[0].DNSName)
 		protect(ctx, t, config(region), balancers[region])
 
 		bucket := &s3.CreateBucketInput{Bucket: aws.String("ecommerce-takeover-" + region)}
@@ -458,10 +458,13 @@ func seed(t *testing.T, endpoint string) [][2]string {
 	zone := strings.TrimPrefix(aws.ToString(made.HostedZone.Id), "/hostedzone/")
 	var changes []r53types.Change
 	for i, region := range regions {
+		leads := &r53types.AliasTarget{DNSName: aws.String(hosts[region]), EvaluateTargetHealth: true, HostedZoneId: aws.String("Z35SXDOTRQ7X7K")}
+		changes = append(changes, r53types.Change{Action: r53types.ChangeActionCreate, ResourceRecordSet: &r53types.ResourceRecordSet{
+			Name: aws.String(region + ".api.ecommerce.com"), Type: r53types.RRTypeA, AliasTarget: leads,
+		}})
 		set := &r53types.ResourceRecordSet{
-			Name: aws.String("api.ecommerce.com"), Type: r53types.RRTypeA, SetIdentifier: aws.String(region),
-			Failover:    []r53types.ResourceRecordSetFailover{r53types.ResourceRecordSetFailoverPrimary, r53types.ResourceRecordSetFailoverSecondary}[i],
-			AliasTarget: &r53types.AliasTarget{DNSName: aws.String("ecommerce-alb." + region + ".elb.amazonaws.com"), EvaluateTargetHealth: true, HostedZoneId: aws.String("Z35SXDOTRQ7X7K")},
+			Name: aws.String("api.ecommerce.com"), Type: r53types.RRTypeA, SetIdentifier: aws.String(region), AliasTarget: leads,
+			Failover: []r53types.ResourceRecordSetFailover{r53types.ResourceRecordSetFailoverPrimary, r53types.ResourceRecordSetFailoverSecondary}[i],
 		}
 		if i == 0 {
 			set.HealthCheckId = aws.String(calculated)

@@ -192,7 +192,8 @@ func (s *Settings) checkPolicy(r *strict.Report) {
 			r.Fault(fmt.Sprintf("%s.lag_bands_ms[%d]", at, i), `"lag_bands_ms" has to rise from one to the next, from above 0`)
 		}
 	}
-	if p.Page && !s.PagerDuty.Enabled {
+	undecided := slices.ContainsFunc(r.Unfilled(), func(path string) bool { return section(path) == "pagerduty" })
+	if p.Page && !s.PagerDuty.Enabled && !undecided {
 		r.Fault(at+".page", `"page" is true and nobody can be paged: set pagerduty.enabled to true as well, or "page" to false`)
 	}
 }
@@ -200,7 +201,7 @@ func (s *Settings) checkPolicy(r *strict.Report) {
 func (s *Settings) checkClusters(r *strict.Report) {
 	for _, name := range slices.Sorted(maps.Keys(s.Kubernetes)) {
 		at := "kubernetes." + name
-		if _, ok := s.Platform.Regions[name]; !ok {
+		if _, ok := s.Platform.Regions[name]; !ok && len(s.Platform.Regions) > 0 {
 			r.Fault(at, "%q is none of the platform's Regions%s", name, strict.DidYouMean(name, slices.Sorted(maps.Keys(s.Platform.Regions))))
 		}
 		for _, f := range s.Kubernetes[name].Faults() {

@@ -198,7 +198,7 @@ func (f *file) read(doc *strict.Document, parts []runbook.Part) (strict.Faults, 
 	for _, p := range parts {
 		f.Platform.Parts[p.Key] = p.New()
 	}
-	r := strict.Read(doc, strict.Decoder{Words: wordsOf(parts), OneSlip: true}, "the file", f)
+	r := strict.Read(doc, strict.Decoder{Words: wordsOf(parts), Part: section, OneSlip: true}, "the file", f)
 	t := f.Platform.Topology
 	for name, region := range t.Regions {
 		region.Name = name
@@ -240,6 +240,17 @@ func wordsOf(parts []runbook.Part) strict.Words {
 	return w
 }
 
+// section is the part of the settings that a path lies in: its first key, and below
+// platform its second.
+func section(path string) string {
+	keys := strings.SplitN(path, ".", 3)
+	if keys[0] == "platform" && len(keys) > 1 {
+		keys[0] = strict.Join(keys[0], keys[1])
+	}
+	part, _, _ := strings.Cut(keys[0], "[")
+	return part
+}
+
 // moved is where a key that was met somewhere below platform belongs; empty when it
 // belongs nowhere.
 func moved(key string, parts []runbook.Part) string {
@@ -277,8 +288,21 @@ var words = strict.Words{
 		}
 		return true, key + " is empty, and it is needed"
 	},
+	Open: func(key string, n *yaml.Node) (bool, string) {
+		if !unfilled(n) {
+			return false, ""
+		}
+		what := strings.TrimLeft(strings.TrimPrefix(n.Value, Open), ": ")
+		if what == "" {
+			return true, key + " is still to be filled in"
+		}
+		return true, key + " is still to be filled in: " + what
+	},
 	Item: func(key string, i int) string { return fmt.Sprintf("item %d of %s", i+1, key) },
 }
+
+// Open is how a value begins that is still to be given; what follows says which.
+const Open = "FILL IN"
 
 var wanted = map[strict.Want]string{
 	strict.WantText: "text", strict.WantWhole: "a whole number", strict.WantNatural: "a whole number",

@@ -274,13 +274,22 @@ func TestFilesAreFoundBesideTheSettings(t *testing.T) {
 	}
 }
 
-// rights are the actions of the IAM policies, with the resources they are for.
+// policyOfDiscover is of whoever runs discover; all others are the bot's.
+const policyOfDiscover = "../iam-failoverbot-discover.json"
+
+// rights are the actions of the bot's IAM policies, with the resources they are for.
 func rights(t *testing.T) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob("../iam-*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no policies: %v", err)
+	if err != nil || len(files) < 3 {
+		t.Fatalf("the policies are %v: %v", files, err)
 	}
+	return granted(t, slices.DeleteFunc(files, func(f string) bool { return f == policyOfDiscover })...)
+}
+
+// granted are the actions of these policies.
+func granted(t *testing.T, files ...string) map[string][]string {
+	t.Helper()
 	out := map[string][]string{}
 	for _, file := range files {
 		data, err := os.ReadFile(filepath.Clean(file))
@@ -324,11 +333,22 @@ func many(v any) []string {
 // The IAM action of an SDK call, where it is not simply of the same name.
 var iamNames = map[string]string{
 	"elasticloadbalancingv2": "elasticloadbalancing", "s3:HeadObject": "s3:GetObject", "s3:HeadBucket": "s3:ListBucket",
-	"s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+	"s3:GetBucketReplication": "s3:GetReplicationConfiguration", "s3:ListBuckets": "s3:ListAllMyBuckets",
 }
 
 func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
-	granted := rights(t)
+	const discovers = "../../providers/discover/"
+	t.Run("the bot", func(t *testing.T) {
+		grantWhatIsCalled(t, rights(t), func(file string) bool { return !strings.HasPrefix(file, discovers) })
+	})
+	t.Run("discover", func(t *testing.T) {
+		grantWhatIsCalled(t, granted(t, policyOfDiscover), func(file string) bool { return strings.HasPrefix(file, discovers) })
+	})
+}
+
+// grantWhatIsCalled compares rights with the calls of the providers' files that are meant.
+func grantWhatIsCalled(t *testing.T, granted map[string][]string, meant func(file string) bool) {
+	t.Helper()
 	client := regexp.MustCompile(`(?m)^\s(\w* ?)"github\.com/aws/aws-sdk-go-v2/service/(\w+)"$`)
 	call := regexp.MustCompile(`&(\w+)\.([A-Z]\w+)Input\{`)
 	files, err := filepath.Glob("../../providers/*/*.go")
@@ -337,7 +357,7 @@ func TestThePoliciesGrantWhatIsCalledAndNothingElse(t *testing.T) {
 	}
 	called := map[string]bool{}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "../../providers/sim/") {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "../../providers/sim/") || !meant(file) {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Clean(file))

@@ -292,6 +292,16 @@ func Missing(err error) bool {
 		status(err) == http.StatusNotFound && code != "" && !nameless(err)
 }
 
+// Refused says that whoever asked may not: a right is missing, or a policy forbids it.
+func Refused(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return false
+	}
+	h := hint(api.ErrorCode(), api.ErrorMessage(), status(err))
+	return h == mayNot || h == forbidden
+}
+
 // nameless says that an answer was no success and gave no error that the SDK
 // could find; it then makes one up.
 func nameless(err error) bool {

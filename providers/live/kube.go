@@ -287,21 +287,47 @@ func readable(all *api.Config, context string) error {
 	return nil
 }
 
-func (c Cluster) fromContext() (*rest.Config, error) {
+// load reads a kubeconfig, or, where none is named, those that client-go finds by itself.
+func load(kubeconfig string) (*api.Config, *clientcmd.ClientConfigLoadingRules, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = c.Kubeconfig
+	rules.ExplicitPath = kubeconfig
 	rules.WarnIfAllMissing = false
 	for _, file := range rules.GetLoadingPrecedence() {
 		if _, err := strict.ReadFile(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read the kubeconfig: %w", err)
+			return nil, nil, fmt.Errorf("read the kubeconfig: %w", err)
 		}
 	}
 	all, err := rules.Load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no kubeconfig %s", c.Kubeconfig)
+		return nil, nil, fmt.Errorf("there is no kubeconfig %s", kubeconfig)
 	case err != nil:
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	return all, rules, nil
+}
+
+// Contexts are those of a kubeconfig, or, where none is named, of those that client-go finds
+// by itself: the address of each one's cluster, by its name.
+func Contexts(kubeconfig string) (map[string]string, error) {
+	all, _, err := load(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name, c := range all.Contexts {
+		out[name] = ""
+		if cluster := all.Clusters[c.Cluster]; cluster != nil {
+			out[name] = cluster.Server
+		}
+	}
+	return out, nil
+}
+
+func (c Cluster) fromContext() (*rest.Config, error) {
+	all, rules, err := load(c.Kubeconfig)
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := all.Contexts[c.Context]; !ok {
 		there := strings.Join(slices.Sorted(maps.Keys(all.Contexts)), ", ")

@@ -56,7 +56,7 @@ func beginDistribution() Distribution {
 
 var cloudfrontAPI = awsAPI{
 	system: "aws.cloudfront", home: homeRegion,
-	operations: map[string]operation{"GetDistribution": reads(getDistribution)},
+	operations: map[string]operation{"GetDistribution": reads(getDistribution), "ListDistributions": reads(listDistributions).lostAs(Refuse)},
 	target: func(in any) string {
 		if in, ok := in.(*cloudfront.GetDistributionInput); ok {
 			return deref(in.Id)
@@ -101,5 +101,20 @@ func getDistribution(r request, in *cloudfront.GetDistributionInput) (*cloudfron
 	return &cloudfront.GetDistributionOutput{ETag: ptr("E3PRETEND"), Distribution: &cft.Distribution{
 		ARN: ptr("arn:aws:cloudfront::" + account + ":distribution/" + distributionID), Id: ptr(distributionID), DomainName: ptr("d111111abcdef8.cloudfront.net"),
 		Status: ptr(has.Status), LastModifiedTime: ptr(r.Start), InProgressInvalidationBatches: ptr(int32(0)), DistributionConfig: c,
+	}}, nil
+}
+
+func listDistributions(r request, _ *cloudfront.ListDistributionsInput) (*cloudfront.ListDistributionsOutput, error) {
+	got, err := getDistribution(r, &cloudfront.GetDistributionInput{Id: ptr(distributionID)})
+	if err != nil {
+		return nil, err
+	}
+	d := got.Distribution
+	one := cft.DistributionSummary{
+		ARN: d.ARN, Id: d.Id, DomainName: d.DomainName, Status: d.Status, Enabled: d.DistributionConfig.Enabled, Origins: d.DistributionConfig.Origins,
+		OriginGroups: d.DistributionConfig.OriginGroups, Comment: d.DistributionConfig.Comment, Aliases: &cft.Aliases{Quantity: ptr(int32(0))},
+	}
+	return &cloudfront.ListDistributionsOutput{DistributionList: &cft.DistributionList{
+		IsTruncated: ptr(false), Marker: ptr(""), MaxItems: ptr(int32(100)), Quantity: ptr(int32(1)), Items: []cft.DistributionSummary{one},
 	}}, nil
 }

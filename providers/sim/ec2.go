@@ -69,6 +69,7 @@ func beginVPC(region string) VPC {
 var ec2API = awsAPI{
 	system: "aws.ec2",
 	operations: map[string]operation{
+		"DescribeRegions":                          reads(describeRegions).lostAs(Refuse),
 		"DescribeVpcs":                             reads(describeVPCs),
 		"DescribeRouteTables":                      reads(describeRouteTables),
 		"DescribeVpcPeeringConnections":            reads(describePeering),
@@ -94,6 +95,16 @@ var ec2API = awsAPI{
 // notInEC2 is how EC2 says that an id is nothing: the kind is in the code.
 func notInEC2(kind, id string) error {
 	return &smithy.GenericAPIError{Code: "Invalid" + kind + ".NotFound", Message: fmt.Sprintf("The ID '%s' does not exist", id), Fault: smithy.FaultClient}
+}
+
+// describeRegions are those of the world and one that the account has not enabled.
+func describeRegions(request, *ec2.DescribeRegionsInput) (*ec2.DescribeRegionsOutput, error) {
+	out := &ec2.DescribeRegionsOutput{}
+	for _, name := range regionNames {
+		out.Regions = append(out.Regions, ec2t.Region{RegionName: ptr(name), OptInStatus: ptr("opt-in-not-required")})
+	}
+	out.Regions = append(out.Regions, ec2t.Region{RegionName: ptr("af-south-1"), OptInStatus: ptr("not-opted-in")})
+	return out, nil
 }
 
 func describeVPCs(r request, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutput, error) {
@@ -162,6 +173,9 @@ func describePeering(r request, in *ec2.DescribeVpcPeeringConnectionsInput) (*ec
 			return nil, notInEC2("VpcPeeringConnectionID", id)
 		}
 	}
+	if r.Network.Peering == "" {
+		return &ec2.DescribeVpcPeeringConnectionsOutput{}, nil
+	}
 	return &ec2.DescribeVpcPeeringConnectionsOutput{VpcPeeringConnections: []ec2t.VpcPeeringConnection{{
 		VpcPeeringConnectionId: ptr(PeeringID), Status: &ec2t.VpcPeeringConnectionStateReason{Code: ec2t.VpcPeeringConnectionStateReasonCode(r.Network.Peering)},
 		RequesterVpcInfo: &ec2t.VpcPeeringConnectionVpcInfo{VpcId: ptr(vpcID(homeRegion)), Region: ptr(homeRegion)},
@@ -174,6 +188,9 @@ func describeTransitPeering(r request, in *ec2.DescribeTransitGatewayPeeringAtta
 		if id != AttachmentID || r.Network.Transit == "" {
 			return nil, notInEC2("TransitGatewayAttachmentID", id)
 		}
+	}
+	if r.Network.Transit == "" {
+		return &ec2.DescribeTransitGatewayPeeringAttachmentsOutput{}, nil
 	}
 	end := func(region string) *ec2t.PeeringTgwInfo {
 		return &ec2t.PeeringTgwInfo{Region: ptr(region), TransitGatewayId: ptr(HubID(region)), OwnerId: ptr(account)}

@@ -119,7 +119,7 @@ func describeLoadBalancers(r request, in *elb.DescribeLoadBalancersInput) (*elb.
 		LoadBalancerArn: ptr(arn), LoadBalancerName: ptr(name), DNSName: ptr(albName(r.region)), CanonicalHostedZoneId: ptr(albZone[r.region]),
 		State: &elbt.LoadBalancerState{Code: state}, Type: elbt.LoadBalancerTypeEnumApplication,
 		Scheme: elbt.LoadBalancerSchemeEnumInternetFacing, IpAddressType: elbt.IpAddressTypeIpv4,
-		CreatedTime: ptr(r.Start.Add(-30 * 24 * time.Hour)), VpcId: ptr("vpc-pretend"),
+		CreatedTime: ptr(r.Start.Add(-30 * 24 * time.Hour)), VpcId: ptr(vpcID(r.region)),
 	}
 	if r.Regions[r.region].DualStack {
 		lb.IpAddressType = elbt.IpAddressTypeDualstack
@@ -140,7 +140,7 @@ func describeTargetGroups(r request, in *elb.DescribeTargetGroupsInput) (*elb.De
 		out.TargetGroups = append(out.TargetGroups, elbt.TargetGroup{
 			TargetGroupArn: ptr(arn), TargetGroupName: ptr(g.Name), LoadBalancerArns: []string{albARN(r.region)},
 			TargetType: elbt.TargetTypeEnumInstance, Port: ptr(int32(30080)), Protocol: elbt.ProtocolEnumHttp, HealthCheckEnabled: ptr(true),
-			HealthCheckPath: ptr("/healthz"), HealthCheckPort: ptr("traffic-port"), HealthCheckProtocol: elbt.ProtocolEnumHttp, VpcId: ptr("vpc-pretend"),
+			HealthCheckPath: ptr("/healthz"), HealthCheckPort: ptr("traffic-port"), HealthCheckProtocol: elbt.ProtocolEnumHttp, VpcId: ptr(vpcID(r.region)),
 		})
 	}
 	if len(out.TargetGroups) < max(len(in.TargetGroupArns), len(in.Names)) {

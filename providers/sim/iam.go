@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -105,11 +106,15 @@ func getRole(r request, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
 var eksAPI = awsAPI{
 	system: "aws.eks",
 	operations: map[string]operation{
+		"ListClusters":                   reads(listClusters).lostAs(Refuse),
+		"DescribeCluster":                reads(describeCluster).lostAs(Refuse),
 		"ListPodIdentityAssociations":    reads(listPodIdentities),
 		"DescribePodIdentityAssociation": reads(describePodIdentity),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
+		case *eks.DescribeClusterInput:
+			return deref(in.Name)
 		case *eks.ListPodIdentityAssociationsInput:
 			return deref(in.ClusterName)
 		case *eks.DescribePodIdentityAssociationInput:
@@ -121,6 +126,34 @@ var eksAPI = awsAPI{
 
 // eksCluster is the name of every Region's cluster.
 const eksCluster = "ecommerce-prod"
+
+// clusterCA is what a cluster's certificate is signed by, as EKS tells it: a certificate of
+// nothing.
+const clusterCA = "" +
+	"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJmRENDQVNHZ0F3SUJBZ0lVVklCVE16Q3oxU2JpVTJ5bjZ2emhiMEg1a2pB" +
+	"d0NnWUlLb1pJemowRUF3SXcKRWpFUU1BNEdBMVVFQXd3SGNISmxkR1Z1WkRBZ0Z3MHlOakV4TWpnd016QTBNekJhR0E4eU1USTJN" +
+	"VEV3TkRBegpNRFF6TUZvd0VqRVFNQTRHQTFVRUF3d0hjSEpsZEdWdVpEQlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VICkEw" +
+	"SUFCSjJOcVdiMU90MVRsZmYzZVRxYXZKcnZucmpBUUZYOTV6ejdaMTdqSzZMT2lMMEtqKzhTdVBXdnZvY2oKR2JwUDgvMzVGeVVP" +
+	"MXFNL3NDMk5FcGdmUEpPalV6QlJNQjBHQTFVZERnUVdCQlFFclJ0Uit1MHRudmgwaXRXVgphQWJuUzNDWjNUQWZCZ05WSFNNRUdE" +
+	"QVdnQlFFclJ0Uit1MHRudmgwaXRXVmFBYm5TM0NaM1RBUEJnTlZIUk1CCkFmOEVCVEFEQVFIL01Bb0dDQ3FHU000OUJBTUNBMGtB" +
+	"TUVZQ0lRQ2x0ZVZpWllzbXljV2YrK2djS2dNYk1kYzcKV2hXSWJabS9UYTJLQ2FwRTZ3SWhBUGxlZldVbjk1VjZVQ0FMZUVkVGxZ" +
+	"bCs2WHhKTHNwRVY1L20xZm5BdkZHdQotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg=="
+
+func listClusters(r request, _ *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
+	return &eks.ListClustersOutput{Clusters: append([]string{eksCluster}, r.Regions[r.region].OtherClusters...)}, nil
+}
+
+func describeCluster(r request, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
+	if deref(in.Name) != eksCluster && !slices.Contains(r.Regions[r.region].OtherClusters, deref(in.Name)) {
+		return nil, &ekst.ResourceNotFoundException{Message: ptr("No cluster found for name: " + deref(in.Name) + ".")}
+	}
+	return &eks.DescribeClusterOutput{Cluster: &ekst.Cluster{
+		Name: in.Name, Arn: ptr("arn:aws:eks:" + r.region + ":" + account + ":cluster/" + deref(in.Name)), Status: ekst.ClusterStatusActive,
+		Endpoint:             ptr(fmt.Sprintf("https://%032X.gr7.%s.eks.amazonaws.com", draw(0, 1<<62, "eks", r.region, deref(in.Name)), r.region)),
+		CertificateAuthority: &ekst.Certificate{Data: ptr(clusterCA)},
+		ResourcesVpcConfig:   &ekst.VpcConfigResponse{VpcId: ptr(vpcID(r.region))},
+	}}, nil
+}
 
 func listPodIdentities(r request, in *eks.ListPodIdentityAssociationsInput) (*eks.ListPodIdentityAssociationsOutput, error) {
 	if deref(in.ClusterName) != eksCluster {

@@ -52,6 +52,7 @@ var (
 	kubeKinds = map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
 		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
+		schedulesGVR: "ScheduleList",
 	}
 )
 
@@ -385,6 +386,11 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 			return veleroList("Backup", nil)
 		}
 		return veleroList("Backup", s.backups())
+	case schedulesGVR:
+		if ns != veleroNamespace && ns != "" {
+			return veleroList("Schedule", nil)
+		}
+		return veleroList("Schedule", s.schedules(r))
 	case locationsGVR:
 		if ns != veleroNamespace {
 			return veleroList("BackupStorageLocation", nil)

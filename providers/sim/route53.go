@@ -291,6 +291,7 @@ var route53API = awsAPI{
 		"GetHealthCheckStatus":     reads(getHealthCheckStatus),
 		"UpdateHealthCheck":        changes(updateHealthCheck),
 		"GetHostedZone":            reads(getHostedZone),
+		"ListHostedZones":          reads(listHostedZones).lostAs(Refuse),
 		"ListResourceRecordSets":   reads(listRecords),
 		"ChangeResourceRecordSets": changes(changeRecords),
 		"GetChange":                reads(getChange),
@@ -421,13 +422,25 @@ func getHostedZone(r request, in *route53.GetHostedZoneInput) (*route53.GetHoste
 		return nil, err
 	}
 	return &route53.GetHostedZoneOutput{
-		HostedZone: &r53.HostedZone{
-			Id: ptr("/hostedzone/" + r.DNS.Zone), Name: ptr(zoneName + "."), CallerReference: ptr("pretend"),
-			ResourceRecordSetCount: ptr(int64(len(r.DNS.Records))), Config: &r53.HostedZoneConfig{PrivateZone: false},
-			Features: &r53.HostedZoneFeatures{AcceleratedRecoveryStatus: r53.AcceleratedRecoveryStatusDisabled},
-		},
+		HostedZone:    r.hostedZone(),
 		DelegationSet: &r53.DelegationSet{NameServers: []string{"ns-1." + zoneName, "ns-2." + zoneName}},
 	}, nil
+}
+
+func (r request) hostedZone() *r53.HostedZone {
+	return &r53.HostedZone{
+		Id: ptr("/hostedzone/" + r.DNS.Zone), Name: ptr(zoneName + "."), CallerReference: ptr("pretend"),
+		ResourceRecordSetCount: ptr(int64(len(r.DNS.Records))), Config: &r53.HostedZoneConfig{PrivateZone: false},
+		Features: &r53.HostedZoneFeatures{AcceleratedRecoveryStatus: r53.AcceleratedRecoveryStatusDisabled},
+	}
+}
+
+// listHostedZones tells of a private zone of the same name, too, as accounts have them.
+func listHostedZones(r request, _ *route53.ListHostedZonesInput) (*route53.ListHostedZonesOutput, error) {
+	private := r53.HostedZone{
+		Id: ptr("/hostedzone/Z0PRIVATE0PRETEND"), Name: ptr(zoneName + "."), CallerReference: ptr("pretend-private"), Config: &r53.HostedZoneConfig{PrivateZone: true},
+	}
+	return &route53.ListHostedZonesOutput{MaxItems: ptr(int32(100)), HostedZones: []r53.HostedZone{private, *r.hostedZone()}}, nil
 }
 
 func listRecords(r request, in *route53.ListResourceRecordSetsInput) (*route53.ListResourceRecordSetsOutput, error) {

@@ -27,6 +27,7 @@ var s3API = awsAPI{
 	system: "aws.s3",
 	operations: map[string]operation{
 		"HeadBucket":           reads(headBucket),
+		"ListBuckets":          reads(listBuckets).lostAs(Refuse),
 		"HeadObject":           reads(headObject),
 		"GetBucketReplication": reads(getBucketReplication).lostAs(Refuse),
 		"GetObject":            reads(getObject),
@@ -78,6 +79,20 @@ func (r request) bucket(name *string, head bool) (map[string]Object, error) {
 		return nil, &s3t.NotFound{Message: ptr("Not Found")}
 	}
 	return nil, &s3t.NoSuchBucket{Message: ptr("The specified bucket does not exist")}
+}
+
+// listBuckets are those of one Region, where one is named.
+func listBuckets(r request, in *s3.ListBucketsInput) (*s3.ListBucketsOutput, error) {
+	out := &s3.ListBucketsOutput{}
+	for _, region := range regionNames {
+		if in.BucketRegion != nil && *in.BucketRegion != region {
+			continue
+		}
+		for _, name := range sortedKeys(r.Regions[region].Buckets) {
+			out.Buckets = append(out.Buckets, s3t.Bucket{Name: ptr(name), BucketRegion: ptr(region)})
+		}
+	}
+	return out, nil
 }
 
 func headBucket(r request, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {

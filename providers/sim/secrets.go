@@ -88,7 +88,11 @@ func listSecrets(r request, in *secretsmanager.ListSecretsInput) (*secretsmanage
 		out.NextToken, names = ptr(strconv.Itoa(from+most)), names[:from+most]
 	}
 	for _, name := range names[from:] {
-		out.SecretList = append(out.SecretList, smt.SecretListEntry{ARN: ptr(secretARN(r.region, name)), Name: ptr(name)})
+		entry := smt.SecretListEntry{ARN: ptr(secretARN(r.region, name)), Name: ptr(name)}
+		if primary := all[name].Primary; primary != "" {
+			entry.PrimaryRegion = ptr(primary)
+		}
+		out.SecretList = append(out.SecretList, entry)
 	}
 	return out, nil
 }

@@ -124,6 +124,8 @@ type Region struct {
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
 	Accounts      map[string]string `json:"accounts"`
 	PodIdentities map[string]string `json:"pod_identities,omitempty"`
+	// OtherClusters are EKS clusters of the Region beside that of the services.
+	OtherClusters []string `json:"other_clusters,omitempty"`
 	// CronJobs of the cluster, each with whether it runs or is suspended.
 	CronJobs map[string]bool `json:"cron_jobs"`
 	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.

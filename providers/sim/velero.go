@@ -12,6 +12,7 @@ import (
 
 var (
 	backupsGVR   = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backups"}
+	schedulesGVR = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "schedules"}
 	locationsGVR = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backupstoragelocations"}
 )
 
@@ -97,6 +98,14 @@ func (s *State) backups() []unstructured.Unstructured {
 	}
 	slices.Reverse(out) // by name, as the API server has them
 	return out
+}
+
+// schedules are those of a Region's cluster. Both have the same one, and that of the
+// standby waits.
+func (s *State) schedules(r *Region) []unstructured.Unstructured {
+	return []unstructured.Unstructured{veleroObject("Schedule", backupSchedule, s.Start.Add(-30*24*time.Hour), map[string]any{
+		"schedule": "*/10 * * * *", "paused": r.Name != homeRegion, "template": map[string]any{"includedNamespaces": []any{namespace}},
+	}, map[string]any{"phase": "Enabled"})}
 }
 
 // backupLocations are those of a Region's cluster.

@@ -51,12 +51,13 @@ type Kind int
 
 // The kinds of problems.
 const (
-	Other   Kind = iota
-	Unknown      // a key has no meaning where it stands
-	Twice        // a key is there twice
-	Lacks        // a key that is needed is not there
-	Empty        // it is there and has no value
-	Wants        // the value is of another kind than its key takes
+	Other    Kind = iota
+	Unknown       // a key has no meaning where it stands
+	Twice         // a key is there twice
+	Lacks         // a key that is needed is not there
+	Empty         // it is there and has no value
+	Wants         // the value is of another kind than its key takes
+	Unfilled      // it is still to be given
 )
 
 // Problem is one thing that is wrong with a node.
@@ -80,6 +81,9 @@ type Words struct {
 	// Empty says whether nothing is given by n where key takes a typ, and what is
 	// to be said about it; nothing if that is right.
 	Empty func(key string, typ reflect.Type, optional bool, n *yaml.Node) (nothing bool, say string)
+	// Open says whether somebody has left a mark in place of a value that is still to be
+	// given, and what is to be said about it. Nil: nobody does.
+	Open func(key string, n *yaml.Node) (open bool, say string)
 	// Item names the item at an index of the list that key takes. Nil: as the list.
 	Item func(key string, i int) string
 }
@@ -93,6 +97,10 @@ type Decoder struct {
 	Report func(n *yaml.Node, p Problem)
 	// Skip says that a node is known to be wrong and was reported. Nil: none is.
 	Skip func(n *yaml.Node) bool
+	// Part names the part of the file that a path lies in. Of one with a value that is
+	// still to be given nothing is said but that: the rest may follow from it. Nil: all is
+	// said.
+	Part func(path string) string
 	// OneSlip takes an unknown key for the nearest that is known, so that one
 	// misspelling is not told as a missing key as well.
 	OneSlip bool
@@ -281,6 +289,12 @@ func (d *Decoder) value(path, key string, n *yaml.Node, out reflect.Value) {
 	d.place(path, nil, n)
 	if d.skip(n) {
 		return
+	}
+	if d.Open != nil {
+		if open, say := d.Open(key, n); open {
+			d.say(n, Unfilled, key, say)
+			return
+		}
 	}
 	if out.Kind() == reflect.Pointer && out.Type() != reflect.TypeFor[*yaml.Node]() {
 		out.Set(reflect.New(out.Type().Elem()))

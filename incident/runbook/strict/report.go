@@ -29,7 +29,10 @@ type found struct {
 	places map[string]*yaml.Node
 	keys   map[string]*yaml.Node
 	// strange are the nodes that are not what was wanted there.
-	strange  map[*yaml.Node]bool
+	strange map[*yaml.Node]bool
+	// unfilled are those that are still to be given; partOf says where a path lies.
+	unfilled map[*yaml.Node]bool
+	partOf   func(path string) string
 	faults   Faults
 	accounts map[string]bool
 }
@@ -39,11 +42,12 @@ type found struct {
 func Read(doc *Document, d Decoder, whose string, into any) *Report {
 	r := &Report{found: &found{
 		doc: doc, places: map[string]*yaml.Node{}, keys: map[string]*yaml.Node{}, strange: map[*yaml.Node]bool{},
-		accounts: map[string]bool{},
+		unfilled: map[*yaml.Node]bool{}, partOf: d.Part, accounts: map[string]bool{},
 	}}
 	d.File, d.Places, d.Keys = doc.Name, r.places, r.keys
 	d.Report = func(n *yaml.Node, p Problem) {
-		r.strange[n] = r.strange[n] || p.Kind == Wants
+		r.strange[n] = r.strange[n] || p.Kind == Wants || p.Kind == Unfilled
+		r.unfilled[n] = r.unfilled[n] || p.Kind == Unfilled
 		r.faults = append(r.faults, doc.At(n).Fault("%s", p.Text))
 	}
 	d.Decode(whose, doc.Root, into)
@@ -68,6 +72,9 @@ func (r *Report) FaultOfKey(path, format string, args ...any) {
 }
 
 func (r *Report) fault(path string, in []map[string]*yaml.Node, format string, args ...any) {
+	if r.follows(path) {
+		return
+	}
 	for {
 		for _, nodes := range in {
 			if n := nodes[path]; n != nil {
@@ -81,6 +88,32 @@ func (r *Report) fault(path string, in []map[string]*yaml.Node, format string, a
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
+}
+
+// follows says that what is wrong at a path may follow from a value of the same part that
+// is still to be given.
+func (r *Report) follows(path string) bool {
+	if r.partOf == nil {
+		return false
+	}
+	for _, open := range r.Unfilled() {
+		if part := r.partOf(open); part == r.partOf(path) || strings.HasPrefix(path, part+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// Unfilled are the paths of the values that are still to be given, sorted.
+func (r *Report) Unfilled() []string {
+	var out []string
+	for path, n := range r.places {
+		if r.unfilled[n] {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Given says that the file has something at that path that could be read.
