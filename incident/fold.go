@@ -49,6 +49,7 @@ type State struct {
 	Sightings []Sighting
 	// Closed are the open points that people closed, by id.
 	Closed map[string]ClosedPoint
+	here   map[string]Confirmed // by subject, see Here
 	// Tasks by id, and their ids in the order opened.
 	Tasks     map[string]*Task
 	TaskOrder []string
@@ -280,7 +281,9 @@ func (s *State) Apply(e Event) {
 		}
 	case PointClosed:
 		s.applyClosed(e, b)
-	case AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened:
+	case ConfirmationGiven:
+		s.applyGiven(e, b)
+	case AssessmentMade, ConfirmationAsked, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened:
 		s.platform().apply(e)
 	case StepFinished:
 		run.apply(e)
@@ -306,6 +309,20 @@ func (s *State) applyClosed(e Event, b PointClosed) {
 		s.Closed = map[string]ClosedPoint{}
 	}
 	s.Closed[b.Point] = ClosedPoint{By: e.Actor, At: e.Time, How: b.How}
+}
+
+// applyGiven takes in what somebody has said: of this incident, or of the platform.
+func (s *State) applyGiven(e Event, b ConfirmationGiven) {
+	if s.DeclaredAt.IsZero() {
+		s.platform().apply(e)
+		return
+	}
+	if _, there := s.here[b.Subject]; b.Yes && !there {
+		if s.here == nil {
+			s.here = map[string]Confirmed{}
+		}
+		s.here[b.Subject] = Confirmed{b, e.Actor, e.Time}
+	}
 }
 
 func (s *State) platform() *Platform {

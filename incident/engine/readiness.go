@@ -62,7 +62,7 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 		o, ok, err := a.Look(ctx, call)
 		return look{o, ok}, err
 	})
-	f.Summary, f.Measured, f.Evidence = seen.Summary, seen.Measured, seen.Evidence
+	f.Summary, f.Measured, f.Evidence, f.Asks = seen.Summary, seen.Measured, seen.Evidence, seen.Asks
 	if err != nil {
 		call := incident.CallErrorOf(err)
 		f.Summary, f.Hint, f.Cause = text.Bare(err), call.Hint, call.Cause
