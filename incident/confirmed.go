@@ -112,6 +112,12 @@ func (s *State) Here(subject string) (Confirmed, bool) {
 	return c, ok
 }
 
+// Acted is when that person first did something that is on this timeline.
+func (s *State) Acted(person string) (time.Time, bool) {
+	at, ok := s.acted[person]
+	return at, ok
+}
+
 // AskFor asks people for what checks lacked, on the platform log, in the bot's name and
 // under the lease with that token: each once, and again a day later if it is still
 // wanted. It may be called any number of times, by any replica.

@@ -50,6 +50,7 @@ type State struct {
 	// Closed are the open points that people closed, by id.
 	Closed map[string]ClosedPoint
 	here   map[string]Confirmed // by subject, see Here
+	acted  map[string]time.Time // see Acted
 	// Tasks by id, and their ids in the order opened.
 	Tasks     map[string]*Task
 	TaskOrder []string
@@ -233,6 +234,12 @@ func (s *State) Apply(e Event) {
 	s.Seq = e.Seq
 	if e.Time.After(s.Last) { // the clocks of two replicas may differ
 		s.Last = e.Time
+	}
+	if _, before := s.acted[e.Actor]; !before && e.Via != nil {
+		if s.acted == nil {
+			s.acted = map[string]time.Time{}
+		}
+		s.acted[e.Actor] = e.Time
 	}
 	run := s.Run
 	if b, begins := e.Body.(RunBegun); begins {
