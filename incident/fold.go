@@ -235,7 +235,7 @@ func (s *State) Apply(e Event) {
 	if e.Time.After(s.Last) { // the clocks of two replicas may differ
 		s.Last = e.Time
 	}
-	if _, before := s.acted[e.Actor]; !before && e.Via != nil {
+	if _, before := s.acted[e.Actor]; !before && e.Actor != Bot && e.Actor != "" {
 		if s.acted == nil {
 			s.acted = map[string]time.Time{}
 		}
