@@ -202,6 +202,7 @@ func (w *World) parts() keys {
 		},
 		"network": keys{"peering": PeeringID, "regions": inRegions(func(r string) keys { return keys{"vpc": vpcID(r), "reach": reachAddr(r)} })},
 		"s3":      keys{"regions": inRegions(func(r string) keys { return keys{"buckets": []string{assetsBucket(r)}} })},
+		"people":  keys{"access_days": 90},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},
 		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
