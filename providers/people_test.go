@@ -368,7 +368,7 @@ func TestThePageThatTellsOfAFreezeIsNotQuoted(t *testing.T) {
 		t.Errorf("%t %q %v", ok, o.Summary, err)
 	}
 	for settings, says := range map[string]string{
-		"freeze_url: http://deploy.ecommerce.com": "https address", "freeze_url: 'https://user:hunter2@deploy.ecommerce.com'": "without a user", "access_days: -1": "from 0 to 3660", "{freeze_url: 'https://x.example', freeze_hours: 4}": "for platforms without",
+		"freeze_url: http://deploy.ecommerce.com": "https address", "freeze_url: 'https://user:hunter2@deploy.ecommerce.com'": "without a user", "access_days: -1": "from 0 to 3660",
 	} {
 		if faults := faultsOf(t, people.Platform, settings); !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, says) }) {
 			t.Errorf("%s: %v", settings, faults)

@@ -47,7 +47,4 @@ func (s Settings) Check(c runbook.Checks) {
 	if s.FreezeURL != "" {
 		checkURL(c, s.FreezeURL)
 	}
-	if s.FreezeURL != "" && s.FreezeHours != 0 {
-		c.Fault("freeze_hours", `"freeze_hours" is for platforms without "freeze_url": where a page says it nobody is asked`)
-	}
 }
