@@ -55,6 +55,23 @@ func (w *staffed) staff(change func(c *providers.Connections)) {
 	w.catalog = providers.Catalog(c)
 }
 
+// call is one step of the shipped runbook, where pages are on.
+func (w *staffed) call(t *testing.T, step string) (engine.Action, engine.Call) {
+	t.Helper()
+	facts := w.facts("planned")
+	facts.Topology.Policy.Page = true
+	p := compile(t, w.catalog, facts)
+	s, ok := p.Step(step)
+	if !ok {
+		t.Fatalf("the runbook has no step %s", step)
+	}
+	now := w.clock.Now()
+	return w.catalog[s.Uses], engine.Call{
+		Plan: p, Step: s, Attempt: 1, Began: now, Impact: now, Clock: w.clock,
+		Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+	}
+}
+
 // says puts on a timeline what somebody said so long ago.
 func (w *staffed) says(t *testing.T, id incident.ID, ago time.Duration, who string, b incident.Body) {
 	t.Helper()
