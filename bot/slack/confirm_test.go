@@ -260,8 +260,13 @@ func TestWhoIsOfSupport(t *testing.T) {
 		id, user string
 		want     bool
 	}{
-		{"UEVE", "UEVE", true}, {"UEVE", "UALICE", false}, {supportGroup, "UEVE", true}, {supportGroup, "UALICE", false}, {supportGroup, "", false},
-		{elsewhere, "UALICE", true}, {elsewhere, "UNOBODY", false},
+		{"UEVE", "UEVE", true},
+		{"UEVE", "UALICE", false},
+		{supportGroup, "UEVE", true},
+		{supportGroup, "UALICE", false},
+		{supportGroup, "", false},
+		{elsewhere, "UALICE", true},
+		{elsewhere, "UNOBODY", false},
 	} {
 		if got, err := s.face.client.Includes(s.ctx, c.id, c.user); got != c.want || err != nil {
 			t.Errorf("%s of %s: %t %v", c.user, c.id, got, err)
