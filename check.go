@@ -81,6 +81,11 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, secrets *t
 	if err != nil {
 		return err
 	}
+	book, closed := recordOf(ctx, c, secrets, log)
+	defer closed()
+	if book != nil {
+		ends.Record = book
+	}
 	catalog := providers.Catalog(ends)
 	clock := incident.RealClock{}
 	plan, err := loaded.Compile(catalog.Runbook(), runbook.Facts{
@@ -89,8 +94,6 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, secrets *t
 	if err != nil {
 		return bot.UsageError{Err: err}
 	}
-	book, closed := recordOf(ctx, c, secrets, log)
-	defer closed()
 	var report commands.Report
 	incident.Together(clock, 2, func(i int) {
 		if i == 0 {

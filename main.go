@@ -235,7 +235,10 @@ func own(c *settings.Settings) []endpoints.Endpoint {
 		out = append(out, endpoints.Record(c.Secrets.RedisURL, c.Redis.Region))
 	}
 	if c.PagerDuty.Enabled {
-		out = append(out, endpoints.At("PagerDuty", cmp.Or(c.PagerDuty.URL, "https://events.pagerduty.com"), ""))
+		out = append(out, endpoints.At("PagerDuty", cmp.Or(c.PagerDuty.URL, pagerduty.EventsEndpoint), ""))
+	}
+	if c.PagerDuty.Service != "" {
+		out = append(out, endpoints.At("PagerDuty's REST API", cmp.Or(c.PagerDuty.APIURL, pagerduty.RESTEndpoint), ""))
 	}
 	return out
 }
@@ -260,6 +263,11 @@ func connect(ctx context.Context, c *settings.Settings, secrets *text.Secrets, l
 		InVPC:      c.InVPC,
 		OrderToken: c.Secrets.OrderToken,
 		Own:        own(c),
+		Roster:     c.Roster(),
+		Support:    c.Slack.Support != "",
+	}
+	if c.PagerDuty.Service != "" {
+		ends.Pager = &pagerduty.API{Token: c.Secrets.PagerDutyToken, Service: c.PagerDuty.Service, Endpoint: c.PagerDuty.APIURL, Proxy: proxy}
 	}
 	if c.PagerDuty.Enabled {
 		ends.Page = &pagerduty.Settings{RoutingKey: c.Secrets.PagerDutyKey, Endpoint: c.PagerDuty.URL, Proxy: proxy}
@@ -305,7 +313,7 @@ func serve(ctx context.Context, file string, env func(string) string, secrets *t
 		Slack: slack.Settings{
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
-		Channel: c.Slack.Channel, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery, CheckEvery: c.CheckEvery,
+		Channel: c.Slack.Channel, OnCallGroup: c.Slack.OnCallGroup, Support: c.Slack.Support, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery, CheckEvery: c.CheckEvery,
 		Secrets: secrets,
 	}, log)
 	if err != nil {

@@ -41,6 +41,7 @@ var planted = map[string]string{
 	"the cluster's token":     "Hk8Zw3Xq6Vj1Tn5Yp",
 	"the cluster's password":  "Zd4Qx7Wj2Kv9Rb",
 	"PagerDuty's routing key": "Xq9Jz4Vw7Kp2Yh5Gn8Rt3Lm6Hd1Wf0Qs",
+	"PagerDuty's API token":   "Fy8+Kw3Zq6Xj9Vh2Bn",
 	"the token of orders":     "Tz3Kx9Wq5Jv7Yn",
 }
 
@@ -126,6 +127,9 @@ var shapes = map[string]func(int, string) (string, string){
 		return "application/json", fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Odd","message":%s,"code":%d}`, quoted(said), status)
 	},
 	"PagerDuty": func(_ int, said string) (string, string) {
+		if strings.Contains(said, "Token token=") { // the REST API has another shape than that of events
+			return "application/json", `{"error":{"code":2001,"message":` + quoted(said) + `,"errors":[` + quoted(said) + `]}}`
+		}
 		return "application/json", `{"status":"invalid event","message":` + quoted(said) + `,"errors":[` + quoted(said) + `]}`
 	},
 	"the platform": func(_ int, said string) (string, string) { return "text/plain", said },
@@ -260,11 +264,13 @@ contexts:
   - {name: us-west-2-ecommerce-prod, context: {cluster: parrot, user: token}}
 `, at["Kubernetes"], planted["the cluster's token"], planted["the cluster's password"]))
 	config := edited(t, map[string]string{
-		"    # kubeconfig: kubeconfig.yaml": "    kubeconfig: kubeconfig.yaml #",
-		"context: us-west-2-ecommerce-prod": "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml",
-		"https://api.ecommerce.com":         "http://api.ecommerce.com",
-		"https://us-east-1.api":             "http://us-east-1.api",
-		"https://us-west-2.api":             "http://us-west-2.api",
+		"    # kubeconfig: kubeconfig.yaml":       "    kubeconfig: kubeconfig.yaml #",
+		"context: us-west-2-ecommerce-prod":       "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml",
+		"https://api.ecommerce.com":               "http://api.ecommerce.com",
+		"  # service: PXXXXXX":                    "  service: PXXXXXX",
+		"  # api_url: https://api.pagerduty.com ": "  api_url: " + at["PagerDuty"] + " ",
+		"https://us-east-1.api":                   "http://us-east-1.api",
+		"https://us-west-2.api":                   "http://us-west-2.api",
 	})
 	platform, gone := strings.TrimPrefix(at["the platform"], "http://"), closedPort(t)
 	config += "\ndial:\n"
@@ -297,7 +303,7 @@ func plantedEnvironment(t *testing.T, at map[string]string, redisAt string) map[
 		"SLACK_BOT_TOKEN": "xoxb-" + planted["the bot's token"], "SLACK_APP_TOKEN": "xapp-" + planted["the app's token"],
 		"SLACK_API_URL":         strings.Replace(at["Slack"], "http://", "http://bot:"+planted["Slack's password"]+"@", 1) + "/api/",
 		"REDIS_URL":             "redis://bot:" + planted["Redis' password"] + "@" + redisAt,
-		"PAGERDUTY_ROUTING_KEY": planted["PagerDuty's routing key"], "SYNTHETIC_TEST_TOKEN": planted["the token of orders"],
+		"PAGERDUTY_ROUTING_KEY": planted["PagerDuty's routing key"], "PAGERDUTY_API_TOKEN": planted["PagerDuty's API token"], "SYNTHETIC_TEST_TOKEN": planted["the token of orders"],
 	}
 }
 
@@ -339,7 +345,7 @@ func TestNoSecretIsSaidHoweverAConnectionFails(t *testing.T) {
 			if manner == "is away" {
 				return
 			}
-			for _, what := range []string{"the bot's token", "the app's token", "Slack's password", "the AWS session token", "the cluster's token", "the cluster's password"} {
+			for _, what := range []string{"the bot's token", "the app's token", "Slack's password", "the AWS session token", "the cluster's token", "the cluster's password", "PagerDuty's API token"} {
 				if !strings.Contains(heard(), planted[what]) {
 					t.Errorf("no server was told %s, so none could repeat it", what)
 				}

@@ -48,6 +48,10 @@ type Options struct {
 	Slack       slack.Settings
 	// Channel is the id of the channel in which incidents are followed.
 	Channel string
+	// OnCallGroup is the id of the group that the first post of an incident mentions;
+	// empty: none. Support is the id of whoever of support is told of it: a person, a
+	// group or a channel; empty: nobody.
+	OnCallGroup, Support string
 	// Command is what the workspace calls the slash command; /failover when empty.
 	Command string
 	// Templates are the runbook, the messages and the review.
@@ -94,11 +98,13 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 	if err != nil {
 		return nil, err
 	}
+	book := incident.NewBook(incident.Hiding(o.Record, o.Secrets.Hide))
+	o.Connections.Record, o.Connections.Roster, o.Connections.Support = book, o.Roster, o.Support != ""
 	catalog := providers.Catalog(o.Connections)
 	if o.Catalog != nil {
 		catalog = o.Catalog(catalog)
 	}
-	b := &Bot{Options: o, Book: incident.NewBook(incident.Hiding(o.Record, o.Secrets.Hide)), log: log}
+	b := &Bot{Options: o, Book: book, log: log}
 	outages := slack.NewOutages()
 	b.Engine = engine.New(engine.Options{
 		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(), Gone: gone, Away: outages.Set,
@@ -115,6 +121,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 		Proofs:    b.ready,
 		Active:    o.active(catalog),
 		Serves:    o.serves(catalog),
+		Supports:  b.supports(),
 		Rehearsal: o.Rehearsal,
 		Review:    b.review,
 	}, log)
@@ -124,6 +131,8 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 		Book:        b.Book,
 		Clock:       o.Clock,
 		Roster:      o.Roster,
+		OnCallGroup: o.OnCallGroup,
+		Support:     o.Support,
 		Rehearsal:   o.Rehearsal,
 		Holds:       b.Engine.Holds,
 		Outages:     outages,
@@ -149,6 +158,23 @@ func Runbook(files fs.FS) (*runbook.Source, error) {
 		return nil, UsageError{err}
 	}
 	return source, nil
+}
+
+// supports says who is of support; nil where the settings name nobody.
+func (b *Bot) supports() func(ctx context.Context, via incident.Via) (bool, error) {
+	if b.Support == "" {
+		return nil
+	}
+	return func(ctx context.Context, via incident.Via) (bool, error) {
+		c := b.reached.Load()
+		switch {
+		case via.Face != incident.FaceSlack:
+			return false, nil
+		case c == nil:
+			return false, errors.New("Slack has not been reached yet")
+		}
+		return c.Includes(ctx, b.Support, via.ID)
+	}
 }
 
 // Workspace is the Slack workspace that was reached; empty before that.

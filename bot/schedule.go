@@ -56,7 +56,7 @@ func (b *Bot) scheduled() schedule {
 // tellReadiness is the face's, once there is one.
 func (b *Bot) tellReadiness(ctx context.Context) error {
 	if f := b.talks.Load(); f != nil {
-		return f.TellReadiness(ctx)
+		return errors.Join(f.TellReadiness(ctx), f.TellAsked(ctx))
 	}
 	return errors.New("Slack has not been reached yet")
 }
@@ -131,9 +131,18 @@ func (s schedule) make(ctx context.Context, token uint64) error {
 	if err != nil {
 		return fmt.Errorf("assess the readiness: %w", err)
 	}
+	var wanted []incident.Wanted
+	for _, f := range made.Findings {
+		if f.Asks != nil {
+			wanted = append(wanted, *f.Asks)
+		}
+	}
 	made.AssessmentMade = made.Brief()
 	if err := s.book.KeepAssessment(ctx, made, nil, token); err != nil {
 		return fmt.Errorf("keep the assessment: %w", err)
+	}
+	if err := s.book.AskFor(ctx, wanted, s.clock.Now(), token); err != nil {
+		return fmt.Errorf("ask people for what the assessment lacks: %w", err)
 	}
 	return nil
 }

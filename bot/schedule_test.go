@@ -25,6 +25,15 @@ type watchers struct {
 	told  int
 	fails map[string]error // of what: assess, tell
 	takes time.Duration
+	lacks *incident.Wanted // whose word every assessment lacks
+}
+
+func (w *watchers) findings() []incident.Finding {
+	out := []incident.Finding{{Step: "nodes", Measured: incident.Measured{Verdict: incident.Pass}, Evidence: map[string]string{"arn": "a"}}}
+	if w.lacks != nil {
+		out = append(out, incident.Finding{Step: "on-call", Measured: incident.Measured{Verdict: incident.Fail}, Asks: w.lacks})
+	}
+	return out
 }
 
 // cut is a Log that cannot be reached while it is away.
@@ -82,7 +91,7 @@ func (w *watchers) start(name string) (stop func()) {
 			w.made = append(w.made, name)
 			return incident.Assessment{At: time.Now(), By: incident.Bot, AssessmentMade: incident.AssessmentMade{
 				Why: incident.WhySchedule, Target: "us-west-2", Mode: "planned",
-				Findings: []incident.Finding{{Step: "nodes", Measured: incident.Measured{Verdict: incident.Pass}, Evidence: map[string]string{"arn": "a"}}},
+				Findings: w.findings(),
 			}}, nil
 		},
 		tell: func(context.Context) error {
@@ -246,5 +255,43 @@ func TestAnotherReplicaGoesOnAssessing(t *testing.T) {
 		if err := incident.NewBook(w.log).KeepAssessment(t.Context(), late, nil, token); !errors.Is(err, incident.ErrFenced) {
 			t.Errorf("the one that came back could write: %v", err)
 		}
+	})
+}
+
+// Whose word the assessments lack is asked of them once a day, however many replicas
+// there are and however often they assess.
+func TestWhoseWordIsLackingIsAskedOnceADay(t *testing.T) {
+	watched(t, func(t *testing.T, w *watchers) {
+		w.lacks = &incident.Wanted{Subject: incident.Access, Of: []string{"alice"}, Question: "Can you?", Yes: "I can", No: "I cannot"}
+		stopA, stopB := w.start("a"), w.start("b")
+		asked := func() (n int) {
+			t.Helper()
+			events, err := w.log.Log.Read(t.Context(), incident.PlatformLog, 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range events {
+				switch b := e.Body.(type) {
+				case incident.ConfirmationAsked:
+					n++
+				case incident.AssessmentMade:
+					if b.Findings[1].Asks != nil {
+						t.Error("what is asked is kept with every assessment")
+					}
+				}
+			}
+			return n
+		}
+		if w.after(time.Minute); asked() != 1 {
+			t.Errorf("asked %d times in the first minute", asked())
+		}
+		if w.after(23 * time.Hour); asked() != 1 {
+			t.Errorf("asked %d times on the first day", asked())
+		}
+		if w.after(2 * time.Hour); asked() != 2 {
+			t.Errorf("asked %d times after a day", asked())
+		}
+		stopA()
+		stopB()
 	})
 }

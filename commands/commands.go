@@ -60,6 +60,9 @@ type Options struct {
 	// Proofs are what the bot itself is relied on for: check tries them all, start
 	// those that were not so lately. Nil: there are none.
 	Proofs *incident.Proofs
+	// Supports says whether whoever came that way is of support, as the settings name it.
+	// It may fail; then nothing is taken from them. Nil: the settings name nobody.
+	Supports func(ctx context.Context, via incident.Via) (bool, error)
 	// Rehearsal marks every incident as practice.
 	Rehearsal bool
 	// Timeline writes the record of an incident as a file. Nil: one line for each
@@ -145,6 +148,9 @@ func verbs() []verb {
 		{"resolve", "resolve [REASON]", "close the incident, once it is over", leaders, (*Commands).resolve},
 		{"impact", "impact since TIME|unknown [REASON]", "say since when users have been hurt", roster, (*Commands).impact},
 		{"close_point", "close-point POINT REASON", "take an open point off, although nothing shows that it is put right", leaders, (*Commands).closePoint},
+		{"confirm", "confirm access|freeze|egress", "say that something is so that only people know", roster, (*Commands).confirm},
+		{"deny", "deny access|freeze|egress [REASON]", "say that it is not so", roster, (*Commands).deny},
+		{"here", "here [support]", "say that you are here, as commander or for support", nil, (*Commands).here},
 		{"repair", "repair go-on|restore REASON", "decide how to go on after the record lost events", leaders, (*Commands).repair},
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},
@@ -218,7 +224,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 }
 
 // apart are the verbs that are about no incident.
-var apart = []string{"start", "check", "failback", "help"}
+var apart = []string{"start", "check", "failback", "help", "confirm", "deny"}
 
 // ofThat makes what an answer offers name the incident that was asked about, where a
 // command alone would not mean it: several are open, or it is none of them.

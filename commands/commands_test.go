@@ -395,9 +395,9 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 			may[role][n] = true
 		}
 	}
-	allow(mallory, "status", "help")
-	allow(dave, "answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "impact")
-	leading := []string{"answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair", "impact", "close_point"}
+	allow(mallory, "status", "help", "here")
+	allow(dave, "confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "impact")
+	leading := []string{"confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "timeline", "review", "note", "pause", "failback", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair", "impact", "close_point"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {

@@ -51,6 +51,9 @@ var permitted = map[string]string{
 	"take_back":   "yes   yes   no    no    no    no",
 	"impact":      "yes   yes   yes   no    no    no",
 	"close_point": "yes   yes   no    no    no    no",
+	"confirm":     "yes   yes   yes   no    no    no",
+	"deny":        "yes   yes   yes   no    no    no",
+	"here":        "yes   yes   yes   yes   yes   yes",
 	"repair":      "yes   yes   no    no    no    no",
 	"note":        "yes   yes   yes   no    no    no",
 	"timeline":    "yes   yes   yes   no    no    no",
@@ -137,6 +140,10 @@ Besides:
 - **break-glass**: a person on the break-glass list, once a question has expired
   unanswered, and with one of the roles above.
 - **answer**: the role that the question names; the table says who may try.
+- **confirm**, **deny**: each for themselves, and by a button whoever was asked; a deploy
+  freeze and the addresses of partners are for a commander to tell.
+- **here**: a commander as such; for support whoever the settings name (` + "`slack.support`" + `),
+  on the roster or not. Nobody else.
 - **no role** reads status and help. So does an outsider.
 - When Slack cannot say who somebody is, what it said within the last 24 hours counts.
   Whoever it never knew may look and not decide.

@@ -24,11 +24,12 @@ func (b *Book) KeepAssessment(ctx context.Context, a Assessment, via *Via, fence
 	return err
 }
 
-// Brief is the same without the evidence of what is well: what is made again and again
-// is kept for ever.
+// Brief is the same without the evidence of what is well, and without what people are to
+// be asked: what is made again and again is kept for ever.
 func (a AssessmentMade) Brief() AssessmentMade {
 	a.Findings = slices.Clone(a.Findings)
 	for i, f := range a.Findings {
+		a.Findings[i].Asks = nil // what people are asked stands beside it
 		if f.Well() {
 			a.Findings[i].Evidence = nil
 		}

@@ -383,7 +383,8 @@ func (s *State) assign(events []Event) {
 			}
 			run = events[i].Run
 		case IncidentDeclared, DurabilityFound, NoteAdded, TaskOpened, TaskReminded, TaskClosed, HistoryDiverged, HistoryRepaired, Unknown,
-			AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened, PointClosed:
+			AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened, PointClosed,
+			ConfirmationAsked, ConfirmationGiven:
 		default:
 			if events[i].Run == "" {
 				events[i].Run = run

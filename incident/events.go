@@ -56,6 +56,9 @@ var bodies = map[string]func([]byte) (Body, error){
 	"DrillHeld":        body[DrillHeld],
 	"PointOpened":      body[PointOpened],
 	"PointClosed":      body[PointClosed],
+	// What only people know, of the platform or of an incident.
+	"ConfirmationAsked": body[ConfirmationAsked],
+	"ConfirmationGiven": body[ConfirmationGiven],
 }
 
 // IncidentDeclared opens a timeline. Actor is who asked for it.
@@ -602,6 +605,8 @@ type Finding struct {
 	Cause *Cause `json:"cause,omitempty"`
 	// Last is what was known before, of one that could not be found out.
 	Last *Known `json:"last,omitempty"`
+	// Asks is whose word it lacks, if any.
+	Asks *Wanted `json:"asks,omitempty"`
 }
 
 // The gates of a finding.
@@ -690,6 +695,23 @@ type PointOpened struct {
 type PointClosed struct {
 	Point string `json:"point"`
 	How   string `json:"how"`
+}
+
+// ConfirmationAsked: people are asked for their word about the platform.
+type ConfirmationAsked struct {
+	// Confirmation is its id: what a button carries. It is never used twice.
+	Confirmation string `json:"confirmation"`
+	Wanted
+}
+
+// ConfirmationGiven: Actor says how something stands that only people know.
+type ConfirmationGiven struct {
+	// Confirmation that is answered; empty of what was said unasked.
+	Confirmation string `json:"confirmation,omitempty"`
+	Subject      string `json:"subject"`
+	// Yes says that it is so.
+	Yes    bool   `json:"yes"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Type names the event.
@@ -823,3 +845,9 @@ func (PointOpened) Type() string { return "PointOpened" }
 
 // Type names the event.
 func (PointClosed) Type() string { return "PointClosed" }
+
+// Type names the event.
+func (ConfirmationAsked) Type() string { return "ConfirmationAsked" }
+
+// Type names the event.
+func (ConfirmationGiven) Type() string { return "ConfirmationGiven" }

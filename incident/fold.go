@@ -49,6 +49,8 @@ type State struct {
 	Sightings []Sighting
 	// Closed are the open points that people closed, by id.
 	Closed map[string]ClosedPoint
+	here   map[string]Confirmed // by subject, see Here
+	acted  map[string]time.Time // see Acted
 	// Tasks by id, and their ids in the order opened.
 	Tasks     map[string]*Task
 	TaskOrder []string
@@ -233,6 +235,12 @@ func (s *State) Apply(e Event) {
 	if e.Time.After(s.Last) { // the clocks of two replicas may differ
 		s.Last = e.Time
 	}
+	if _, before := s.acted[e.Actor]; !before && e.Actor != Bot && e.Actor != "" {
+		if s.acted == nil {
+			s.acted = map[string]time.Time{}
+		}
+		s.acted[e.Actor] = e.Time
+	}
 	run := s.Run
 	if b, begins := e.Body.(RunBegun); begins {
 		run = s.begin(e, b)
@@ -280,7 +288,9 @@ func (s *State) Apply(e Event) {
 		}
 	case PointClosed:
 		s.applyClosed(e, b)
-	case AssessmentMade, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened:
+	case ConfirmationGiven:
+		s.applyGiven(e, b)
+	case AssessmentMade, ConfirmationAsked, SignalObserved, FailoverProposed, ProposalAnswered, StandbyChanged, DrillHeld, PointOpened:
 		s.platform().apply(e)
 	case StepFinished:
 		run.apply(e)
@@ -306,6 +316,20 @@ func (s *State) applyClosed(e Event, b PointClosed) {
 		s.Closed = map[string]ClosedPoint{}
 	}
 	s.Closed[b.Point] = ClosedPoint{By: e.Actor, At: e.Time, How: b.How}
+}
+
+// applyGiven takes in what somebody has said: of this incident, or of the platform.
+func (s *State) applyGiven(e Event, b ConfirmationGiven) {
+	if s.DeclaredAt.IsZero() {
+		s.platform().apply(e)
+		return
+	}
+	if _, there := s.here[b.Subject]; b.Yes && !there {
+		if s.here == nil {
+			s.here = map[string]Confirmed{}
+		}
+		s.here[b.Subject] = Confirmed{b, e.Actor, e.Time}
+	}
 }
 
 func (s *State) platform() *Platform {

@@ -35,7 +35,8 @@ type Platform struct {
 	Points map[string]Point
 	Order  []string
 
-	told map[string]*told // by Region and mode
+	told          map[string]*told // by Region and mode
+	confirmations confirmations
 }
 
 // Assessment is one that was made, and when.
@@ -98,6 +99,8 @@ func (p *Platform) apply(e Event) {
 		}
 		p.Assessments = newest(append(p.Assessments, made), assessmentsKept)
 		p.know(b, e.Time)
+	case ConfirmationAsked, ConfirmationGiven:
+		p.confirmations.apply(e)
 	case SignalObserved:
 		p.Signals[b.Signal] = newest(append(p.Signals[b.Signal], Signal{b, e.Time}), signalsKept)
 	case FailoverProposed:

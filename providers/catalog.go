@@ -36,6 +36,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/logs"
 	"github.com/failoverbot/failoverbot/providers/network"
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
+	asked "github.com/failoverbot/failoverbot/providers/people"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/s3"
@@ -62,6 +63,13 @@ type Connections struct {
 	InVPC bool
 	// Page is where PagerDuty events go; nil refuses them with a sentence.
 	Page *pagerduty.Settings
+	// Pager is where PagerDuty is asked who is on call; nil: nobody can tell.
+	Pager *pagerduty.API
+	// Roster is whose word counts, Record has what they have said; nil: it is unknown.
+	Roster incident.Roster
+	Record asked.Record
+	// Support says that the settings name somebody of support.
+	Support bool
 	// Own are the endpoints of the program itself: the record, Slack, PagerDuty.
 	Own []endpoints.Endpoint
 	// OrderToken is sent with synthetic orders; may be empty. A secret.
@@ -75,7 +83,8 @@ var systems = []struct {
 	actions func(w wires) engine.Catalog
 }{
 	{nil, func(wires) engine.Catalog { return people() }},
-	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.Dial) }},
+	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.pager, w.Dial, w.Clock) }},
+	{&asked.Platform, func(w wires) engine.Catalog { return asked.Actions(w.people()) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
@@ -119,6 +128,7 @@ type wires struct {
 	balancers *elb.ELB
 	databases *aurora.Aurora
 	clusters  *kube.Kube
+	pager     *pagerduty.Reader
 }
 
 // Parts are what the systems have to know of the platform, for the settings.
@@ -144,6 +154,7 @@ func Catalog(e Connections) engine.Catalog {
 	w.balancers = elb.New(w.aws, w.reads, w.Clock)
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
 	w.clusters = kube.New(w.Kube, w.Clock)
+	w.pager = pagerduty.NewReader(w.Pager, w.Dial)
 	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
 		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
 		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
@@ -157,6 +168,31 @@ func Catalog(e Connections) engine.Catalog {
 		}
 	}
 	return out
+}
+
+// people is who is on call and who has taken a page, in the words of who asks people.
+func (w wires) people() asked.Options {
+	o := asked.Options{Clock: w.Clock, Roster: w.Roster, Record: w.Record, Support: w.Support, Dial: w.Dial}
+	if w.pager == nil {
+		return o
+	}
+	o.OnCall = func(ctx context.Context) ([]asked.OnCall, error) {
+		all, err := w.pager.OnCallNow(ctx)
+		out := make([]asked.OnCall, len(all))
+		for i, one := range all {
+			out[i] = asked.OnCall(one)
+		}
+		return out, err
+	}
+	o.Taken = func(ctx context.Context, id incident.ID) ([]asked.Taken, error) {
+		all, _, err := w.pager.Acknowledged(ctx, string(id))
+		out := make([]asked.Taken, len(all))
+		for i, one := range all {
+			out[i] = asked.Taken{ID: one.ID, Name: one.Name, At: one.At}
+		}
+		return out, err
+	}
+	return o
 }
 
 // usersSent is what name servers tell, in the words of who asks as users do.

@@ -26,6 +26,7 @@ type cardView struct {
 	Orders                                           string // since when they are stopped, and by whom
 	Incident, Severity, Source, Target, Mode, Reason string
 	By, Commander, Approvers                         string
+	OnCall                                           string // who is mentioned by the first post
 	Phase, State                                     string
 	Elapsed, Machine, People                         string
 	Ended                                            string // what ended the run; empty while it lasts
@@ -99,7 +100,7 @@ func (v incidentView) card() cardView {
 	if v.Plan.Digest != "" {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}
-	c.Approvers = v.approvers()
+	c.Approvers, c.OnCall = v.approvers(), v.mentions
 	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
 		c.Objective = strconv.Itoa(m) + " min"
 		c.Late = v.Impact().For(v.Now).Minutes() > float64(m)

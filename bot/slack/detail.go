@@ -92,6 +92,8 @@ func detailOf(e incident.Event, roster incident.Roster) (detail, bool) {
 		d.what, d.text = "record", "how to go on was decided by "+whom(roster, e.Actor)+" ("+lineOf(b.Choice, 20)+")"+because(b.Reason)
 	case incident.NoteAdded:
 		d.what, d.text = "note", whom(roster, e.Actor)+because(b.Text)
+	case incident.ConfirmationGiven:
+		d.what, d.text = "here", b.Subject+": "+whom(roster, e.Actor)+because(b.Reason)
 	default:
 		return detail{}, false
 	}

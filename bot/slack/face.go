@@ -58,6 +58,12 @@ type Options struct {
 	Clock    incident.Clock
 	// Roster is who may answer, and so who is mentioned.
 	Roster incident.Roster
+	// OnCallGroup is the id of the user group that the first post of an incident mentions;
+	// empty: none.
+	OnCallGroup string
+	// Support is the id of whoever of support is told of an incident: a person, a user
+	// group or a channel; empty: nobody.
+	Support string
 	// Rehearsal begins every message with REHEARSAL.
 	Rehearsal bool
 	// Holds says whether this replica carries that run out: only it posts. Nil
@@ -93,6 +99,7 @@ type Face struct {
 	app     atomic.Pointer[string] // as hello says it; nil before the first
 	people  *people
 
+	asking    sync.Mutex // by whoever shows what people are asked
 	mu        sync.Mutex
 	origins   map[string]place // view id: where it was opened from
 	plans     view.Plans

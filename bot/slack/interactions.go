@@ -276,6 +276,8 @@ func (b *Face) do(ctx context.Context, ask commands.Ask) (a commands.Answer) {
 	switch {
 	case ask.Verb == "start":
 		b.look(ctx)
+	case (ask.Verb == "confirm" || ask.Verb == "deny") && !a.Refused:
+		b.answered(ctx)
 	case ask.Verb == "break_glass" && !a.Refused:
 		// The channel reads it from the timeline, whichever surface it came by.
 		a.Public = false

@@ -86,7 +86,7 @@ func (b *Face) foreign(o origin) text.Text {
 	switch {
 	case len(slices.Compact(in)) > 1:
 		return text.Format("It is not clear in which channel this was pressed, so nothing was done. Press it again where the card is.")
-	case o.lasting && len(in) > 0 && in[0] != b.opt.Channel && !strings.HasPrefix(in[0], "D"):
+	case o.lasting && len(in) > 0 && in[0] != b.opt.Channel && in[0] != b.opt.elsewhere() && !strings.HasPrefix(in[0], "D"):
 		return text.Format("This button stands in another channel than the incident's, so nothing was done. Press it there, or ask for {status}.")
 	}
 	return text.Text{}

@@ -41,6 +41,8 @@ var (
 		"views.open":             tier4,
 		"views.publish":          tier4,
 		methodPerson:             tier4,
+		methodGroup:              tier2,
+		methodMembers:            tier4,
 		"conversations.info":     tier3,
 		"conversations.setTopic": tier2,
 		"pins.add":               tier2,
@@ -50,8 +52,10 @@ var (
 )
 
 const (
-	methodPost   = "chat.postMessage"
-	methodPerson = "users.info"
+	methodPost    = "chat.postMessage"
+	methodPerson  = "users.info"
+	methodGroup   = "usergroups.users.list"
+	methodMembers = "conversations.members"
 	// methodResponse is an answer through a response_url. Only its five uses within
 	// half an hour are limited, so it waits for nobody, and one that Slack slows down
 	// slows down no other.

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,11 @@ type post struct {
 	key    string
 	m      message
 	thread bool
-	next   time.Time
-	ts     string
-	as     string // of a question: how it looks
+	// channel it is said in; empty: that of the incidents.
+	channel string
+	next    time.Time
+	ts      string
+	as      string // of a question: how it looks
 
 	// Of an update: the same without buttons, the buttons below it, and whether only
 	// they change.
@@ -41,7 +44,7 @@ func (f *follower) say(ctx context.Context, j post) error {
 			f.show(j, sum)
 			return nil
 		}
-		err := f.b.client.replace(ctx, f.b.opt.Channel, ts, j.m)
+		err := f.b.client.replace(ctx, f.in(j), ts, j.m)
 		switch {
 		case err == nil:
 			f.show(j, sum)
@@ -70,8 +73,11 @@ func (f *follower) say(ctx context.Context, j post) error {
 	if j.thread {
 		thread = f.posted[keyCard]
 	}
-	ts, err := f.b.client.post(ctx, f.b.opt.Channel, thread, j.m)
+	ts, err := f.b.client.post(ctx, f.in(j), thread, j.m)
 	switch {
+	case j.channel != "" && barred(err) && !fatalAuth(err):
+		f.giveUp(j, err) // nothing else waits for a channel that the bot is not in
+		return nil
 	case refused(err):
 		f.giveUp(j, err)
 		return nil
@@ -85,6 +91,9 @@ func (f *follower) say(ctx context.Context, j post) error {
 	f.unlogged[j.key] = j
 	return f.recordAll(ctx)
 }
+
+// in is the channel that something is said in.
+func (f *follower) in(j post) string { return cmp.Or(j.channel, f.b.opt.Channel) }
 
 func (f *follower) show(j post, sum string) {
 	f.rendered[j.key] = sum
@@ -112,7 +121,7 @@ func (f *follower) giveUp(j post, err error) {
 // recordAll keeps where things were said, so that nobody says them again.
 func (f *follower) recordAll(ctx context.Context) error {
 	for key, j := range f.unlogged {
-		p := incident.Place{Channel: f.b.opt.Channel, TS: j.ts, Next: j.next}
+		p := incident.Place{Channel: f.in(j), TS: j.ts, Next: j.next}
 		if err := f.b.opt.Book.Log().Remember(ctx, f.id, key, p); err != nil {
 			return fmt.Errorf("keep where it was said: %w", err)
 		}

@@ -84,15 +84,12 @@ func (f *follower) said(j post) {
 // answer was lost.
 func (f *follower) search(ctx context.Context) error {
 	oldest := fmt.Sprintf("%d.000000", max(0, f.since.Add(-time.Minute).Unix()))
-	err := f.pages(ctx, "conversations.history", func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
-		r, err := f.b.client.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-			ChannelID: f.b.opt.Channel, Oldest: oldest, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
-		})
-		if err != nil {
-			return nil, "", err
+	err := f.pages(ctx, "conversations.history", f.history(f.b.opt.Channel, oldest))
+	if there := f.b.opt.elsewhere(); err == nil && there != "" && f.posted[keyHere+incident.Supporting] == "" {
+		if lost := f.pages(ctx, "conversations.history", f.history(there, oldest)); lost != nil {
+			f.log.Warn().Err(lost).Str("channel", there).Msg("support's channel cannot be searched for what was said already, so after a crash support may be asked twice")
 		}
-		return r.Messages, r.ResponseMetaData.NextCursor, nil
-	})
+	}
 	if card := f.posted[keyCard]; err == nil && card != "" {
 		// Replies come oldest first; what was not written down is newer than what was.
 		from := f.newestReply()
@@ -112,6 +109,19 @@ func (f *follower) search(ctx context.Context) error {
 	}
 	f.searched = true
 	return nil
+}
+
+// history reads a page of a channel.
+func (f *follower) history(channel, oldest string) func(context.Context, string) ([]slack.Message, string, error) {
+	return func(ctx context.Context, cursor string) ([]slack.Message, string, error) {
+		r, err := f.b.client.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: channel, Oldest: oldest, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		return r.Messages, r.ResponseMetaData.NextCursor, nil
+	}
 }
 
 // newestReply is a while before the newest post in the card's thread that was written

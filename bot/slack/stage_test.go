@@ -98,7 +98,7 @@ func newStageWith(t testing.TB, clock incident.Clock, people []slacksim.Person) 
 	var err error
 	s.slack, err = slacksim.New(slacksim.Options{
 		Clock: clock, BotToken: "xoxb-1", AppToken: "xapp-1", Messages: s.messages, Wire: s.wire,
-		People:    people,
+		People: people, Groups: userGroups,
 		Shortcuts: []slacksim.Shortcut{{CallbackID: noteShortcut, Name: "Put on the record"}},
 	})
 	if err != nil {

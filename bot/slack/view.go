@@ -59,6 +59,7 @@ type incidentView struct {
 	view.View
 	plan     *planView
 	practice bool
+	mentions string    // who is notified by the first post
 	away     time.Time // since when the record cannot be reached; zero when it can
 }
 

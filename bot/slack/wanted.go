@@ -41,6 +41,9 @@ func (f *follower) look(s *incident.State, o *outlook) {
 	before, kept, carried := f.pinAndTopic.keeps()
 	f.dirty = f.dirty || kept && !carried
 	card := func() message {
+		if f.posted[keyCard] == "" { // what is edited later notifies nobody
+			v.mentions = mention(b.opt.OnCallGroup)
+		}
 		m := b.cardMessage(v)
 		if kept {
 			m.meta[metaTopic] = before
@@ -79,6 +82,9 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		f.buttons(v, o)
 	}
 	f.notices(v, o)
+	if !s.Gone() {
+		f.asksHere(v, o)
+	}
 	f.questions(v, o)
 	if o.resolved && !s.Gone() && (f.posted[keyReview] == "" || f.posted[keyFile] == "") && b.opt.Review != nil {
 		r := v.review()

@@ -21,6 +21,9 @@ var (
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
 	personID   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	slackUser  = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
+	slackGroup = regexp.MustCompile(`^S[A-Z0-9]{2,}$`)
+	slackAny   = regexp.MustCompile(`^[UWSCG][A-Z0-9]{2,}$`)
+	pagerID    = regexp.MustCompile(`^[A-Z0-9]{4,20}$`)
 	slackRoom  = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
 	roleNames  = []string{"commander", "approver", "responder"}
 )
@@ -46,6 +49,12 @@ func (s *Settings) check(r *strict.Report, dir string) {
 	if u := s.PagerDuty.URL; u != "" {
 		r.Origin("pagerduty.url", u)
 	}
+	if u := s.PagerDuty.APIURL; u != "" {
+		r.Origin("pagerduty.api_url", u)
+	}
+	if id := s.PagerDuty.Service; id != "" && !pagerID.MatchString(id) {
+		r.Fault("pagerduty.service", `"service" wants the id of a service such as PXXXXXX (at the end of its address), not %q`, id)
+	}
 	if t := s.Templates; t != "" {
 		if !filepath.IsAbs(t) {
 			t = filepath.Join(dir, t)
@@ -62,6 +71,12 @@ func (s *Settings) checkSlack(r *strict.Report) {
 	}
 	if s := s.Slack.Command; s != "" && (!strings.HasPrefix(s, "/") || len(s) < 2 || strings.ContainsAny(s, " \t") || s != strings.ToLower(s)) {
 		r.Fault("slack.command", `"command" has to be a slash and a word in small letters, such as /failover, not %q`, s)
+	}
+	if g := s.Slack.OnCallGroup; g != "" && !slackGroup.MatchString(g) {
+		r.Fault("slack.on_call_group", `"on_call_group" wants the id of a user group such as S0123456789 (Copy group ID), not %q: handles can change`, g)
+	}
+	if g := s.Slack.Support; g != "" && !slackAny.MatchString(g) {
+		r.Fault("slack.support", `"support" wants the id of a person (U...), of a user group (S...) or of a channel (C...), not %q`, g)
 	}
 	for _, region := range slices.Sorted(maps.Keys(s.AWS.Roles)) {
 		role, at := s.AWS.Roles[region], "aws.roles."+region
@@ -92,6 +107,9 @@ func (s *Settings) checkPeople(r *strict.Report) {
 		at := fmt.Sprintf("people[%d]", i)
 		if p.Slack != "" && !slackUser.MatchString(p.Slack) {
 			r.Fault(at+".slack", `"slack" wants a Slack user id such as U0123456789 (profile, More, Copy member ID), not %q`, p.Slack)
+		}
+		if p.PagerDuty != "" && !pagerID.MatchString(p.PagerDuty) {
+			r.Fault(at+".pagerduty", `"pagerduty" wants a user's id such as PXXXXXX (at the end of the profile's address), not %q`, p.PagerDuty)
 		}
 		if p.ID != "" && !personID.MatchString(p.ID) {
 			r.Fault(at+".id", `"id" wants small letters, digits and single hyphens, such as alice, not %q`, p.ID)

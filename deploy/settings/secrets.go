@@ -23,6 +23,9 @@ type Secrets struct {
 	RedisURL string
 	// PagerDutyKey, PAGERDUTY_ROUTING_KEY. Empty: nobody can be paged.
 	PagerDutyKey string
+	// PagerDutyToken, PAGERDUTY_API_TOKEN, is an API access key that may read. Empty:
+	// nobody can tell who is on call.
+	PagerDutyToken string
 	// OrderToken, SYNTHETIC_TEST_TOKEN, is sent with synthetic orders. Empty: they
 	// are sent without.
 	OrderToken string
@@ -37,7 +40,7 @@ func readSecrets(env func(string) string, faults strict.Faults) (Secrets, strict
 	get := func(name string) string { return strings.TrimSpace(env(name)) }
 	s := Secrets{
 		SlackBotToken: get("SLACK_BOT_TOKEN"), SlackAppToken: get("SLACK_APP_TOKEN"), SlackAPIURL: get("SLACK_API_URL"),
-		RedisURL: get("REDIS_URL"), PagerDutyKey: get("PAGERDUTY_ROUTING_KEY"), OrderToken: get("SYNTHETIC_TEST_TOKEN"),
+		RedisURL: get("REDIS_URL"), PagerDutyKey: get("PAGERDUTY_ROUTING_KEY"), PagerDutyToken: get("PAGERDUTY_API_TOKEN"), OrderToken: get("SYNTHETIC_TEST_TOKEN"),
 	}
 	bad := func(format string, args ...any) {
 		faults = append(faults, strict.Fault{File: environment, Text: fmt.Sprintf(format, args...)})
@@ -109,6 +112,7 @@ var whatFor = map[string]string{
 	"SLACK_APP_TOKEN":       "the app's token for Socket Mode, xapp-...",
 	"REDIS_URL":             "where the record is kept, redis://host:6379",
 	"PAGERDUTY_ROUTING_KEY": "the integration key of the service to page",
+	"PAGERDUTY_API_TOKEN":   "an API access key of PagerDuty that may read",
 	"SYNTHETIC_TEST_TOKEN":  "the token of synthetic orders",
 }
 
@@ -116,6 +120,9 @@ var whatFor = map[string]string{
 func (s *Settings) needs(env func(string) string, needed []string, faults strict.Faults) strict.Faults {
 	if s.PagerDuty.Enabled && len(needed) > 0 && !slices.Contains(needed, "PAGERDUTY_ROUTING_KEY") {
 		needed = append(slices.Clone(needed), "PAGERDUTY_ROUTING_KEY")
+	}
+	if s.PagerDuty.Service != "" && len(needed) > 0 {
+		needed = append(slices.Clone(needed), "PAGERDUTY_API_TOKEN")
 	}
 	for _, name := range needed {
 		if strings.TrimSpace(env(name)) == "" {

@@ -23,6 +23,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers/live"
+	"github.com/failoverbot/failoverbot/providers/people"
 )
 
 // Settings is everything that can be set, read once from one YAML file. What is
@@ -75,6 +76,13 @@ type Slack struct {
 	Channel string `yaml:"channel"`
 	// Command that the app was given. Default and empty: /failover.
 	Command string `yaml:"command,omitempty"`
+	// OnCallGroup is the id of the user group that the first post of an incident
+	// mentions: S0123456789. Default and empty: none is mentioned.
+	OnCallGroup string `yaml:"on_call_group,omitempty"`
+	// Support is who is told of an incident and asked to say that they are here: the id
+	// of a person (U...), of a user group (S...), or of a channel of theirs (C...).
+	// Default and empty: nobody.
+	Support string `yaml:"support,omitempty"`
 }
 
 // Redis says how the record is kept; its address is REDIS_URL.
@@ -93,6 +101,9 @@ type Person struct {
 	ID string `yaml:"id"`
 	// Slack is the person's Slack user id: U0123456789.
 	Slack string `yaml:"slack"`
+	// PagerDuty is the person's user id there, PXXXXXX: whoever is on call is known by
+	// it. Default and empty: they are never on call.
+	PagerDuty string `yaml:"pagerduty,omitempty"`
 	// Name as the messages and the record show it.
 	Name string `yaml:"name"`
 	// Roles: commander, approver, responder.
@@ -127,6 +138,13 @@ type PagerDuty struct {
 	Enabled bool `yaml:"enabled,omitempty"`
 	// URL of the Events API, scheme and host. Default and empty: PagerDuty's own.
 	URL string `yaml:"url,omitempty"`
+	// Service is the id of the service that is paged, PXXXXXX: by its escalation policy it
+	// is known who is on call. PAGERDUTY_API_TOKEN has to be set. Default and empty:
+	// nobody can tell.
+	Service string `yaml:"service,omitempty"`
+	// APIURL of the REST API, scheme and host: https://api.eu.pagerduty.com. Default and
+	// empty: PagerDuty's own.
+	APIURL string `yaml:"api_url,omitempty"`
 }
 
 // The defaults of what may be left out.
@@ -144,6 +162,9 @@ func (s *Settings) Roster() incident.Roster {
 		out[i] = incident.Person{
 			ID: p.ID, Name: p.Name, Roles: p.Roles, BreakGlass: p.BreakGlass,
 			Faces: map[string]string{incident.FaceSlack: p.Slack},
+		}
+		if p.PagerDuty != "" {
+			out[i].Faces[people.FacePager] = p.PagerDuty
 		}
 	}
 	return out

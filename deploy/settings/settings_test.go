@@ -27,7 +27,7 @@ import (
 // tokens are those of an environment in which nothing is missing.
 var tokens = map[string]string{
 	"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret", "REDIS_URL": "redis://:secret@127.0.0.1:6379",
-	"PAGERDUTY_ROUTING_KEY": "secret-key", "SYNTHETIC_TEST_TOKEN": "secret-order",
+	"PAGERDUTY_ROUTING_KEY": "secret-key", "PAGERDUTY_API_TOKEN": "secret-api", "SYNTHETIC_TEST_TOKEN": "secret-order",
 }
 
 func environ(change map[string]string) func(string) string {
@@ -163,6 +163,12 @@ func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
 		"a folder":                {"# templates: ./templates", "templates: ./nowhere", `there is no folder `},
 		"a diversion":             {"update_every: 15m", "dial: {\"a:1\": b}", `"b" has to be host:port`},
 		"a command":               {"command: /failover", "command: failover", `"command" has to be a slash and a word`},
+		"a group's handle":        {"# on_call_group: S0123456789", "on_call_group: \"@on-call\"", `"on_call_group" wants the id of a user group such as S0123456789 (Copy group ID), not "@on-call"`},
+		"support by name":         {"# support: S9876543210", "support: support", `"support" wants the id of a person (U...), of a user group (S...) or of a channel (C...), not "support"`},
+		"a service by name":       {"# service: PXXXXXX", "service: orders", `"service" wants the id of a service such as PXXXXXX`},
+		"an API with a path":      {"# api_url: https://api.pagerduty.com ", "api_url: https://api.pagerduty.com/v2 ", `"api_url" wants an address of scheme and host only`},
+		"a mail for an id":        {"name: Dave,", "name: Dave, pagerduty: dave@ecommerce.com,", `"pagerduty" wants a user's id such as PXXXXXX`},
+		"asked for ever":          {"  # people:\n  #   access_days: 90 ", "  people:\n    access_days: 9000 ", `"access_days" is a number from 0 to 3660, not 9000`},
 		"not YAML":                {"home: us-east-1", "home: [", `not readable as YAML`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -499,5 +505,28 @@ func TestTheClusterRolesAreNarrow(t *testing.T) {
 		if kinds[kind] != want {
 			t.Errorf("%d of kind %s", kinds[kind], kind)
 		}
+	}
+}
+
+// Who is on call is read with a token, which is asked for where the settings want it, and
+// known by the id that the roster has of them.
+func TestWhoIsOnCallTakesAToken(t *testing.T) {
+	path := written(t, "  # service: PXXXXXX", "  service: PSVC123")
+	if found := faults(t, path, map[string]string{"PAGERDUTY_API_TOKEN": ""}, "REDIS_URL"); len(found) != 1 || !strings.Contains(found[0].Text, "PAGERDUTY_API_TOKEN is not set") {
+		t.Errorf("faults are %v", found)
+	}
+	c, err := Load(path, environ(nil), providers.Parts(), "REDIS_URL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.PagerDuty.Service != "PSVC123" || c.Secrets.PagerDutyToken != "secret-api" {
+		t.Errorf("%+v", c.PagerDuty)
+	}
+	both := written(t, "name: Alice, roles", "name: Alice, pagerduty: PAL1CE0, roles")
+	if c, err = Load(both, environ(nil), providers.Parts()); err != nil || c.Roster()[0].Faces["pagerduty"] != "PAL1CE0" {
+		t.Errorf("%v", err)
+	}
+	if _, there := c.Roster()[1].Faces["pagerduty"]; there {
+		t.Error("Bob has an empty id of PagerDuty")
 	}
 }

@@ -128,6 +128,8 @@ type Outcome struct {
 	State string
 	// At is when another step of the run ended so; zero of what a look sees now.
 	At time.Time
+	// Asks is whose word a check lacks, of what no API tells; nil where it lacks none.
+	Asks *incident.Wanted
 	// Users is what a watch of users saw.
 	Users *incident.UsersSeen
 }

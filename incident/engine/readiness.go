@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,15 +11,16 @@ import (
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
-// Readiness carries out the checks of a plan that come before any decision, all at
-// once, without an incident: the assessment of the plan's target, made for that reason.
+// Readiness carries out the checks of a plan that come before any decision, and looks
+// once at the waits that are assessed, all at once, without an incident: the assessment
+// of the plan's target, made for that reason.
 // What could not be found out is told with what was known last, where the record has
 // that and can be read within a moment. It writes nothing, and may be called any number
 // of times.
 func (e *Engine) Readiness(ctx context.Context, plan *runbook.Plan, why string) incident.AssessmentMade {
 	var steps []runbook.Step
 	for _, s := range plan.Steps {
-		if s.Kind == runbook.Check && len(s.Needs) == 0 {
+		if (s.Kind == runbook.Check || e.Catalog[s.Uses].Assessed) && len(s.Needs) == 0 {
 			steps = append(steps, s)
 		}
 	}
@@ -52,7 +54,11 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 		Result: func(string) (Outcome, bool) { return Outcome{}, false },
 	}
 	call.Impact = call.Began
-	ctx, stop := e.Clock.WithTimeout(ctx, s.Timeout, fmt.Errorf("%s took longer than %s", s.ID, s.Timeout))
+	within := s.Timeout
+	if s.Kind == runbook.Wait { // whose time is for many looks
+		within = min(within, cmp.Or(a.CallTimeout, within))
+	}
+	ctx, stop := e.Clock.WithTimeout(ctx, within, fmt.Errorf("%s took longer than %s", s.ID, within))
 	defer stop()
 	type look struct {
 		Outcome
@@ -62,7 +68,7 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 		o, ok, err := a.Look(ctx, call)
 		return look{o, ok}, err
 	})
-	f.Summary, f.Measured, f.Evidence = seen.Summary, seen.Measured, seen.Evidence
+	f.Summary, f.Measured, f.Evidence, f.Asks = seen.Summary, seen.Measured, seen.Evidence, seen.Asks
 	if err != nil {
 		call := incident.CallErrorOf(err)
 		f.Summary, f.Hint, f.Cause = text.Bare(err), call.Hint, call.Cause

@@ -226,6 +226,14 @@ func says(e incident.Event, who func(string) string) string {
 		t := incident.Count(b.Findings)
 		return fmt.Sprintf("Readiness of %s, %s (%s): %d ok, %d warned, %d failed, %d unknown (%d advice), %d not applicable",
 			b.Target, b.Mode, b.Why, t.Passed, t.Warned, t.Failed, t.Unknown, t.Advice, t.NotApplicable)
+	case incident.ConfirmationAsked:
+		return fmt.Sprintf("Asked %s: %s", text.List(mapped(b.Of, who), "and"), b.Question)
+	case incident.ConfirmationGiven:
+		answer := "no"
+		if b.Yes {
+			answer = "yes"
+		}
+		return strings.TrimSuffix(fmt.Sprintf("%s said %s (%s): %s", actor, answer, b.Subject, b.Reason), ": ")
 	case incident.SignalObserved:
 		return fmt.Sprintf("%s: %s", b.Signal, b.Summary)
 	case incident.FailoverProposed:
@@ -311,3 +319,12 @@ func clock(t time.Time) string {
 
 // Span is a duration as the review and what is printed after a rehearsal have it.
 func Span(d time.Duration) string { return text.Tenths(d) }
+
+// mapped are those, each as name has it.
+func mapped(ids []string, name func(string) string) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = name(id)
+	}
+	return out
+}

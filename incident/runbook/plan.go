@@ -54,6 +54,8 @@ type Action struct {
 	With any
 	// Proves is what it shows about the world when it is done.
 	Proves []incident.Trait
+	// Assessed says, of a wait, that an assessment of the readiness looks at it once, too.
+	Assessed bool
 	// NoReturn marks a change that cannot be taken back at once. A step that
 	// uses it has to be covered by an approval.
 	NoReturn bool

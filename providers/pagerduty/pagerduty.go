@@ -84,17 +84,22 @@ func New(s *Settings, dial func(ctx context.Context, network, addr string) (net.
 		options = append(options, pd.WithV2EventsAPIEndpoint(strings.TrimRight(s.Endpoint, "/")))
 	}
 	p.client = pd.NewClient("", options...)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableKeepAlives = true
+	p.client.HTTPClient = &http.Client{Transport: reasons{transport(dial, s.Proxy)}}
+	return p
+}
+
+// transport carries requests. Both arguments may be nil.
+func transport(dial func(ctx context.Context, network, addr string) (net.Conn, error), proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true
 	if dial != nil {
 		// A proxy that the environment names is dialled like anything else.
-		transport.DialContext = dial
+		t.DialContext = dial
 	}
-	if s.Proxy != nil {
-		transport.Proxy = s.Proxy
+	if proxy != nil {
+		t.Proxy = proxy
 	}
-	p.client.HTTPClient = &http.Client{Transport: reasons{transport}}
-	return p
+	return t
 }
 
 // severities of the Events API for the incident's own.

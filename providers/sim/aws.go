@@ -129,7 +129,7 @@ func changes[In, Out any](f func(request, In) (Out, error)) operation {
 }
 
 func systems() []string {
-	out := []string{"dns", "http", "kubernetes"}
+	out := []string{"dns", "http", "kubernetes", "pagerduty"}
 	for _, api := range awsAPIs {
 		out = append(out, api.system)
 	}

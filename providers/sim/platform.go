@@ -210,6 +210,7 @@ func (w *World) parts() keys {
 		"xray":       keys{"traces": true},
 		"sqs":        keys{"regions": inRegions(func(string) keys { return keys{"queues": []string{orderQueue}} })},
 		"sns":        keys{"regions": inRegions(func(r string) keys { return keys{"topics": []string{topicARN(r)}} })},
+		"people":     keys{"access_days": 90},
 		"secrets":    keys{"names": []string{secretsPrefix + "*"}},
 		"velero":     keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{

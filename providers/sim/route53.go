@@ -262,9 +262,13 @@ func (s *State) answers(c *HealthCheck) bool {
 		r := s.Regions[regionOfAddress(c.IP)]
 		return r != nil && !r.Lost && s.targetsHealthy(r) > 0
 	}
+	host := c.Host
+	if sameName(host, recordName) { // who looks at the public name sees what users get
+		host = endpointHost(s.resolve(recordName))
+	}
 	for _, name := range regionNames {
 		r := s.Regions[name]
-		switch c.Host {
+		switch host {
 		case endpointHost(name): // the load balancers listen on port 80 only
 			page := c.Type == "TCP" || c.Path == "/healthz" || slices.ContainsFunc(services, func(v service) bool { return v.topology.Health != "" && v.topology.Health == c.Path })
 			return !r.Lost && c.port() == 80 && page && s.targetsHealthy(r) > 0

@@ -46,7 +46,7 @@ func (w *World) listen() error {
 				}
 			}
 		}
-		return nil
+		return w.listenPager()
 	}
 	if err := open(); err != nil {
 		w.closeServers()

@@ -50,6 +50,7 @@ type State struct {
 	DNS      DNS                `json:"dns"`
 	Velero   Velero             `json:"velero"`
 	Network  Network            `json:"network"`
+	Pager    Pager              `json:"pager"`
 	// Distribution is CloudFront's.
 	Distribution Distribution `json:"distribution"`
 	// Replication is what is replicated from one bucket to another.
@@ -208,6 +209,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Velero = beginVelero()
 	s.Roles = beginRoles()
 	s.Distribution = beginDistribution()
+	s.Pager = beginPager(at)
 	s.Network = Network{Peering: "active"}
 	s.Replication = beginReplication()
 	s.publishPast()
