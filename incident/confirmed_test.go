@@ -124,6 +124,17 @@ func TestWhoIsThereIsKeptWithTheIncident(t *testing.T) {
 	if _, ok := s.Here(incident.Commanding); ok {
 		t.Error("the commander is there without a word")
 	}
+	apply(4*time.Minute, incident.Bot, incident.NoteAdded{Text: "x"})
+	for who, after := range map[string]time.Duration{"alice": 0, "carol": time.Minute, "bob": 3 * time.Minute} {
+		if first, ok := s.Acted(who); !ok || !first.Equal(at.Add(after)) {
+			t.Errorf("%s first did something at %s, %t", who, first, ok)
+		}
+	}
+	for _, who := range []string{incident.Bot, "", "dave"} {
+		if _, ok := s.Acted(who); ok {
+			t.Errorf("%q did something", who)
+		}
+	}
 	if !slices.Contains(incident.Subjects(), incident.Supporting) {
 		t.Error("support is no subject")
 	}

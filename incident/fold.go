@@ -235,12 +235,7 @@ func (s *State) Apply(e Event) {
 	if e.Time.After(s.Last) { // the clocks of two replicas may differ
 		s.Last = e.Time
 	}
-	if _, before := s.acted[e.Actor]; !before && e.Actor != Bot && e.Actor != "" {
-		if s.acted == nil {
-			s.acted = map[string]time.Time{}
-		}
-		s.acted[e.Actor] = e.Time
-	}
+	s.act(e)
 	run := s.Run
 	if b, begins := e.Body.(RunBegun); begins {
 		run = s.begin(e, b)
@@ -316,6 +311,19 @@ func (s *State) applyClosed(e Event, b PointClosed) {
 		s.Closed = map[string]ClosedPoint{}
 	}
 	s.Closed[b.Point] = ClosedPoint{By: e.Actor, At: e.Time, How: b.How}
+}
+
+// act keeps when each person first did something.
+func (s *State) act(e Event) {
+	_, before := s.acted[e.Actor]
+	_, unknown := e.Body.(Unknown)
+	if before || unknown || e.Actor == Bot || e.Actor == "" {
+		return
+	}
+	if s.acted == nil {
+		s.acted = map[string]time.Time{}
+	}
+	s.acted[e.Actor] = e.Time
 }
 
 // applyGiven takes in what somebody has said: of this incident, or of the platform.
