@@ -229,10 +229,14 @@ func TestWhatIsFoundOfOtherPlatforms(t *testing.T) {
 		"CronJobs everywhere": {func(s *sim.State) {
 			s.Regions[east].CronJobs["report"], s.Regions[west].CronJobs["report"] = true, true
 		}, "platform.kube.cron_jobs", "invoice-run", "In both there run report."},
-		"secrets that are not replicated": {func(s *sim.State) { s.Regions[east].Secrets["ecommerce-prod/new"] = &sim.Secret{} }, "platform.secrets.names",
-			"ecommerce-prod/notification-service, ecommerce-prod/order-service, ecommerce-prod/payment-service, ecommerce-prod/product-service, ecommerce-prod/user-service", "Left out, for they are in one Region alone: ecommerce-prod/new."},
-		"a Deployment in one cluster": {func(s *sim.State) { s.Regions[east].Deployments["user-service"].Namespace = "elsewhere" }, "platform.services",
-			"notification-service, order-service, payment-service, product-service", "Left out, for they are in one cluster alone: user-service."},
+		"secrets that are not replicated": {
+			func(s *sim.State) { s.Regions[east].Secrets["ecommerce-prod/new"] = &sim.Secret{} }, "platform.secrets.names",
+			"ecommerce-prod/notification-service, ecommerce-prod/order-service, ecommerce-prod/payment-service, ecommerce-prod/product-service, ecommerce-prod/user-service", "Left out, for they are in one Region alone: ecommerce-prod/new.",
+		},
+		"a Deployment in one cluster": {
+			func(s *sim.State) { s.Regions[east].Deployments["user-service"].Namespace = "elsewhere" }, "platform.services",
+			"notification-service, order-service, payment-service, product-service", "Left out, for they are in one cluster alone: user-service.",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
