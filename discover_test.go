@@ -172,6 +172,18 @@ func TestCheckNamesExactlyWhatDiscoverLeavesToPeople(t *testing.T) {
 	})
 }
 
+// What each system has to know of the platform is looked for, or it is said here why not.
+func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
+	not := map[string]string{} // the key of a part -> why nothing of it can be found out
+	text := discoveredIn(t, func(*sim.World) error { return nil })
+	for _, p := range providers.Parts() {
+		looked := strings.Contains(text, "\n  "+p.Key+":") || strings.Contains(text, "\n  # "+p.Key+" is left out. ")
+		if _, known := not[p.Key]; looked == known {
+			t.Errorf("platform.%s: looked for %t, listed here as what cannot be found %t: add it to the findings of providers/discover, or say here why not", p.Key, looked, known)
+		}
+	}
+}
+
 // What has changed since a settings file was written is told, setting by setting.
 func TestWhatHasChangedSinceTheSettings(t *testing.T) {
 	well := func(w *sim.World) error { return nil }

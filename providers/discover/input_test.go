@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/smithy-go"
@@ -227,10 +229,14 @@ func TestWhatIsFoundOfOtherPlatforms(t *testing.T) {
 		"CronJobs everywhere": {func(s *sim.State) {
 			s.Regions[east].CronJobs["report"], s.Regions[west].CronJobs["report"] = true, true
 		}, "platform.kube.cron_jobs", "invoice-run", "In both there run report."},
-		"secrets that are not replicated": {func(s *sim.State) { s.Regions[east].Secrets["ecommerce-prod/new"] = &sim.Secret{} }, "platform.secrets.names",
-			"ecommerce-prod/notification-service, ecommerce-prod/order-service, ecommerce-prod/payment-service, ecommerce-prod/product-service, ecommerce-prod/user-service", "Left out, for they are in one Region alone: ecommerce-prod/new."},
-		"a Deployment in one cluster": {func(s *sim.State) { s.Regions[east].Deployments["user-service"].Namespace = "elsewhere" }, "platform.services",
-			"notification-service, order-service, payment-service, product-service", "Left out, for they are in one cluster alone: user-service."},
+		"secrets that are not replicated": {
+			func(s *sim.State) { s.Regions[east].Secrets["ecommerce-prod/new"] = &sim.Secret{} }, "platform.secrets.names",
+			"ecommerce-prod/notification-service, ecommerce-prod/order-service, ecommerce-prod/payment-service, ecommerce-prod/product-service, ecommerce-prod/user-service", "Left out, for they are in one Region alone: ecommerce-prod/new.",
+		},
+		"a Deployment in one cluster": {
+			func(s *sim.State) { s.Regions[east].Deployments["user-service"].Namespace = "elsewhere" }, "platform.services",
+			"notification-service, order-service, payment-service, product-service", "Left out, for they are in one cluster alone: user-service.",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
@@ -247,6 +253,25 @@ func TestWhatIsFoundOfOtherPlatforms(t *testing.T) {
 				t.Errorf("%q, %q\nwant %q, %q", is, got.Why, c.want, c.why)
 			}
 		})
+	}
+}
+
+// Of several connections, that of the platform's own VPCs is the one.
+func TestTheConnectionIsThatOfThePlatformsVPCs(t *testing.T) {
+	s := newStage(t)
+	s.edits["DescribeVpcPeeringConnections"] = edit(func(_ string, _ *ec2.DescribeVpcPeeringConnectionsInput, out *ec2.DescribeVpcPeeringConnectionsOutput) {
+		add := func(id, requester, accepter string, code ec2types.VpcPeeringConnectionStateReasonCode) {
+			out.VpcPeeringConnections = append([]ec2types.VpcPeeringConnection{{
+				VpcPeeringConnectionId: aws.String(id), Status: &ec2types.VpcPeeringConnectionStateReason{Code: code},
+				RequesterVpcInfo: &ec2types.VpcPeeringConnectionVpcInfo{VpcId: aws.String(requester), Region: aws.String(east)},
+				AccepterVpcInfo:  &ec2types.VpcPeeringConnectionVpcInfo{VpcId: aws.String(accepter), Region: aws.String(west)},
+			}}, out.VpcPeeringConnections...)
+		}
+		add("pcx-0others", "vpc-0other", "vpc-us-west-2", "active")
+		add("pcx-0gone", "vpc-us-east-1", "vpc-us-west-2", "deleted")
+	})
+	if got := s.look(t, s.options()).setting("platform.network.peering"); got == nil || got.Value != sim.PeeringID {
+		t.Errorf("%+v", got)
 	}
 }
 
