@@ -99,7 +99,7 @@ func TestAnswersHaveToComeFastEnough(t *testing.T) {
 		judge(t, "latency", []judged{{"that nobody publishes", serving(5, 400, 210), incident.Unsure, []string{"user-service has no datapoint"}, nil, nil}}, own, metrics(t, func(s *cloudwatch.Settings) { s.Metric = "Latency" }))
 	})
 	for settings, says := range map[string]string{
-		"{namespace: a}": "name one metric", "{namespace: a, metric: b}": "service_dimension", "{unit: us}": "is s or ms", "{max_p99_ms: -1}": "max_p99_ms", "{}": "",
+		"{metric_namespace: a}": "name one metric", "{metric_namespace: a, metric: b}": "service_dimension", "{unit: us}": "is s or ms", "{max_p99_ms: -1}": "max_p99_ms", "{}": "",
 	} {
 		faults := faultsOf(t, cloudwatch.Platform, settings)
 		if says == "" && len(faults) > 0 || says != "" && !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, says) }) {

@@ -92,7 +92,7 @@ func TestAPartIsJudgedWithThePlatformAroundIt(t *testing.T) {
 		"a part is missing":     {"  probe:\n    public: https://api.ecommerce.com\n", "  #\n    #\n", `"platform" lacks "probe"`},
 		"no such key of a part": {"    global_group:", "    global_grup:", `unknown key "global_grup"; did you mean "global_group"?`},
 		"no such Region":        {"      us-east-1:\n        db_cluster:", "      us-east-2:\n        db_cluster:", `"us-east-2" is none of the platform's Regions; did you mean "us-east-1"?`},
-		"a Region is missing":   {"      us-east-1:\n        cache_group: ecommerce-cache-us-east-1\n", "", `"regions" does not say what there is in us-east-1`},
+		"a Region is missing":   {"      us-east-1:\n        cache_group: ecommerce-cache-us-east-1\n        reach: rediss://clustercfg.ecommerce-cache-us-east-1.abc123.use1.cache.amazonaws.com:6379\n", "", `"regions" does not say what there is in us-east-1`},
 		"one bucket twice":      {"takeover_bucket: ecommerce-takeover-us-west-2", "takeover_bucket: ecommerce-takeover-us-east-1", `"takeover_bucket" has the same value in us-east-1 and us-west-2`},
 		"a slash in front":      {"takeover_key: takeover", "takeover_key: /takeover", `"takeover_key" is an object's key and has no slash in front`},
 		"no capacity":           {"min_nodes_per_zone: 2", "min_nodes_per_zone: 0", `"min_nodes_per_zone" has to be at least 1, not 0`},

@@ -338,7 +338,7 @@ func many(v any) []string {
 
 // The IAM action of an SDK call, where it is not simply of the same name.
 var iamNames = map[string]string{
-	"elasticloadbalancingv2": "elasticloadbalancing", "s3:HeadObject": "s3:GetObject", "s3:HeadBucket": "s3:ListBucket",
+	"elasticloadbalancingv2": "elasticloadbalancing", "cloudwatchlogs": "logs", "s3:HeadObject": "s3:GetObject", "s3:HeadBucket": "s3:ListBucket",
 	"s3:GetBucketReplication": "s3:GetReplicationConfiguration", "s3:ListBuckets": "s3:ListAllMyBuckets",
 }
 

@@ -20,7 +20,7 @@ type Settings struct {
 	// Namespace, Metric and ServiceDimension are a metric of the platform's own that has the
 	// time of an answer by service, each service by its name; all empty: the load balancer's
 	// target groups are looked at, of which one may serve them all.
-	Namespace        string `yaml:"namespace,omitempty" json:"namespace,omitempty"`
+	Namespace        string `yaml:"metric_namespace,omitempty" json:"metric_namespace,omitempty"`
 	Metric           string `yaml:"metric,omitempty" json:"metric,omitempty"`
 	ServiceDimension string `yaml:"service_dimension,omitempty" json:"service_dimension,omitempty"`
 	// Unit of that metric: s or ms; empty means ms.
@@ -32,9 +32,9 @@ func (s Settings) Check(c runbook.Checks) {
 	c.Least("max_p99_ms", s.MaxP99MS, 0)
 	c.Least("min_requests", s.MinRequests, 0)
 	own := []string{s.Namespace, s.Metric, s.ServiceDimension}
-	for i, key := range []string{"namespace", "metric", "service_dimension"} {
+	for i, key := range []string{"metric_namespace", "metric", "service_dimension"} {
 		if own[i] == "" && (s.Namespace+s.Metric+s.ServiceDimension) != "" {
-			c.Fault(key, `"namespace", "metric" and "service_dimension" name one metric: %q is missing`, key)
+			c.Fault(key, `"metric_namespace", "metric" and "service_dimension" name one metric: %q is missing`, key)
 		}
 	}
 	if s.Unit != "" && s.Unit != "s" && s.Unit != "ms" {
