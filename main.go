@@ -261,10 +261,10 @@ func connect(ctx context.Context, c *settings.Settings, secrets *text.Secrets, l
 		Kube:       live.Kube(live.KubeSettings{Clusters: c.Kubernetes, AWS: aws, Clock: incident.RealClock{}, Dial: dial, Proxy: proxy, Secret: secrets.Obtain}),
 		Dial:       dial,
 		InVPC:      c.InVPC,
-		OrderToken: c.Secrets.OrderToken,
-		Own:        own(c),
-		Roster:     c.Roster(),
-		Support:    c.Slack.Support != "",
+		OrderToken: c.Secrets.OrderToken, GrafanaToken: c.Secrets.GrafanaToken,
+		Own:     own(c),
+		Roster:  c.Roster(),
+		Support: c.Slack.Support != "",
 	}
 	if c.PagerDuty.Service != "" {
 		ends.Pager = &pagerduty.API{Token: c.Secrets.PagerDutyToken, Service: c.PagerDuty.Service, Endpoint: c.PagerDuty.APIURL, Proxy: proxy}

@@ -30,6 +30,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
 	"github.com/failoverbot/failoverbot/providers/endpoints"
+	"github.com/failoverbot/failoverbot/providers/grafana"
 	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
@@ -38,6 +39,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/pagerduty"
 	asked "github.com/failoverbot/failoverbot/providers/people"
 	"github.com/failoverbot/failoverbot/providers/probe"
+	"github.com/failoverbot/failoverbot/providers/prometheus"
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/s3"
 	"github.com/failoverbot/failoverbot/providers/secrets"
@@ -46,6 +48,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/takeover"
 	"github.com/failoverbot/failoverbot/providers/velero"
 	"github.com/failoverbot/failoverbot/providers/waf"
+	"github.com/failoverbot/failoverbot/providers/webapi"
 	"github.com/failoverbot/failoverbot/providers/xray"
 )
 
@@ -74,6 +77,8 @@ type Connections struct {
 	Own []endpoints.Endpoint
 	// OrderToken is sent with synthetic orders; may be empty. A secret.
 	OrderToken string
+	// GrafanaToken is sent to Grafana; may be empty. A secret.
+	GrafanaToken string
 }
 
 // systems is everything that a runbook can use, one a line: what it has to know of
@@ -108,6 +113,8 @@ var systems = []struct {
 	{&logs.Platform, func(w wires) engine.Catalog { return logs.Actions(w.aws, w.reads, w.Clock) }},
 	{&xray.Platform, func(w wires) engine.Catalog { return xray.Actions(w.aws, w.reads, w.Clock) }},
 	{&sns.Platform, func(w wires) engine.Catalog { return sns.Actions(w.aws, w.reads, w.Clock) }},
+	{&prometheus.Platform, func(w wires) engine.Catalog { return prometheus.Actions(w.web, w.Clock) }},
+	{&grafana.Platform, func(w wires) engine.Catalog { return grafana.Actions(w.web, w.Clock, w.GrafanaToken) }},
 	{&secrets.Platform, func(w wires) engine.Catalog { return secrets.Actions(w.aws, w.reads, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)
@@ -129,6 +136,7 @@ type wires struct {
 	databases *aurora.Aurora
 	clusters  *kube.Kube
 	pager     *pagerduty.Reader
+	web       *webapi.Client
 }
 
 // Parts are what the systems have to know of the platform, for the settings.
@@ -155,6 +163,7 @@ func Catalog(e Connections) engine.Catalog {
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
 	w.clusters = kube.New(w.Kube, w.Clock)
 	w.pager = pagerduty.NewReader(w.Pager, w.Dial)
+	w.web = webapi.New(w.Dial, w.clusters.Proxy, w.Clock)
 	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
 		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
 		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,

@@ -29,6 +29,8 @@ type Secrets struct {
 	// OrderToken, SYNTHETIC_TEST_TOKEN, is sent with synthetic orders. Empty: they
 	// are sent without.
 	OrderToken string
+	// GrafanaToken, GRAFANA_TOKEN, is sent to Grafana. Empty: it is asked without.
+	GrafanaToken string
 }
 
 // environment is what faults of variables give as their file.
@@ -40,7 +42,7 @@ func readSecrets(env func(string) string, faults strict.Faults) (Secrets, strict
 	get := func(name string) string { return strings.TrimSpace(env(name)) }
 	s := Secrets{
 		SlackBotToken: get("SLACK_BOT_TOKEN"), SlackAppToken: get("SLACK_APP_TOKEN"), SlackAPIURL: get("SLACK_API_URL"),
-		RedisURL: get("REDIS_URL"), PagerDutyKey: get("PAGERDUTY_ROUTING_KEY"), PagerDutyToken: get("PAGERDUTY_API_TOKEN"), OrderToken: get("SYNTHETIC_TEST_TOKEN"),
+		RedisURL: get("REDIS_URL"), PagerDutyKey: get("PAGERDUTY_ROUTING_KEY"), PagerDutyToken: get("PAGERDUTY_API_TOKEN"), OrderToken: get("SYNTHETIC_TEST_TOKEN"), GrafanaToken: get("GRAFANA_TOKEN"),
 	}
 	bad := func(format string, args ...any) {
 		faults = append(faults, strict.Fault{File: environment, Text: fmt.Sprintf(format, args...)})
@@ -114,6 +116,7 @@ var whatFor = map[string]string{
 	"PAGERDUTY_ROUTING_KEY": "the integration key of the service to page",
 	"PAGERDUTY_API_TOKEN":   "an API access key of PagerDuty that may read",
 	"SYNTHETIC_TEST_TOKEN":  "the token of synthetic orders",
+	"GRAFANA_TOKEN":         "the token of a service account of Grafana",
 }
 
 // needs adds the variables that are needed and not set.

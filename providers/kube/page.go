@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,8 +15,19 @@ import (
 // page is what a Region's API server answers at a path that is no object's. An answer
 // with an error's code is a fault, unless it is taken for an answer by its code and body.
 func (k *Kube) page(ctx context.Context, client kubeapi.Client, path string, taken func(code int32, body []byte) bool) ([]byte, error) {
+	return k.query(ctx, client, path, nil, taken)
+}
+
+// query is a page with a query.
+func (k *Kube) query(ctx context.Context, client kubeapi.Client, path string, query url.Values, taken func(code int32, body []byte) bool) ([]byte, error) {
 	return read(ctx, k.clock, func(ctx context.Context) ([]byte, error) {
-		body, err := client.HTTP.Get().AbsPath(path).DoRaw(ctx)
+		q := client.HTTP.Get().AbsPath(path)
+		for name, values := range query {
+			for _, v := range values {
+				q = q.Param(name, v)
+			}
+		}
+		body, err := q.DoRaw(ctx)
 		var status apierrors.APIStatus
 		if !errors.As(err, &status) {
 			return body, err //nolint:wrapcheck // read sorts it

@@ -212,6 +212,9 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 			if sameName(host, cacheHost(r)) {
 				region, server, listens, via = r, "cache", "6379", ""
 			}
+			if sameName(host, monitoringHost(r)) {
+				region, server, via = r, "monitoring", ""
+			}
 			if sameName(host, endpointHost(r)) || sameName(host, albName(r)) {
 				region, via = r, viaOwn
 			}

@@ -210,9 +210,15 @@ func (w *World) parts() keys {
 		"xray":       keys{"traces": true},
 		"sqs":        keys{"regions": inRegions(func(string) keys { return keys{"queues": []string{orderQueue}} })},
 		"sns":        keys{"regions": inRegions(func(r string) keys { return keys{"topics": []string{topicARN(r)}} })},
-		"people":     keys{"access_days": 90},
-		"secrets":    keys{"names": []string{secretsPrefix + "*"}},
-		"velero":     keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
+		"prometheus": keys{"region_label": "region", "regions": inRegions(func(r string) keys {
+			return keys{"url": "http://" + monitoringHost(r), "service": monitoringService}
+		})},
+		"grafana": keys{"region_label": "region", "regions": inRegions(func(r string) keys {
+			return keys{"url": "http://" + monitoringHost(r), "datasource": grafanaSource, "query": "up"}
+		})},
+		"people":  keys{"access_days": 90},
+		"secrets": keys{"names": []string{secretsPrefix + "*"}},
+		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns": keys{
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},

@@ -144,6 +144,8 @@ type Region struct {
 	Versions int64 `json:"versions"`
 	PodCount int   `json:"pod_count"`
 
+	Monitoring Monitoring `json:"monitoring"`
+
 	Buckets map[string]map[string]Object `json:"buckets"`
 	// PrivateBuckets refuse whoever does not sign, as S3 has new buckets do.
 	PrivateBuckets bool `json:"private_buckets,omitempty"`

@@ -1,0 +1,30 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/failoverbot/failoverbot/incident/runbook"
+)
+
+// Proxy is what a service of a Region's cluster answers to a GET by way of its API server,
+// which has to reach the service's pods and needs the right to get services/proxy in that
+// namespace. service is namespace/name:port, path with its query.
+func (k *Kube) Proxy(ctx context.Context, p *runbook.Plan, r runbook.Region, service, path string) ([]byte, error) {
+	client, own, err := k.in(p, r)
+	if err != nil {
+		return nil, err
+	}
+	namespace, name, _ := strings.Cut(service, "/")
+	at, err := url.Parse(path)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", service, err)
+	}
+	body, err := k.query(ctx, client, "/api/v1/namespaces/"+namespace+"/services/http:"+name+"/proxy"+at.Path, at.Query(), func(int32, []byte) bool { return false })
+	if err != nil {
+		return nil, fmt.Errorf("get services/proxy of %s in %s: %w", service, r.Name, of(err, own))
+	}
+	return body, nil
+}
