@@ -34,6 +34,9 @@ func TestLookingNeverPosts(t *testing.T) {
 			}
 		}
 		for _, call := range w.Calls() {
+			if call.Operation == "POST /api/ds/query" {
+				continue // how Grafana's API is asked for data: the query is the body
+			}
 			if call.Mutating || call.Applied || call.System == "http" && call.Operation[:4] != "GET " {
 				t.Errorf("%s: looking made the call %+v", mode, call)
 			}
