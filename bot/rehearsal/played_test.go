@@ -349,7 +349,7 @@ func (p played) orders(t *testing.T) {
 	}
 	posted := 0
 	for _, c := range p.calls {
-		if strings.HasPrefix(c.Operation, "POST ") {
+		if strings.HasPrefix(c.Operation, "POST /api/v1/orders/") {
 			posted++
 		}
 	}
