@@ -39,7 +39,7 @@ func discoverVerb(env func(string) string, secrets *text.Secrets) *cobra.Command
 			"With --settings, what is found is compared with that file instead, which may be unfinished: what has changed since comes first. " +
 			"Its Regions, record, clusters and roles to assume are used, and of several candidates the one that it names.\n\n" +
 			"The exit code is 0 when everything could be read and, with --settings, nothing has changed; 1 when something has, or nothing can be read at all; " +
-			"3 when something could not be read, which is told at the end; and 2 when nothing was looked for.",
+			"3 when nothing has and something could not be read, which is told at the end; and 2 when nothing was looked for.",
 		Example: "  failoverbot discover --regions us-east-1,us-west-2 --record api.example.com > config.yaml\n" +
 			"  failoverbot discover --settings config.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -92,17 +92,21 @@ func discovered(ctx context.Context, o discoverOptions, env func(string) string,
 	if n := found.Open(); n > 0 && o.file == "" {
 		fmt.Fprintf(errs, "%s marked %s.\n", lines(n), discover.Open)
 	}
-	switch not := found.Unread; {
-	case len(not) > 0:
+	if len(found.Unread) > 0 {
 		fmt.Fprintln(errs, "Could not be read:")
-		for _, u := range not {
-			fmt.Fprintln(errs, "  "+u.String())
-		}
-		return notKnown{fmt.Errorf("%d reads were refused or not answered; what follows from them is left open", len(not))}
+	}
+	for _, u := range found.Unread {
+		fmt.Fprintln(errs, "  "+u.String())
+	}
+	switch n := len(found.Unread); {
 	case changed == 1:
 		return fmt.Errorf("1 setting of %s has changed since", o.file)
 	case changed > 1:
 		return fmt.Errorf("%d settings of %s have changed since", changed, o.file)
+	case n == 1:
+		return notKnown{errors.New("1 read was refused or not answered; what follows from it is left open")}
+	case n > 1:
+		return notKnown{fmt.Errorf("%d reads were refused or not answered; what follows from them is left open", n)}
 	}
 	return nil
 }

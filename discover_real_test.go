@@ -230,7 +230,7 @@ func TestDiscoverOnRealEnds(t *testing.T) {
 
 	t.Run("compared with the file nothing has changed, and then something has", func(t *testing.T) {
 		code, table, errs := typed(t, env, "discover", "--settings", file, "--kubeconfig", kubeconfig)
-		if code != exitUnknown || !strings.Contains(table, "same     platform.home") || !strings.Contains(table, ", 1 changed, 0 gone, 0 new, 3 unknown") ||
+		if code != exitFailed || !strings.Contains(errs, "Could not be read:") || !strings.Contains(errs, "1 setting of "+file+" has changed since") || !strings.Contains(table, "same     platform.home") || !strings.Contains(table, ", 1 changed, 0 gone, 0 new, 3 unknown") ||
 			!strings.Contains(table, "changed  platform.dns.nameservers") { // those of the laboratory
 			t.Errorf("exit code %d:\n%s%s", code, table, errs)
 		}

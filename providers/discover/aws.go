@@ -32,10 +32,10 @@ import (
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
-// controlPlanes are where the APIs live that exist once in a partition of AWS; what is
-// missing here is asked in the first Region.
+// controlPlanes are where Route 53's API lives, which exists once in a partition of AWS; of
+// a partition that is missing here the first Region is asked.
 //
-// https://docs.aws.amazon.com/general/latest/gr/r53.html and cf_region.html beside it
+// https://docs.aws.amazon.com/general/latest/gr/r53.html
 var controlPlanes = map[string]string{"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-northwest-1", "aws-eusc": "eusc-de-east-1"}
 
 func (l *look) controlPlane() string {
@@ -318,8 +318,17 @@ func (l *look) secrets(ctx context.Context, region string) told[smtypes.SecretLi
 	})
 }
 
+// distributed are where CloudFront's API lives; other partitions have no CloudFront.
+//
+// https://docs.aws.amazon.com/general/latest/gr/cf_region.html
+var distributed = map[string]string{"aws": "us-east-1", "aws-cn": "cn-northwest-1"}
+
 func (l *look) distributions(ctx context.Context) told[cftypes.DistributionSummary] {
-	return pages(ctx, l, l.controlPlane(), "cloudfront:ListDistributions", func(ctx context.Context, c aws.Config, token *string) ([]cftypes.DistributionSummary, *string, error) {
+	home := distributed[strict.Partition(l.Regions[0])]
+	if home == "" {
+		return told[cftypes.DistributionSummary]{}
+	}
+	return pages(ctx, l, home, "cloudfront:ListDistributions", func(ctx context.Context, c aws.Config, token *string) ([]cftypes.DistributionSummary, *string, error) {
 		out, err := cloudfront.NewFromConfig(c).ListDistributions(ctx, &cloudfront.ListDistributionsInput{Marker: token})
 		if err != nil || out.DistributionList == nil {
 			return nil, nil, err

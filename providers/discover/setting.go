@@ -14,8 +14,7 @@ type Setting struct {
 	Value any
 	// Why it was chosen, and what else there was.
 	Why string
-	// Ask is what to put there; empty where the value is known. It needs no value where the
-	// whole is Left.
+	// Ask is what to put there; empty where the value is known, or there is none.
 	Ask string
 	// People alone know it.
 	People bool
