@@ -174,7 +174,16 @@ func TestCheckNamesExactlyWhatDiscoverLeavesToPeople(t *testing.T) {
 
 // What each system has to know of the platform is looked for, or it is said here why not.
 func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
-	not := map[string]string{} // the key of a part -> why nothing of it can be found out
+	not := map[string]string{ // the key of a part -> why it is not looked for
+		"people":     "it says how old people's answers may be, which they alone know",
+		"cloudwatch": "it says what is fast enough, and has defaults",
+		"xray":       "a Region that is waiting has no traces by which it could be told",
+		"sqs":        "not yet: which of an account's queues are the platform's",
+		"sns":        "not yet: which of an account's topics are the platform's",
+		"logs":       "not yet: which of an account's log groups are the platform's",
+		"prometheus": "not yet: its service in the cluster",
+		"grafana":    "not yet: its service in the cluster",
+	}
 	text := discoveredIn(t, func(*sim.World) error { return nil })
 	for _, p := range providers.Parts() {
 		looked := strings.Contains(text, "\n  "+p.Key+":") || strings.Contains(text, "\n  # "+p.Key+" is left out. ")

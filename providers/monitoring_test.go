@@ -107,7 +107,8 @@ func TestPrometheusHasToScrapeTheTarget(t *testing.T) {
 func TestGrafanaHasToShowTheTarget(t *testing.T) {
 	judge(t, "grafana", []judged{
 		{
-			"it does", func(*sim.State) {}, incident.Pass, []string{"Grafana's newest datapoint of us-west-2 is"},
+			"it does", func(*sim.State) {}, incident.Pass,
+			[]string{"Grafana's newest datapoint of us-west-2 is"},
 			map[string]string{"query": "up", "datasource": "prometheus"},
 			nil,
 		},

@@ -77,7 +77,8 @@ func TestQueuesHaveToBeWorkedOff(t *testing.T) {
 			s.Regions[west].Queues[queue].Published[0].At = s.At.Truncate(time.Minute).Add(time.Minute)
 		}, incident.Unsure, []string{"no age was told"}, nil, nil},
 		{
-			"dead letters are new", deadLetters(2, 5), incident.Fail, []string{"3 new dead letters of order-events within 15 min"},
+			"dead letters are new", deadLetters(2, 5), incident.Fail,
+			[]string{"3 new dead letters of order-events within 15 min"},
 			map[string]string{dead: "5 dead letters"},
 			map[string]float64{"new dead letters": 3},
 		},

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
 )
 
 // CacheReads is what the nodes of a replication group read in a minute.
@@ -86,7 +88,7 @@ func (w *World) listenCache(region string) error {
 // serveCache answers one command of a connection, and ends it.
 func (w *World) serveCache(conn net.Conn, region string) {
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // somebody who says nothing keeps no world open
+	_ = conn.SetDeadline(incident.RealClock{}.Now().Add(time.Minute)) // somebody who says nothing keeps no world open
 	in := bufio.NewReader(io.LimitReader(conn, 64))
 	for range 3 { // *1, $4, PING
 		line, err := in.ReadString('\n')

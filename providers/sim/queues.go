@@ -154,6 +154,7 @@ func getQueueAttributes(r request, in *sqs.GetQueueAttributesInput) (*sqs.GetQue
 			if q.Dead != "" {
 				out.Attributes[string(name)] = fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:%s:%s:%s","maxReceiveCount":5}`, r.region, account, q.Dead)
 			}
+		default: // of which the world tells nothing
 		}
 	}
 	return out, nil

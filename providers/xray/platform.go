@@ -14,7 +14,7 @@ var Platform = runbook.Part{Key: "xray", Example: Settings{Traces: true, MaxAgeM
 // Settings say that services are traced.
 type Settings struct {
 	// Traces says that they are, with X-Ray.
-	Traces bool `yaml:"traces" json:"traces"`
+	Traces bool `yaml:"traces,omitempty" json:"traces,omitempty"`
 	// MaxAgeMinutes is how old the newest trace may be, in minutes; 0 means 5.
 	MaxAgeMinutes int `yaml:"max_age_minutes,omitempty" json:"max_age_minutes,omitempty"`
 }
