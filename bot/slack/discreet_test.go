@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -21,6 +22,7 @@ func TestNothingThatIsSaidInSlackHoldsASecret(t *testing.T) {
 	const secret, token = `Qz7Rt"9<Kw2/Lm4`, "xoxb-Bot0Token"
 	secrets := new(text.Secrets)
 	secrets.Add(secret, token, "xapp-App0Token")
+	var mu sync.Mutex
 	heard := map[string]string{}
 	var at string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +39,9 @@ func TestNothingThatIsSaidInSlackHoldsASecret(t *testing.T) {
 				said += strings.Join(v, "\n")
 			}
 		}
+		mu.Lock()
 		heard[r.URL.Path] += said
+		mu.Unlock()
 		_, _ = io.WriteString(w, `{"ok":true,"user_id":"U1","team_id":"T1","channel":"C1","ts":"1.1","url":"wss://x.example/","upload_url":"`+at+`/upload","file_id":"F1","files":[{"id":"F1"}]}`)
 	}))
 	defer s.Close()
@@ -70,10 +74,14 @@ func TestNothingThatIsSaidInSlackHoldsASecret(t *testing.T) {
 		},
 	} {
 		_ = say(t.Context()) // one answer fits some of these calls alone; what matters is what was sent
+		mu.Lock()
 		if !strings.Contains(heard[path], text.Hidden) {
 			t.Errorf("%s was told %s", path, heard[path])
 		}
+		mu.Unlock()
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	for path, said := range heard {
 		for _, piece := range []string{"Qz7R", "9<Kw", "9&lt;Kw", "2/Lm", "Bot0", "Oth3r"} {
 			if strings.Contains(said, piece) {

@@ -68,6 +68,9 @@ func TestACheckThatKnowsItsNoIsNotUnknown(t *testing.T) {
 			Look: func(context.Context, engine.Call) (engine.Outcome, bool, error) {
 				return engine.Outcome{}, false, &incident.CallError{Err: errors.New("the versions do not go together"), NeedsPerson: true, Definite: definite}
 			},
+		}, "thing.next": {
+			Action: runbook.Action{Kind: runbook.Check},
+			Look:   func(context.Context, engine.Call) (engine.Outcome, bool, error) { return engine.Outcome{}, true, nil },
 		}})
 		plan := runbook.Plan{Mode: "planned", Digest: "d", Steps: []runbook.Step{
 			{ID: "well", Group: "well", Uses: "thing.well", Kind: runbook.Check, Gate: runbook.Advice, Timeout: time.Minute},
@@ -78,6 +81,8 @@ func TestACheckThatKnowsItsNoIsNotUnknown(t *testing.T) {
 			}
 		}
 		definite = true
+		// A run that waits for it: advice that nothing waits for is let go at the run's end.
+		plan.Steps = append(plan.Steps, runbook.Step{ID: "next", Group: "next", Uses: "thing.next", Kind: runbook.Check, Gate: runbook.Required, Needs: []string{"well"}, Timeout: time.Minute})
 		d.begin(plan)
 		s := incident.Fold(d.play(func(s *incident.State) bool { return s.Step("well").Status == incident.Advised }))
 		if f := s.Step("well").Failure; f.Unknown || f.Error == "" {
