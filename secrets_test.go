@@ -279,7 +279,7 @@ contexts:
 	}
 	for _, from := range []string{
 		"ns-1.awsdns-01.com:53", "ns-513.awsdns-00.net:53", "ns-1025.awsdns-00.org:53", "ns-1537.awsdns-00.co.uk:53",
-		"8.8.8.8:53", "1.1.1.1:53", "9.9.9.9:53",
+		"8.8.8.8:53", "1.1.1.1:53", "208.67.222.222:53",
 	} {
 		config += fmt.Sprintf("  \"%s\": \"%s\"\n", from, gone)
 	}

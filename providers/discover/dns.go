@@ -344,7 +344,7 @@ func resolvers(*world, *region) *Setting {
 		return Item{Keys: append([]Key{{"name", name}, {"addr", addr}}, more...)}
 	}
 	return has([]Item{
-		of("Google", "8.8.8.8:53"), of("Cloudflare", "1.1.1.1:53"), of("Quad9", "9.9.9.9:53"), of("AWS", "169.254.169.253:53", Key{"vpc_only", true}),
+		of("Google", "8.8.8.8:53"), of("Cloudflare", "1.1.1.1:53"), of("OpenDNS", "208.67.222.222:53"), of("AWS", "169.254.169.253:53", Key{"vpc_only", true}),
 	}, "Nothing tells them: public ones, which are reported and not waited for.").knownToPeople()
 }
 
