@@ -937,8 +937,7 @@ func TestTheApprovalIsGivenInAppHomeAndAMessageIsPutOnTheRecord(t *testing.T) {
 	mine := `[...document.querySelectorAll('#messages .message')].find((m) => m.textContent.includes('The database team watches'))`
 	alice.until("her words", mine)
 	r.clock.SetSpeed(0.5) // so that no news scrolls them away from under the pointer
-	alice.rest(mine)
-	alice.until("what can be done with them", `(`+mine+`).querySelector('.moreActions')`)
+	alice.rest(mine, `(`+mine+`).querySelector('.moreActions')`)
 	alice.click("#messages .moreActions", "")
 	alice.picture("5-menu")
 	alice.click("#menuList [role=menuitem]", "Put on the record")
@@ -1215,8 +1214,23 @@ func (t *tab) text(selector string) (words string) {
 	return words
 }
 
-// rest puts the pointer on what an expression finds.
-func (t *tab) rest(find string) {
+// rest puts the pointer on what an expression finds, and follows it where news has moved it
+// meanwhile, until what is to come of it shows.
+func (t *tab) rest(find, shows string) {
+	t.b.t.Helper()
+	for range 300 {
+		t.point(find)
+		var there bool
+		t.b.must(t.eval(`new Promise((ok) => setTimeout(() => ok(!!(`+shows+`)), 200))`, &there))
+		if there {
+			return
+		}
+	}
+	t.until(shows, shows) // it says what is there instead
+}
+
+// point moves the pointer to what an expression finds.
+func (t *tab) point(find string) {
 	t.b.t.Helper()
 	var at struct{ X, Y float64 }
 	t.b.must(t.eval(`(() => { const e = `+find+`; e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect(); return {X: r.x + r.width / 2, Y: r.y + r.height / 2}; })()`, &at))
