@@ -110,7 +110,7 @@ var leftOut = []string{
 	// names of pods and instances
 	`^regions\.[^.]+\.pods\b`,
 	// logs
-	`\.(notices|events|history|changes)\b`, `^(database|cache)\.lag\b`, `^(database|cache)\.lag_ms$`, `^cues\b`, `^(applied|broken|turns|ports|faults)\b`, `^database\.drop\b`, `^replication\.[0-9]+\.published\b`,
+	`\.(notices|events|history|changes)\b`, `^(database|cache)\.lag\b`, `^(database|cache)\.lag_ms$`, `^cues\b`, `^(applied|broken|turns|ports|faults)\b`, `^database\.drop\b`, `\.published\b`, `^regions\.[^.]+\.(traffic|deliveries)\b`,
 	// synthetic orders
 	`^(orders|own_orders)\b`,
 }
