@@ -156,6 +156,7 @@ func TestDurationsCountsAndLists(t *testing.T) {
 		Age(-time.Second): "-1 s", Age(119 * time.Second): "119 s", Age(150 * time.Second): "3 min", Age(2 * time.Hour): "2 h", Age(125 * time.Minute): "2 h 5 min",
 		Are(1): "is", Are(2): "are",
 		Count(0, "step"): "0 steps", Count(1, "step"): "1 step", Count(3, "step"): "3 steps",
+		Some(nil, 2): "", Some([]string{"a", "b"}, 2): "a; b", Some([]string{"a", "b", "c", "d"}, 2): "a; b; and 2 more",
 		Article("approver"): "an approver", Article("commander"): "a commander", Article(""): "a ",
 		List(nil, "and"): "", List([]string{"a"}, "and"): "a", List([]string{"a", "b"}, "or"): "a or b", List([]string{"a", "b", "c"}, "and"): "a, b and c",
 		Shorten("abcd", 3): "ab…", Shorten("üüü", 3): "üüü", Shorten("abc", 0): "…",

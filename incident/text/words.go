@@ -87,6 +87,16 @@ func Count(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
+// Some are the first of them, at most that many, and how many more there are: "a; b; and 3
+// more".
+func Some(all []string, most int) string {
+	s := strings.Join(all[:min(len(all), most)], "; ")
+	if more := len(all) - most; more > 0 {
+		s += fmt.Sprintf("; and %d more", more)
+	}
+	return s
+}
+
 // Article is a word with its article: "an approver".
 func Article(word string) string {
 	if word != "" && strings.ContainsRune("aeiouAEIOU", rune(word[0])) {

@@ -199,7 +199,7 @@ func (f *finding) answer() (engine.Outcome, bool) {
 		warn = f.doubtful(with)
 	}
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("CloudFront distribution %s would not go on with %s: %s", id, f.target, some(wrong))
+		o.Summary = fmt.Sprintf("CloudFront distribution %s would not go on with %s: %s", id, f.target, text.Some(wrong, shown))
 		return o, false
 	}
 	o.Measured.Verdict = incident.Pass
@@ -208,7 +208,7 @@ func (f *finding) answer() (engine.Outcome, bool) {
 		id, len(f.through(aws.ToString(f.group.Id))), text.Count(len(f.paths), "path"), both[1], both[0], list(codes(*f.group)))
 	if len(warn) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; " + some(warn)
+		o.Summary += "; " + text.Some(warn, shown)
 	}
 	return o, true
 }
@@ -285,13 +285,4 @@ func list(codes []int32) string {
 		return "nothing"
 	}
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(codes), " ", ", "), "[]")
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

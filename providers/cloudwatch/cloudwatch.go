@@ -225,12 +225,12 @@ func (c *CloudWatch) Latency(ctx context.Context, call engine.Call) (engine.Outc
 	switch {
 	case len(slow) > 0:
 		o.Measured.Verdict, o.State = incident.Fail, strings.Join(late, ", ")
-		o.Summary = fmt.Sprintf("answers come too slowly in %s: of 100 the slowest of %s; below %.0f ms is wanted", p.Target.Name, some(slow), limit)
+		o.Summary = fmt.Sprintf("answers come too slowly in %s: of 100 the slowest of %s; below %.0f ms is wanted", p.Target.Name, text.Some(slow, shown), limit)
 		return o, false, nil
 	case len(unknown) > 0:
 		return o, false, &incident.CallError{
 			NeedsPerson: true,
-			Err:         fmt.Errorf("how long answers take in %s is unknown: in the last %s %s; at least %.0f requests are wanted", p.Target.Name, text.Age(window), some(unknown), s.least()),
+			Err:         fmt.Errorf("how long answers take in %s is unknown: in the last %s %s; at least %.0f requests are wanted", p.Target.Name, text.Age(window), text.Some(unknown, shown), s.least()),
 			Hint:        "requests are told after one to three minutes: it is looked at again once users have arrived",
 		}
 	}
@@ -244,14 +244,5 @@ func told(all []source, evidence map[string]string) string {
 	for _, one := range all {
 		out = append(out, one.name+" "+evidence[one.name])
 	}
-	return some(out)
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
+	return text.Some(out, shown)
 }

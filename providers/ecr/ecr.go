@@ -257,7 +257,7 @@ func (f *finding) answer() (engine.Outcome, bool) {
 		return o, false
 	case len(wrong) > 0:
 		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("pods could not start in %s with %s alone: %s", f.region, f.region, some(wrong))
+		o.Summary = fmt.Sprintf("pods could not start in %s with %s alone: %s", f.region, f.region, text.Some(wrong, shown))
 		return o, false
 	}
 	o.Summary = fmt.Sprintf("%s of the Deployments in %s %s there", text.Count(f.images, "image"), f.region, text.Are(f.images))
@@ -273,11 +273,11 @@ func (f *finding) answer() (engine.Outcome, bool) {
 		o.Summary += fmt.Sprintf("; %s, which is left, was not asked what runs there", f.source)
 	}
 	if len(f.outside) > 0 {
-		warn = append(warn, "not looked at are those of other registries: "+some(f.outside))
+		warn = append(warn, "not looked at are those of other registries: "+text.Some(f.outside, shown))
 	}
 	if len(warn) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; " + some(warn)
+		o.Summary += "; " + text.Some(warn, shown)
 	}
 	return o, true
 }
@@ -304,13 +304,4 @@ func (f found) told() string {
 
 func compare(a, b key) int {
 	return strings.Compare(a.account+"/"+a.repository+"/"+a.id, b.account+"/"+b.repository+"/"+b.id)
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

@@ -159,14 +159,14 @@ func (e *ELB) Ready(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		return o, false, nil
 	case len(wrong) > 0:
 		o.Summary = fmt.Sprintf("load balancer %s in %s is active, and %d of its %s %s not healthy: %s", name, r.Name,
-			len(wrong), text.Count(len(groups), "target group"), text.Are(len(wrong)), some(wrong))
+			len(wrong), text.Count(len(groups), "target group"), text.Are(len(wrong)), text.Some(wrong, shown))
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("load balancer %s in %s is active with %s, %d of %s healthy, %s", name, r.Name,
 		text.Count(len(groups), "target group"), healthy, text.Count(total, "target"), reserved.words)
 	o.Measured.Verdict = incident.Pass
 	if len(warn) > 0 {
-		o.Summary += "; " + some(warn)
+		o.Summary += "; " + text.Some(warn, shown)
 	}
 	if reserved.doubtful || len(warn) > 0 {
 		o.Measured.Verdict = incident.Warn
@@ -205,13 +205,4 @@ func (e *ELB) Healthy(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	}
 	o.Summary = fmt.Sprintf("%s healthy (%d of %s)", which, healthy, text.Count(total, "target"))
 	return o, true, nil
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

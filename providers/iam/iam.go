@@ -293,7 +293,7 @@ func (f *finding) answer() (engine.Outcome, bool) {
 	}
 	if len(wrong) > 0 {
 		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("%d of %s in %s would not get what they need of AWS: %s", len(wrong), text.Count(len(f.here), "service account"), f.region, some(wrong))
+		o.Summary = fmt.Sprintf("%d of %s in %s would not get what they need of AWS: %s", len(wrong), text.Count(len(f.here), "service account"), f.region, text.Some(wrong, shown))
 		return o, false
 	}
 	if f.unread != nil {
@@ -311,7 +311,7 @@ func (f *finding) answer() (engine.Outcome, bool) {
 	}
 	if len(warn) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; " + some(warn)
+		o.Summary += "; " + text.Some(warn, shown)
 	}
 	return o, true
 }
@@ -346,13 +346,4 @@ func short(id string) string {
 		return name
 	}
 	return id
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

@@ -94,7 +94,7 @@ func (l *Logs) Shipped(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	o.Measured.Figures = []incident.Figure{{Name: "silent log groups", Value: float64(len(wrong)), Unit: "log groups", Limit: &limit}}
 	if len(wrong) > 0 {
 		o.Measured.Verdict, o.State = incident.Fail, strings.Join(silent, ", ")
-		o.Summary = fmt.Sprintf("logs of %s do not arrive: within %s %s", region, text.Age(within), some(wrong))
+		o.Summary = fmt.Sprintf("logs of %s do not arrive: within %s %s", region, text.Age(within), text.Some(wrong, shown))
 		return o, false, nil
 	}
 	o.Summary = fmt.Sprintf("logs of %s arrive: each of %s has an event of the last %s", region, text.Count(len(groups), "log group"), text.Age(within))
@@ -131,13 +131,4 @@ func (l *Logs) look(ctx context.Context, region string, now time.Time, within ti
 		NeedsPerson: true, Err: fmt.Errorf("read log group %s in %s: no event in %d answers, and there are more", g.name, region, pages),
 		Hint: "it has very many streams: name a group of one service",
 	}
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], ", ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf(" and %d more", more)
-	}
-	return s
 }

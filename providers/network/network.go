@@ -24,6 +24,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 )
 
@@ -176,13 +177,13 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	}
 	here, there := f.sides[0].region, f.sides[1].region
 	if len(wrong) > 0 {
-		o.Summary = fmt.Sprintf("the way between %s and %s does not work: %s", here, there, some(wrong))
+		o.Summary = fmt.Sprintf("the way between %s and %s does not work: %s", here, there, text.Some(wrong, shown))
 		return o, false, nil
 	}
 	what := fmt.Sprintf("%s is %s and routed both ways between %s and %s", f.link, f.sides[0].state, here, there)
 	if len(untried) > 0 {
 		return o, false, &incident.CallError{
-			NeedsPerson: true, Err: fmt.Errorf("%s; whether a connection comes about is unknown: %s", what, some(untried)),
+			NeedsPerson: true, Err: fmt.Errorf("%s; whether a connection comes about is unknown: %s", what, text.Some(untried, shown)),
 			Hint: "try it from a pod (nc -vz ADDRESS PORT), and give an address of each Region as platform.network.regions.<Region>.reach if the bot runs inside a VPC (in_vpc)",
 		}
 	}
@@ -190,16 +191,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	o.Summary = fmt.Sprintf("%s; connections to %s and %s come about", what, f.sides[0].reach, f.sides[1].reach)
 	if len(warn) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; " + some(warn)
+		o.Summary += "; " + text.Some(warn, shown)
 	}
 	return o, true, nil
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

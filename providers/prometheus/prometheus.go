@@ -16,7 +16,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -103,18 +102,18 @@ func (p *Prometheus) judge(s Settings, r runbook.Region, query string, all []sam
 	share, limit := 100*float64(up)/float64(len(all)), s.percent()
 	o.Evidence["targets"] = fmt.Sprintf("%d of %d up", up, len(all))
 	if len(down) > 0 {
-		o.Evidence["down"] = some(down)
+		o.Evidence["down"] = text.Some(down, shown)
 	}
 	o.Measured.Figures = []incident.Figure{{Name: "targets up", Value: math.Floor(share*10) / 10, Unit: "%", Limit: &limit}}
 	o.Summary = fmt.Sprintf("%d of %s of Prometheus in %s %s up (%.1f %%)", up, text.Count(len(all), "target"), r.Name, text.Are(up), math.Floor(share*10)/10)
 	if share < limit {
 		o.Measured.Verdict = incident.Fail
-		o.Summary += fmt.Sprintf(", at least %g %% are wanted; down: %s", limit, some(down))
+		o.Summary += fmt.Sprintf(", at least %g %% are wanted; down: %s", limit, text.Some(down, shown))
 		return o, false, nil
 	}
 	if len(down) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; down: " + some(down)
+		o.Summary += "; down: " + text.Some(down, shown)
 	}
 	if s.RegionLabel == "" {
 		o.Measured.Verdict = incident.Warn
@@ -163,13 +162,4 @@ func unusable(r runbook.Region, err error) error {
 		NeedsPerson: true, Err: fmt.Errorf("whether Prometheus scrapes %s is unknown: %w", r.Name, err),
 		Hint: "compare platform.prometheus in the settings with the server, and the clocks of both",
 	}
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

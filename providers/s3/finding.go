@@ -73,7 +73,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	switch {
 	case len(f.wrong) > 0:
 		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("%s does not have all that is in the buckets of %s: %s", f.target, f.source, some(f.wrong))
+		o.Summary = fmt.Sprintf("%s does not have all that is in the buckets of %s: %s", f.target, f.source, text.Some(f.wrong, shown))
 		return o, false, nil
 	case f.unread != nil:
 		o.Measured.Verdict = incident.Unsure
@@ -81,7 +81,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	case len(f.unknown) > 0:
 		o.Measured.Verdict = incident.Unsure
 		return o, false, &incident.CallError{
-			NeedsPerson: true, Err: fmt.Errorf("how far the replication of %s to %s has got is unknown: %s", f.source, f.target, some(f.unknown)),
+			NeedsPerson: true, Err: fmt.Errorf("how far the replication of %s to %s has got is unknown: %s", f.source, f.target, text.Some(f.unknown, shown)),
 			Hint: "look whether the rules still replicate, and whether replication metrics are on for each (Destination.Metrics): they begin 15 min after they were switched on",
 		}
 	}
@@ -94,7 +94,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	}
 	if len(f.warn) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; " + some(f.warn)
+		o.Summary += "; " + text.Some(f.warn, shown)
 	}
 	return o, true, nil
 }
@@ -179,13 +179,4 @@ func (r *rules) off() string {
 		return ""
 	}
 	return fmt.Sprintf(" (disabled: %s)", strings.Join(r.disabled, ", "))
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

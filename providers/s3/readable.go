@@ -64,7 +64,7 @@ func (s *S3) Readable(ctx context.Context, c engine.Call) (engine.Outcome, bool,
 	switch {
 	case len(missing) > 0:
 		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("%s is missing in %d of %s of %s: %s", settings.ProbeKey, len(missing), text.Count(len(buckets), "bucket"), target, some(missing))
+		o.Summary = fmt.Sprintf("%s is missing in %d of %s of %s: %s", settings.ProbeKey, len(missing), text.Count(len(buckets), "bucket"), target, text.Some(missing, shown))
 		return o, false, nil
 	case unread != nil:
 		return o, false, unread

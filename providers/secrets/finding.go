@@ -74,7 +74,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	switch {
 	case len(f.wrong) > 0:
 		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("services in %s would not have the secrets that they have in %s: %s", f.target, f.source, some(f.wrong))
+		o.Summary = fmt.Sprintf("services in %s would not have the secrets that they have in %s: %s", f.target, f.source, text.Some(f.wrong, shown))
 		return o, false, nil
 	case f.planned && f.unread != nil:
 		o.Measured.Verdict = incident.Unsure
@@ -91,7 +91,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	}
 	if len(f.warn) > 0 {
 		o.Measured.Verdict = incident.Warn
-		o.Summary += "; " + some(f.warn)
+		o.Summary += "; " + text.Some(f.warn, shown)
 	}
 	return o, true, nil
 }
@@ -176,15 +176,6 @@ func (f *finding) told(name string) string {
 func orNone(s string) string {
 	if s == "" {
 		return "none"
-	}
-	return s
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
 	}
 	return s
 }

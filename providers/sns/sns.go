@@ -98,7 +98,7 @@ func judge(region string, now time.Time, all []*topic) (engine.Outcome, bool, er
 		o.Evidence[t.name()] = text.Count(t.confirmed, "confirmed subscription")
 		switch {
 		case len(t.pending) > 0:
-			wrong, at = append(wrong, fmt.Sprintf("%s of %s not confirmed (%s)", text.Count(len(t.pending), "subscription"), t.name(), some(t.pending))), append(at, t.name())
+			wrong, at = append(wrong, fmt.Sprintf("%s of %s not confirmed (%s)", text.Count(len(t.pending), "subscription"), t.name(), text.Some(t.pending, shown))), append(at, t.name())
 		case t.confirmed == 0:
 			wrong, at = append(wrong, "nobody is subscribed to "+t.name()), append(at, t.name())
 		}
@@ -119,12 +119,12 @@ func judge(region string, now time.Time, all []*topic) (engine.Outcome, bool, er
 	switch {
 	case len(wrong) > 0:
 		o.Measured.Verdict, o.State = incident.Fail, strings.Join(at, ", ")
-		o.Summary = fmt.Sprintf("topics of %s do not deliver as they should: %s", region, some(wrong))
+		o.Summary = fmt.Sprintf("topics of %s do not deliver as they should: %s", region, text.Some(wrong, shown))
 		return o, false, nil
 	case len(unknown) > 0:
 		o.Measured.Verdict, o.Measured.Figures = incident.Unsure, nil
 		return o, false, &incident.CallError{
-			NeedsPerson: true, Err: fmt.Errorf("whether the topics of %s deliver is unknown: %s", region, some(unknown)),
+			NeedsPerson: true, Err: fmt.Errorf("whether the topics of %s deliver is unknown: %s", region, text.Some(unknown, shown)),
 			Hint: "SNS tells of deliveries minutes after something is published: it is looked at again",
 		}
 	}
@@ -200,13 +200,4 @@ func (s *SNS) deliveries(ctx context.Context, region string, now time.Time, all 
 			return nil
 		}
 	}
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

@@ -154,12 +154,12 @@ func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*qu
 	switch {
 	case len(wrong) > 0:
 		o.Measured.Verdict, o.State = incident.Fail, strings.Join(append(at, left.kind), ", ")
-		o.Summary = fmt.Sprintf("queues of %s are not worked off: %s%s", p.Target.Name, some(wrong), tail)
+		o.Summary = fmt.Sprintf("queues of %s are not worked off: %s%s", p.Target.Name, text.Some(wrong, shown), tail)
 		return o, false, nil
 	case len(unknown) > 0:
 		o.Measured.Verdict, o.Measured.Figures = incident.Unsure, nil
 		return o, false, &incident.CallError{
-			NeedsPerson: true, Err: fmt.Errorf("whether the queues of %s are worked off is unknown: %s", p.Target.Name, some(unknown)),
+			NeedsPerson: true, Err: fmt.Errorf("whether the queues of %s are worked off is unknown: %s", p.Target.Name, text.Some(unknown, shown)),
 			Hint: "CloudWatch tells of a queue minutes after it is first used: it is looked at again",
 		}
 	}
@@ -169,7 +169,7 @@ func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*qu
 	}
 	if len(draining) > 0 {
 		o.Measured.Verdict = incident.Warn
-		which += ": " + some(draining)
+		which += ": " + text.Some(draining, shown)
 	}
 	o.Summary = which + tail
 	return o, true, nil
@@ -308,13 +308,4 @@ func (s *SQS) told(ctx context.Context, region string, now time.Time, all []*que
 			return out, nil
 		}
 	}
-}
-
-// some are the first of them, and how many more there are.
-func some(all []string) string {
-	s := strings.Join(all[:min(len(all), shown)], "; ")
-	if more := len(all) - shown; more > 0 {
-		s += fmt.Sprintf("; and %d more", more)
-	}
-	return s
 }

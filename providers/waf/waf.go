@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -168,11 +167,7 @@ func (f *finding) answer() (engine.Outcome, bool) {
 	wrong, none := f.differences(), 0.0
 	o.Measured.Figures = []incident.Figure{{Name: "differences", Value: float64(len(wrong)), Unit: "differences", Limit: &none}}
 	if len(wrong) > 0 {
-		more := ""
-		if len(wrong) > shown {
-			more = fmt.Sprintf("; and %d more", len(wrong)-shown)
-		}
-		o.Summary = fmt.Sprintf("%s, and is not alike with %s in %s: %s%s", has, f.there.name, f.source, strings.Join(wrong[:min(len(wrong), shown)], "; "), more)
+		o.Summary = fmt.Sprintf("%s, and is not alike with %s in %s: %s", has, f.there.name, f.source, text.Some(wrong, shown))
 		return o, false
 	}
 	o.Measured.Verdict = incident.Pass
