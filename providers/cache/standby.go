@@ -16,6 +16,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
+	"github.com/failoverbot/failoverbot/providers/metrics"
 )
 
 // behind is the lag from which it deserves a second look: it is less than a second
@@ -121,14 +122,14 @@ func (c *Cache) lag(ctx context.Context, own side, now time.Time) lag {
 		l.err = fmt.Errorf("the lag of %s: %w", own, err)
 		return l
 	}
-	var points []point
+	var points []metrics.Point
 	for _, one := range found {
 		points = append(points, one.points...)
 	}
-	slices.SortFunc(points, func(x, y point) int { return y.at.Compare(x.at) })
+	slices.SortFunc(points, func(x, y metrics.Point) int { return y.At.Compare(x.At) })
 	for _, p := range points {
-		if p.at.Equal(points[0].at) {
-			l.at, l.seconds = p.at, max(l.seconds, p.value)
+		if p.At.Equal(points[0].At) {
+			l.at, l.seconds = p.At, max(l.seconds, p.Value)
 		}
 	}
 	return l

@@ -107,14 +107,14 @@ func (c *Cache) hits(ctx context.Context, own side, now time.Time) (hits, error)
 		h.nodes = max(h.nodes, len(told))
 		for _, one := range told {
 			for _, p := range one.points {
-				if p.at.After(now) { // a clock is wrong: nothing is known of what is to come
+				if p.At.After(now) { // a clock is wrong: nothing is known of what is to come
 					continue
 				}
-				if p.at.After(h.last) {
-					h.last = p.at
+				if p.At.After(h.last) {
+					h.last = p.At
 				}
-				if now.Sub(p.at) <= fresh {
-					*sum += p.value
+				if now.Sub(p.At) <= fresh {
+					*sum += p.Value
 				}
 			}
 		}

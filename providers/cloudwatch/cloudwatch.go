@@ -12,13 +12,10 @@ package cloudwatch
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -26,13 +23,12 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
+	"github.com/failoverbot/failoverbot/providers/metrics"
 )
 
 const (
 	// window is what a figure is told over: the last whole minutes.
 	window = 5 * time.Minute
-	// queries is how many series one call of GetMetricData takes.
-	queries = 500
 	// shown is how many of a kind a sentence tells.
 	shown = 5
 )
@@ -69,44 +65,19 @@ type query struct {
 // values are those that CloudWatch has for a time, in the order of the queries: one figure
 // for all of it, nil where there is no datapoint.
 func (c *CloudWatch) values(ctx context.Context, region string, from, to time.Time, all []query) ([]*float64, error) {
-	client := cw.NewFromConfig(c.config(region))
+	asked := make([]metrics.Query, len(all))
+	for i, q := range all {
+		asked[i] = metrics.Query{Metric: metrics.Of(q.namespace, q.metric, q.dimensions), Stat: q.stat}
+	}
+	points, err := metrics.New(c.config(region), c.reads).Read(ctx, from, to, to.Sub(from), asked)
+	if err != nil {
+		return nil, fmt.Errorf("read the metrics of %s: %w", region, err)
+	}
 	out := make([]*float64, len(all))
-	for first := 0; first < len(all); first += queries {
-		in := &cw.GetMetricDataInput{StartTime: aws.Time(from), EndTime: aws.Time(to), ScanBy: types.ScanByTimestampDescending}
-		for i, q := range all[first:min(first+queries, len(all))] {
-			m := &types.Metric{Namespace: aws.String(q.namespace), MetricName: aws.String(q.metric)}
-			for name, value := range q.dimensions {
-				m.Dimensions = append(m.Dimensions, types.Dimension{Name: aws.String(name), Value: aws.String(value)})
-			}
-			slices.SortFunc(m.Dimensions, func(x, y types.Dimension) int { return strings.Compare(*x.Name, *y.Name) })
-			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{
-				Id: aws.String(fmt.Sprintf("m%d", first+i)), ReturnData: aws.Bool(true),
-				MetricStat: &types.MetricStat{Metric: m, Stat: aws.String(q.stat), Period: aws.Int32(int32(to.Sub(from) / time.Second))},
-			})
-		}
-		for {
-			page, err := client.GetMetricData(ctx, in, func(o *cw.Options) { o.Retryer = c.reads.Call() })
-			if err != nil {
-				return nil, fmt.Errorf("read the metrics of %s: %w", region, awserr.SortRead(ctx, err))
-			}
-			in.NextToken = page.NextToken
-			last := aws.ToString(in.NextToken) == ""
-			for _, r := range page.MetricDataResults {
-				var n int
-				if _, err := fmt.Sscanf(aws.ToString(r.Id), "m%d", &n); err != nil || n < 0 || n >= len(all) {
-					continue
-				}
-				if r.StatusCode != types.StatusCodeComplete && r.StatusCode != "" && (last || r.StatusCode != types.StatusCodePartialData) {
-					return nil, &incident.CallError{Retry: true, Err: fmt.Errorf("read %s in %s: CloudWatch answered in part only (%s)", all[n].metric, region, r.StatusCode)}
-				}
-				for i := range min(len(r.Timestamps), len(r.Values)) {
-					if at := r.Timestamps[i]; out[n] == nil && !at.Before(from) && at.Before(to) {
-						out[n] = &r.Values[i]
-					}
-				}
-			}
-			if last {
-				break
+	for i := range points {
+		for _, p := range points[i] {
+			if out[i] == nil && !p.At.Before(from) && p.At.Before(to) {
+				out[i] = &p.Value
 			}
 		}
 	}

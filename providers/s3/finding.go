@@ -9,6 +9,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/providers/metrics"
 )
 
 // shown is how many of a kind a sentence tells.
@@ -24,7 +25,7 @@ type finding struct {
 	unread         error    // why what the source has to say is not known
 
 	forth, back       []rules // of the source's buckets, and of the target's
-	arriving, leaving map[key][]point
+	arriving, leaving map[key][]metrics.Point
 
 	// wrong is what is known not to be well, unknown what nobody can tell, warn what
 	// deserves a second look; each is a sentence.
@@ -142,29 +143,29 @@ func (f *finding) judge(r configured, evidence map[string]string) {
 		evidence[r.String()] = "enabled, no datapoint"
 		return
 	}
-	newest, age := points[0], max(0, f.now.Sub(points[0].at))
-	evidence[r.String()] = fmt.Sprintf("%.0f pending at %s", newest.value, text.ToDay.UTC(newest.at))
+	newest, age := points[0], max(0, f.now.Sub(points[0].At))
+	evidence[r.String()] = fmt.Sprintf("%.0f pending at %s", newest.Value, text.ToDay.UTC(newest.At))
 	if age > fresh {
-		f.unknown = append(f.unknown, fmt.Sprintf("%s had %s pending %s ago, nothing newer", r, text.Count(int(newest.value), "operation"), text.Age(age)))
+		f.unknown = append(f.unknown, fmt.Sprintf("%s had %s pending %s ago, nothing newer", r, text.Count(int(newest.Value), "operation"), text.Age(age)))
 		return
 	}
-	f.most.pending = max(f.most.pending, newest.value)
-	if limit := f.limits.pending(); newest.value > limit {
-		f.wrong = append(f.wrong, fmt.Sprintf("%s has %s pending, at most %.0f are wanted", r, text.Count(int(newest.value), "operation"), limit))
+	f.most.pending = max(f.most.pending, newest.Value)
+	if limit := f.limits.pending(); newest.Value > limit {
+		f.wrong = append(f.wrong, fmt.Sprintf("%s has %s pending, at most %.0f are wanted", r, text.Count(int(newest.Value), "operation"), limit))
 	}
 	// S3 tells no latency while there is nothing to replicate.
-	if len(late) > 0 && f.now.Sub(late[0].at) <= fresh {
-		behind := time.Duration(late[0].value * float64(time.Second))
+	if len(late) > 0 && f.now.Sub(late[0].At) <= fresh {
+		behind := time.Duration(late[0].Value * float64(time.Second))
 		evidence[r.String()] += ", " + text.Duration(behind) + " behind"
-		f.most.seconds = max(f.most.seconds, late[0].value)
+		f.most.seconds = max(f.most.seconds, late[0].Value)
 		if behind > f.limits.latency() {
 			f.wrong = append(f.wrong, fmt.Sprintf("%s is %s behind, at most %s is wanted", r, text.Duration(behind), text.Duration(f.limits.latency())))
 		}
 	}
 	failed := 0.0
 	for _, p := range f.leaving[key{r.rule, failedOps.name}] {
-		if f.now.Sub(p.at) <= recent {
-			failed += p.value
+		if f.now.Sub(p.At) <= recent {
+			failed += p.Value
 		}
 	}
 	f.most.failed = max(f.most.failed, failed)

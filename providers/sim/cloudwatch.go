@@ -161,6 +161,11 @@ func getMetricData(r request, in *cloudwatch.GetMetricDataInput) (*cloudwatch.Ge
 		if res.Label == nil {
 			res.Label = want.MetricName
 		}
+		if r.Regions[r.region].InPart {
+			res.StatusCode = cw.StatusCodePartialData
+			out.MetricDataResults = append(out.MetricDataResults, res)
+			continue
+		}
 		for _, s := range r.series() {
 			if deref(want.Namespace) != s.namespace || deref(want.MetricName) != s.name || !sameDimensions(want.Dimensions, s.dimensions) {
 				continue

@@ -93,6 +93,8 @@ type Region struct {
 	Traffic []Traffic `json:"traffic"`
 	Unseen  bool      `json:"unseen,omitempty"`
 	P99MS   float64   `json:"p99_ms"`
+	// InPart: CloudWatch there answers in part, and lacks what it is asked for.
+	InPart bool `json:"in_part,omitempty"`
 	// DualStack load balancers have addresses of IPv6, too.
 	DualStack bool `json:"dual_stack,omitempty"`
 	// Listeners are the load balancer's.

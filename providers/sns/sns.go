@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -24,6 +22,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
+	"github.com/failoverbot/failoverbot/providers/metrics"
 )
 
 const (
@@ -166,38 +165,26 @@ func (s *SNS) subscribers(ctx context.Context, region string, t *topic) error {
 // failed has no datapoint of failures.
 func (s *SNS) deliveries(ctx context.Context, region string, now time.Time, all []*topic) error {
 	to := now.UTC().Truncate(time.Minute)
-	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(to.Add(-window)), EndTime: aws.Time(to), ScanBy: cw.ScanByTimestampDescending}
-	into := map[string]**float64{}
-	for i, t := range all {
-		for name, sum := range map[string]**float64{"NumberOfNotificationsDelivered": &t.delivered, "NumberOfNotificationsFailed": &t.failed} {
-			id := fmt.Sprintf("m%d_%s", i, strings.ToLower(name))
-			into[id] = sum
-			in.MetricDataQueries = append(in.MetricDataQueries, cw.MetricDataQuery{Id: aws.String(id), ReturnData: aws.Bool(true), MetricStat: &cw.MetricStat{
-				Metric: &cw.Metric{Namespace: aws.String("AWS/SNS"), MetricName: aws.String(name), Dimensions: []cw.Dimension{{Name: aws.String("TopicName"), Value: aws.String(t.name())}}},
-				Stat:   aws.String("Sum"), Period: aws.Int32(60),
-			}})
-		}
+	var into []**float64
+	var asked []metrics.Query
+	for _, t := range all {
+		of := map[string]string{"TopicName": t.name()}
+		into = append(into, &t.delivered, &t.failed)
+		asked = append(asked,
+			metrics.Query{Metric: metrics.Of("AWS/SNS", "NumberOfNotificationsDelivered", of), Stat: "Sum"},
+			metrics.Query{Metric: metrics.Of("AWS/SNS", "NumberOfNotificationsFailed", of), Stat: "Sum"})
 	}
-	client := cloudwatch.NewFromConfig(s.config(region))
-	for {
-		page, err := client.GetMetricData(ctx, in, func(o *cloudwatch.Options) { o.Retryer = s.reads.Call() })
-		if err != nil {
-			return fmt.Errorf("read the deliveries of the topics of %s: %w", region, awserr.SortRead(ctx, err))
-		}
-		for _, r := range page.MetricDataResults {
-			sum := into[aws.ToString(r.Id)]
-			for _, v := range r.Values {
-				if sum == nil {
-					continue
-				}
-				if *sum == nil {
-					*sum = new(float64)
-				}
-				**sum += v
+	points, err := metrics.New(s.config(region), s.reads).Read(ctx, to.Add(-window), to, time.Minute, asked)
+	if err != nil {
+		return fmt.Errorf("read the deliveries of the topics of %s: %w", region, err)
+	}
+	for i, sum := range into {
+		for _, p := range points[i] {
+			if *sum == nil {
+				*sum = new(float64)
 			}
-		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			return nil
+			**sum += p.Value
 		}
 	}
+	return nil
 }

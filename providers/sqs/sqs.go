@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -28,6 +26,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/providers/awserr"
+	"github.com/failoverbot/failoverbot/providers/metrics"
 )
 
 const (
@@ -100,7 +99,7 @@ func (s *SQS) Queues(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 }
 
 // judge is what the queues come to.
-func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*queue, told map[series][]point, left lying) (engine.Outcome, bool, error) {
+func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*queue, told map[series][]metrics.Point, left lying) (engine.Outcome, bool, error) {
 	o := engine.Outcome{Evidence: map[string]string{}, State: left.kind}
 	var wrong, unknown, draining, at []string
 	var oldest, fresher float64
@@ -110,10 +109,10 @@ func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*qu
 		ages := told[series{q.name, oldestAge}]
 		switch {
 		case q.waiting+q.taken == 0:
-		case len(ages) == 0 || now.Sub(ages[0].at) > fresh || ages[0].at.After(now):
+		case len(ages) == 0 || now.Sub(ages[0].At) > fresh || ages[0].At.After(now):
 			unknown = append(unknown, fmt.Sprintf("of %s with %s no age was told for %s", q.name, text.Count(q.waiting+q.taken, "message"), text.Age(window)))
 		default:
-			age := ages[0].value
+			age := ages[0].Value
 			oldest = max(oldest, age)
 			o.Evidence[q.name] += ", the oldest " + text.Duration(time.Duration(age)*time.Second)
 			before, known := earlier(ages)
@@ -134,9 +133,9 @@ func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*qu
 			unknown = append(unknown, fmt.Sprintf("whether the %s of %s are new was not told for %s", text.Count(q.dead.waiting, "dead letter"), q.name, text.Age(window)))
 			continue
 		}
-		least := letters[0].value
+		least := letters[0].Value
 		for _, p := range letters {
-			least = min(least, p.value)
+			least = min(least, p.Value)
 		}
 		if added := float64(q.dead.waiting) - least; added > 0 {
 			fresher += added
@@ -178,10 +177,10 @@ func (s *SQS) judge(p *runbook.Plan, settings Settings, now time.Time, all []*qu
 func seconds(v float64) string { return text.Duration(time.Duration(v) * time.Second) }
 
 // earlier is the newest value that is some minutes older than the newest of all.
-func earlier(newestFirst []point) (float64, bool) {
+func earlier(newestFirst []metrics.Point) (float64, bool) {
 	for _, p := range newestFirst {
-		if newestFirst[0].at.Sub(p.at) >= apart {
-			return p.value, true
+		if newestFirst[0].At.Sub(p.At) >= apart {
+			return p.Value, true
 		}
 	}
 	return 0, false
@@ -262,13 +261,8 @@ type series struct {
 	metric
 }
 
-type point struct {
-	at    time.Time
-	value float64
-}
-
 // told is what CloudWatch has of the queues that need it, newest first.
-func (s *SQS) told(ctx context.Context, region string, now time.Time, all []*queue) (map[series][]point, error) {
+func (s *SQS) told(ctx context.Context, region string, now time.Time, all []*queue) (map[series][]metrics.Point, error) {
 	var asked []series
 	for _, q := range all {
 		if q.waiting+q.taken > 0 {
@@ -278,34 +272,20 @@ func (s *SQS) told(ctx context.Context, region string, now time.Time, all []*que
 			asked = append(asked, series{q.dead.name, visible})
 		}
 	}
-	out := map[series][]point{}
+	out := map[series][]metrics.Point{}
 	if len(asked) == 0 {
 		return out, nil
 	}
-	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(now.Add(-window)), EndTime: aws.Time(now.Add(time.Minute)), ScanBy: cw.ScanByTimestampDescending}
-	byID := map[string]series{}
+	queries := make([]metrics.Query, len(asked))
 	for i, one := range asked {
-		id := fmt.Sprintf("m%d", i)
-		byID[id] = one
-		in.MetricDataQueries = append(in.MetricDataQueries, cw.MetricDataQuery{Id: aws.String(id), ReturnData: aws.Bool(true), MetricStat: &cw.MetricStat{
-			Metric: &cw.Metric{Namespace: aws.String("AWS/SQS"), MetricName: aws.String(one.name), Dimensions: []cw.Dimension{{Name: aws.String("QueueName"), Value: aws.String(one.queue)}}},
-			Stat:   aws.String(one.stat), Period: aws.Int32(60),
-		}})
+		queries[i] = metrics.Query{Metric: metrics.Of("AWS/SQS", one.name, map[string]string{"QueueName": one.queue}), Stat: one.stat}
 	}
-	client := cloudwatch.NewFromConfig(s.config(region))
-	for {
-		page, err := client.GetMetricData(ctx, in, func(o *cloudwatch.Options) { o.Retryer = s.reads.Call() })
-		if err != nil {
-			return nil, fmt.Errorf("read the metrics of the queues of %s: %w", region, awserr.SortRead(ctx, err))
-		}
-		for _, r := range page.MetricDataResults {
-			k := byID[aws.ToString(r.Id)]
-			for i := range min(len(r.Timestamps), len(r.Values)) {
-				out[k] = append(out[k], point{r.Timestamps[i].UTC(), r.Values[i]})
-			}
-		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			return out, nil
-		}
+	points, err := metrics.New(s.config(region), s.reads).Read(ctx, now.Add(-window), now.Add(time.Minute), time.Minute, queries)
+	if err != nil {
+		return nil, fmt.Errorf("read the metrics of the queues of %s: %w", region, err)
 	}
+	for i, one := range asked {
+		out[one] = points[i]
+	}
+	return out, nil
 }
