@@ -267,7 +267,7 @@ contexts:
 		"    # kubeconfig: kubeconfig.yaml":       "    kubeconfig: kubeconfig.yaml #",
 		"context: us-west-2-ecommerce-prod":       "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml",
 		"https://api.ecommerce.com":               "http://api.ecommerce.com",
-		"  # service: PXXXXXX":                    "  service: PXXXXXX",
+		"  # service: PABC123":                    "  service: PABC123",
 		"  # api_url: https://api.pagerduty.com ": "  api_url: " + at["PagerDuty"] + " ",
 		"https://us-east-1.api":                   "http://us-east-1.api",
 		"https://us-west-2.api":                   "http://us-west-2.api",

@@ -175,29 +175,30 @@ const shows = 3 * time.Minute
 // well in a world in which nothing is wrong.
 const besides = "testdata/causes.tsv"
 
-// alsoTurned reads the list, by cause and mode.
-func alsoTurned(t *testing.T) map[string]map[string]incident.Verdict {
+// alsoTurned reads a list of lines that turn with causes, with so many columns in front of
+// them: the cause, and maybe the mode, which are the key.
+func alsoTurned(t *testing.T, file string, front int) map[string]map[string]incident.Verdict {
 	t.Helper()
-	data, err := os.ReadFile(besides)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]map[string]incident.Verdict{}
 	for l := range strings.Lines(string(data)) {
 		f := strings.Split(strings.TrimSpace(l), "\t")
-		if len(f) != 5 || slices.Contains(f, "") || strings.Count(f[4], " ") < 3 {
-			t.Fatalf("%s: want cause, mode, line, verdict and the reason, in words: %q", besides, l)
+		if len(f) != front+3 || slices.Contains(f, "") || strings.Count(f[front+2], " ") < 3 {
+			t.Fatalf("%s: want what turns, the line, its verdict and the reason, in words: %q", file, l)
 		}
-		key := f[0] + "\t" + f[1]
+		key := strings.Join(f[:front], "\t")
 		if out[key] == nil {
 			out[key] = map[string]incident.Verdict{}
 		}
-		if out[key][f[2]] != "" {
-			t.Errorf("%s: %s is there twice for %s", besides, f[2], key)
+		if out[key][f[front]] != "" {
+			t.Errorf("%s: %s is there twice for %s", file, f[front], key)
 		}
-		out[key][f[2]] = incident.Verdict(f[3])
+		out[key][f[front]] = incident.Verdict(f[front+1])
 		if f[0] != "well" && len(out[key]) > 3 {
-			t.Errorf("%s: with %s more than three other lines turn, so nobody could tell what is wrong", besides, key)
+			t.Errorf("%s: with %s more than three other lines turn, so nobody could tell what is wrong", file, key)
 		}
 	}
 	return out
@@ -233,7 +234,7 @@ func (w *staffed) assessed(t *testing.T, mode string) (map[string]incident.Findi
 // Each line of the readiness turns when its cause does, and those lines alone that have
 // to: then what is told is what is wrong.
 func TestEachCauseTurnsItsLine(t *testing.T) {
-	also, used := alsoTurned(t), map[string]bool{}
+	also, used := alsoTurned(t, besides, 2), map[string]bool{}
 	all := causes()
 	for _, mode := range []string{"planned", "unplanned"} {
 		w := wellWorld(t)

@@ -24,7 +24,7 @@ import (
 func TestARealPrometheusIsUnderstood(t *testing.T) {
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
-		t.Skip("there is no prometheus on this machine")
+		t.Skip("there is no prometheus on this machine") // Debian has a package of it
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -77,7 +77,7 @@ scrape_configs:
 		if ctx.Err() != nil {
 			t.Fatalf("%q %v\n%s", summary, err, said.String())
 		}
-		time.Sleep(200 * time.Millisecond)
+		_ = incident.RealClock{}.Sleep(ctx, 200*time.Millisecond) // it tells nobody when it has scraped
 	}
 	if summary, verdict, err := look(east, "http://"+addr); err != nil || verdict != incident.Fail || !strings.Contains(summary, "0 of 1 target") || !strings.Contains(summary, "itself at 127.0.0.1:1") {
 		t.Errorf("%q %s %v", summary, verdict, err)

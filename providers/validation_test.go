@@ -3,8 +3,6 @@ package providers_test
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +64,7 @@ func TestEachCauseTurnsItsLineOfTheValidation(t *testing.T) {
 		}
 		d.change(t, func(s *sim.State) { *s = *again })
 	}
-	also := validationCauses(t)
+	also := alsoTurned(t, alsoValidated, 1)
 	used := map[string]bool{"well": true}
 	back(t)
 	d.wait(t, 6*time.Minute)
@@ -142,26 +140,3 @@ func TestEachCauseTurnsItsLineOfTheValidation(t *testing.T) {
 
 // alsoValidated lists the other lines that turn with a cause, and why.
 const alsoValidated = "testdata/validation.tsv"
-
-func validationCauses(t *testing.T) map[string]map[string]incident.Verdict {
-	t.Helper()
-	data, err := os.ReadFile(alsoValidated)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]map[string]incident.Verdict{}
-	for l := range strings.Lines(string(data)) {
-		f := strings.Split(strings.TrimSpace(l), "\t")
-		if len(f) != 4 || slices.Contains(f, "") || strings.Count(f[3], " ") < 3 {
-			t.Fatalf("%s: want cause, line, verdict and the reason, in words: %q", alsoValidated, l)
-		}
-		if out[f[0]] == nil {
-			out[f[0]] = map[string]incident.Verdict{}
-		}
-		out[f[0]][f[1]] = incident.Verdict(f[2])
-		if f[0] != "well" && len(out[f[0]]) > 3 {
-			t.Errorf("%s: with %s more than three other lines turn", alsoValidated, f[0])
-		}
-	}
-	return out
-}

@@ -53,7 +53,7 @@ func (s *Settings) check(r *strict.Report, dir string) {
 		r.Origin("pagerduty.api_url", u)
 	}
 	if id := s.PagerDuty.Service; id != "" && !pagerID.MatchString(id) {
-		r.Fault("pagerduty.service", `"service" wants the id of a service such as PXXXXXX (at the end of its address), not %q`, id)
+		r.Fault("pagerduty.service", `"service" wants the id of a service such as PABC123 (at the end of its address), not %q`, id)
 	}
 	if t := s.Templates; t != "" {
 		if !filepath.IsAbs(t) {
@@ -109,7 +109,7 @@ func (s *Settings) checkPeople(r *strict.Report) {
 			r.Fault(at+".slack", `"slack" wants a Slack user id such as U0123456789 (profile, More, Copy member ID), not %q`, p.Slack)
 		}
 		if p.PagerDuty != "" && !pagerID.MatchString(p.PagerDuty) {
-			r.Fault(at+".pagerduty", `"pagerduty" wants a user's id such as PXXXXXX (at the end of the profile's address), not %q`, p.PagerDuty)
+			r.Fault(at+".pagerduty", `"pagerduty" wants a user's id such as PABC123 (at the end of the profile's address), not %q`, p.PagerDuty)
 		}
 		if p.ID != "" && !personID.MatchString(p.ID) {
 			r.Fault(at+".id", `"id" wants small letters, digits and single hyphens, such as alice, not %q`, p.ID)

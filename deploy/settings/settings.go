@@ -101,7 +101,7 @@ type Person struct {
 	ID string `yaml:"id"`
 	// Slack is the person's Slack user id: U0123456789.
 	Slack string `yaml:"slack"`
-	// PagerDuty is the person's user id there, PXXXXXX: whoever is on call is known by
+	// PagerDuty is the person's user id there, PABC123: whoever is on call is known by
 	// it. Default and empty: they are never on call.
 	PagerDuty string `yaml:"pagerduty,omitempty"`
 	// Name as the messages and the record show it.
@@ -138,7 +138,7 @@ type PagerDuty struct {
 	Enabled bool `yaml:"enabled,omitempty"`
 	// URL of the Events API, scheme and host. Default and empty: PagerDuty's own.
 	URL string `yaml:"url,omitempty"`
-	// Service is the id of the service that is paged, PXXXXXX: by its escalation policy it
+	// Service is the id of the service that is paged, PABC123: by its escalation policy it
 	// is known who is on call. PAGERDUTY_API_TOKEN has to be set. Default and empty:
 	// nobody can tell.
 	Service string `yaml:"service,omitempty"`

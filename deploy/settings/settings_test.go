@@ -165,9 +165,9 @@ func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
 		"a command":               {"command: /failover", "command: failover", `"command" has to be a slash and a word`},
 		"a group's handle":        {"# on_call_group: S0123456789", "on_call_group: \"@on-call\"", `"on_call_group" wants the id of a user group such as S0123456789 (Copy group ID), not "@on-call"`},
 		"support by name":         {"# support: S9876543210", "support: support", `"support" wants the id of a person (U...), of a user group (S...) or of a channel (C...), not "support"`},
-		"a service by name":       {"# service: PXXXXXX", "service: orders", `"service" wants the id of a service such as PXXXXXX`},
+		"a service by name":       {"# service: PABC123", "service: orders", `"service" wants the id of a service such as PABC123`},
 		"an API with a path":      {"# api_url: https://api.pagerduty.com ", "api_url: https://api.pagerduty.com/v2 ", `"api_url" wants an address of scheme and host only`},
-		"a mail for an id":        {"name: Dave,", "name: Dave, pagerduty: dave@ecommerce.com,", `"pagerduty" wants a user's id such as PXXXXXX`},
+		"a mail for an id":        {"name: Dave,", "name: Dave, pagerduty: dave@ecommerce.com,", `"pagerduty" wants a user's id such as PABC123`},
 		"asked for ever":          {"  # people:\n  #   access_days: 90 ", "  people:\n    access_days: 9000 ", `"access_days" is a number from 0 to 3660, not 9000`},
 		"not YAML":                {"home: us-east-1", "home: [", `not readable as YAML`},
 	} {
@@ -511,7 +511,7 @@ func TestTheClusterRolesAreNarrow(t *testing.T) {
 // Who is on call is read with a token, which is asked for where the settings want it, and
 // known by the id that the roster has of them.
 func TestWhoIsOnCallTakesAToken(t *testing.T) {
-	path := written(t, "  # service: PXXXXXX", "  service: PSVC123")
+	path := written(t, "  # service: PABC123", "  service: PSVC123")
 	if found := faults(t, path, map[string]string{"PAGERDUTY_API_TOKEN": ""}, "REDIS_URL"); len(found) != 1 || !strings.Contains(found[0].Text, "PAGERDUTY_API_TOKEN is not set") {
 		t.Errorf("faults are %v", found)
 	}

@@ -24,7 +24,7 @@ import (
 type API struct {
 	// Token of a user or of the account; reading is enough. A secret.
 	Token string
-	// Service is the id of the service that is paged: PXXXXXX.
+	// Service is the id of the service that is paged: PABC123.
 	Service string
 	// Endpoint of the REST API, scheme and host; empty means PagerDuty's own.
 	Endpoint string
@@ -70,7 +70,7 @@ const (
 
 // Person is somebody as PagerDuty knows them.
 type Person struct {
-	// ID is PagerDuty's: PXXXXXX.
+	// ID is PagerDuty's: PABC123.
 	ID   string
 	Name string
 	// Level of the escalation policy at which they are on call; 1 is paged first.
@@ -191,7 +191,7 @@ func (r *Reader) fault(ctx context.Context, doing string, err error) error {
 	case api.StatusCode == http.StatusForbidden:
 		out.Hint = "give the API access key of PAGERDUTY_API_TOKEN the right to read services, escalation policies and incidents"
 	case api.StatusCode == http.StatusNotFound:
-		out.Hint = "correct pagerduty.service in the settings: it is the id at the end of the service's address, such as PXXXXXX"
+		out.Hint = "correct pagerduty.service in the settings: it is the id at the end of the service's address, such as PABC123"
 	case out.NeedsPerson:
 		out.Hint = "look at what PagerDuty names"
 	}
