@@ -284,6 +284,12 @@ func files(c *settings.Settings) fs.FS {
 }
 
 func serve(ctx context.Context, file string, env func(string) string, secrets *text.Secrets, log zerolog.Logger) error {
+	unmapStart()
+	if env("GOGC") == "" {
+		// What it keeps is small and what it answers is little: collecting twice as often
+		// costs next to nothing and saves a quarter of the memory when everybody asks.
+		debug.SetGCPercent(50)
+	}
 	c, err := settingsOf(ctx, file, env, "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "REDIS_URL")
 	if err != nil {
 		return err
@@ -340,6 +346,7 @@ func serve(ctx context.Context, file string, env func(string) string, secrets *t
 		if not := b.Prove(watched); watched.Err() == nil {
 			told(not)
 			debug.FreeOSMemory() // runbooks were compiled for each kind of run, which takes more than all that follows
+			unmapStart()
 			b.Watch(watched, not, told)
 		}
 	})

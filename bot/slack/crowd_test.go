@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -342,5 +344,51 @@ func TestWhatIsAskedWhereTheBotIsNotIsAnsweredThereAndSaidInTheIncidentsChannel(
 				t.Errorf("%s: the person reads it %d times in direct messages", verb, direct)
 			}
 		})
+	}
+}
+
+// TestWhoAsksAgainIsToldOnceWhatCameLater asks the same three times while the answer is
+// still being found out, and something else once.
+func TestWhoAsksAgainIsToldOnceWhatCameLater(t *testing.T) {
+	s := newStage(t)
+	asked := 0
+	var mu sync.Mutex
+	s.answer = func(_ context.Context, ask commands.Ask) commands.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		return commands.Answer{Text: text.Format("That is being found out."), Later: func(ctx context.Context) commands.Answer {
+			_ = s.clock.Sleep(ctx, 8*time.Second)
+			return commands.Answer{Text: text.Format("Found out: %s.", ask.Text)}
+		}}
+	}
+	s.start(s.log)
+	for _, typed := range []string{"status", "status", "status inc-1", "status"} {
+		s.as("UALICE", "command", slacksim.Deed{Channel: channel, Text: "/failover " + typed})
+		s.sleep(time.Second)
+	}
+	s.as("UBOB", "command", slacksim.Deed{Channel: channel, Text: "/failover status"})
+	s.sleep(20 * time.Second)
+	for person, want := range map[string]map[string]int{
+		"UALICE": {"That is being found out.": 4, "Found out: .": 1, "Found out: inc-1.": 1},
+		"UBOB":   {"That is being found out.": 1, "Found out: .": 1},
+	} {
+		got := map[string]int{}
+		for _, m := range s.slack.Ephemerals(person) {
+			for said := range want {
+				if strings.Contains(shows(m), said) {
+					got[said]++
+				}
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s was told %v, wanted %v", person, got, want)
+		}
+	}
+	// What was asked for afterwards is found out anew.
+	s.as("UBOB", "command", slacksim.Deed{Channel: channel, Text: "/failover status"})
+	s.sleep(20 * time.Second)
+	if n := len(s.slack.Ephemerals("UBOB")); n != 4 || asked != 6 {
+		t.Errorf("asked again, Bob has %d answers; %d were asked for", n, asked)
 	}
 }

@@ -101,7 +101,8 @@ type Face struct {
 
 	asking    sync.Mutex // by whoever shows what people are asked
 	mu        sync.Mutex
-	origins   map[string]place // view id: where it was opened from
+	origins   map[string]place   // view id: where it was opened from
+	later     map[question]place // where it was asked last
 	plans     view.Plans
 	planViews map[*runbook.Plan]*planView
 	watched   map[incident.ID]bool
@@ -145,7 +146,7 @@ func New(o Options, log zerolog.Logger) (*Face, error) {
 	}
 	b := &Face{
 		opt: o, client: o.Client, clock: o.Clock, log: log, words: w, face: mrkdwn{command: o.Command, user: o.userOf, called: o.nameOf}, requests: newDedup(),
-		origins: map[string]place{}, planViews: map[*runbook.Plan]*planView{}, watched: map[incident.ID]bool{},
+		origins: map[string]place{}, later: map[question]place{}, planViews: map[*runbook.Plan]*planView{}, watched: map[incident.ID]bool{},
 		topics: map[string]string{}, without: map[string]bool{}, shrugged: map[string]bool{},
 	}
 	b.face.called = b.called

@@ -307,10 +307,34 @@ func (b *Face) reply(ctx context.Context, at place, ask commands.Ask, a commands
 		b.hand(ctx, at, a.File)
 	}
 	if a.Later != nil {
-		later := a.Later(ctx)
-		later.Later = nil
-		b.reply(ctx, at, ask, later)
+		b.replyLater(ctx, at, ask, a.Later)
 	}
+}
+
+// question is what somebody waits to be told: the same question is answered once, however
+// often they asked it meanwhile.
+type question struct {
+	person, channel, verb, text, on string
+	incident                        incident.ID
+}
+
+// replyLater gives what an answer could not wait for, to where the person asked last.
+func (b *Face) replyLater(ctx context.Context, at place, ask commands.Ask, find func(context.Context) commands.Answer) {
+	same := question{at.person, at.channel, ask.Verb, ask.Text, ask.On, ask.Incident}
+	b.mu.Lock()
+	_, waits := b.later[same]
+	b.later[same] = at
+	b.mu.Unlock()
+	if waits {
+		return
+	}
+	a := find(ctx)
+	a.Later = nil
+	b.mu.Lock()
+	at = b.later[same]
+	delete(b.later, same)
+	b.mu.Unlock()
+	b.reply(ctx, at, ask, a)
 }
 
 // rankOf is how soon an answer has its turn. A form, and what a decision has come to,
