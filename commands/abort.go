@@ -289,7 +289,7 @@ func (c *Commands) past(s *incident.State, t view.TakeBack) text.Text {
 	if sure == "" && !c.look(s).Shown(incident.DatabaseWrites) {
 		sure = "once it has come about, "
 	}
-	return text.Format("%s cannot be taken back at once: %swrites belong to %s from here, and what was changed for it stays. The way on: {start %s %s REASON} finishes moving users to %s; what is done is found and not done twice. Moving back to %s is done by hand, once it stands again: docs/operations.md.",
+	return text.Format("%s cannot be taken back at once: %swrites belong to %s from here, and what was changed for it stays. The way on: {start %s %s REASON} finishes moving users to %s; what is done is found and not done twice. Moving back to %s is a failback, once it follows again.",
 		text.List(final, "and"), sure, s.Target, s.Target, s.Mode, s.Target, s.Source)
 }
 

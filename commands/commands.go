@@ -155,7 +155,7 @@ func verbs() []verb {
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},
 		{"review", "review", "the review draft so far, as a file", roster, (*Commands).review},
-		{"failback", "failback REGION", "the way back", roster, (*Commands).failback},
+		{"failback", "failback [REGION] REASON", "go back to the home Region, once it follows again", leaders, (*Commands).failback},
 		{"help", "help", "this list", nil, (*Commands).help},
 	}
 }

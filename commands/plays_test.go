@@ -157,6 +157,17 @@ func playStart(t *testing.T, tr *transcript) {
 	r.Active = func(context.Context) (string, string, error) { return "us-east-1", "", nil }
 	tr.says(mallory, "status")
 
+	r = tr.in("a direction that only a failback leads", newRoom(t))
+	r.leadsNowhere("us-west-2")
+	none := r.Compile
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		if f.Kind == incident.Failback {
+			return testPlan(f)
+		}
+		return none(f)
+	}
+	tr.says(alice, "start us-east-1 unplanned back home")
+
 	r = tr.in("a plan that cannot be written down", newRoom(t))
 	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
 		p, err := testPlan(f)
@@ -470,13 +481,18 @@ func playEnd(t *testing.T, tr *transcript) {
 	r.active = "us-west-2"
 	tr.says(alice, "start us-west-2 planned again")
 	tr.says(alice, "failback us-west-2")
+	tr.says(alice, "failback unplanned it is well")
 	tr.says(mallory, "status")
 	r.down = errors.New("RDS: timeout")
 	tr.says(alice, "start us-west-2 unplanned again")
+	tr.says(alice, "failback it is well again")
 	r.down = nil
 	r.clock.turn(24 * time.Hour)
 	tr.says(mallory, "status")
 	tr.says(alice, "start us-west-2 planned again")
+	tr.says(alice, "failback us-east-1")
+	tr.says(alice, "failback it is well again")
+	tr.says(mallory, "status")
 	r = tr.in("all steps are done", gone(t))
 	r.bot(finished("scale-up", "promote-database", "targets-healthy", "warm-cache", "move-dns")...)
 	tr.says(mallory, "status")

@@ -5,12 +5,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // request is what somebody said about the failover they want. Zero values were not
 // said.
 type request struct {
+	kind     incident.RunKind // empty: a failover
 	target   string
 	mode     string
 	severity string

@@ -204,7 +204,11 @@ func (c *Commands) alreadyActive(ctx context.Context, w request, now serving) *A
 	case past.at.IsZero():
 		return refused("%s is the active Region already: %s To leave it: {start %s}.", w.target, now.says(), c.standby(w.target))
 	}
-	return refused("%s has been the active Region since %s. Going back to %s is done by hand: docs/operations.md.", w.target, c.at(past.at), past.source)
+	say := text.Format("%s has been the active Region since %s.", w.target, c.at(past.at))
+	if past.source == c.Topology.Home {
+		say = say.Add(" To go back: {failback %s}.", past.source)
+	}
+	return &Answer{Refused: true, Text: say}
 }
 
 // takeover is how a former incident made a Region the active one.
@@ -258,8 +262,9 @@ func (c *Commands) wrongWay(w request, now serving) *Answer {
 	}
 	var wrong *runbook.WrongWayError
 	for _, mode := range modes {
-		w.mode = mode
-		facts, err := c.facts(w, now)
+		one := w
+		one.mode = mode
+		facts, err := c.facts(one, now)
 		if err != nil {
 			return nil // it is refused, with its reason, when all is said
 		}
@@ -271,8 +276,28 @@ func (c *Commands) wrongWay(w request, now serving) *Answer {
 		}
 		wrong = found
 	}
-	return refused("%s cannot take over from %s, planned or not, so nothing was begun: %s. The database would move, and users would stay with %s. What works: mend %s where it is; {status} says which Region serves. %v",
-		wrong.Target, wrong.Source, wrong.Why, wrong.Source, wrong.Source, backByHand(wrong.Target))
+	how := text.Literal(", planned or not")
+	switch w.mode {
+	case planned:
+		how = " in a planned run"
+	case unplanned:
+		how = " in an unplanned run"
+	}
+	return refused("%s cannot take over from %s%s, so nothing was begun: %s. The database would move, and users would stay with %s. What works: mend %s where it is; {status} says which Region serves. %v",
+		wrong.Target, wrong.Source, how, wrong.Why, wrong.Source, wrong.Source, c.wayBack(wrong.Source, wrong.Target))
+}
+
+// wayBack says how users get to a Region to which a start does not move them: by a failback,
+// if it is home and one can be carried out, or by hand.
+func (c *Commands) wayBack(source, target string) text.Text {
+	facts, err := c.facts(request{kind: incident.Failback, target: target, mode: planned}, serving{region: source})
+	if err == nil && target == c.Topology.Home {
+		facts.Incident = string(incident.NewID(c.Clock.Now().Year(), 0, ""))
+		if _, err = c.Compile(facts); err == nil {
+			return text.Format("While both Regions answer: {failback %s}.", target)
+		}
+	}
+	return backByHand(target)
 }
 
 // backByHand is the order in which people bring a Region back to which the bot does

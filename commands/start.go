@@ -1,11 +1,13 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -187,8 +189,12 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	}
 	c.Engine.Adopt(id)
 	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
+	what := facts.Mode
+	if w.kind == incident.Failback {
+		what = "failback"
+	}
 	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
-		id.Name(), facts.Source.Name, facts.Target.Name, facts.Mode, facts.Severity)
+		id.Name(), facts.Source.Name, facts.Target.Name, what, facts.Severity)
 	if !w.began.IsZero() {
 		say = say.Add(" Users are hurt since %v.", c.at(w.began))
 	}
@@ -264,7 +270,7 @@ func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, bega
 				Commander: ask.person, Rehearsal: c.Rehearsal,
 			},
 			incident.RunBegun{
-				Kind: incident.Failover, Source: facts.Source.Name, Target: facts.Target.Name, Mode: facts.Mode,
+				Kind: cmp.Or(w.kind, incident.Failover), Source: facts.Source.Name, Target: facts.Target.Name, Mode: facts.Mode,
 				Digest: plan.Digest, Plan: raw,
 			},
 		}
@@ -272,7 +278,7 @@ func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, bega
 			bodies = append(bodies, incident.NoteAdded{Text: fmt.Sprintf("Started anyway, although it cannot be read which Region serves: %s.", text.Bare(active.err))})
 		}
 		out := c.write(ask, bodies...)
-		out.Events[1].Run = s.NextRun(incident.Failover)
+		out.Events[1].Run = s.NextRun(cmp.Or(w.kind, incident.Failover))
 		return out, nil
 	})
 	if errors.Is(err, incident.ErrTaken) {
@@ -298,8 +304,12 @@ func (c *Commands) facts(w request, active serving) (runbook.Facts, error) {
 		r.Name = name
 		return r
 	}
+	severity := "SEV-1"
+	if w.kind == incident.Failback {
+		severity = "SEV-4" // nobody is hurt by what leads to it
+	}
 	return runbook.Facts{
-		Mode: w.mode, Severity: nonempty(w.severity, "SEV-1"), Reason: w.reason,
+		Kind: w.kind, Mode: w.mode, Severity: nonempty(w.severity, severity), Reason: w.reason,
 		Source: region(source), Target: region(w.target), Topology: c.Topology,
 	}, nil
 }
@@ -340,20 +350,70 @@ func (c *Commands) resolveStopped(ctx context.Context, ask Ask, id incident.ID) 
 	return resolved, a
 }
 
-// failback names the way back, which is a procedure of its own.
-func (c *Commands) failback(ctx context.Context, ask Ask, _ Person) Answer {
-	word, _ := cut(ask.Text)
-	target := c.region(word)
-	if word != "" && target == "" {
-		return *c.answerTo(c.unknownRegion(word, "failback"), false)
+// failback begins the way back to the home Region: a planned run that lets users go there
+// again and leaves the Region that stood in as a standby. Which way is which is worked out
+// from the world.
+func (c *Commands) failback(ctx context.Context, ask Ask, who Person) Answer {
+	w, errs, err := c.requestedBack(ask)
+	if err != nil {
+		return *c.answerTo(err, false)
 	}
-	if target == "" {
-		target = c.Topology.Home
+	if len(errs) > 0 {
+		return Answer{Refused: true, Errors: errs}
 	}
-	now := c.serving(ctx, 5*time.Second)
-	if now.region == target {
-		return *refused("%s Nothing has to go back there.", now.says())
+	if a := c.nothingOpen(ctx); a != nil {
+		return *a
 	}
-	return *refused("The way back to %s is not carried out by this version, so nothing was done. %v %s",
-		target, backByHand(target), now.says())
+	now := c.serving(ctx, servesWithin)
+	switch {
+	case now.err != nil:
+		return *refused("%v A failback moves a platform of which both Regions answer and agree, so nothing was begun. {status} says how they stand.", now.says())
+	case now.region == w.target:
+		return *refused("%v Nothing has to go back there.", now.says())
+	}
+	if a := c.wrongWay(w, now); a != nil {
+		return *a
+	}
+	if w.reason == "" && !ask.CanForm {
+		return *refused("What is missing: the reason. Say it in one line: {failback %s it has been well since noon}.", w.target)
+	}
+	if w.reason == "" {
+		return Answer{Form: &Form{
+			Verb: "failback", On: w.words(), Title: "Start a failback", Submit: "Start",
+			Text:   text.Format("%v %v Nothing changes before somebody presses Go.", text.Heading("Users go back to %s.", w.target), now.says()),
+			Fields: []Field{{Name: "reason", Label: "Reason", Hint: everybodyReads, Lines: true}},
+		}}
+	}
+	return c.declare(ctx, ask, who, w, now)
+}
+
+// requestedBack reads what was said of a failback. Home is meant where no Region is named.
+func (c *Commands) requestedBack(ask Ask) (request, map[string]text.Text, error) {
+	w := request{kind: incident.Failback, target: c.Topology.Home, mode: planned}
+	word, rest := cut(strings.TrimSpace(ask.On + " " + ask.Text))
+	switch region := c.region(word); {
+	case region != "" && region != c.Topology.Home:
+		return w, nil, refuse("A failback leads to %s, where the platform is at home, and %s is not. Nothing was begun.", c.Topology.Home, region)
+	case region != "":
+		w.reason = rest
+	case word != "" && rest == "", regionLike.MatchString(text.Fold(word)): // one word is no reason
+		return w, nil, c.unknownRegion(word, "failback")
+	default:
+		w.reason = strings.TrimSpace(word + " " + rest)
+	}
+	if word, rest := cut(w.reason); text.Fold(word) == planned { // as words has it
+		w.reason = rest
+	} else if text.Fold(word) == unplanned {
+		return w, nil, refuse("A failback is planned: both Regions answer, and nothing is lost on the way home. Nothing was begun.")
+	}
+	if ask.Values != nil {
+		w.reason = strings.TrimSpace(ask.Values["reason"])
+		switch {
+		case w.reason == "":
+			return w, map[string]text.Text{"reason": text.Format("This is needed.")}, nil
+		case len([]rune(w.reason)) > reasonMax:
+			return w, map[string]text.Text{"reason": text.Format("At most %d letters; put the rest in a note.", reasonMax)}, nil
+		}
+	}
+	return w, nil, c.shortReason(w)
 }

@@ -129,7 +129,10 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 		"start us-east-1 planned back to home":  {"us-east-1 is the active Region already", "'/failover start us-west-2'"},
 		"start us-west-2 planned " + long(1000): {"The reason has 1000 letters"},
 		"failback us-east-1":                    {"us-east-1 serves users now", "Nothing has to go back"},
-		"failback nowhere":                      {"'nowhere' is not a Region"},
+		"failback us-east-1 x":                  {"us-east-1 serves users now", "Nothing has to go back"},
+		"failback us-west-2":                    {"A failback leads to us-east-1", "us-west-2 is not"},
+		"failback unplanned x":                  {"A failback is planned"},
+		"failback us-wst-2":                     {"'us-wst-2' is not a Region"},
 		"check us-est-1":                        {"Did you mean '/failover check us-east-1'"},
 		"check us-east-1":                       {"us-east-1 serves users now", "'/failover check us-west-2'"},
 		"check us-west-2 planned and more":      {"not 'and more'"},
@@ -152,7 +155,7 @@ func TestARegionThatTookOverIsRefusedWithItsTime(t *testing.T) {
 	r.say(alice, "resolve")
 	r.active = "us-west-2"
 	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 unplanned x") },
-		"us-west-2 has been the active Region since 14:20 UTC", "Going back to us-east-1 is done by hand")
+		"us-west-2 has been the active Region since 14:20 UTC", "To go back: '/failover failback us-east-1'.")
 	contains(t, r.say(mallory, "status").Text, "No incident is open", "us-west-2 serves users now (asked the public address)",
 		"The last one: INC-2026-0001", "resolved at 14:20 UTC by Alice", "us-west-2 has served since 14:20 UTC")
 }

@@ -125,7 +125,7 @@ func (c *Commands) lastOne(ctx context.Context) (text.Text, *Answer) {
 			say = text.Format("The last one: %s, of which the record (Redis) has lost all; closed at %s by %s.", id.Name(), c.at(s.ResolvedAt), named(s.ResolvedBy))
 			return
 		}
-		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID.Name(), s.Source, s.Target, s.Mode, c.at(s.DeclaredAt), s.Phase())
+		say = text.Format("The last one: %s, %s -> %s, %s, started %s, %s", s.ID.Name(), s.Source, s.Target, s.How(), c.at(s.DeclaredAt), s.Phase())
 		switch {
 		case !s.ResolvedAt.IsZero():
 			say = say.Add(" at %s by %s", c.at(s.ResolvedAt), named(s.ResolvedBy))
@@ -148,7 +148,7 @@ func (c *Commands) standingOf(s *incident.State, p *runbook.Plan) text.Text {
 	if len(s.Runs) == 0 {
 		return text.Format("%v · %s · no run has begun\nReason: %s (%s). Commander: %s.", text.Heading("%s", s.ID.Name()), d.Severity, text.Quote(d.Reason), named(s.DeclaredBy), named(d.Commander))
 	}
-	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID.Name()), d.Severity, s.Source, s.Target, s.Mode, c.phase(s, now))
+	head := text.Format("%v · %s · %s -> %s · %s · %v", text.Heading("%s", s.ID.Name()), d.Severity, s.Source, s.Target, s.How(), c.phase(s, now))
 	v := view.New(s, p, c.Roster, now)
 	if lost := v.SourceLost(); !lost.IsZero() {
 		gone := text.Format("%s has not answered since %v.", s.Source, clock(lost))

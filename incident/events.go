@@ -90,7 +90,7 @@ type RunKind string
 const (
 	Failover RunKind = "failover"
 	Undo     RunKind = "undo"     // takes back what another run changed
-	Failback RunKind = "failback" // the way home after a failover
+	Failback RunKind = "failback" // the way home after a failover, in an incident of its own
 	Drill    RunKind = "drill"
 )
 

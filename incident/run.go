@@ -304,6 +304,14 @@ func (r *Run) ServedAt() time.Time {
 	return seen
 }
 
+// How is what people call the run: planned or unplanned, of a failover, or a failback.
+func (r *Run) How() string {
+	if r.Kind == Failback {
+		return string(r.Kind)
+	}
+	return r.Mode
+}
+
 // Over says that the run is at its end, whichever.
 func (r *Run) Over() bool { return !r.AbortedAt.IsZero() || !r.EndedAt.IsZero() }
 

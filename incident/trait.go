@@ -35,4 +35,6 @@ const (
 	WritersWatched Trait = "writers-watched"
 	// WritersStopped: nothing writes in the source any more.
 	WritersStopped Trait = "writers-stopped"
+	// StandbyAgain: a service in the source is as large as in a standby, and runs.
+	StandbyAgain Trait = "standby-again"
 )

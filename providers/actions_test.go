@@ -97,8 +97,8 @@ func (w *world) checksOf(t *testing.T) dns.Checks {
 // call is one step of the shipped runbook, compiled for this world.
 func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, mode := range []string{"planned", "unplanned"} {
-		p := compile(t, w.catalog, w.facts(mode))
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back()} {
+		p := compile(t, w.catalog, facts)
 		s, ok := p.Step(step)
 		if !ok {
 			continue
@@ -143,7 +143,9 @@ func (w *world) change(t *testing.T, f func(s *sim.State)) {
 type changeCase struct {
 	step, system string
 	operations   []string
-	byHand       func(s *sim.State)
+	// start is how the world differs before, so that there is something to change.
+	start  func(s *sim.State)
+	byHand func(s *sim.State)
 	// undoes is the operation that takes it back, where that is another one.
 	undoes string
 	// meddle is, once it is made, what somebody else makes of it, and says what people
@@ -159,11 +161,7 @@ type changeCase struct {
 var changes = map[string]changeCase{
 	"kube.scale": {
 		step: "scale/order-service", system: "kubernetes", operations: []string{"patch horizontalpodautoscalers", "patch deployments/scale"},
-		byHand: func(s *sim.State) {
-			six := int32(6)
-			s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &six
-			s.Regions[west].Deployments["order-service"].Spec.Replicas = &six
-		},
+		byHand: sixByHand,
 		meddle: func(s *sim.State) {
 			four := int32(4)
 			s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &four
@@ -183,6 +181,20 @@ var changes = map[string]changeCase{
 			s.Regions[east].Deployments["payment-service"].Spec.Replicas = &one
 		},
 		says: []string{"payment-service in us-east-1", "it is 1 replica", "had set 0", "it was 4 before"},
+	},
+	"kube.rest": {
+		step: "rest/order-service", system: "kubernetes", operations: []string{"patch horizontalpodautoscalers", "patch deployments/scale"},
+		start: sixByHand,
+		byHand: func(s *sim.State) {
+			two := int32(2)
+			s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &two
+			s.Regions[west].Deployments["order-service"].Spec.Replicas = &two
+		},
+		meddle: func(s *sim.State) {
+			four := int32(4)
+			s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &four
+		},
+		says: []string{"the minimum of autoscaler order-service in us-west-2", "it is 4", "had set 2", "it was 6 before"},
 	},
 	"kube.restart": {
 		step: "restart/user-service", system: "kubernetes", operations: []string{"patch deployments"},
@@ -222,11 +234,44 @@ var changes = map[string]changeCase{
 		meddle: func(s *sim.State) { setFlags(s, false, true) },
 		says:   []string{"it is disabled=false inverted=true", "had set disabled=true inverted=true", "it was disabled=false inverted=false before"},
 	},
+	"dns.restore": {
+		step: "restore-dns", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
+		start:  func(s *sim.State) { setFlags(s, true, true) },
+		byHand: func(s *sim.State) { setFlags(s, false, false) },
+		meddle: func(s *sim.State) { setFlags(s, false, true) },
+		says:   []string{"it is disabled=false inverted=true", "had set disabled=false inverted=false", "it was disabled=true inverted=true before"},
+	},
+	"takeover.remove": {
+		step: "takeover-removed", system: "aws.s3", operations: []string{"DeleteObject"},
+		start: putByHand, byHand: removeByHand, undoes: "PutObject",
+		meddle: func(s *sim.State) {
+			for name, b := range s.Regions[west].Buckets {
+				if strings.Contains(name, "takeover") {
+					b["takeover"] = sim.Object{Body: []byte("another"), Modified: s.At, Meta: map[string]string{"incident": "INC-2026-0007"}}
+				}
+			}
+		},
+		says: []string{"an object that INC-2026-0007 put", "had set not there", "it was an object that somebody put before"},
+	},
 	"takeover.put": {
 		step: "take-over", system: "aws.s3", operations: []string{"PutObject"},
 		byHand: putByHand, undoes: "DeleteObject", meddle: putByHand,
 		says: []string{"an object that somebody put", "one of INC-2026-0042", "it was not there before"},
 	},
+}
+
+var sixByHand = func(s *sim.State) {
+	six := int32(6)
+	s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &six
+	s.Regions[west].Deployments["order-service"].Spec.Replicas = &six
+}
+
+func removeByHand(s *sim.State) {
+	for name, b := range s.Regions[west].Buckets {
+		if strings.Contains(name, "takeover") {
+			delete(b, "takeover")
+		}
+	}
 }
 
 var writers = []string{"user-service", "order-service", "payment-service"}
@@ -291,6 +336,10 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 				t.Parallel()
 				enginetest.Action(t, func(t *testing.T) enginetest.Change {
 					w := newWorld(t)
+					if c.start != nil {
+						w.change(t, c.start)
+						w.wait(t, 2*time.Minute)
+					}
 					action, call := w.call(t, c.step)
 					if call.Step.Uses != id {
 						t.Fatalf("step %s uses %s, not %s", c.step, call.Step.Uses, id)

@@ -129,7 +129,8 @@ func toldAnew(doc string, old []row, order []string, steps map[string]*step) str
 	return b.String()
 }
 
-// stepsOf are the steps of both modes, by their ids in the files, and these in order.
+// stepsOf are the steps of both modes and of the way back, by their ids in the files, and
+// these in order.
 func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	t.Helper()
 	cat := catalog()
@@ -148,7 +149,20 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 			}
 		}
 	}
+	at := 0
+	for _, s := range compile(t, cat, wayBack()).Steps {
+		if steps[s.Group] == nil {
+			steps[s.Group] = &step{Step: s, modes: []string{"failback"}, gates: []runbook.Gate{s.Gate}}
+			order = slices.Insert(order, at, s.Group)
+		}
+		at = slices.Index(order, s.Group) + 1
+	}
 	return steps, order
+}
+
+// wayBack are the facts of a failback.
+func wayBack() runbook.Facts {
+	return runbook.RepresentativeFacts("planned", providers.Parts()...).Back()
 }
 
 func TestTheRunbookPageTellsWhatThePlanDoes(t *testing.T) {
@@ -206,8 +220,8 @@ func TestWhatTheRunbookPageNamesExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	groups := map[string]bool{}
-	for _, mode := range []string{"planned", "unplanned"} {
-		for _, s := range compile(t, catalog(), runbook.RepresentativeFacts(mode, providers.Parts()...)).Steps {
+	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack()} {
+		for _, s := range compile(t, catalog(), facts).Steps {
 			groups[s.Group] = true
 		}
 	}

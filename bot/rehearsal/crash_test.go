@@ -279,6 +279,7 @@ var crashes = map[string]crash{
 	"lost-while-planned":     {6, about("switch-database", "fence-", "promote-database", "source-answers", "RunEnded", "RunBegun", "RunTaken")},
 	"switchover-dropped":     {2, askingAgain},
 	"abort-before-promotion": {5, whileTakingBack},
+	"failover-then-failback": {6, goingHome},
 }
 
 // about are the calls, and the moments that name one of these. The bot's own bookkeeping
@@ -289,6 +290,15 @@ func about(parts ...string) func(story []string) []string {
 			return !strings.HasPrefix(m, "call ") && !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(m, part) })
 		})
 	}
+}
+
+// goingHome are the moments of what a failback alone does, and of its calls that move users.
+func goingHome(story []string) []string {
+	return slices.DeleteFunc(slices.Clone(story), func(m string) bool {
+		return !slices.ContainsFunc([]string{"takeover-removed", "restore-dns", "quiet", "rest/", "rested/", "call UpdateHealthCheck"}, func(part string) bool {
+			return strings.Contains(m, part)
+		})
+	})
 }
 
 // askingAgain are the moments of what was taken back, and asked for again.

@@ -37,6 +37,7 @@ type played struct {
 	results  []Result
 	review   string
 	wire     string
+	out      string // the folder of the records
 }
 
 func (p played) state() *incident.State { return incident.Fold(p.timeline) }
@@ -50,7 +51,7 @@ func rehearsed(t *testing.T, scenario string, change ...func(*Options)) played {
 	for _, c := range change {
 		c(&o)
 	}
-	p := played{err: Run(t.Context(), o)}
+	p := played{err: Run(t.Context(), o), out: out}
 	p.printed = stdout.String()
 	lines(t, filepath.Join(out, "timeline.jsonl"), &p.timeline)
 	lines(t, filepath.Join(out, "calls.jsonl"), &p.calls)

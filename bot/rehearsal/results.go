@@ -89,7 +89,7 @@ type Story struct {
 var curriculum = []string{
 	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "failover-dropped", "cache-modified",
 	"lost-while-planned", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "abort-before-promotion", "abort-after-promotion",
-	"unserved-at-resolve", "approver-absent", "bot-killed", "slack-away",
+	"failover-then-failback", "unplanned-then-failback", "failback-refused", "unserved-at-resolve", "approver-absent", "bot-killed", "slack-away",
 }
 
 // stories are the built-in scenarios but this one.
@@ -136,8 +136,12 @@ func (r *rehearsal) outcomes(ctx context.Context) (results []Result, stand []*in
 		one, s := r.result(events)
 		orders := r.world.OrderFigures(s.Target, s.GoAt, until)
 		one.OrdersStopped, one.GoToServed, until = orders.Stopped().Seconds(), orders.GoToServed().Seconds(), s.DeclaredAt
-		// Of another Region the scenario expects nothing.
-		if one.Checked = !s.ResolvedAt.IsZero() && s.Target == r.scn.Target; one.Checked {
+		// Of another Region the scenario expects nothing, nor of what is moved on from there.
+		ends := r.scn.Target
+		if !s.MitigatedAt.IsZero() {
+			ends = cmp.Or(r.scn.Expect.Writer, ends)
+		}
+		if one.Checked = !s.ResolvedAt.IsZero() && s.Target == ends; one.Checked {
 			one.Differs = r.differs(id, n < len(ids)-1)
 		}
 		results, stand = append(results, one), append(stand, s)

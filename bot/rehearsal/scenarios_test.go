@@ -40,6 +40,10 @@ var claims = map[string]func(*testing.T, played){
 	"dns-stale":          resolverNamed,
 	"throttled":          throttledAndOnce,
 
+	"failover-then-failback":  homeAgain,
+	"unplanned-then-failback": homeAgain,
+	"failback-refused":        stayedWhereItIs,
+
 	"unserved-at-resolve": closedNotRestored,
 	"bot-killed":          foundOutByLooking,
 	"slack-away":          wentOnWithoutSlack,
@@ -421,11 +425,14 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times WatchObserved of users"},
 	"takeover-astray":        {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "0 times StepFailed of takeover-check"},
 	"start-towards-home": {
-		"      - {on: start, after: 25m, say: /failover start us-east-1 planned us-east-1 is well again}\n", "",
+		"      - {on: start, after: 25m, say: /failover start us-east-1 unplanned us-east-1 is well again}\n", "",
 		`somebody was told "us-east-1 cannot take over from us-west-2" 1 times, expected 2`,
 	},
-	"bot-killed": {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
-	"slack-away": {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
+	"failover-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
+	"unplanned-then-failback": {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
+	"failback-refused":        {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
+	"bot-killed":              {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
+	"slack-away":              {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing.
@@ -460,6 +467,66 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 }
 
 // refusedTheWrongWay: after the first move nothing was begun and nothing was changed.
+// homeAgain: the way home is a run of an incident of its own, in an order that leaves nobody
+// between two Regions, and no longer than the way out.
+func homeAgain(t *testing.T, p played) {
+	var back played
+	lines(t, filepath.Join(p.out, "timeline-2.jsonl"), &back.timeline)
+	s := back.state()
+	if s.Kind != incident.Failback || s.Target != "us-east-1" || s.ResolvedAt.IsZero() || s.Damage != "" {
+		t.Errorf("the second incident: %s to %s, resolved at %v, %s", s.Kind, s.Target, s.ResolvedAt, s.Damage)
+	}
+	if first := p.state(); first.Kind != incident.Failover || first.Target != "us-west-2" || !first.ResolvedAt.Before(s.DeclaredAt) {
+		t.Errorf("the first incident: %s to %s, resolved at %v", first.Kind, first.Target, first.ResolvedAt)
+	}
+	order := []string{"fence-writers", "switch-database", "database-writable", "smoke-test", "takeover-removed", "restore-dns", "dns-authoritative", "traffic", "quiet", "rest/order-service", "rested/order-service"}
+	var last time.Time
+	for _, step := range order {
+		st := s.Step(step)
+		if st.Status != incident.Done || st.Ended.Before(last) {
+			t.Errorf("%s is %v, ended at %v, and what comes before it at %v", step, st.Status, st.Ended, last)
+		}
+		last = st.Ended
+	}
+	moved := 0
+	for _, c := range p.calls {
+		if c.Applied && c.Time.After(s.DeclaredAt) && (c.Operation == "UpdateHealthCheck" || c.Operation == "DeleteObject") {
+			moved++
+		}
+	}
+	if n := len(p.applied("SwitchoverGlobalCluster")) + len(p.applied("FailoverGlobalCluster")); n != 2 || moved != 1 {
+		t.Errorf("the database was moved %d times, and users back by %d calls", n, moved)
+	}
+	if len(p.results) != 2 || p.results[0].Checked || !p.results[1].Checked || len(p.results[1].Differs) > 0 {
+		t.Fatalf("what came of both: %+v", p.results)
+	}
+	plan, err := view.Plan(s.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, point := range view.New(s, plan, nil, s.Last).Points() {
+		t.Errorf("open at its end: %s", point.Title)
+	}
+}
+
+// stayedWhereItIs: what stops the way home is said, and nothing was changed for it.
+func stayedWhereItIs(t *testing.T, p played) {
+	var back played
+	lines(t, filepath.Join(p.out, "timeline-2.jsonl"), &back.timeline)
+	s := back.state()
+	if s.Kind != incident.Failback || s.AbortedAt.IsZero() || !s.GoAt.IsZero() {
+		t.Errorf("the second incident: %s, aborted at %v, Go at %v", s.Kind, s.AbortedAt, s.GoAt)
+	}
+	for _, c := range p.calls {
+		if c.Applied && c.System != "http" && c.Time.After(s.DeclaredAt) {
+			t.Errorf("%s %s was applied at %s", c.Operation, c.Target, c.Time)
+		}
+	}
+	if f := s.Step("standby-database").Failure; !strings.Contains(f.Error, "pending-resync") {
+		t.Errorf("the standby: %+v", f)
+	}
+}
+
 func refusedTheWrongWay(t *testing.T, p played) {
 	s := p.state()
 	for _, c := range p.calls {

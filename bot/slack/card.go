@@ -70,7 +70,7 @@ func (v incidentView) card() cardView {
 	d := v.Declared
 	c := cardView{
 		Incident: line(v.ID.Name()), Severity: lineOf(d.Severity, 20), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
-		Mode: lineOf(v.Mode, 20), Reason: theirs(d.Reason, 500), By: v.who(v.DeclaredBy), Commander: v.who(d.Commander),
+		Mode: lineOf(v.How(), 20), Reason: theirs(d.Reason, 500), By: v.who(v.DeclaredBy), Commander: v.who(d.Commander),
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
 		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),

@@ -191,6 +191,10 @@ func (s *Settings) checkServices(r *strict.Report) {
 		}
 		seen[s.Name] = true
 		r.Least(at+".replicas", s.Replicas, 1)
+		r.Least(at+".standby", s.Standby, 0)
+		if s.Standby > s.Replicas && s.Replicas > 0 {
+			r.Fault(at+".standby", "%s has %d replicas in a standby, more than the %d that it has where it serves", s.Name, s.Standby, s.Replicas)
+		}
 		if s.Health != "" {
 			r.Rooted(at+".health", s.Health)
 		}

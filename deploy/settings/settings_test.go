@@ -120,6 +120,8 @@ func TestEachFaultIsSaidWithItsPlace(t *testing.T) {
 		"empty value":             {"channel: C0123456789", "channel:", `"channel" is empty, and it is needed`},
 		"a channel's name":        {"channel: C0123456789", "channel: incident-response", `wants a channel's id such as C0123456789`},
 		"number":                  {"replicas: 6", "replicas: many", `"replicas" wants a whole number, not "many"`},
+		"a large standby":         {"standby: 2", "standby: 7", `user-service has 7 replicas in a standby, more than the 6 that it has where it serves`},
+		"no standby":              {"standby: 2", "standby: -1", `"standby" has to be at least 0, not -1`},
 		"no replicas":             {"replicas: 6", "replicas: 0", `"replicas" has to be at least 1, not 0`},
 		"true or false":           {"in_vpc: false", "in_vpc: perhaps", `"in_vpc" is true or false, not "perhaps"`},
 		"duration":                {"update_every: 15m", "update_every: 15", `"update_every" wants a duration like 30s or 15m, not "15"`},

@@ -495,7 +495,7 @@ func (r *run) reached(s *incident.State) []incident.Body {
 	switch {
 	case s.Kind == incident.Undo:
 		return []incident.Body{incident.RunEnded{How: "done", Summary: r.takenBack(s)}}
-	case s.Kind != incident.Failover && s.Kind != "":
+	case s.Kind != incident.Failover && s.Kind != incident.Failback && s.Kind != "":
 		return []incident.Body{incident.RunEnded{How: "done", Summary: r.summary(s), Closes: !s.ResolvedAt.IsZero()}}
 	case s.MitigatedAt.IsZero():
 		return []incident.Body{incident.IncidentMitigated{Summary: r.summary(s)}}

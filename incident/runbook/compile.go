@@ -190,6 +190,9 @@ func (c *compiler) checkStep(s *step) {
 	if s.adviceWhen.given() && s.gate.given() {
 		c.fault(s.adviceWhen.at.Fault(`"advice_when" says in which runs the step is advice, and "gate" says it for all of them: keep one`))
 	}
+	if a, known := c.cat[s.uses.value]; known && s.turned && a.Kind != Check && a.Kind != Wait {
+		c.fault(s.at.Fault(`"turned" exchanges source and target for a step that reads, and %s is a %s`, s.uses.value, a.Kind))
+	}
 	most := c.span(s.timeout, "timeout")
 	if most == 0 {
 		most = timeouts[c.cat[s.uses.value].Kind]
@@ -471,7 +474,7 @@ func (c *compiler) plan(f Facts) *Plan {
 		c.unresolvable = true
 	}
 	p := &Plan{
-		Runbook: c.src.Runbook, Mode: f.Mode,
+		Runbook: c.src.Runbook, Mode: f.Mode, Kind: f.Kind,
 		Topology: f.Topology, Source: f.Source, Target: f.Target,
 		Title: c.say(c.src.title, f, false),
 	}
@@ -562,7 +565,7 @@ func (c *compiler) step(i *instance, f Facts) *Step {
 		Title: c.say(i.title, f, i.each.given()), Source: c.say(i.runbook, f, i.each.given()),
 		Uses: i.uses.value, Kind: action.Kind, Proves: action.Proves, Gate: Gate(i.gate.value),
 		Timeout:  timeouts[action.Kind],
-		NoReturn: action.NoReturn, Undo: action.Undo, Leaves: action.Leaves, Settles: action.Settles, Home: action.Home, Locked: i.locked, Closing: i.closing,
+		NoReturn: action.NoReturn, Undo: action.Undo, Leaves: action.Leaves, Settles: action.Settles, Home: action.Home, Locked: i.locked, Closing: i.closing, Turned: i.turned,
 	}
 	if out.Gate == "" {
 		out.Gate = c.gate(i.step, f)

@@ -12,11 +12,15 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
-// modes are the ways in which a failover can be run.
-var modes = []string{"planned", "unplanned"}
+// modes are the ways in which a failover can be run; kinds what a run can be for.
+var (
+	modes = []string{"planned", "unplanned"}
+	kinds = []string{string(incident.Failover), string(incident.Failback)}
+)
 
 // A condition looks at a handful of facts; this many steps of evaluation are far
 // more than an honest one takes.
@@ -26,6 +30,8 @@ const conditionCost = 10_000
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.Variable("mode", cel.StringType),
+		cel.Variable("kind", cel.StringType),
+		cel.Variable("home", cel.StringType),
 		cel.Variable("severity", cel.StringType),
 		cel.Variable("page", cel.BoolType),
 		cel.Variable("source.name", cel.StringType),
@@ -48,6 +54,7 @@ var serviceEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	return env.Extend(
 		cel.Variable("service.name", cel.StringType),
 		cel.Variable("service.replicas", cel.IntType),
+		cel.Variable("service.standby", cel.IntType),
 		cel.Variable("service.writes", cel.BoolType),
 		cel.Variable("service.needed", cel.BoolType),
 		cel.Variable("service.health", cel.StringType),
@@ -57,7 +64,7 @@ var serviceEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 func variables(f Facts) map[string]any {
 	p := f.Topology.Policy
 	return map[string]any{
-		"mode": f.Mode, "severity": f.Severity, "page": p.Page,
+		"mode": f.Mode, "kind": string(f.kind()), "home": f.Topology.Home, "severity": f.Severity, "page": p.Page,
 		"source.name": f.Source.Name, "target.name": f.Target.Name,
 		"parts":                    f.Parts,
 		"source.parts":             f.Source.Parts,
@@ -68,6 +75,7 @@ func variables(f Facts) map[string]any {
 		"policy.objective_minutes": int64(p.ObjectiveMinutes),
 		"service.name":             f.Service.Name,
 		"service.replicas":         int64(f.Service.Replicas),
+		"service.standby":          int64(f.Service.Standby),
 		"service.writes":           f.Service.Writes,
 		"service.needed":           f.Service.Needed || !f.Topology.saysNeeded(),
 		"service.health":           f.Service.Health,
@@ -96,7 +104,7 @@ func condition(t text, src *strict.Document, services bool) (cel.Program, Faults
 	if !ast.OutputType().IsExactType(cel.BoolType) {
 		return nil, Faults{t.at.Fault("a condition is true or false, but this one is of type %s", ast.OutputType())}
 	}
-	if f := strangeModes(t, src, ast); len(f) > 0 {
+	if f := strangeWords(t, src, ast); len(f) > 0 {
 		return nil, f
 	}
 	p, err := env.Program(ast, cel.CostLimit(conditionCost))
@@ -118,22 +126,26 @@ func plainCondition(message string) string {
 	return strings.TrimSpace(message)
 }
 
-// strangeModes finds a mode compared with a word that is none: such a step would
+// strangeWords finds a mode or a kind compared with a word that is none: such a step would
 // silently never run, or always.
-func strangeModes(t text, src *strict.Document, ast *cel.Ast) Faults {
+func strangeWords(t text, src *strict.Document, ast *cel.Ast) Faults {
 	var out Faults
 	native := ast.NativeRep()
-	judge := func(e celast.Expr) {
-		if e.Kind() != celast.LiteralKind {
+	words := map[string][]string{"mode": modes, "kind": kinds}
+	judge := func(of, e celast.Expr) {
+		if of.Kind() != celast.IdentKind || e.Kind() != celast.LiteralKind {
 			return
 		}
-		if word, ok := e.AsLiteral().Value().(string); ok && !slices.Contains(modes, word) {
+		known, ok := words[of.AsIdent()]
+		if !ok {
+			return
+		}
+		if word, ok := e.AsLiteral().Value().(string); ok && !slices.Contains(known, word) {
 			at := native.SourceInfo().GetStartLocation(e.ID())
 			out = append(out, inside(t, src, at.Line(), at.Column()).
-				Fault("condition: unknown mode %q%s", word, strict.DidYouMean(word, modes)))
+				Fault("condition: unknown %s %q%s", of.AsIdent(), word, strict.DidYouMean(word, known)))
 		}
 	}
-	isMode := func(e celast.Expr) bool { return e.Kind() == celast.IdentKind && e.AsIdent() == "mode" }
 	celast.PostOrderVisit(native.Expr(), celast.NewExprVisitor(func(e celast.Expr) {
 		if e.Kind() != celast.CallKind || len(e.AsCall().Args()) != 2 {
 			return
@@ -142,16 +154,12 @@ func strangeModes(t text, src *strict.Document, ast *cel.Ast) Faults {
 		a, b := call.Args()[0], call.Args()[1]
 		switch call.FunctionName() {
 		case operators.Equals, operators.NotEquals:
-			if isMode(a) {
-				judge(b)
-			}
-			if isMode(b) {
-				judge(a)
-			}
+			judge(a, b)
+			judge(b, a)
 		case operators.In:
-			if isMode(a) && b.Kind() == celast.ListKind {
+			if b.Kind() == celast.ListKind {
 				for _, e := range b.AsList().Elements() {
-					judge(e)
+					judge(a, e)
 				}
 			}
 		}

@@ -1,5 +1,7 @@
 package runbook
 
+import "github.com/failoverbot/failoverbot/incident"
+
 // RepresentativeFacts are the facts of a made-up incident on the platform of the
 // source document, for judging a runbook when there is none. Every field has a
 // value of the kind it has in earnest, so that a text that comes out empty or
@@ -21,11 +23,11 @@ func RepresentativeFacts(mode string, parts ...Part) Facts {
 			Record:   "api.ecommerce.com",
 			Regions:  map[string]Region{east.Name: east, west.Name: west},
 			Services: []Service{
-				{Name: "user-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/users/health"},
-				{Name: "order-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/orders/health"},
-				{Name: "product-service", Replicas: 4, Needed: true, Health: "/api/v1/products/health"},
-				{Name: "payment-service", Replicas: 4, Needed: true, Writes: true, Health: "/api/v1/payments/health"},
-				{Name: "notification-service", Replicas: 3},
+				{Name: "user-service", Replicas: 6, Standby: 2, Needed: true, Writes: true, Health: "/api/v1/users/health"},
+				{Name: "order-service", Replicas: 6, Standby: 2, Needed: true, Writes: true, Health: "/api/v1/orders/health"},
+				{Name: "product-service", Replicas: 4, Standby: 2, Needed: true, Health: "/api/v1/products/health"},
+				{Name: "payment-service", Replicas: 4, Standby: 2, Needed: true, Writes: true, Health: "/api/v1/payments/health"},
+				{Name: "notification-service", Replicas: 3, Standby: 1},
 			},
 			Policy: Policy{
 				LagWarnMS: 1000, LagConfirmMS: 5000, LagBandsMS: []int{1000, 5000, 30000},
@@ -38,5 +40,12 @@ func RepresentativeFacts(mode string, parts ...Part) Facts {
 			panic(err) // an example is a constant of the program
 		}
 	}
+	return f
+}
+
+// Back are the facts of the failback that follows a failover of these.
+func (f Facts) Back() Facts {
+	f.Kind, f.Mode = incident.Failback, "planned"
+	f.Source, f.Target = f.Target, f.Source
 	return f
 }

@@ -24,14 +24,13 @@ func LintFile(fsys fs.FS, name string, cat Catalog) (Faults, error) {
 
 // Lint returns everything that can be found wrong without an incident, and nil
 // when there is nothing: what [Load] found, what the catalogue does not know, and
-// what cannot be right. For the last it compiles every mode with
+// what cannot be right. For the last it compiles every mode, and the way back, with
 // [RepresentativeFacts].
 func (s *Source) Lint(cat Catalog) Faults {
 	c := newCompiler(s, cat)
 	c.faults = append(c.faults, s.faults...)
 	c.check()
-	for _, mode := range s.Modes {
-		f := RepresentativeFacts(mode, c.cat.Parts()...)
+	for _, f := range s.representative(cat) {
 		if p := c.plan(f); p != nil {
 			c.faults = append(c.faults, c.uncovered(p)...)
 			c.moved(p)
@@ -43,6 +42,18 @@ func (s *Source) Lint(cat Catalog) Faults {
 	c.noWayBack()
 	c.differing()
 	return c.faults.Sorted()
+}
+
+// representative are the facts of what the runbook was written for: each mode, and where it
+// can be planned the way back.
+func (s *Source) representative(cat Catalog) (all []Facts) {
+	for _, mode := range s.Modes {
+		all = append(all, RepresentativeFacts(mode, cat.Parts()...))
+	}
+	if slices.Contains(s.Modes, "planned") {
+		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Back())
+	}
+	return all
 }
 
 // unused checks the inputs of steps that were in no plan so far, because their

@@ -50,7 +50,7 @@ type step struct {
 	approval                             *approval
 	asks                                 *asks
 	eachOf, needsOf, without, adviceWhen text
-	locked, closing                      bool
+	locked, closing, turned              bool
 	file                                 *strict.Document
 }
 
@@ -142,6 +142,7 @@ type (
 		Rerun    strict.Texts  `yaml:"rerun,omitempty"`
 		Locked   bool          `yaml:"locked,omitempty"`
 		Closing  bool          `yaml:"closing,omitempty"`
+		Turned   bool          `yaml:"turned,omitempty"`
 		With     *yaml.Node    `yaml:"with,omitempty"`
 		Approval *approvalFile `yaml:"approval,omitempty"`
 		Asks     *asksFile     `yaml:"asks,omitempty"`
@@ -370,7 +371,7 @@ func (l *loader) step(d *strict.Document, n *yaml.Node) *step {
 		id: l.name(f.ID, "id"), title: textOf(f.Title), runbook: textOf(f.Runbook), uses: textOf(f.Uses),
 		when: textOf(f.When), each: textOf(f.Each), where: textOf(f.Where),
 		gate: textOf(f.Gate), timeout: textOf(f.Timeout), usually: textOf(f.Usually),
-		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing,
+		needs: textsOf(f.Needs), rerun: textsOf(f.Rerun), locked: f.Locked, closing: f.Closing, turned: f.Turned,
 		awaits: textsOf(f.Awaits), eachOf: textOf(f.EachOf), needsOf: textOf(f.NeedsOf), without: textOf(f.Without), adviceWhen: textOf(f.AdviceWhen),
 	}
 	if a := f.Asks; a != nil {

@@ -112,6 +112,8 @@ type Plan struct {
 	Runbook string `json:"runbook"`
 	Title   string `json:"title"`
 	Mode    string `json:"mode"`
+	// Kind of run that it is the plan of; empty is a failover.
+	Kind incident.RunKind `json:"kind,omitempty"`
 	// Digest is the first 12 hex digits of the SHA-256 of the plan's JSON with an
 	// empty digest: what an approval is bound to. Shown as its first six.
 	Digest string `json:"digest"`
@@ -184,8 +186,8 @@ type Step struct {
 	// back, to the value that it replaced, or of a wait, seen to be back.
 	Undoes string          `json:"undoes,omitempty"`
 	Prior  json.RawMessage `json:"prior,omitempty"`
-	// Turned says, in an undo run, that the step is carried out with source and target
-	// exchanged: users are where they were.
+	// Turned says that the step is carried out with source and target exchanged: of the
+	// Region that was left, or, in an undo run, because users are where they were.
 	Turned bool `json:"turned,omitempty"`
 	// Leaves says, of a change, that nothing of it is left to take back, and why.
 	Leaves string `json:"leaves,omitempty"`

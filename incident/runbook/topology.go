@@ -1,9 +1,11 @@
 package runbook
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 )
 
@@ -51,6 +53,9 @@ type Service struct {
 	Name string `yaml:"name" json:"name"`
 	// Replicas it needs to carry production.
 	Replicas int `yaml:"replicas" json:"replicas"`
+	// Standby is how many replicas it has in a Region that does not serve, to which it
+	// goes back once users have left that Region. 0 leaves it at the size that it has.
+	Standby int `yaml:"standby,omitempty" json:"standby,omitempty"`
 	// Writes says that it writes to the database, so it is fenced in the Region
 	// that is being left.
 	Writes bool `yaml:"writes,omitempty" json:"writes,omitempty"`
@@ -85,6 +90,8 @@ type Policy struct {
 // refer to. They are frozen with the plan.
 type Facts struct {
 	Incident string
+	// Kind is what the run is for: a failover, or a failback. Empty is a failover.
+	Kind     incident.RunKind
 	Mode     string // "planned" or "unplanned"
 	Severity string
 	Reason   string
@@ -97,3 +104,6 @@ type Facts struct {
 	// Service is set inside steps that are repeated `each: services`.
 	Service Service
 }
+
+// kind is what the run is for.
+func (f Facts) kind() incident.RunKind { return cmp.Or(f.Kind, incident.Failover) }

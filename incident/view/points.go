@@ -125,6 +125,9 @@ func (v View) standby() (Point, bool) {
 	if v.Mode == "unplanned" {
 		return p, true
 	}
+	if len(v.Showing(incident.StandbyAgain)) > 0 && v.Shown(incident.StandbyAgain) {
+		return Point{}, false
+	}
 	for _, s := range v.Showing(incident.WritersStopped) {
 		if st := v.Step(s.ID); st.Status == incident.Done {
 			p.Title = fmt.Sprintf("Not protected: the services that write in %s are stopped", v.Source)

@@ -25,6 +25,15 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, balance
 			Look:  c.Latency,
 			Every: 30 * time.Second,
 		},
+		"cloudwatch.quiet": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the load balancer of the source has received no request for some minutes",
+				Home:  "source",
+			},
+			Look:  c.Quiet,
+			Every: 15 * time.Second,
+		},
 		"cloudwatch.requests": {
 			// It asks the Region that is left as well, and tells of the other without it.
 			Action: runbook.Action{

@@ -83,6 +83,31 @@ func (c *CloudWatch) Requests(ctx context.Context, call engine.Call) (engine.Out
 	return o, true, nil
 }
 
+// quiet is for how long no request may have come in. A load balancer tells of a minute up
+// to two minutes late, so what it has not told yet cannot hide more than those.
+const quiet = 4 * time.Minute
+
+// Quiet waits until nobody arrives in the Region that is left: its load balancer has told
+// of no request for some whole minutes.
+func (c *CloudWatch) Quiet(ctx context.Context, call engine.Call) (engine.Outcome, bool, error) {
+	p := call.Plan
+	to := c.clock.Now().UTC().Truncate(time.Minute)
+	from := to.Add(-quiet)
+	n := c.received(ctx, p.Topology, p.Source, from, to)
+	if n.err != nil {
+		return engine.Outcome{}, false, n.err
+	}
+	o := engine.Outcome{
+		Evidence: map[string]string{"from": text.ToSecond.UTC(from), "to": text.ToSecond.UTC(to), n.region: n.String()},
+		Measured: incident.Measured{
+			AsOf:    to,
+			Figures: []incident.Figure{{Name: "received in " + n.region, Value: n.requests, Unit: "requests"}},
+		},
+		Summary: fmt.Sprintf("requests that %s has received within %s: %s", n.region, text.Age(quiet), n),
+	}
+	return o, n.requests == 0, nil
+}
+
 // level is how much of all requests a Region receives, in steps that are worth telling.
 func (n count) level(other count) string {
 	switch {

@@ -11,7 +11,7 @@ import (
 // Actions is what a runbook can have done with the public name, and asked about it.
 // balancer and inVPC are those of [NewVerify], address is that of [NewSetUp].
 func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, inVPC bool) engine.Catalog {
-	verify := NewVerify(client, balancer, inVPC)
+	verify, restore := NewVerify(client, balancer, inVPC), Restore{shift}
 	return engine.Catalog{
 		"dns.outage": {
 			Action: runbook.Action{
@@ -35,6 +35,7 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Action: runbook.Action{
 				Kind:  runbook.Check,
 				About: "compares records and checks with the takeover object, where Route 53's API can be asked",
+				Leads: leads,
 			},
 			Look: shift.Takeover,
 		},
@@ -76,12 +77,35 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Undo:   &engine.Undo{Look: shift.LookBack, Do: shift.Back},
 			Effect: shift.Effect,
 		},
+		"dns.returnable": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that Route 53 gives the primary out again once its check says the truth",
+				Leads: returns,
+				Home:  Home,
+			},
+			Look: restore.Ready,
+		},
+		"dns.restore": {
+			Action: runbook.Action{
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.MovesUsers},
+				About:  "lets the primary's health check say the truth again, by version",
+				Leads:  returns,
+				Home:   Home,
+				Undo:   restoreUndo,
+			},
+			Look:   restore.Look,
+			Do:     restore.Do,
+			Undo:   &engine.Undo{Look: restore.LookBack, Do: restore.Back},
+			Effect: restore.Effect,
+		},
 		"dns.authoritative": {
 			Action: runbook.Action{
 				Kind:   runbook.Wait,
 				Proves: []incident.Trait{incident.NamesMoved},
 				About:  "waits until the zone's own servers give only the target",
-				Leads:  leads,
+				Leads:  returns,
 			},
 			Look:  verify.Moved,
 			Every: 2 * time.Second,

@@ -497,9 +497,7 @@ func (g *comparison) unhealthy(ctx context.Context, id string) (bool, string, er
 	if err != nil {
 		return false, "", err
 	}
-	// More than 18 % of the checkers have to see it healthy.
-	healthy := n > 0 && good*100 > n*18
-	return healthy == f.Inverted, fmt.Sprintf("%d of %d checkers see success", good, n), nil
+	return healthy(good, n) == f.Inverted, fmt.Sprintf("%d of %d checkers see success", good, n), nil
 }
 
 // observed is how many of Route 53's checkers see success where a check looks, before

@@ -206,24 +206,28 @@ type recorded struct {
 	flags
 }
 
-// back reads how a shifted check stands to what was recorded of it. It is a fault if
-// somebody else changed it since.
-func (s *Shift) back(ctx context.Context, c engine.Call, prior json.RawMessage) (was recorded, h *types.HealthCheck, err error) {
+// back reads how a check that was given these flags stands to what was recorded of it. It
+// is a fault if somebody else changed it since.
+func (s *Shift) back(ctx context.Context, c engine.Call, prior json.RawMessage, set flags) (was recorded, h *types.HealthCheck, err error) {
 	if was, err = engine.Recorded[recorded](prior); err != nil {
 		return was, nil, err
 	}
 	if h, err = s.check(ctx, c.Plan, was.HealthCheck); err != nil {
 		return was, nil, err
 	}
-	if now := flagsOf(h); now != was.flags && now != shifted {
-		return was, h, c.Meanwhile(engine.Difference{What: "health check " + was.HealthCheck, Now: now.String(), Set: shifted.String(), Was: was.String()})
+	if now := flagsOf(h); now != was.flags && now != set {
+		return was, h, c.Meanwhile(engine.Difference{What: "health check " + was.HealthCheck, Now: now.String(), Set: set.String(), Was: was.String()})
 	}
 	return was, h, nil
 }
 
 // LookBack reports whether the check's flags are as they were before the shift.
 func (s *Shift) LookBack(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, bool, error) {
-	was, h, err := s.back(ctx, c, prior)
+	return s.lookBack(ctx, c, prior, shifted)
+}
+
+func (s *Shift) lookBack(ctx context.Context, c engine.Call, prior json.RawMessage, set flags) (engine.Outcome, bool, error) {
+	was, h, err := s.back(ctx, c, prior, set)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -234,7 +238,11 @@ func (s *Shift) LookBack(ctx context.Context, c engine.Call, prior json.RawMessa
 
 // Back sets both flags to what they were, at the version that was just read.
 func (s *Shift) Back(ctx context.Context, c engine.Call, prior json.RawMessage) (engine.Outcome, error) {
-	was, h, err := s.back(ctx, c, prior)
+	return s.setBack(ctx, c, prior, shifted, c.Plan.Source.Name+" is given out as long as it is healthy")
+}
+
+func (s *Shift) setBack(ctx context.Context, c engine.Call, prior json.RawMessage, set flags, comesTo string) (engine.Outcome, error) {
+	was, h, err := s.back(ctx, c, prior, set)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -246,7 +254,7 @@ func (s *Shift) Back(ctx context.Context, c engine.Call, prior json.RawMessage) 
 	if err := s.set(ctx, c.Plan, h, was.flags, o.Evidence); err != nil {
 		return o, fmt.Errorf("set health check %s back to %s at version %d: %w", was.HealthCheck, was, aws.ToInt64(h.HealthCheckVersion), err)
 	}
-	o.Summary = fmt.Sprintf("health check %s is %s again: %s is given out as long as it is healthy", was.HealthCheck, was, c.Plan.Source.Name)
+	o.Summary = fmt.Sprintf("health check %s is %s again: %s", was.HealthCheck, was, comesTo)
 	return o, nil
 }
 

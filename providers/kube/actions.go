@@ -24,7 +24,7 @@ const settles = 12 * time.Minute
 
 // Actions is what a runbook can have done in the clusters.
 func (k *Kube) Actions() engine.Catalog {
-	scale, fence, restart := Scale{k}, Fence{k}, Restart{k}
+	scale, fence, restart, rest := Scale{k}, Fence{k}, Restart{k}, Rest{k}
 	return engine.Catalog{
 		"kube.nodes": {
 			Action: runbook.Action{
@@ -55,6 +55,7 @@ func (k *Kube) Actions() engine.Catalog {
 				Kind:  runbook.Check,
 				About: "checks that every service exists in the target and is available there",
 				Home:  "target",
+				With:  DeploymentsInput{},
 			},
 			Look: k.Deployments,
 		},
@@ -106,6 +107,20 @@ func (k *Kube) Actions() engine.Catalog {
 			},
 			Look:  fence.Watch,
 			Every: 30 * time.Second,
+		},
+		"kube.rest": {
+			Action: runbook.Action{
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.StandbyAgain},
+				About:  "brings a service of the source to the size that it has in a standby",
+				Home:   "source",
+				With:   RestInput{},
+				Undo:   scaleUndo, Settles: settles,
+			},
+			Look:   rest.Look,
+			Do:     rest.Do,
+			Undo:   &engine.Undo{Look: rest.LookBack, Do: rest.Back, Settled: rest.Settled},
+			Effect: rest.Effect,
 		},
 		"kube.restart": {
 			Action: runbook.Action{

@@ -27,6 +27,9 @@ type ScaleInput struct {
 	Service string `yaml:"service" json:"service"`
 	// Replicas it needs to carry production. What runs already is never reduced.
 	Replicas int `yaml:"replicas" json:"replicas"`
+	// As is "source" where it has to be at least as large as what serves there now; empty
+	// asks nobody.
+	As string `yaml:"as,omitempty" json:"as,omitempty"`
 }
 
 // Scale brings a service of the target to production size: its autoscaler's
@@ -62,13 +65,21 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 	if z.autoscaler, err = s.Kube.autoscaler(ctx, client, target, in.Service); err != nil {
 		return nil, err
 	}
-	z.wanted = max(in.Replicas, replicas(z.deployment))
-	if h := z.autoscaler; h != nil && int(h.Spec.MaxReplicas) < in.Replicas {
+	needed := in.Replicas
+	if in.As == asSource {
+		serving, err := s.serving(ctx, c, in.Service)
+		if err != nil {
+			return nil, err
+		}
+		needed = max(needed, serving)
+	}
+	z.wanted = max(needed, replicas(z.deployment))
+	if h := z.autoscaler; h != nil && int(h.Spec.MaxReplicas) < needed {
 		return z, &incident.CallError{
 			NeedsPerson: true,
-			Err:         fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, in.Replicas, h.Name, h.Spec.MaxReplicas),
+			Err:         fmt.Errorf("scale %s in %s to %d: its autoscaler %s allows %d at most", in.Service, target.Name, needed, h.Name, h.Spec.MaxReplicas),
 			Hint: fmt.Sprintf("raise maxReplicas of the HorizontalPodAutoscaler %s to at least %d, then retry: kubectl --context %s -n %s patch hpa %s --type merge -p '{\"spec\":{\"maxReplicas\":%d}}'",
-				h.Name, in.Replicas, target.Name, target.Namespace, h.Name, in.Replicas),
+				h.Name, needed, target.Name, target.Namespace, h.Name, needed),
 		}
 	}
 	if h := z.autoscaler; h != nil {
@@ -76,6 +87,22 @@ func (s Scale) size(ctx context.Context, c engine.Call, in *ScaleInput) (*size, 
 		z.wanted = min(z.wanted, int(h.Spec.MaxReplicas))
 	}
 	return z, nil
+}
+
+// asSource is [ScaleInput].As of a service that has to be as large as where it serves.
+const asSource = "source"
+
+// serving is how many replicas of a service are set in the source.
+func (s Scale) serving(ctx context.Context, c engine.Call, service string) (int, error) {
+	client, source, err := s.in(c.Plan, c.Plan.Source)
+	if err != nil {
+		return 0, err
+	}
+	d, err := s.Kube.deployment(ctx, client, source, service)
+	if err != nil {
+		return 0, err
+	}
+	return replicas(d), nil
 }
 
 func (z *size) minimumMissing() bool { return z.autoscaler != nil && minimum(z.autoscaler) < z.wanted }

@@ -20,9 +20,20 @@ import (
 	"github.com/failoverbot/failoverbot/incident/text"
 )
 
+// DeploymentsInput is the input of Deployments.
+type DeploymentsInput struct {
+	// Stopped is "writers" where services that write may be scaled to nothing, as they
+	// are in a Region that the platform has left; empty where none may be.
+	Stopped string `yaml:"stopped,omitempty" json:"stopped,omitempty"`
+}
+
 // Deployments checks that every service of the platform exists in the target and
 // is available as far as it is specified there.
 func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in DeploymentsInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
 	client, r, err := k.in(c.Plan, c.Plan.Target)
 	if err != nil {
 		return engine.Outcome{}, false, err
@@ -36,7 +47,7 @@ func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, 
 		byName[all[i].Name] = &all[i]
 	}
 	o := engine.Outcome{Evidence: map[string]string{}}
-	var wrong []string
+	var wrong, stopped []string
 	for _, s := range c.Plan.Topology.Services {
 		d := byName[s.Name]
 		switch {
@@ -46,6 +57,8 @@ func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, 
 			continue
 		case d.Spec.Paused:
 			wrong = append(wrong, s.Name+" is paused, so nothing would be rolled out")
+		case replicas(d) == 0 && s.Writes && in.Stopped == "writers":
+			stopped = append(stopped, s.Name)
 		case replicas(d) == 0:
 			wrong = append(wrong, s.Name+" is scaled to 0")
 		case int(d.Status.AvailableReplicas) < replicas(d):
@@ -60,6 +73,9 @@ func (k *Kube) Deployments(ctx context.Context, c engine.Call) (engine.Outcome, 
 	o.Summary = fmt.Sprintf("all %d services exist in %s and are available as specified", len(c.Plan.Topology.Services), r.Name)
 	if len(c.Plan.Topology.Services) == 1 {
 		o.Summary = fmt.Sprintf("the one service exists in %s and is available as specified", r.Name)
+	}
+	if len(stopped) > 0 {
+		o.Summary += fmt.Sprintf("; stopped since the platform left, and started by this run: %s", strings.Join(stopped, ", "))
 	}
 	return o, true, nil
 }

@@ -120,7 +120,7 @@ func (s *State) beginCluster(r *Region, start Start, long time.Time) {
 	}
 	r.addNodes(perZone)
 	for _, svc := range services {
-		n, top := svc.standby, int32(2*svc.topology.Replicas)
+		n, top := int32(svc.topology.Standby), int32(2*svc.topology.Replicas)
 		if home {
 			n = int32(svc.topology.Replicas)
 		} else if m, ok := start.HPAMax[svc.topology.Name]; ok {

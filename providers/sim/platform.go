@@ -37,15 +37,14 @@ var regionNames = []string{homeRegion, standbyRegion}
 
 type service struct {
 	topology runbook.Service
-	standby  int32 // replicas in the standby Region while nothing has happened
 }
 
 var services = []service{
-	{runbook.Service{Name: "user-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/users/health"}, 2},
-	{runbook.Service{Name: "order-service", Replicas: 6, Needed: true, Writes: true, Health: "/api/v1/orders/health"}, 2},
-	{runbook.Service{Name: "product-service", Replicas: 4, Needed: true, Health: "/api/v1/products/health"}, 2},
-	{runbook.Service{Name: "payment-service", Replicas: 4, Needed: true, Writes: true, Health: "/api/v1/payments/health"}, 2},
-	{runbook.Service{Name: "notification-service", Replicas: 3}, 1},
+	{runbook.Service{Name: "user-service", Replicas: 6, Standby: 2, Needed: true, Writes: true, Health: "/api/v1/users/health"}},
+	{runbook.Service{Name: "order-service", Replicas: 6, Standby: 2, Needed: true, Writes: true, Health: "/api/v1/orders/health"}},
+	{runbook.Service{Name: "product-service", Replicas: 4, Standby: 2, Needed: true, Health: "/api/v1/products/health"}},
+	{runbook.Service{Name: "payment-service", Replicas: 4, Standby: 2, Needed: true, Writes: true, Health: "/api/v1/payments/health"}},
+	{runbook.Service{Name: "notification-service", Replicas: 3, Standby: 1}},
 }
 
 func serviceNames() []string {

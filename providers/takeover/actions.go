@@ -15,6 +15,7 @@ import (
 // those of [New].
 func Actions(config func(region string) aws.Config, reads *awserr.Reads, checkers Checkers) engine.Catalog {
 	t := New(config, reads, checkers)
+	r := Remove{t}
 	return engine.Catalog{
 		"takeover.ready": {
 			Action: runbook.Action{
@@ -53,6 +54,19 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, checker
 			Do:     t.Do,
 			Undo:   &engine.Undo{Look: t.LookBack, Do: t.Back},
 			Effect: t.Effect,
+		},
+		"takeover.remove": {
+			Action: runbook.Action{
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.MovesUsers},
+				About:  "deletes the takeover object of the Region that is left, so that the other one can be given out",
+				Home:   "source",
+				Undo:   removeUndo,
+			},
+			Look:   r.Look,
+			Do:     r.Do,
+			Undo:   &engine.Undo{Look: r.LookBack, Do: r.Back},
+			Effect: r.Effect,
 		},
 	}
 }

@@ -15,6 +15,7 @@
 package takeover
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -90,12 +91,11 @@ type found struct {
 
 // String is "an object that INC-2026-0042 put at 13:58:04 UTC".
 func (f *found) String() string {
-	by := f.by
-	if by == "" {
-		by = "somebody"
-	}
-	return fmt.Sprintf("an object that %s put at %s", by, f.since.Format("2006-01-02 15:04:05 UTC"))
+	return fmt.Sprintf("an object that %s put at %s", putBy(f.by), f.since.Format("2006-01-02 15:04:05 UTC"))
 }
+
+// putBy is who put an object: an incident, or somebody.
+func putBy(incident string) string { return cmp.Or(incident, "somebody") }
 
 // present is the object; nil if it is not there.
 func (t *Takeover) present(ctx context.Context, region string, at object) (*found, error) {
@@ -245,22 +245,28 @@ func (t *Takeover) Back(ctx context.Context, c engine.Call, prior json.RawMessag
 	if there == nil {
 		return o, nil
 	}
-	_, err = t.client(was.Region).DeleteObject(ctx, &s3.DeleteObjectInput{
-		Bucket: aws.String(at.bucket), Key: aws.String(at.key), IfMatch: there.etag,
-	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
-	switch {
-	case err != nil && awserr.Missing(err):
-		return o, nil // somebody else was first
-	case awserr.Code(err) == "PreconditionFailed", awserr.Code(err) == "ConditionalRequestConflict":
-		return o, &incident.CallError{
-			Err: fmt.Errorf("delete %s: another one was put at the same moment", at), Retry: true,
-			Hint: "somebody put another object there at the same moment",
-		}
-	case err != nil:
-		return o, fmt.Errorf("delete %s: %w", at, awserr.Sort(ctx, err))
+	if err := t.erase(ctx, was.Region, at, there); err != nil {
+		return o, err
 	}
 	o.Summary = fmt.Sprintf("deleted %s: %s is given out as long as it is healthy", at, c.Plan.Source.Name)
 	return o, nil
+}
+
+// erase deletes the object that was read, once; somebody else may have been first.
+func (t *Takeover) erase(ctx context.Context, region string, at object, there *found) error {
+	_, err := t.client(region).DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket: aws.String(at.bucket), Key: aws.String(at.key), IfMatch: there.etag,
+	}, func(o *s3.Options) { o.Retryer = awserr.Once() })
+	switch {
+	case err == nil, awserr.Missing(err):
+		return nil
+	case awserr.Code(err) == "PreconditionFailed", awserr.Code(err) == "ConditionalRequestConflict":
+		return &incident.CallError{
+			Err: fmt.Errorf("delete %s: another one was put at the same moment", at), Retry: true,
+			Hint: "somebody put another object there at the same moment",
+		}
+	}
+	return fmt.Errorf("delete %s: %w", at, awserr.Sort(ctx, err))
 }
 
 // Effect says what would happen now.
