@@ -171,7 +171,7 @@ var marks = map[string]string{"running": "▸", "to come": "·", "skipped": "–
 func findingLine(f incident.Finding, word string, now time.Time) text.Text {
 	line := text.Format("%s %v %v", nonempty(marks[word], f.Verdict.Mark()), text.ID(fmt.Sprintf("%-7s", word)), text.Passage(f.Title))
 	if f.Summary != "" {
-		line = line.Add(": %v", text.Quote(text.Shorten(f.Summary, 300)))
+		line = line.Add(": %v", text.Quote(text.Shorten(f.Says(), 300)))
 	}
 	if age := f.Evidence["age"]; age != "" {
 		line = line.Add(" (%v old)", text.Quote(age))

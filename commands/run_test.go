@@ -455,7 +455,7 @@ func TestCheckSaysEachFindingInWords(t *testing.T) {
 	contains(t, a.Text, "Readiness of us-west-2 to take over, unplanned", "1 ok, 1 failed, 1 unknown (1 of them advice), 1 warning, 1 not applicable",
 		"us-west-2 is not ready to take over: 1 required check failed.\n✗ failed  Backup: 22 min old (limit 15) (22 min old)\n      run a backup\n"+
 			"? unknown Lag: no <data> point for 9 min (advice)\n      Last known, 9 min ago: warning, 1.2 s behind\n"+
-			"! warning DNS: but two checks are slow\n✓ ok      Nodes per zone: 6 nodes in 3 zones\n– n/a     WAF: not applicable: there is none")
+			"! warning DNS: but two checks are slow\n✓ ok      Nodes per zone: 6 nodes in 3 zones\n– n/a     WAF: there is none")
 	kept := func() (all []incident.Event) {
 		all, err := r.log.Read(t.Context(), incident.PlatformLog, 0, 0)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -174,6 +175,15 @@ func (t *told) changes(a AssessmentMade) []Change {
 	}
 	t.verdict, t.unsure = verdict, unsure
 	return out
+}
+
+// Says is the sentence of the finding behind its verdict: "n/a" already says that it is not
+// applicable.
+func (f Finding) Says() string {
+	if f.Verdict == NotApplicable {
+		return strings.TrimPrefix(f.Summary, "not applicable: ")
+	}
+	return f.Summary
 }
 
 // Word is the verdict in the words of lists that people read, and Mark what stands

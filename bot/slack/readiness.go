@@ -49,7 +49,7 @@ func readinessOf(a *incident.Assessment, now time.Time) readinessView {
 
 // findingOf is a finding of an assessment that was made then.
 func findingOf(f incident.Finding, made time.Time) finding {
-	out := finding{Mark: f.Verdict.Mark(), Title: lineOf(f.Title, 120), Text: lineOf(f.Summary, 240)}
+	out := finding{Mark: f.Verdict.Mark(), Title: lineOf(f.Title, 120), Text: lineOf(f.Says(), 240)}
 	if f.Verdict == incident.Unsure {
 		out.Text += lastKnown(f.Last, made)
 	}

@@ -13,6 +13,7 @@ import (
 
 // updateView has the fields of section 9 of the source document.
 type updateView struct {
+	What                               string // failover or failback
 	Platform, Severity, Status, Time   string
 	Impact, Source, SourceIs           string
 	Target, TargetIs, Commander        string
@@ -27,7 +28,7 @@ type updateView struct {
 func (v incidentView) update(next time.Time) updateView {
 	d := v.Declared
 	u := updateView{
-		Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.Now),
+		What: string(incident.Failover), Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.Now),
 		Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40), Commander: v.who(d.Commander),
 		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(v.ID.Name()),
 		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
@@ -35,6 +36,9 @@ func (v incidentView) update(next time.Time) updateView {
 	}
 	if u.Platform == "" {
 		u.Platform = "the platform"
+	}
+	if v.Kind == incident.Failback {
+		u.What = string(incident.Failback)
 	}
 	if began := v.View.Impact().Began; !began.IsZero() {
 		u.Impact += " · since " + utc(began)
@@ -52,7 +56,7 @@ func (v incidentView) update(next time.Time) updateView {
 	case "mitigated":
 		u.Status = "IN PROGRESS (mitigated)"
 	case "aborted":
-		u.Status, u.TargetIs = "IN PROGRESS (failover aborted)", "NOT TAKING OVER"
+		u.Status, u.TargetIs = "IN PROGRESS ("+u.What+" aborted)", "NOT TAKING OVER"
 	case "resolved", incident.ClosedUnserved:
 		u.Status, u.TargetIs = strings.ToUpper(v.Phase()), "NOT TAKING OVER"
 	}
