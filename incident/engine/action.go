@@ -159,7 +159,7 @@ type Call struct {
 	// Observed is what a watch told last; nil before that.
 	Observed *incident.WatchObserved
 	// Result is how another step of the run ended; ok is false if it has not
-	// finished well. Summary and Evidence are those of its StepFinished.
+	// finished well. What it found is that of its StepFinished.
 	Result func(step string) (o Outcome, ok bool)
 	Clock  incident.Clock
 }

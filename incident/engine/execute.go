@@ -158,7 +158,8 @@ func (r *run) result(id string) (Outcome, bool) {
 	if err := r.view(context.Background(), func(s *incident.State) { st = s.Step(id) }); err != nil {
 		return Outcome{}, false
 	}
-	return Outcome{Summary: st.Finished.Summary, Evidence: st.Finished.Evidence, At: st.Ended}, st.Status == incident.Done
+	f := st.Finished
+	return Outcome{Summary: f.Summary, Evidence: f.Evidence, Items: f.Items, Measured: f.Measured, At: st.Ended}, st.Status == incident.Done
 }
 
 // append adds what happened to the step, unless it is not to be carried out any

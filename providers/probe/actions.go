@@ -77,6 +77,25 @@ func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.
 			Sends: sends,
 			Every: 5 * time.Second,
 		},
+		"probe.last-orders": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "notes the last orders of the source, which the target has to have",
+				Home:  "source",
+				With:  LastOrdersInput{},
+			},
+			Look:  p.LastOrders,
+			Every: time.Second,
+		},
+		"probe.kept": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the last orders of the source are in the target, or estimates what is missing",
+				Home:  "target",
+				With:  KeptInput{},
+			},
+			Look: p.Kept,
+		},
 		"probe.users": {
 			Action: runbook.Action{
 				Kind:   runbook.Watch,

@@ -49,6 +49,7 @@ func (w *World) platform(region, via string) http.Handler {
 		return http.StatusOK, map[string]any{"region": region, "status": "ok"}, false
 	}))
 	mux.HandleFunc("POST "+orderPath, w.serve(region, via, orderPath, true, postOrder))
+	mux.HandleFunc("GET "+ordersPath, w.serve(region, via, ordersPath, false, getLastOrders))
 	mux.HandleFunc("GET "+orderPath+"/{id}", w.serve(region, via, orderPath+"/{id}", false, getOrder))
 	return mux
 }

@@ -132,6 +132,55 @@ func getOrder(s *State, r *http.Request, _ []byte) (int, any, bool) {
 	return status, o.show("confirmed"), false
 }
 
+// listed are how many of the last orders a page has.
+const listed = 20
+
+// getLastOrders is the page of the last orders, newest first. product-service serves it,
+// which writes nothing and is not stopped with those that do.
+func getLastOrders(s *State, r *http.Request, _ []byte) (int, any, bool) {
+	region, _ := r.Context().Value(regionKey{}).(string)
+	if ready, _ := s.readyPods(s.Regions[region], "product-service"); ready == 0 {
+		return http.StatusServiceUnavailable, reason("product-service has no ready pod"), false
+	}
+	orders := []any{}
+	for _, o := range s.lastOrders(region) {
+		orders = append(orders, o.show("confirmed"))
+	}
+	return http.StatusOK, map[string]any{"region": region, "orders": orders}, false
+}
+
+// lastOrders are those that the database of a Region has, newest first: those of the bot
+// and those that the world sends itself.
+func (s *State) lastOrders(region string) []Order {
+	until := s.At
+	if w := s.writer(); w != nil && w.Region != region {
+		until = until.Add(-time.Duration(s.Database.LagMS) * time.Millisecond)
+	}
+	var out []Order
+	skip := s.Regions[region].MissingOrders
+	l, own := &s.OwnOrders, len(s.Orders)-1
+	take := func(o Order) {
+		switch {
+		case o.At.After(until):
+		case skip > 0 && o.Region != region:
+			skip--
+		default:
+			out = append(out, o)
+		}
+	}
+	for i := len(l.Log) - 1; i >= 0 && len(out) < listed; i-- {
+		for ; own >= 0 && len(out) < listed && !s.Orders[own].At.Before(l.at(i)); own-- {
+			take(s.Orders[own])
+		}
+		for in, letter := range orderLetters {
+			if l.Log[i] == letter && len(out) < listed {
+				take(Order{ID: fmt.Sprintf("ord-%d", l.at(i).Unix()), Region: in, At: l.at(i), Via: viaPublic})
+			}
+		}
+	}
+	return out
+}
+
 // expectOrders says which order of the bot's is missing that a scenario expects.
 func (s *State) expectOrders(e Expect, say say) {
 	if e.SmokeOrder != "" && !s.ordered(e.SmokeOrder, viaOwn) {

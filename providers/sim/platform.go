@@ -30,6 +30,7 @@ const (
 	regionHeader  = "X-Served-By-Region"
 	cronJob       = "invoice-run"
 	orderPath     = "/api/v1/orders/synthetic-test"
+	ordersPath    = "/api/v1/orders"
 )
 
 // regionNames in a fixed order: everything that loops over Regions loops so.
@@ -222,7 +223,10 @@ func (w *World) parts() keys {
 			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
 			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},
 		},
-		"probe":    keys{"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath},
+		"probe": keys{
+			"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath,
+			"last_orders": ordersPath, "last_orders_id": "orders.id",
+		},
 		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},
 	}
 }

@@ -123,6 +123,10 @@ type Region struct {
 	Untraced     bool                 `json:"untraced,omitempty"`
 	SparseTraces int                  `json:"sparse_traces,omitempty"`
 
+	// MissingOrders is how many of the newest orders of the other Region never reached the
+	// database of this one.
+	MissingOrders int `json:"missing_orders,omitempty"`
+
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
 	Accounts      map[string]string `json:"accounts"`
