@@ -161,8 +161,8 @@ func TestWhatIsMissingIsEstimatedByTheLag(t *testing.T) {
 }
 
 // The run itself notes them between the stop of the writers and the switchover, and tells
-// what became of them.
-func TestARunComparesTheLastOrders(t *testing.T) {
+// what became of them. Once the pods hold new connections, they say so.
+func TestARunComparesTheLastOrdersAndAsksForTheDatabase(t *testing.T) {
 	d := play(t, "region-degraded")
 	d.order(t, "fence-writers", "last-orders", "orders-kept")
 	d.order(t, "fence-writers", "switch-database", "database-writable", "orders-kept")
@@ -176,7 +176,15 @@ func TestARunComparesTheLastOrders(t *testing.T) {
 	if st := d.state.Step("orders-kept"); st.Status != incident.Advised || !strings.Contains(st.Failure.Error, "3 orders of us-east-1 are missing in us-west-2") {
 		t.Errorf("%s %s", st.Status, st.Failure.Error)
 	}
+	says := func(d *drill) {
+		t.Helper()
+		if st := d.state.Step("database-page"); st.Finished.Verdict != incident.Pass || !strings.Contains(st.Finished.Summary, "a writable database: ecommerce-global.global-") {
+			t.Errorf("%s %s %s", st.Status, st.Finished.Summary, st.Failure.Error)
+		}
+	}
+	says(d)
 	d = play(t, "region-loss")
+	says(d)
 	if st := d.state.Step("orders-kept").Finished; st.Verdict != incident.Warn || !strings.Contains(st.Summary, "an estimate") {
 		t.Errorf("%s %s", st.Verdict, st.Summary)
 	}

@@ -96,6 +96,16 @@ func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.
 			},
 			Look: p.Kept,
 		},
+		"probe.database": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the target's own page says that it is connected to a writable database, and to the right one",
+				Home:  "target",
+				With:  DatabaseInput{},
+			},
+			Look:  p.Database,
+			Every: 5 * time.Second,
+		},
 		"probe.users": {
 			Action: runbook.Action{
 				Kind:   runbook.Watch,

@@ -10,7 +10,7 @@ import (
 // Platform is what stands under platform.probe in the settings.
 var Platform = runbook.Part{Key: "probe", Example: Settings{
 	Public: "https://api.ecommerce.com", RegionHeader: "X-Served-By-Region", Order: "/api/v1/orders/synthetic-test",
-	LastOrders: "/api/v1/orders?newest=20", LastOrdersID: "orders.id",
+	LastOrders: "/api/v1/orders?newest=20", LastOrdersID: "orders.id", DatabasePage: "/health/db",
 }}
 
 // Settings say how the platform is asked whether it works. The Regions' own
@@ -30,6 +30,9 @@ type Settings struct {
 	// LastOrdersID is where their ids stand in its JSON: keys with dots between, and of a
 	// list each element: orders.id. Empty: the answer is the id, or a list of them.
 	LastOrdersID string `yaml:"last_orders_id,omitempty" json:"last_orders_id,omitempty"`
+	// DatabasePage is the path of a page on which the platform says whether it is connected
+	// to its database and may write there, and to which. Empty: there is none.
+	DatabasePage string `yaml:"database_page,omitempty" json:"database_page,omitempty"`
 }
 
 // Check finds what cannot be right.
@@ -37,6 +40,7 @@ func (s Settings) Check(c runbook.Checks) {
 	c.Origin("public", s.Public)
 	c.Rooted("order", s.Order)
 	c.Rooted("last_orders", s.LastOrders)
+	c.Rooted("database_page", s.DatabasePage)
 	switch {
 	case s.LastOrdersID != "" && s.LastOrders == "":
 		c.Fault("last_orders_id", `"last_orders_id" says where ids stand in the answer of "last_orders", which is missing`)

@@ -49,6 +49,7 @@ func (w *World) platform(region, via string) http.Handler {
 		return http.StatusOK, map[string]any{"region": region, "status": "ok"}, false
 	}))
 	mux.HandleFunc("POST "+orderPath, w.serve(region, via, orderPath, true, postOrder))
+	mux.HandleFunc("GET "+databasePage, w.serve(region, via, databasePage, false, databaseHealth))
 	mux.HandleFunc("GET "+ordersPath, w.serve(region, via, ordersPath, false, getLastOrders))
 	mux.HandleFunc("GET "+orderPath+"/{id}", w.serve(region, via, orderPath+"/{id}", false, getOrder))
 	return mux
@@ -188,6 +189,24 @@ func health(name string) answer {
 		}
 		return http.StatusOK, out, false
 	}
+}
+
+// databaseHealth is what order-service says of its database: the global endpoint, which
+// leads to the writer that there was when its pods connected.
+func databaseHealth(s *State, r *http.Request, _ []byte) (int, any, bool) {
+	region, _ := r.Context().Value(regionKey{}).(string)
+	if says := s.Regions[region].DatabasePage; says != "" {
+		return http.StatusOK, json.RawMessage(says), false
+	}
+	ready, connected := s.readyPods(s.Regions[region], "order-service")
+	if ready == 0 {
+		return http.StatusServiceUnavailable, map[string]any{"status": "disconnected", "error": "order-service has no ready pod"}, false
+	}
+	w := s.writer()
+	return http.StatusOK, map[string]any{
+		"status": "connected", "host": s.Database.GlobalCluster + ".global-pretend.global.rds.amazonaws.com",
+		"writable": w != nil && w.Region == region && s.Database.Failover == nil && connected == ready,
+	}, false
 }
 
 // Dial connects to an address of the pretend internet: a Region's own name, a

@@ -31,6 +31,7 @@ const (
 	cronJob       = "invoice-run"
 	orderPath     = "/api/v1/orders/synthetic-test"
 	ordersPath    = "/api/v1/orders"
+	databasePage  = "/health/db"
 )
 
 // regionNames in a fixed order: everything that loops over Regions loops so.
@@ -225,7 +226,7 @@ func (w *World) parts() keys {
 		},
 		"probe": keys{
 			"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath,
-			"last_orders": ordersPath, "last_orders_id": "orders.id",
+			"last_orders": ordersPath, "last_orders_id": "orders.id", "database_page": databasePage,
 		},
 		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},
 	}

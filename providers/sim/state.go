@@ -126,6 +126,8 @@ type Region struct {
 	// MissingOrders is how many of the newest orders of the other Region never reached the
 	// database of this one.
 	MissingOrders int `json:"missing_orders,omitempty"`
+	// DatabasePage is what the page on the database says in place of what is so.
+	DatabasePage string `json:"database_page,omitempty"`
 
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
