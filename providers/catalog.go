@@ -32,6 +32,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/endpoints"
 	"github.com/failoverbot/failoverbot/providers/grafana"
 	"github.com/failoverbot/failoverbot/providers/iam"
+	"github.com/failoverbot/failoverbot/providers/istio"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/logs"
@@ -115,6 +116,9 @@ var systems = []struct {
 	{&sns.Platform, func(w wires) engine.Catalog { return sns.Actions(w.aws, w.reads, w.Clock) }},
 	{&prometheus.Platform, func(w wires) engine.Catalog { return prometheus.Actions(w.web, w.Clock) }},
 	{&grafana.Platform, func(w wires) engine.Catalog { return grafana.Actions(w.web, w.Clock, w.GrafanaToken) }},
+	{&istio.Platform, func(w wires) engine.Catalog {
+		return istio.Actions(istio.Cluster{Pods: w.clusters.Pods, Objects: w.clusters.Objects, Forward: w.clusters.Forward}, w.Clock)
+	}},
 	{&secrets.Platform, func(w wires) engine.Catalog { return secrets.Actions(w.aws, w.reads, w.Clock) }},
 	{&probe.Platform, func(w wires) engine.Catalog {
 		return probe.Actions(w.Dial, w.servers.Authoritative, w.databases.Answers, usersSent(w), w.Clock, w.OrderToken)

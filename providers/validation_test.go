@@ -95,6 +95,7 @@ func TestEachCauseTurnsItsLineOfTheValidation(t *testing.T) {
 		})},
 		{"objects", "the probe object is not there", incident.Fail, in(func(r *sim.Region) { delete(r.Buckets["ecommerce-assets-us-west-2"], "failoverbot.probe") })},
 		{"cache-warm", "little of what is read is in the cache", incident.Warn, func(s *sim.State) { s.Cache.Member(west).HitPercent = 40 }},
+		{"proxies", "a proxy has not taken on its routes", incident.Fail, in(func(r *sim.Region) { r.Mesh.Behind = map[string]string{"order-service": "route"} })},
 		{"latency", "answers come slowly", incident.Fail, in(func(r *sim.Region) { r.P99MS = 900 })},
 		{"queues", "nobody takes messages", incident.Fail, in(func(r *sim.Region) { q := r.Queues["order-events"]; q.Waiting, q.Seconds = 40, 3600 })},
 		{"topics", "deliveries fail", incident.Fail, in(func(r *sim.Region) { r.FailedDeliveries = 3 })},

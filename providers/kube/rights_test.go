@@ -85,8 +85,10 @@ var needs = map[kubetest.Right]struct {
 		of:   map[string]string{"roles": looking},
 		says: []string{"ask the API server in us-west-2 how it signs tokens", `cannot get path "/.well-known/openid-configuration"`},
 	},
-	{Verb: "get", Resource: "services/proxy"}: {unused: "Prometheus is asked at its own address first, and by way of the API server where nobody answers there"},
-	{Verb: "get", Resource: "/readyz"}:        {unused: "Kubernetes lets everybody read it, unless an operator has taken that away"},
+	{Verb: "get", Resource: "services/proxy"}:      {unused: "Prometheus is asked at its own address first, and by way of the API server where nobody answers there"},
+	{Verb: "get", Resource: "pods/portforward"}:    {unused: "there is no istiod in these clusters, so nobody is asked by a tunnel"},
+	{Verb: "create", Resource: "pods/portforward"}: {unused: "there is no istiod in these clusters, so nobody is asked by a tunnel"},
+	{Verb: "get", Resource: "/readyz"}:             {unused: "Kubernetes lets everybody read it, unless an operator has taken that away"},
 	{Verb: "list", Resource: "nodes"}: {
 		of:   map[string]string{"nodes": looking, "room": looking},
 		says: []string{"list the nodes in us-west-2", `cannot list resource "nodes" in API group "" at the cluster scope`},

@@ -140,7 +140,7 @@ func (k *clusters) client(region string) (kubeapi.Client, error) {
 	if err != nil {
 		return kubeapi.Client{}, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("make the Kubernetes client of %s: %w", region, err)}
 	}
-	c := kubeapi.Client{Interface: dynamic.New(asked), HTTP: asked}
+	c := kubeapi.Client{Interface: dynamic.New(asked), HTTP: asked, Forward: forwarding(cfg)}
 	k.clients[region] = c
 	return c, nil
 }

@@ -291,7 +291,7 @@ func TestAnEKSClusterIsReachedWithATokenThatIsRenewedInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := of("us-west-2"); err != nil || again != k {
+	if again, err := of("us-west-2"); err != nil || again.HTTP != k.HTTP {
 		t.Error("a second client was made")
 	}
 	if _, err := k.HTTP.Get().AbsPath("/readyz").DoRaw(t.Context()); err != nil {

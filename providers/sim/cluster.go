@@ -526,6 +526,7 @@ func (s *State) podObject(r *Region, p *Pod) *corev1.Pod {
 		o.Spec = d.Spec.Template.DeepCopy().Spec
 		o.Spec.NodeName = p.Node
 	}
+	defer r.Mesh.inject(o, p) // last, as what is injected is no container of the service
 	if p.Node == "" {
 		o.Status.Phase = corev1.PodPending
 		message := "no node has room"

@@ -65,7 +65,7 @@ func (w *World) Kube(region string) kubeapi.Client {
 	if !ok {
 		k = newKube(w, region) // a Region without a cluster: every call says so
 	}
-	return kubeapi.Client{Interface: k, HTTP: k.http}
+	return kubeapi.Client{Interface: k, HTTP: k.http, Forward: k.forward}
 }
 
 // kube charges latency, injects faults and records around the fake, which has no
@@ -353,6 +353,9 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 			if here {
 				out.Items = append(out.Items, *s.podObject(r, p))
 			}
+		}
+		if ns == istioNamespace {
+			out.Items = r.istiodPods()
 		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}
 		return out

@@ -217,6 +217,7 @@ func (w *World) parts() keys {
 		"grafana": keys{"region_label": "region", "regions": inRegions(func(r string) keys {
 			return keys{"url": "http://" + monitoringHost(r), "datasource": grafanaSource, "query": "up"}
 		})},
+		"istio":   keys{"istio_namespace": istioNamespace},
 		"people":  keys{"access_days": 90},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},
 		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},

@@ -40,6 +40,9 @@ func (w *World) listen() error {
 			if err := w.listenCache(region); err != nil {
 				return err
 			}
+			if err := w.listenIstiod(region); err != nil {
+				return err
+			}
 			if err := w.listenMonitoring(region); err != nil {
 				return err
 			}

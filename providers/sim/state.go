@@ -153,6 +153,7 @@ type Region struct {
 	PodCount int   `json:"pod_count"`
 
 	Monitoring Monitoring `json:"monitoring"`
+	Mesh       Mesh       `json:"mesh"`
 
 	Buckets map[string]map[string]Object `json:"buckets"`
 	// PrivateBuckets refuse whoever does not sign, as S3 has new buckets do.
