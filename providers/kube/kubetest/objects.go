@@ -169,12 +169,18 @@ func (p *Platform) Node(region, name, zone string, ready, cordoned bool) {
 	p.t.Helper()
 	n := node(region, name, zone, ready)
 	n.Spec.Unschedulable = cordoned
+	p.addNode(region, n)
+}
+
+// addNode adds a node that kwok does not play, until the test ends.
+func (p *Platform) addNode(region string, n *corev1.Node) {
+	p.t.Helper()
 	delete(n.Labels, nodeLabel)
 	p.Create(region, n)
 	p.t.Cleanup(func() {
 		ctx, cancel := brief()
 		defer cancel()
-		if err := p.Admin(region).Resource(Nodes).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		if err := p.Admin(region).Resource(Nodes).Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil {
 			p.t.Error(err)
 		}
 	})
