@@ -148,6 +148,7 @@ func playStart(t *testing.T, tr *transcript) {
 	r = tr.in("a direction that nothing leads", newRoom(t))
 	r.leadsNowhere("us-west-2")
 	tr.says(alice, "start us-east-1 planned back home")
+	tr.presses(alice, "start", "us-east-1")
 	r = tr.in("one Region is asked alone", newRoom(t))
 	r.serves(false, nil)
 	tr.presses(alice, "start", "us-west-2")
