@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
@@ -38,6 +40,12 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	return worldOf(t, &sim.Scenario{Name: "test", Mode: "planned", Target: west})
+}
+
+// movedBy is a world whose settings have users moved by that strategy.
+func movedBy(t *testing.T, strategy string) *world {
+	t.Helper()
+	return worldOf(t, &sim.Scenario{Name: "test", Mode: "planned", Target: west, Start: sim.Start{Strategy: strategy}})
 }
 
 func worldOf(t *testing.T, scn *sim.Scenario) *world {
@@ -143,6 +151,8 @@ func (w *world) change(t *testing.T, f func(s *sim.State)) {
 type changeCase struct {
 	step, system string
 	operations   []string
+	// strategy is how the settings have users moved, where the step wants another one.
+	strategy string
 	// start is how the world differs before, so that there is something to change.
 	start  func(s *sim.State)
 	byHand func(s *sim.State)
@@ -237,6 +247,12 @@ var changes = map[string]changeCase{
 		meddle: func(s *sim.State) { setFlags(s, false, true) },
 		says:   []string{"it is disabled=false inverted=true", "had set disabled=true inverted=true", "it was disabled=false inverted=false before"},
 	},
+	"dns.record": {
+		step: "change-record", system: "aws.route53", operations: []string{"ChangeResourceRecordSets"}, strategy: dns.ByRecord,
+		byHand: func(s *sim.State) { aliasTo(s, albOf(west)) },
+		meddle: func(s *sim.State) { aliasTo(s, "a-cdn.example.net") },
+		says:   []string{"the record of api.ecommerce.com", "it is A record to a-cdn.example.net", "had set A record to " + albOf(west), "it was A record to " + albOf(east)},
+	},
 	"dns.restore": {
 		step: "restore-dns", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
 		start:  func(s *sim.State) { setFlags(s, true, true) },
@@ -283,6 +299,26 @@ var writers = []string{"user-service", "order-service", "payment-service"}
 func lead(s *sim.State, region string) {
 	for i := range s.Cache.Members {
 		s.Cache.Members[i].Primary = s.Cache.Members[i].Region == region
+	}
+}
+
+// albOf is the name of a Region's load balancer.
+func albOf(region string) string {
+	return "ecommerce-alb-" + region + "." + region + ".elb.amazonaws.com"
+}
+
+// aliasTo makes the public name an alias of another one.
+func aliasTo(s *sim.State, name string) {
+	zones := map[string]string{albOf(east): "Z35SXDOTRQ7X7K", albOf(west): "Z1H1FL5HABSF5"}
+	for i, r := range s.DNS.Records {
+		if aws.ToString(r.Name) == "api.ecommerce.com." {
+			alias := *r.AliasTarget
+			alias.DNSName = aws.String(name)
+			if zone := zones[name]; zone != "" {
+				alias.HostedZoneId = aws.String(zone)
+			}
+			s.DNS.Records[i].AliasTarget = &alias
+		}
 	}
 }
 
@@ -339,7 +375,7 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 			t.Run(id+" breaking "+operation, func(t *testing.T) {
 				t.Parallel()
 				enginetest.Action(t, func(t *testing.T) enginetest.Change {
-					w := newWorld(t)
+					w := movedBy(t, c.strategy)
 					if c.start != nil {
 						w.change(t, c.start)
 						w.wait(t, 2*time.Minute)

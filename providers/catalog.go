@@ -95,7 +95,7 @@ var systems = []struct {
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
 	{&dns.Platform, func(w wires) engine.Catalog {
-		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.InVPC)
+		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.balancers.Alias, w.InVPC)
 	}},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/cloudfront"
 	"github.com/failoverbot/failoverbot/providers/dns"
@@ -26,8 +28,13 @@ var resources = map[string]struct {
 	actions map[string]string
 }{
 	"aws.route53": {"route53", func(operation, target string) string {
-		if operation == "ListResourceRecordSets" {
+		switch operation {
+		case "ListResourceRecordSets", "ChangeResourceRecordSets":
 			return "arn:aws:route53:::hostedzone/" + target
+		case "GetChange":
+			return "arn:aws:route53:::change/" + target
+		case "TestDNSAnswer":
+			return "*"
 		}
 		return "arn:aws:route53:::healthcheck/" + target
 	}, nil},
@@ -124,8 +131,15 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 		_, _, _ = a.Look(t.Context(), call)
 		_, _ = a.Do(t.Context(), call)
 	}
+	byRecord := movedBy(t, dns.ByRecord)
+	change, call := byRecord.call(t, "change-record")
+	done, _ := change.Do(t.Context(), call)
+	wait, call := byRecord.call(t, "record-in-sync")
+	call.Result = func(string) (engine.Outcome, bool) { return done, true }
+	byRecord.wait(t, time.Minute)
+	_, _, _ = wait.Look(t.Context(), call)
 	seen := map[string]bool{}
-	for _, call := range w.Calls() {
+	for _, call := range slices.Concat(w.Calls(), byRecord.Calls()) {
 		r, narrowed := resources[call.System]
 		if !narrowed {
 			continue
@@ -143,7 +157,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}
-	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "sns:ListSubscriptionsByTopic arn:aws:sns:us-east-1:111122223333:route53-failover", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck} {
+	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "sns:ListSubscriptionsByTopic arn:aws:sns:us-east-1:111122223333:route53-failover", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck, "route53:ChangeResourceRecordSets " + own.Zone, "route53:GetChange " + done.Evidence["change"], "route53:TestDNSAnswer api.ecommerce.com"} {
 		if !seen[call] {
 			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
 		}

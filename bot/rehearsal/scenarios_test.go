@@ -36,6 +36,7 @@ var claims = map[string]func(*testing.T, played){
 	"lost-while-planned": switchedToUnplanned,
 	"takeover-astray":    foundBeforeItWasNeeded,
 	"start-towards-home": refusedTheWrongWay,
+	"record-change":      movedByTheRecords,
 	"pods-pending":       retriedWithCapacity,
 	"dns-stale":          resolverNamed,
 	"throttled":          throttledAndOnce,
@@ -431,6 +432,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"failover-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"unplanned-then-failback": {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"failback-refused":        {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
+	"record-change":           {"start:\n  strategy: record-change\n\n", "", "0 times StepFinished of change-record"},
 	"bot-killed":              {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
 	"slack-away":              {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
 }

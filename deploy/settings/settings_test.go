@@ -401,7 +401,7 @@ func grantWhatIsCalled(t *testing.T, granted map[string][]string, meant func(fil
 			t.Errorf("%s is granted and nothing calls it", action)
 		}
 		_, verb, _ := strings.Cut(action, ":")
-		reads := strings.HasPrefix(verb, "Describe") || strings.HasPrefix(verb, "List") || strings.HasPrefix(verb, "Get")
+		reads := strings.HasPrefix(verb, "Describe") || strings.HasPrefix(verb, "List") || strings.HasPrefix(verb, "Get") || verb == "TestDNSAnswer" // which IAM cannot narrow
 		if slices.Contains(on, "*") && !reads || strings.Contains(action, "*") {
 			t.Errorf("%s is granted on everything", action)
 		}

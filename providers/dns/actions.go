@@ -8,10 +8,15 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
+// recordAction is the one whose change is followed.
+const recordAction = "dns.record"
+
 // Actions is what a runbook can have done with the public name, and asked about it.
-// balancer and inVPC are those of [NewVerify], address is that of [NewSetUp].
-func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, inVPC bool) engine.Catalog {
+// balancer and inVPC are those of [NewVerify], address is that of [NewSetUp], and alias is
+// what records are made to lead to.
+func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, alias BalancerAlias, inVPC bool) engine.Catalog {
 	verify, restore := NewVerify(client, balancer, inVPC), Restore{shift}
+	record := Record{shift, alias, verify}
 	return engine.Catalog{
 		"dns.outage": {
 			Action: runbook.Action{
@@ -99,6 +104,34 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Do:     restore.Do,
 			Undo:   &engine.Undo{Look: restore.LookBack, Do: restore.Back},
 			Effect: restore.Effect,
+		},
+		"dns.changeable": {
+			// Where it has to be asked although Route 53's API may be gone, it says so.
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the record sets of the public name can be made to lead to the target",
+			},
+			Look: record.Ready,
+		},
+		recordAction: {
+			Action: runbook.Action{
+				Kind:   runbook.Change,
+				Proves: []incident.Trait{incident.MovesUsers},
+				About:  "makes the record sets of the public name lead to the target, in one batch",
+				Undo:   recordUndo,
+			},
+			Look:   record.Look,
+			Do:     record.Do,
+			Undo:   &engine.Undo{Look: record.LookBack, Do: record.Back},
+			Effect: record.Effect,
+		},
+		"dns.in-sync": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until all of Route 53's servers have the change of the record sets",
+			},
+			Look:  record.InSync,
+			Every: 5 * time.Second,
 		},
 		"dns.authoritative": {
 			Action: runbook.Action{

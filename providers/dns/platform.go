@@ -27,6 +27,10 @@ var Platform = runbook.Part{Key: "dns", Example: Settings{
 type Settings struct {
 	// Zone is the hosted zone's id.
 	Zone string `yaml:"zone" json:"zone"`
+	// Strategy is how users are moved. Without one it is by the health checks of Regions,
+	// and in an unplanned failover by the takeover object; [ByRecord] changes the record
+	// sets of the public name instead, in every failover.
+	Strategy string `yaml:"strategy,omitempty" json:"strategy,omitempty"`
 	// Regions are the health checks by which users are moved away from a Region. A
 	// Region whose record hangs on none is left out.
 	Regions map[string]Checks `yaml:"regions" json:"regions"`
@@ -35,6 +39,10 @@ type Settings struct {
 	// Resolvers are the public ones that are reported.
 	Resolvers []Resolver `yaml:"resolvers" json:"resolvers"`
 }
+
+// ByRecord is the strategy that changes the record sets of the public name. Route 53 takes
+// such a change in one Region alone: while that one is down it cannot be relied on.
+const ByRecord = "record-change"
 
 // Checks are the Route 53 health checks of one Region's record.
 type Checks struct {
@@ -61,7 +69,10 @@ type Resolver struct {
 // Check finds what cannot be right.
 func (s Settings) Check(c runbook.Checks) {
 	c.OnlyRegions(slices.Collect(maps.Keys(s.Regions)))
-	if len(s.Regions) == 0 && c.Given("regions") {
+	if s.Strategy != "" && s.Strategy != ByRecord {
+		c.Fault("strategy", "%q is no strategy: leave it out to move users by health checks, or write %s", s.Strategy, ByRecord)
+	}
+	if len(s.Regions) == 0 && c.Given("regions") && s.Strategy == "" {
 		c.Fault("regions", `"regions" names the health checks of no Region: nothing could move users`)
 	}
 	for _, region := range slices.Sorted(maps.Keys(c.Topology.Regions)) {
@@ -136,8 +147,12 @@ func leaving(p *runbook.Plan) (names, error) {
 }
 
 // leads says that no lever moves users away from source: its record hangs on no
-// health check. It is so of the Region that the records hold for the standby.
+// health check. It is so of the Region that the records hold for the standby. A change of
+// the records leads everywhere.
 func leads(t runbook.Topology, source, _ string) error {
+	if s, err := settingsOf(t); err == nil && s.Strategy == ByRecord {
+		return nil
+	}
 	_, err := leaving(&runbook.Plan{Topology: t, Source: runbook.Region{Name: source}})
 	return err
 }

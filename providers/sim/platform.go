@@ -189,6 +189,13 @@ func (w *World) parts() keys {
 		resolvers = append(resolvers, keys{"name": r, "addr": w.address(r)})
 	}
 	resolvers = append(resolvers, keys{"name": "AWS VPC", "addr": "169.254.169.253:53", "vpc_only": true})
+	names := keys{
+		"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
+		"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},
+	}
+	if s := w.scn.Start.Strategy; s != "" {
+		names["strategy"] = s
+	}
 	return keys{
 		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
 			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
@@ -221,10 +228,7 @@ func (w *World) parts() keys {
 		"people":  keys{"access_days": 90},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},
 		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
-		"dns": keys{
-			"zone": zoneID, "nameservers": servers, "resolvers": resolvers,
-			"regions": keys{homeRegion: keys{"health_check": checkPrimary, "endpoint_check": checkEndpoint, "takeover_check": checkTakeover}},
-		},
+		"dns":     names,
 		"probe": keys{
 			"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath,
 			"last_orders": ordersPath, "last_orders_id": "orders.id", "database_page": databasePage,

@@ -81,6 +81,9 @@ const (
 	probeTime  = 30 * time.Second // three probes, ten seconds apart; so, too, for a load balancer
 )
 
+// recordChange is the strategy of settings that have the records themselves changed.
+const recordChange = "record-change"
+
 func beginDNS(start Start, long time.Time) DNS {
 	standby := standbyRegion
 	alias := func(region string) *r53.AliasTarget {
@@ -108,6 +111,9 @@ func beginDNS(start Start, long time.Time) DNS {
 			Name: ptr(recordName + "."), Type: r53.RRTypeA, SetIdentifier: ptr("secondary"), Failover: r53.ResourceRecordSetFailoverSecondary,
 			AliasTarget: alias(standby),
 		},
+	}
+	if start.Strategy == recordChange { // one record, whose destination is what moves users
+		dns.Records = append(dns.Records[:1], r53.ResourceRecordSet{Name: ptr(recordName + "."), Type: r53.RRTypeA, AliasTarget: alias(homeRegion)})
 	}
 	for _, r := range regionNames {
 		dns.Records = append(dns.Records, r53.ResourceRecordSet{Name: ptr(endpointHost(r) + "."), Type: r53.RRTypeA, AliasTarget: alias(r)})

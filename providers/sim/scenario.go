@@ -69,6 +69,9 @@ type Start struct {
 	// TakeoverCheck is what the check of the takeover object looks at, where that is
 	// not the object that the settings name.
 	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
+	// Strategy is how the settings have users moved: by health checks, if not given, or
+	// "record-change".
+	Strategy string `yaml:"strategy,omitempty" json:"strategy,omitempty" jsonschema:"record-change"`
 	// HPAMax is the upper bound of the autoscaler of a service in the standby
 	// Region, where it is not twice what production needs.
 	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
