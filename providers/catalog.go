@@ -41,6 +41,7 @@ import (
 	asked "github.com/failoverbot/failoverbot/providers/people"
 	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/prometheus"
+	"github.com/failoverbot/failoverbot/providers/quotas"
 	"github.com/failoverbot/failoverbot/providers/record"
 	"github.com/failoverbot/failoverbot/providers/s3"
 	"github.com/failoverbot/failoverbot/providers/secrets"
@@ -107,6 +108,7 @@ var systems = []struct {
 	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
 	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
+	{nil, func(w wires) engine.Catalog { return quotas.Actions(w.aws, w.reads, usesOf(w), w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},
 	{&s3.Platform, func(w wires) engine.Catalog { return s3.Actions(w.aws, w.reads, w.Clock) }},
@@ -230,6 +232,17 @@ func imagesIn(clusters *kube.Kube) ecr.Images {
 			out[i] = ecr.Image(image)
 		}
 		return out, err
+	}
+}
+
+// usesOf is what other systems tell of a Region, in the words of who compares it with quotas.
+func usesOf(w wires) quotas.Uses {
+	return quotas.Uses{
+		Balancer: elb.ARN, Targets: w.balancers.Targets, Interfaces: network.New(w.aws, w.reads, w.Dial, w.InVPC, w.Clock).Interfaces,
+		Growth: func(ctx context.Context, c engine.Call) (quotas.Growth, error) {
+			g, err := w.clusters.Growth(ctx, c)
+			return quotas.Growth(g), err
+		},
 	}
 }
 

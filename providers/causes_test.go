@@ -91,6 +91,8 @@ func causes() []cause {
 		{"deployments", "a service is scaled to nothing", stops, stops, state(func(s *sim.State) {
 			s.Regions[west].Deployments["user-service"].Spec.Replicas = new(int32)
 		})},
+		{"quotas", "the quota of vCPU is used up", advises, advises, state(func(s *sim.State) { s.Regions[west].Account.VCPUs = 641 })},
+		{"quotas", "the use of vCPU is not published", puzzles, puzzles, state(func(s *sim.State) { s.Regions[west].Account.Unpublished = true })},
 		{"jobs", "a CronJob is not there", advises, advises, state(func(s *sim.State) { delete(s.Regions[west].CronJobs, "invoice-run") })},
 		{"roles", "a role is not there", advises, advises, state(func(s *sim.State) { delete(s.Roles, ordersRole) })},
 		{"roles", "a role trusts the source's cluster alone", advises, advises, state(func(s *sim.State) {

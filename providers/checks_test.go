@@ -173,7 +173,7 @@ func TestACheckThatCannotSeePassesNothing(t *testing.T) {
 	for step, system := range map[string]string{
 		"nodes": "kubernetes", "room": "kubernetes", "deployments": "kubernetes", "load-balancer": "aws.elasticloadbalancing", "standby-database": "aws.rds",
 		"replication-lag": "aws.cloudwatch", "standby-cache": "aws.elasticache", "takeover-ready": "aws.s3", "takeover-visible": "aws.s3", "dns-guard": "aws.route53",
-		"targets-healthy": "aws.elasticloadbalancing", "certificate": "aws.acm", "web-acl": "aws.wafv2", "distribution": "aws.cloudfront", "way-across": "aws.ec2", "images": "aws.ecr", "secrets": "aws.secretsmanager", "object-replication": "aws.s3", "objects": "aws.s3", "cache-warm": "aws.elasticache", "check-setup": "aws.route53", "check-alarm": "aws.sns", "jobs": "kubernetes", "roles": "aws.iam", "backup": "kubernetes",
+		"targets-healthy": "aws.elasticloadbalancing", "certificate": "aws.acm", "web-acl": "aws.wafv2", "distribution": "aws.cloudfront", "way-across": "aws.ec2", "images": "aws.ecr", "secrets": "aws.secretsmanager", "object-replication": "aws.s3", "objects": "aws.s3", "cache-warm": "aws.elasticache", "check-setup": "aws.route53", "check-alarm": "aws.sns", "quotas": "aws.servicequotas", "jobs": "kubernetes", "roles": "aws.iam", "backup": "kubernetes",
 	} {
 		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle} {
 			w := newWorld(t)

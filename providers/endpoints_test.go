@@ -30,7 +30,7 @@ func (w *world) needs(t *testing.T, p *runbook.Plan) (engine.Outcome, bool) {
 // world's calls.
 var apis = map[string]string{
 	"aws.acm": "ACM", "aws.cloudfront": "CloudFront", "aws.cloudwatch": "CloudWatch", "aws.ec2": "EC2", "aws.ecr": "ECR", "aws.eks": "EKS", "aws.elasticache": "ElastiCache",
-	"aws.elasticloadbalancing": "Elastic Load Balancing", "aws.iam": "IAM", "aws.rds": "RDS", "aws.route53": "Route 53", "aws.s3": "S3", "aws.secretsmanager": "Secrets Manager", "aws.logs": "CloudWatch Logs", "aws.sns": "SNS", "aws.sqs": "SQS", "aws.xray": "X-Ray", "aws.wafv2": "WAF", "kubernetes": "Kubernetes",
+	"aws.elasticloadbalancing": "Elastic Load Balancing", "aws.iam": "IAM", "aws.rds": "RDS", "aws.route53": "Route 53", "aws.s3": "S3", "aws.secretsmanager": "Secrets Manager", "aws.servicequotas": "Service Quotas", "aws.logs": "CloudWatch Logs", "aws.sns": "SNS", "aws.sqs": "SQS", "aws.xray": "X-Ray", "aws.wafv2": "WAF", "kubernetes": "Kubernetes",
 }
 
 // What the steps of a plan ask is listed, each API in its Region, and nothing else is.

@@ -57,6 +57,17 @@ func (e *ELB) groupsHealth(ctx context.Context, t runbook.Topology, r runbook.Re
 	return all, nil
 }
 
+// Targets are how many targets each target group of a Region's load balancer has, by the
+// group's name. Its errors are faults of a read.
+func (e *ELB) Targets(ctx context.Context, t runbook.Topology, r runbook.Region) (map[string]int, error) {
+	groups, err := e.groupsHealth(ctx, t, r)
+	out := map[string]int{}
+	for _, g := range groups {
+		out[g.name] = g.total
+	}
+	return out, err
+}
+
 func (e *ELB) health(ctx context.Context, r runbook.Region, g types.TargetGroup) (group, error) {
 	of := group{name: aws.ToString(g.TargetGroupName), states: map[string]int{}}
 	out, err := e.client(r.Name).DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn}, e.reading)

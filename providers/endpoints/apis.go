@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/wafv2"
@@ -72,6 +73,7 @@ var asks = map[string][]ask{
 	"kube":                {{cluster, home, false}},
 	"logs":                {{"CloudWatch Logs", home, false}},
 	"network":             {{"EC2", source, false}, {"EC2", planned, false}},
+	"quotas":              {{"Service Quotas", home, false}, {"CloudWatch", home, false}, {"EC2", home, false}, {"Elastic Load Balancing", home, false}, {cluster, home, false}},
 	"s3":                  {{"S3", target, false}, {"S3", source, false}, {"CloudWatch", target, false}, {"CloudWatch", source, false}},
 	"secrets":             {{"Secrets Manager", target, false}, {"Secrets Manager", source, false}},
 	"sns":                 {{"SNS", home, false}, {"CloudWatch", home, false}},
@@ -197,6 +199,10 @@ var hosts = map[string]func(c aws.Config) (string, error){
 	"Secrets Manager": func(c aws.Config) (string, error) {
 		o := secretsmanager.NewFromConfig(c).Options()
 		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), secretsmanager.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
+	},
+	"Service Quotas": func(c aws.Config) (string, error) {
+		o := servicequotas.NewFromConfig(c).Options()
+		return hostOf(o.EndpointResolverV2.ResolveEndpoint(context.Background(), servicequotas.EndpointParameters{Region: &o.Region, Endpoint: o.BaseEndpoint}))
 	},
 	"SNS": func(c aws.Config) (string, error) {
 		o := sns.NewFromConfig(c).Options()

@@ -28,11 +28,69 @@ const scaleAction = "kube.scale"
 // do not fit it warns: nodes may be added by themselves, which takes its time. Taints and
 // node selectors are looked at; affinity and spread are not.
 func (k *Kube) Room(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	client, r, err := k.in(c.Plan, c.Plan.Target)
+	r, now := c.Plan.Target, k.clock.Now()
+	free, all, err := k.lacks(ctx, c)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	now := k.clock.Now()
+	o := engine.Outcome{Evidence: map[string]string{"nodes": fmt.Sprint(len(free.nodes)), "free": told(free.spare)}}
+	o.Measured.AsOf = now
+
+	asked, more, homeless := corev1.ResourceList{}, 0, 0
+	var short, silent []string
+	for _, l := range all {
+		o.Evidence[l.service] = fmt.Sprintf("%s more, each %s", text.Count(l.missing, "pod"), told(l.each))
+		if l.each.Cpu().IsZero() && l.each.Memory().IsZero() {
+			silent = append(silent, l.service)
+		}
+		add(asked, l.each, l.missing)
+		more += l.missing
+		homeless += l.homeless
+		if l.homeless > 0 {
+			short = append(short, fmt.Sprintf("%d of %d of %s", l.homeless, l.missing, l.service))
+		}
+	}
+	o.Evidence["asked"] = told(asked)
+	o.Measured.Figures = []incident.Figure{figure("pods without a node", homeless, "pods", 0)}
+	o.Measured.Verdict = incident.Pass
+	has := fmt.Sprintf("%s has %s and places for %s free on %s", r.Name, told(free.spare), text.Count(int(free.spare.Pods().Value()), "pod"), text.Count(len(free.nodes), "node"))
+	switch {
+	case more == 0:
+		o.Summary = fmt.Sprintf("no more pods are needed in %s", r.Name)
+	case len(short) > 0:
+		o.Measured.Verdict = incident.Warn
+		o.Summary = fmt.Sprintf("%d of %s find no node in %s until nodes are added: %s; they ask for %s in all, and %s", homeless, text.Count(more, "more pod"), r.Name, strings.Join(short, ", "), told(asked), has)
+	default:
+		o.Summary = fmt.Sprintf("%s fit into %s: they ask for %s, and %s", text.Count(more, "more pod"), r.Name, told(asked), has)
+	}
+	if len(silent) > 0 {
+		o.Measured.Verdict = incident.Warn
+		o.Summary += fmt.Sprintf("; no CPU or memory is asked for by %s, so whether there is room is not known", strings.Join(silent, ", "))
+	}
+	return o, true, nil
+}
+
+// lack is what the target lacks of a service: pods without a node there, what each of them
+// asks for, and how many of them find no node with what is there now.
+type lack struct {
+	service           string
+	each              corev1.ResourceList
+	missing, homeless int
+}
+
+// hasFree is what nodes have left: spare before anything was placed.
+type hasFree struct {
+	nodes []room
+	spare corev1.ResourceList
+}
+
+// lacks places the pods that the run's scaling asks for and the target lacks, one by one,
+// the largest first.
+func (k *Kube) lacks(ctx context.Context, c engine.Call) (hasFree, []lack, error) {
+	client, r, err := k.in(c.Plan, c.Plan.Target)
+	if err != nil {
+		return hasFree{}, nil, err
+	}
 	var all []corev1.Node
 	var services []appsv1.Deployment
 	var running []corev1.Pod
@@ -48,64 +106,53 @@ func (k *Kube) Room(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		},
 	)
 	if err != nil {
-		return engine.Outcome{}, false, err
+		return hasFree{}, nil, err
 	}
 	wanted, err := scaledTo(c)
 	if err != nil {
-		return engine.Outcome{}, false, err
+		return hasFree{}, nil, err
 	}
 	free := roomOn(all, running)
-	spare := sum(free)
-	o := engine.Outcome{Evidence: map[string]string{"nodes": fmt.Sprint(len(free)), "free": told(spare)}}
-	o.Measured.AsOf = now
-
+	has := hasFree{free, sum(free)}
 	slices.SortStableFunc(services, func(a, b appsv1.Deployment) int {
 		return larger(requests(b.Spec.Template.Spec), requests(a.Spec.Template.Spec))
 	})
-	asked, more, homeless := corev1.ResourceList{}, 0, 0
-	var short, silent []string
+	var out []lack
 	for i := range services {
 		d := &services[i]
-		missing := max(wanted[d.Name], replicas(d)) - placed(running, r.Namespace, d.Name)
-		if missing <= 0 {
+		l := lack{service: d.Name, each: requests(d.Spec.Template.Spec)}
+		l.missing = max(wanted[d.Name], replicas(d)) - placed(running, r.Namespace, d.Name)
+		if l.missing <= 0 {
 			continue
 		}
-		one := requests(d.Spec.Template.Spec)
-		o.Evidence[d.Name] = fmt.Sprintf("%s more, each %s", text.Count(missing, "pod"), told(one))
-		if one.Cpu().IsZero() && one.Memory().IsZero() {
-			silent = append(silent, d.Name)
-		}
-		left := 0
-		for range missing {
-			if !place(free, d.Spec.Template.Spec, one) {
-				left++
+		for range l.missing {
+			if !place(free, d.Spec.Template.Spec, l.each) {
+				l.homeless++
 			}
-			add(asked, one, 1)
 		}
-		more += missing
-		homeless += left
-		if left > 0 {
-			short = append(short, fmt.Sprintf("%d of %d of %s", left, missing, d.Name))
-		}
+		out = append(out, l)
 	}
-	o.Evidence["asked"] = told(asked)
-	o.Measured.Figures = []incident.Figure{figure("pods without a node", homeless, "pods", 0)}
-	o.Measured.Verdict = incident.Pass
-	has := fmt.Sprintf("%s has %s and places for %s free on %s", r.Name, told(spare), text.Count(int(spare.Pods().Value()), "pod"), text.Count(len(free), "node"))
-	switch {
-	case more == 0:
-		o.Summary = fmt.Sprintf("no more pods are needed in %s", r.Name)
-	case len(short) > 0:
-		o.Measured.Verdict = incident.Warn
-		o.Summary = fmt.Sprintf("%d of %s find no node in %s until nodes are added: %s; they ask for %s in all, and %s", homeless, text.Count(more, "more pod"), r.Name, strings.Join(short, ", "), told(asked), has)
-	default:
-		o.Summary = fmt.Sprintf("%s fit into %s: they ask for %s, and %s", text.Count(more, "more pod"), r.Name, told(asked), has)
+	return has, out, nil
+}
+
+// Growth is what the run's scaling adds to a Region: pods, and of them those for which
+// nodes have to be added, with the CPU that these ask for, in vCPU.
+type Growth struct {
+	Pods, Homeless int
+	VCPU           float64
+}
+
+// Growth is what the target lacks of what the run's scaling asks for. Its errors are those
+// of [Kube.Room].
+func (k *Kube) Growth(ctx context.Context, c engine.Call) (Growth, error) {
+	_, all, err := k.lacks(ctx, c)
+	var g Growth
+	for _, l := range all {
+		g.Pods += l.missing
+		g.Homeless += l.homeless
+		g.VCPU += float64(l.homeless) * l.each.Cpu().AsApproximateFloat64()
 	}
-	if len(silent) > 0 {
-		o.Measured.Verdict = incident.Warn
-		o.Summary += fmt.Sprintf("; no CPU or memory is asked for by %s, so whether there is room is not known", strings.Join(silent, ", "))
-	}
-	return o, true, nil
+	return g, err
 }
 
 // scaledTo is how many replicas the run's steps bring each service to.
@@ -230,13 +277,14 @@ func requests(p corev1.PodSpec) corev1.ResourceList {
 	return all
 }
 
-// add adds what to a list, or with -1 takes it off.
+// add adds what to a list so many times, or with -1 takes it off.
 func add(to, what corev1.ResourceList, times int) {
 	for name, q := range what {
 		have := to[name].DeepCopy()
 		if times < 0 {
 			have.Sub(q)
-		} else {
+		}
+		for range times {
 			have.Add(q)
 		}
 		to[name] = have

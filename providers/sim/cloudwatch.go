@@ -109,6 +109,7 @@ func (r request) series() []series {
 	all = append(all, r.cacheReadings()...)
 	all = append(all, r.traffic()...)
 	all = append(all, r.queues()...)
+	all = append(all, r.uses()...)
 	if r.region == "us-east-1" { // the only Region that publishes these
 		for _, id := range sortedKeys(r.DNS.Checks) {
 			v := 0.0

@@ -70,6 +70,7 @@ var ec2API = awsAPI{
 	system: "aws.ec2",
 	operations: map[string]operation{
 		"DescribeRegions":                          reads(describeRegions).lostAs(Refuse),
+		"DescribeNetworkInterfaces":                reads(describeInterfaces),
 		"DescribeVpcs":                             reads(describeVPCs),
 		"DescribeRouteTables":                      reads(describeRouteTables),
 		"DescribeVpcPeeringConnections":            reads(describePeering),

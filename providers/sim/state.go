@@ -26,7 +26,7 @@ var awsAPIs = map[string]awsAPI{
 	"RDS": rdsAPI, "ElastiCache": cacheAPI, "CloudWatch": cloudwatchAPI, "Route 53": route53API, "S3": s3API,
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
-	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI, "CloudWatch Logs": logsAPI, "XRay": xrayAPI,
+	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI, "CloudWatch Logs": logsAPI, "XRay": xrayAPI, "Service Quotas": quotasAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -104,6 +104,9 @@ type Region struct {
 	VPC    VPC     `json:"vpc"`
 	// Certificates are those that ACM has there, by ARN.
 	Certificates map[string]*Certificate `json:"certificates"`
+
+	// Account is what the account uses there, and may.
+	Account AccountUse `json:"account"`
 
 	// Repositories are what ECR has there, by name.
 	Repositories map[string][]RegistryImage `json:"repositories"`
@@ -209,6 +212,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].VPC = beginVPC(name)
 		s.Regions[name].WebACL = beginWebACL(name)
 		s.Regions[name].Certificates = beginCertificates(name, scn.Start, at)
+		s.Regions[name].Account = beginAccount()
 		s.Regions[name].Repositories = beginRepositories(long)
 		s.Regions[name].Secrets = beginSecrets(name, long)
 		s.Regions[name].Queues = beginQueues()
