@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +63,7 @@ func (o Options) active(catalog engine.Catalog) func(context.Context) (string, s
 			}()
 		}
 		var unknown error
+		said := map[string]string{}
 		for range o.Topology.Regions {
 			resume := o.Clock.Idle()
 			f := <-all
@@ -69,9 +72,14 @@ func (o Options) active(catalog engine.Catalog) func(context.Context) (string, s
 				return f.region, f.evidence, nil
 			}
 			unknown = errors.Join(unknown, f.err)
+			said[f.region] = f.evidence
 		}
 		if unknown == nil {
-			unknown = errors.New("no Region has both the writing database and the zone's answers")
+			var each []string
+			for _, region := range slices.Sorted(maps.Keys(said)) {
+				each = append(each, region+": "+said[region])
+			}
+			unknown = fmt.Errorf("no Region has both the writing database and the zone's answers (%s)", strings.Join(each, "; "))
 		}
 		return "", "", unknown
 	}

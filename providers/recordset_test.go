@@ -148,6 +148,10 @@ func TestRecordsThatCannotBeChangedAreNamed(t *testing.T) {
 			r.AliasTarget, r.TTL, r.ResourceRecords = nil, aws.Int64(60), []types.ResourceRecord{{Value: aws.String("203.0.113.10")}}
 		}, "the A record holds addresses: what it would hold in us-west-2 is not known"},
 		"elsewhere": {func(s *sim.State) { aliasTo(s, "a-cdn.example.net") }, "the A record leads to a-cdn.example.net, which is neither us-east-1's nor us-west-2's"},
+		"a failover pair": {func(s *sim.State) {
+			r := ofTheName(s)[0]
+			r.Failover, r.SetIdentifier = types.ResourceRecordSetFailoverPrimary, aws.String("primary")
+		}, "is one of a failover pair, which moves users by its health check: leave dns.strategy out"},
 		"IPv6": {func(s *sim.State) {
 			six := *ofTheName(s)[0]
 			six.Type = types.RRTypeAaaa

@@ -91,6 +91,9 @@ func (r Record) read(ctx context.Context, c engine.Call) (*move, error) {
 func (m *move) lead(set types.ResourceRecordSet) {
 	at := destination(set)
 	switch {
+	case set.Failover != "":
+		// Both of a pair would lead to the target, and no health check move anybody any more.
+		m.odd = append(m.odd, fmt.Sprintf("the %s is one of a failover pair, which moves users by its health check: leave dns.strategy out", called(set)))
 	case at == "":
 		m.odd = append(m.odd, fmt.Sprintf("the %s holds addresses: what it would hold in %s is not known", called(set), m.plan.Target.Name))
 	case set.Type == types.RRTypeAaaa && !m.ipv6:
