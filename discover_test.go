@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
 	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers"
@@ -178,6 +180,7 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		"people":     "it says how old people's answers may be, which they alone know",
 		"cloudwatch": "it says what is fast enough, and has defaults",
 		"xray":       "a Region that is waiting has no traces by which it could be told",
+		"istio":      "it says where istiod is, and has defaults; where there is no mesh it is left out",
 		"sqs":        "not yet: which of an account's queues are the platform's",
 		"sns":        "not yet: which of an account's topics are the platform's",
 		"logs":       "not yet: which of an account's log groups are the platform's",
@@ -190,6 +193,24 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		if _, known := not[p.Key]; looked == known {
 			t.Errorf("platform.%s: looked for %t, listed here as what cannot be found %t: add it to the findings of providers/discover, or say here why not", p.Key, looked, known)
 		}
+	}
+}
+
+// Records that are no failover pair move users only if they are changed themselves.
+func TestDiscoverTellsPlainRecordsFromAFailoverPair(t *testing.T) {
+	if text := discoveredIn(t, func(*sim.World) error { return nil }); strings.Contains(text, "strategy") {
+		t.Errorf("of a failover pair it says\n%s", text)
+	}
+	text := discoveredIn(t, func(w *sim.World) error {
+		return w.Do(func(s *sim.State) {
+			s.DNS.Records = slices.DeleteFunc(s.DNS.Records, func(r types.ResourceRecordSet) bool { return r.Failover == types.ResourceRecordSetFailoverSecondary })
+			for i := range s.DNS.Records {
+				s.DNS.Records[i].Failover, s.DNS.Records[i].SetIdentifier = "", nil
+			}
+		})
+	})
+	if !strings.Contains(text, "strategy: record-change") {
+		t.Errorf("of plain records it says\n%s", text)
 	}
 }
 

@@ -786,6 +786,9 @@ func TestServeOnRealEnds(t *testing.T) {
 	t.Run("status says which Region serves and how that is known", func(t *testing.T) {
 		slack.T = t
 		answer := slack.Ask(alice, "/failover status")
+		if strings.Contains(answer, "is being found out") { // what was known was old: the rest comes behind it
+			answer += "\n" + slack.Told(alice, "who serves")
+		}
 		if !strings.Contains(answer, "No incident is open.") || !serves.MatchString(answer) {
 			t.Errorf("status says:\n%s", answer)
 		}

@@ -437,7 +437,7 @@ func TestWhatIsThereTheOtherWayRoundIsNotThereAlready(t *testing.T) {
 		}
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := movedBy(t, c.strategy)
 			w.change(t, c.byHand)
 			a, call := w.call(t, c.step)
 			if o, there, err := a.Look(t.Context(), call); err != nil || !there {

@@ -28,20 +28,35 @@ func (b *builder) moments() {
 	if b.state.GoBy != "" {
 		note = b.who(b.state.GoBy) + " pressed Go"
 	}
-	add(at(b.t4, "the failover was never begun"), "Failover initiated", note)
+	run := led(b.state)
+	back := run != nil && run.Kind == incident.Failback
+	if back {
+		add(at(b.t4, "the failback was never begun"), "Failback initiated", note)
+	} else {
+		add(at(b.t4, "the failover was never begun"), "Failover initiated", note)
+	}
 
 	v, event, dnsNote := b.moved()
 	add(v, event, dnsNote)
 	note = b.state.Mitigated.Summary
 	add(at(b.t5, "the timeline does not say that users were served again"), "Users served again", "")
-	add(at(b.state.MitigatedAt, "the timeline does not say that they were"), "Services validated in secondary region", note)
+	validated := "Services validated in secondary region"
+	if back {
+		validated = "Services validated in the home region"
+	}
+	add(at(b.state.MitigatedAt, "the timeline does not say that they were"), validated, note)
 	note = ""
 	if b.state.ResolvedBy != "" {
 		note = "by " + b.who(b.state.ResolvedBy)
 	}
 	add(at(b.t6, "not resolved yet"), "Incident resolved", note)
-	add(toFill("not part of this incident's record"), "Failback initiated", "")
-	add(toFill("not part of this incident's record"), "Failback complete, normal operations resumed", "")
+	const complete, own = "Failback complete, normal operations resumed", "from the failback, which is an incident of its own"
+	if back {
+		add(at(b.state.MitigatedAt, "the failback is not complete"), complete, "")
+	} else {
+		add(toFill(own), "Failback initiated", "")
+		add(toFill(own), complete, "")
+	}
 	if !b.state.AbortedAt.IsZero() {
 		b.d.Moments = append(b.d.Moments, Moment{
 			measured("%s", clock(b.state.AbortedAt)), "Run aborted",

@@ -265,6 +265,27 @@ func (w *world) zone(*region) *Setting {
 	}
 }
 
+// strategy is how users are moved; nil where failover records do it, or nobody knows.
+func (w *world) strategy(*region) *Setting {
+	d := w.dns
+	if d.name == "" || d.zones.not != nil || d.records.not != nil {
+		return nil
+	}
+	some := false
+	for _, s := range d.records.all {
+		if bare(aws.ToString(s.Name)) != d.name {
+			continue
+		}
+		if some = true; s.Failover != "" {
+			return nil
+		}
+	}
+	if !some {
+		return nil
+	}
+	return has("record-change", "None of the records of %s is one of a failover pair, so they are changed themselves.", d.name)
+}
+
 // noChecks is said where no Region's record is known to hang on a check.
 func (w *world) noChecks(*region) *Setting {
 	d := w.dns
@@ -272,9 +293,9 @@ func (w *world) noChecks(*region) *Setting {
 	case slices.ContainsFunc(w.regions, func(r *region) bool { return w.checkOf(r) != nil }):
 		return nil
 	case d.zones.not != nil || d.records.not != nil || d.primary == nil:
-		return leave("by Region, the checks of its record: health_check, endpoint_check and takeover_check%s", d.why())
+		return leave("by Region, the checks of its record: health_check, endpoint_check and takeover_check%s; {} with the strategy record-change", d.why())
 	}
-	return leave("by Region, health_check, endpoint_check and takeover_check (the PRIMARY record hangs on no health check; deploy/README.md says how they are made)").gone()
+	return leave("by Region, health_check, endpoint_check and takeover_check (the PRIMARY record hangs on no health check; deploy/README.md says how they are made); {} with the strategy record-change").gone()
 }
 
 // checkOf is the check of a Region's record. A SECONDARY without one that is calculated is
