@@ -123,6 +123,7 @@ func TestWhatIsTypedWrong(t *testing.T) {
 		}},
 
 		"no runbook of that name":  {[]string{"runbook", "lint", in("nowhere.yaml")}, []string{`nowhere\.yaml`}},
+		"an unplanned failback":    {[]string{"runbook", "show", "--mode", "unplanned", "--failback"}, []string{`a failback is planned: leave --mode out, or --failback`}},
 		"a mode that is none":      {[]string{"runbook", "show", "--mode", "sideways"}, []string{`--mode is planned or unplanned, not "sideways"`}},
 		"runbook that is not YAML": {[]string{"runbook", "lint", in("broken.yaml")}, []string{`broken\.yaml:\d+:\d+: `}},
 		"several faults in a runbook": {[]string{"runbook", "lint", in("r.yaml")}, []string{

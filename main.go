@@ -439,11 +439,15 @@ func runbookVerb() *cobra.Command {
 		return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	}
 	var mode string
+	var back bool
 	show := &cobra.Command{
 		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			if mode != "planned" && mode != "unplanned" {
 				return bot.Usagef("--mode is planned or unplanned, not %q", mode)
+			}
+			if back && mode != "planned" {
+				return bot.Usagef("a failback is planned: leave --mode out, or --failback")
 			}
 			files, path, dir := runbookFile(args)
 			source, err := strict.Within(c.Context(), func() (*runbook.Source, error) {
@@ -456,7 +460,11 @@ func runbookVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := source.Compile(catalog(), runbook.RepresentativeFacts(mode, providers.Parts()...))
+			facts := runbook.RepresentativeFacts(mode, providers.Parts()...)
+			if back {
+				facts = facts.Back()
+			}
+			plan, err := source.Compile(catalog(), facts)
 			if err != nil {
 				return under(err, dir)
 			}
@@ -465,6 +473,7 @@ func runbookVerb() *cobra.Command {
 		},
 	}
 	show.Flags().StringVar(&mode, "mode", "planned", "planned or unplanned")
+	show.Flags().BoolVar(&back, "failback", false, "the plan of the way back")
 	lint := &cobra.Command{
 		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func Show(p *Plan) string {
 	}
 	wrap(&b, "", "", fmt.Sprintf("%s · %s", p.Runbook, p.Title))
 	head := fmt.Sprintf("%s, %s -> %s · plan %s · %s, %s",
-		p.Mode, p.Source.Name, p.Target.Name, p.Digest[:min(6, len(p.Digest))],
+		cmp.Or(string(p.Kind), p.Mode), p.Source.Name, p.Target.Name, p.Digest[:min(6, len(p.Digest))],
 		spoken.Count(len(p.Steps), "step"), spoken.Count(p.Decisions(), "decision"))
 	if d := p.Usually(); d > 0 {
 		head += fmt.Sprintf(" · about %s of machine time", span(d))
@@ -52,6 +53,9 @@ func showStep(b *strings.Builder, s Step) {
 	}
 	if s.Home != "" {
 		facts = append(facts, "calls "+s.Home)
+	}
+	if s.Turned {
+		facts = append(facts, "source and target exchanged")
 	}
 	if s.Closing {
 		facts = append(facts, "when the incident is resolved")
