@@ -209,6 +209,28 @@ var changes = map[string]changeCase{
 		says:      []string{"the minimum of autoscaler order-service in us-west-2", "it is 4", "had set 2", "it was 6 before"},
 		eitherWay: true, // both can be small
 	},
+	"kube.suspend": {
+		step: "suspend-jobs", system: "kubernetes", operations: []string{"patch cronjobs", "patch deployments/scale"},
+		start: consumers(2, 0),
+		byHand: func(s *sim.State) {
+			s.Regions[east].CronJobs["invoice-run"] = false
+			s.Regions[east].Deployments["order-events"].Spec.Replicas = new(int32)
+		},
+		meddle:    func(s *sim.State) { consume(s, east, 5) },
+		says:      []string{"Deployment order-events in us-east-1", "it is 5 replicas", "had set 0", "it was 2 before"},
+		eitherWay: true, // between the two they wait in both Regions
+	},
+	"kube.resume": {
+		step: "resume-jobs", system: "kubernetes", operations: []string{"patch cronjobs", "patch deployments/scale"},
+		start: consumers(2, 0),
+		byHand: func(s *sim.State) {
+			s.Regions[west].CronJobs["invoice-run"] = true
+			consume(s, west, 1)
+		},
+		meddle:    func(s *sim.State) { consume(s, west, 5) },
+		says:      []string{"Deployment order-events in us-west-2", "it is 5 replicas", "had set 1", "it was 0 before"},
+		eitherWay: true, // until the other Region is suspended both run
+	},
 	"kube.restart": {
 		step: "restart/user-service", system: "kubernetes", operations: []string{"patch deployments"},
 		byHand: func(s *sim.State) {
@@ -284,6 +306,21 @@ var sixByHand = func(s *sim.State) {
 	six := int32(6)
 	s.Regions[west].HPAs["order-service"].Spec.MinReplicas = &six
 	s.Regions[west].Deployments["order-service"].Spec.Replicas = &six
+}
+
+// consumers puts a consumer of that size into each Region.
+func consumers(inEast, inWest int32) func(s *sim.State) {
+	return func(s *sim.State) {
+		for region, n := range map[string]int32{east: inEast, west: inWest} {
+			d := s.Regions[region].Deployments["user-service"].DeepCopy()
+			d.Name, d.Spec.Replicas = "order-events", &n
+			s.Regions[region].Deployments[d.Name] = d
+		}
+	}
+}
+
+func consume(s *sim.State, region string, n int32) {
+	s.Regions[region].Deployments["order-events"].Spec.Replicas = &n
 }
 
 func removeByHand(s *sim.State) {

@@ -29,7 +29,7 @@ func TestTheJobsAreJudged(t *testing.T) {
 	judge(t, "jobs", []judged{
 		{
 			"it is as it should be", func(*sim.State) {}, incident.Pass,
-			[]string{"to be suspended in us-east-1 and resumed in us-west-2 once users are there: CronJob invoice-run"},
+			[]string{"the run suspends in us-east-1 and resumes in us-west-2: CronJob invoice-run"},
 			map[string]string{"CronJob invoice-run in us-west-2": "suspended", "CronJob invoice-run in us-east-1": "runs"},
 			map[string]float64{"missing in the target": 0, "running in the target already": 0},
 		},

@@ -438,6 +438,9 @@ func TestWhatIsThereTheOtherWayRoundIsNotThereAlready(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			w := movedBy(t, c.strategy)
+			if c.start != nil {
+				w.change(t, c.start)
+			}
 			w.change(t, c.byHand)
 			a, call := w.call(t, c.step)
 			if o, there, err := a.Look(t.Context(), call); err != nil || !there {

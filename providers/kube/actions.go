@@ -11,6 +11,7 @@ import (
 const (
 	scaleUndo   = "set the autoscaler's minimum and the replicas back to the recorded values"
 	fenceUndo   = "scale the services in the Region that was left back to the recorded replicas"
+	singleUndo  = "suspend, resume or scale each to what was recorded"
 	restartUndo = "nothing to take back: " + restartLeaves
 
 	// restartLeaves is why a restart is not undone: the mark in the template says which
@@ -25,6 +26,7 @@ const settles = 12 * time.Minute
 // Actions is what a runbook can have done in the clusters.
 func (k *Kube) Actions() engine.Catalog {
 	scale, fence, restart, rest := Scale{k}, Fence{k}, Restart{k}, Rest{k}
+	suspend, resume := Single{k, false}, Single{k, true}
 	return engine.Catalog{
 		"kube.nodes": {
 			Action: runbook.Action{
@@ -107,6 +109,34 @@ func (k *Kube) Actions() engine.Catalog {
 			},
 			Look:  fence.Watch,
 			Every: 30 * time.Second,
+		},
+		"kube.suspend": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "suspends CronJobs and consumers that run in one Region alone in the source",
+				Home:  "source",
+				With:  SuspendInput{},
+				Undo:  singleUndo,
+			},
+			Look:        suspend.Look,
+			Do:          suspend.Do,
+			Undo:        &engine.Undo{Look: suspend.LookBack, Do: suspend.Back},
+			Effect:      suspend.Effect,
+			CallTimeout: 30 * time.Second,
+		},
+		"kube.resume": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "resumes CronJobs and consumers that run in one Region alone in the target",
+				Home:  "target",
+				With:  ResumeInput{},
+				Undo:  singleUndo,
+			},
+			Look:        resume.Look,
+			Do:          resume.Do,
+			Undo:        &engine.Undo{Look: resume.LookBack, Do: resume.Back},
+			Effect:      resume.Effect,
+			CallTimeout: 30 * time.Second,
 		},
 		"kube.rest": {
 			Action: runbook.Action{

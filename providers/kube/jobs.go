@@ -32,8 +32,7 @@ func (s single) String() string { return s.kind + " " + s.name }
 // Jobs checks that what is to run in one Region alone, the settings' CronJobs and
 // consumers, exists in the target and does not run there yet, and in a planned run that
 // it runs in the source. What runs in both Regions does its work twice, and what is in
-// the source alone is done by nobody once that is left. It changes nothing: its sentence
-// and its evidence tell people what there is to suspend and to resume.
+// the source alone is done by nobody once that is left. [Single] suspends and resumes them.
 func (k *Kube) Jobs(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	settings, err := runbook.PartOf[Settings](p.Topology, Platform.Key)
@@ -86,7 +85,7 @@ func (k *Kube) Jobs(ctx context.Context, c engine.Call) (engine.Outcome, bool, e
 		o.Summary = fmt.Sprintf("%s in %s %s not there, so nobody could resume %s: %s", text.Count(len(missing), "workload"), target, text.Are(len(missing)), them(len(missing)), strings.Join(missing, ", "))
 		return o, false, nil
 	}
-	o.Summary = fmt.Sprintf("to be suspended in %s and resumed in %s once users are there: %s", source, target, strings.Join(names, ", "))
+	o.Summary = fmt.Sprintf("the run suspends in %s and resumes in %s: %s", source, target, strings.Join(names, ", "))
 	var warn []string
 	if len(twice) > 0 {
 		warn = append(warn, fmt.Sprintf("%s in %s already: %s", runsOrRun(len(twice)), target, strings.Join(twice, ", ")))

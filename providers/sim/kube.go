@@ -432,6 +432,10 @@ func (r *Region) get(s *State, gvr schema.GroupVersionResource, ns, name, sub st
 		if h, ok := r.HPAs[name]; ok && (sub == "" || sub == "status") {
 			return h.DeepCopy(), nil
 		}
+	case cronJobsGVR:
+		if _, ok := r.CronJobs[name]; ok && sub == "" {
+			return r.cronJobObject(name), nil
+		}
 	case podsGVR:
 		for _, p := range r.Pods {
 			if p.Name == name {
@@ -520,6 +524,17 @@ func (k *kube) change(r *Region, gvr schema.GroupVersionResource, ns, name, sub 
 		k.keep(r, &have.ObjectMeta, &next.ObjectMeta, have.Spec, next.Spec)
 		have.Spec = next.Spec
 		return have.DeepCopy(), nil
+	case gvr == cronJobsGVR && sub == "":
+		var next batchv1.CronJob
+		if err := json.Unmarshal(data, &next); err != nil {
+			return nil, invalid(err)
+		}
+		if runs := next.Spec.Suspend == nil || !*next.Spec.Suspend; runs != r.CronJobs[name] {
+			r.CronJobs[name] = runs
+			r.Versions++
+			k.changed = true
+		}
+		return r.cronJobObject(name), nil
 	case gvr == hpasGVR && sub == "":
 		next, have := &autoscalingv2.HorizontalPodAutoscaler{}, r.HPAs[name]
 		if err := json.Unmarshal(data, next); err != nil {

@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -204,7 +205,7 @@ func (w *World) parts() keys {
 			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
 		})},
 		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
-		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
+		"kube": keys{"cron_jobs": []string{cronJob}, "consumers": w.consumers(), "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
 		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
@@ -235,4 +236,15 @@ func (w *World) parts() keys {
 		},
 		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},
 	}
+}
+
+// consumers are the Deployments of the home Region that are no services.
+func (w *World) consumers() []string {
+	out := []string{}
+	for _, name := range sortedKeys(w.Snapshot().Regions[homeRegion].Deployments) {
+		if !slices.Contains(serviceNames(), name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
