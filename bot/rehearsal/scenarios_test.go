@@ -470,8 +470,24 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 
 // refusedTheWrongWay: after the first move nothing was begun and nothing was changed.
 // homeAgain: the way home is a run of an incident of its own, in an order that leaves nobody
-// between two Regions, and no longer than the way out.
+// between two Regions, and at its end the world is as it was: what was moved is home, and
+// what stood in is a standby again.
 func homeAgain(t *testing.T, p played) {
+	scn, err := sim.Load(p.results[0].Scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := sim.NewClock(scn.StartTime(), sim.Max)
+	defer clock.Close()
+	w, err := sim.New(scn, clock, sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.Snapshot()
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	sameWorld(t, before, p.world)
 	var back played
 	lines(t, filepath.Join(p.out, "timeline-2.jsonl"), &back.timeline)
 	s := back.state()
