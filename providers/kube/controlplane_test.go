@@ -54,6 +54,7 @@ type shop struct {
 	// What the settings say; a test may have it otherwise.
 	namespace    string
 	nodesPerZone int
+	consumers    []string
 }
 
 // open starts with empty clusters, and with rights that lack those that are missing.
@@ -92,12 +93,12 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 	}
 }
 
-// plan is the shipped runbook, compiled for this platform.
+// plan is the shipped runbook, compiled for this platform in a mode, or for the way back.
 func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
-	top := runbook.RepresentativeFacts(mode, providers.Parts()...).Topology
+	top := runbook.RepresentativeFacts("planned", providers.Parts()...).Topology
 	top.Services = nil
-	own := kube.Settings{Regions: map[string]kube.Cluster{}, CronJobs: []string{nightly}}
+	own := kube.Settings{Regions: map[string]kube.Cluster{}, CronJobs: []string{nightly}, Consumers: s.consumers}
 	for _, region := range kubetest.Regions {
 		own.Regions[region] = kube.Cluster{Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
 	}
@@ -113,16 +114,20 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	}
 	writes := map[string]bool{"user-service": true, "order-service": true, "payment-service": true}
 	for _, home := range kubetest.Home {
-		top.Services = append(top.Services, runbook.Service{Name: home.Name, Replicas: home.Replicas, Writes: writes[home.Name]})
+		top.Services = append(top.Services, runbook.Service{Name: home.Name, Replicas: home.Replicas, Standby: 2, Writes: writes[home.Name]})
 	}
 	src, err := runbook.Load(os.DirFS("../../templates/runbook"), "failover.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := src.Compile(s.catalog.Runbook(), runbook.Facts{
+	facts := runbook.Facts{
 		Incident: string(id), Mode: mode, Severity: "SEV-1", Reason: "a test",
 		Source: top.Regions[east], Target: top.Regions[west], Topology: top,
-	})
+	}
+	if mode == "failback" {
+		facts = facts.Back()
+	}
+	p, err := src.Compile(s.catalog.Runbook(), facts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +137,7 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 // step is a step of the runbook, in whichever mode has it.
 func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, mode := range []string{"planned", "unplanned"} {
+	for _, mode := range []string{"planned", "unplanned", "failback"} {
 		p := s.plan(t, mode)
 		step, ok := p.Step(name)
 		if !ok {

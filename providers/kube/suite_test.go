@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -20,7 +21,9 @@ var changes = map[string]struct {
 	step, region string
 	operations   []string
 	seed         []kubetest.Service
-	byHand       func(s *shop)
+	// jobs are the CronJobs that there are: whether each is suspended.
+	jobs   map[string]bool
+	byHand func(s *shop)
 	// meddle is, once it is made, what somebody else makes of it, and says what people
 	// are told of that.
 	meddle func(s *shop)
@@ -56,6 +59,43 @@ var changes = map[string]struct {
 		},
 		says: []string{"the size of order-service in us-east-1", "it is 1 replica", "had set 0", "it was 2 before"},
 	},
+	"kube.rest": {
+		step: "rest/order-service", region: west,
+		operations: []string{"patch horizontalpodautoscalers", "patch deployments/scale"},
+		seed:       []kubetest.Service{{Name: "order-service", Replicas: 6, Max: 12}},
+		byHand: func(s *shop) {
+			s.UpdateAutoscaler(west, "order-service", func(h *autoscalingv2.HorizontalPodAutoscaler) { *h.Spec.MinReplicas = 2 })
+			s.Update(west, "order-service", func(d *appsv1.Deployment) { *d.Spec.Replicas = 2 })
+		},
+		meddle: func(s *shop) {
+			s.UpdateAutoscaler(west, "order-service", func(h *autoscalingv2.HorizontalPodAutoscaler) { *h.Spec.MinReplicas = 4 })
+		},
+		says: []string{"the minimum of autoscaler order-service in us-west-2", "it is 4", "had set 2", "it was 6 before"},
+	},
+	"kube.suspend": {
+		step: "suspend-jobs", region: east,
+		operations: []string{"patch cronjobs", "patch deployments/scale"},
+		seed:       []kubetest.Service{{Name: worker, Replicas: 2}},
+		jobs:       map[string]bool{nightly: false},
+		byHand: func(s *shop) {
+			s.suspend(east, true)
+			s.Update(east, worker, func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32) })
+		},
+		meddle: func(s *shop) { s.Update(east, worker, func(d *appsv1.Deployment) { *d.Spec.Replicas = 5 }) },
+		says:   []string{"Deployment " + worker + " in us-east-1", "it is 5 replicas", "had set 0", "it was 2 before"},
+	},
+	"kube.resume": {
+		step: "resume-jobs", region: west,
+		operations: []string{"patch cronjobs", "patch deployments/scale"},
+		seed:       []kubetest.Service{{Name: worker, Replicas: 0}},
+		jobs:       map[string]bool{nightly: true},
+		byHand: func(s *shop) {
+			s.suspend(west, false)
+			s.Update(west, worker, func(d *appsv1.Deployment) { *d.Spec.Replicas = 1 })
+		},
+		meddle: func(s *shop) { s.Update(west, worker, func(d *appsv1.Deployment) { *d.Spec.Replicas = 5 }) },
+		says:   []string{"Deployment " + worker + " in us-west-2", "it is 5 replicas", "had set 1", "it was 0 before"},
+	},
 	"kube.restart": {
 		step: "restart/user-service", region: west,
 		operations: []string{"patch deployments"},
@@ -69,6 +109,13 @@ var changes = map[string]struct {
 			s.Update(west, "user-service", func(d *appsv1.Deployment) { d.Spec.Template.Annotations = nil })
 		},
 	},
+}
+
+// worker is a consumer that runs in one Region alone.
+const worker = "queue-worker"
+
+func (s *shop) suspend(region string, suspended bool) {
+	s.UpdateCronJob(region, nightly, func(j *batchv1.CronJob) { j.Spec.Suspend = &suspended })
 }
 
 var kinds = map[enginetest.Break]kubetest.Break{
@@ -95,6 +142,10 @@ func TestEveryChangeInARealCluster(t *testing.T) {
 					// does is tried in other tests, and here each call is counted.
 					s := wired(t, kubetest.Objects)
 					s.Seed(c.region, c.seed...)
+					for name, suspended := range c.jobs {
+						s.Create(c.region, cronJob(name, suspended))
+						s.consumers = []string{worker}
+					}
 					action, call := s.step(t, c.step)
 					if call.Step.Uses != name {
 						t.Fatalf("step %s uses %s, not %s", c.step, call.Step.Uses, name)

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -217,6 +218,12 @@ func (p *Platform) PodsOf(region, service string) []corev1.Pod {
 func (p *Platform) Update(region, name string, change func(d *appsv1.Deployment)) {
 	p.t.Helper()
 	update(p, region, Deployments, name, change)
+}
+
+// UpdateCronJob changes a CronJob as somebody at a terminal does.
+func (p *Platform) UpdateCronJob(region, name string, change func(j *batchv1.CronJob)) {
+	p.t.Helper()
+	update(p, region, CronJobs, name, change)
 }
 
 // UpdateAutoscaler changes a service's autoscaler as somebody at a terminal does.
