@@ -197,6 +197,12 @@ func (w *World) parts() keys {
 	if s := w.scn.Start.Strategy; s != "" {
 		names["strategy"] = s
 	}
+	clusters := keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
+		return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
+	})}
+	if names := w.consumers(); len(names) > 0 {
+		clusters["consumers"] = names
+	}
 	return keys{
 		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
 			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
@@ -205,9 +211,7 @@ func (w *World) parts() keys {
 			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
 		})},
 		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
-		"kube": keys{"cron_jobs": []string{cronJob}, "consumers": w.consumers(), "regions": inRegions(func(string) keys {
-			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
-		})},
+		"kube": clusters,
 		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
 		"cloudfront": keys{
 			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
@@ -240,7 +244,7 @@ func (w *World) parts() keys {
 
 // consumers are the Deployments of the home Region that are no services.
 func (w *World) consumers() []string {
-	out := []string{}
+	var out []string
 	for _, name := range sortedKeys(w.Snapshot().Regions[homeRegion].Deployments) {
 		if !slices.Contains(serviceNames(), name) {
 			out = append(out, name)
