@@ -16,6 +16,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers"
 	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -153,6 +154,8 @@ type changeCase struct {
 	operations   []string
 	// strategy is how the settings have users moved, where the step wants another one.
 	strategy string
+	// consumer says that the settings name one.
+	consumer bool
 	// start is how the world differs before, so that there is something to change.
 	start  func(s *sim.State)
 	byHand func(s *sim.State)
@@ -167,6 +170,20 @@ type changeCase struct {
 	// drop lets it come to nothing although it was accepted, where that is not by
 	// somebody taking it back.
 	drop func(t *testing.T, w *world)
+}
+
+// callOf is the call of a case's step.
+func (w *world) callOf(t *testing.T, c changeCase) (engine.Action, engine.Call) {
+	t.Helper()
+	a, call := w.call(t, c.step)
+	if c.consumer {
+		own := partOf[kube.Settings](t, call.Plan.Topology, kube.Platform.Key)
+		own.Consumers = []string{"order-events"}
+		if err := kube.Platform.Freeze(&call.Plan.Topology, own); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a, call
 }
 
 // changes has a case for each change of the catalogue.
@@ -211,7 +228,7 @@ var changes = map[string]changeCase{
 	},
 	"kube.suspend": {
 		step: "suspend-jobs", system: "kubernetes", operations: []string{"patch cronjobs", "patch deployments/scale"},
-		start: consumers(2, 0),
+		consumer: true, start: consumers(2, 0),
 		byHand: func(s *sim.State) {
 			s.Regions[east].CronJobs["invoice-run"] = false
 			s.Regions[east].Deployments["order-events"].Spec.Replicas = new(int32)
@@ -222,7 +239,7 @@ var changes = map[string]changeCase{
 	},
 	"kube.resume": {
 		step: "resume-jobs", system: "kubernetes", operations: []string{"patch cronjobs", "patch deployments/scale"},
-		start: consumers(2, 0),
+		consumer: true, start: consumers(2, 0),
 		byHand: func(s *sim.State) {
 			s.Regions[west].CronJobs["invoice-run"] = true
 			consume(s, west, 1)
@@ -417,7 +434,7 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 						w.change(t, c.start)
 						w.wait(t, 2*time.Minute)
 					}
-					action, call := w.call(t, c.step)
+					action, call := w.callOf(t, c)
 					if call.Step.Uses != id {
 						t.Fatalf("step %s uses %s, not %s", c.step, call.Step.Uses, id)
 					}

@@ -442,7 +442,7 @@ func TestWhatIsThereTheOtherWayRoundIsNotThereAlready(t *testing.T) {
 				w.change(t, c.start)
 			}
 			w.change(t, c.byHand)
-			a, call := w.call(t, c.step)
+			a, call := w.callOf(t, c)
 			if o, there, err := a.Look(t.Context(), call); err != nil || !there {
 				t.Fatalf("towards %s: %t %q %v", west, there, o.Summary, err)
 			}

@@ -3,7 +3,6 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -197,12 +196,6 @@ func (w *World) parts() keys {
 	if s := w.scn.Start.Strategy; s != "" {
 		names["strategy"] = s
 	}
-	clusters := keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
-		return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
-	})}
-	if names := w.consumers(); len(names) > 0 {
-		clusters["consumers"] = names
-	}
 	return keys{
 		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
 			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
@@ -211,7 +204,9 @@ func (w *World) parts() keys {
 			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
 		})},
 		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
-		"kube": clusters,
+		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
+			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
+		})},
 		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
 		"cloudfront": keys{
 			"distribution": distributionID, "regions": inRegions(func(r string) keys { return keys{"origin": originOf(r)} }),
@@ -240,15 +235,4 @@ func (w *World) parts() keys {
 		},
 		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},
 	}
-}
-
-// consumers are the Deployments of the home Region that are no services.
-func (w *World) consumers() []string {
-	var out []string
-	for _, name := range sortedKeys(w.Snapshot().Regions[homeRegion].Deployments) {
-		if !slices.Contains(serviceNames(), name) {
-			out = append(out, name)
-		}
-	}
-	return out
 }
