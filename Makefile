@@ -82,7 +82,7 @@ unit: tools ## the tests alone
 	@[ -n "$(RACE)" ] || echo "the race detector: it needs a C compiler, and none was found" >> $(MISSING); \
 	{ ok=0; \
 	  go test -json $(RACE) -timeout 15m $(BELOW) || ok=1; \
-	  go test -json -timeout 20m $(WHOLE) || ok=1; \
+	  go test -json -timeout 25m $(WHOLE) || ok=1; \
 	  exit $$ok; } | go run ./.ci/testreport $(MISSING)
 
 .PHONY: test-real

@@ -385,7 +385,7 @@ func TestEachChangingStepIsNeeded(t *testing.T) {
 		for _, group := range groups {
 			t.Run(mode+" without "+group, func(t *testing.T) {
 				scenario := scenario
-				if group == "fence-reachable-writers" {
+				if group == "fence-reachable-writers" || group == "suspend-reachable-jobs" {
 					scenario = reachable(t)
 					r := rehearsal{
 						Options: Options{Auto: true, Scenario: scenario, Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: new(bytes.Buffer), Log: zerolog.Nop(), Templates: templates.FS},

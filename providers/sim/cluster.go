@@ -607,6 +607,15 @@ func (r *Region) eventObject(n Notice) *corev1.Event {
 
 // expectCluster says how the clusters are not what a scenario expects.
 func (s *State) expectCluster(e Expect, target string, say say) {
+	for region, want := range map[string]bool{e.Scaled: true, e.Fenced: false} {
+		if r := s.Regions[region]; r != nil {
+			for _, name := range sortedKeys(r.CronJobs) {
+				if runs := r.CronJobs[name]; runs != want {
+					say("CronJob %s in %s runs: %t, expected %t", name, region, runs, want)
+				}
+			}
+		}
+	}
 	least := func(region, service string, hpa, ready int) {
 		r := s.Regions[region]
 		if h := r.HPAs[service]; h == nil || int(deref(h.Spec.MinReplicas)) < hpa {
