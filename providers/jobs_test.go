@@ -1,11 +1,13 @@
 package providers_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
@@ -59,6 +61,72 @@ func TestTheJobsAreJudged(t *testing.T) {
 		judge(t, "jobs", []judged{{"not applicable", func(*sim.State) {}, incident.NotApplicable, []string{"not applicable: the settings name no CronJob"}, nil, nil}},
 			settings(func(s *kube.Settings) { s.CronJobs = nil }))
 	})
+}
+
+// A consumer comes back at the size that it had, however the call that took it away went.
+func TestAConsumerIsResumedAtTheSizeItHad(t *testing.T) {
+	for _, fault := range []sim.Fault{
+		{},
+		{Kind: sim.LostAnswer, Operation: "patch deployments/scale"},
+		{Kind: sim.LostAnswer, Operation: "patch cronjobs"},
+		{Kind: sim.Throttle, Operation: "patch cronjobs"},
+		{Kind: sim.ServerFail, Operation: "patch cronjobs"},
+		{Kind: sim.Throttle, Operation: "patch deployments/scale"},
+	} {
+		t.Run(fault.Kind+" "+fault.Operation, func(t *testing.T) {
+			w := newWorld(t)
+			w.change(t, consumers(4, 0))
+			_, call := w.callOf(t, changes["kube.suspend"])
+			p := call.Plan
+			p.Steps = slices.DeleteFunc(p.Steps, func(s runbook.Step) bool { return s.ID != "suspend-jobs" && s.ID != "resume-jobs" })
+			for i, s := range p.Steps {
+				if p.Steps[i].Needs = nil; s.ID == "resume-jobs" {
+					p.Steps[i].Needs = []string{"suspend-jobs"}
+				}
+			}
+			if fault.System, fault.Region, fault.Times = "kubernetes", east, 1; fault.Kind != "" {
+				if err := w.Fault(fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if s := w.carriesOut(t, incident.Failover, p); s.Step("resume-jobs").Status != incident.Done {
+				t.Fatalf("resuming ended as %s", s.Step("resume-jobs").Status)
+			}
+			now := w.Snapshot()
+			if from, to := *now.Regions[east].Deployments["order-events"].Spec.Replicas, *now.Regions[west].Deployments["order-events"].Spec.Replicas; from != 0 || to != 4 {
+				t.Errorf("%d in %s and %d in %s, want 0 and 4", from, east, to, west)
+			}
+		})
+	}
+}
+
+// What is not in the Region that is left does not run there.
+func TestAJobThatIsNotThereNeedsNoSuspending(t *testing.T) {
+	w := newWorld(t)
+	w.change(t, func(s *sim.State) { delete(s.Regions[east].CronJobs, "invoice-run") })
+	a, c := w.call(t, "suspend-jobs")
+	if o, ok, err := a.Look(t.Context(), c); err != nil || !ok || o.Summary != "not there in us-east-1: CronJob invoice-run" {
+		t.Errorf("%t %q %v", ok, o.Summary, err)
+	}
+}
+
+func TestJobsThatRunAgainWhereUsersHaveLeftAreTold(t *testing.T) {
+	w := newWorld(t)
+	_, call := w.callOf(t, changes["kube.suspend"])
+	a, _ := w.call(t, "source-jobs")
+	look := func(change func(*sim.State), want bool, says string) {
+		t.Helper()
+		w.change(t, change)
+		if o, ok, err := a.Look(t.Context(), call); err != nil || ok != want || o.State != says {
+			t.Errorf("%t %q %v, want %t %q", ok, o.State, err, want, says)
+		}
+	}
+	look(func(s *sim.State) {
+		consumers(0, 0)(s)
+		s.Regions[east].CronJobs["invoice-run"] = false
+	}, true, "2 workloads in us-east-1 are suspended")
+	look(func(s *sim.State) { s.Regions[east].CronJobs["invoice-run"] = true }, false, "not suspended in us-east-1: CronJob invoice-run")
+	look(func(s *sim.State) { consume(s, east, 3) }, false, "not suspended in us-east-1: CronJob invoice-run, Deployment order-events")
 }
 
 func TestJobsThatCannotBeSeenAreUnknown(t *testing.T) {

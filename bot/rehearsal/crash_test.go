@@ -247,6 +247,9 @@ func once(t *testing.T, world *sim.World, died []string, want map[string]int) {
 		if got < n && operation == "patch deployments/scale" {
 			continue // and world.Check found the replicas there
 		}
+		if got < n && operation == "patch cronjobs" {
+			continue // the Region that was left was gone before: world.Check looks at the others
+		}
 		if got != n {
 			t.Errorf("died at %q: %s was applied %d times, want %d", died, operation, got, n)
 		}
@@ -329,6 +332,7 @@ func TestDyingAtEachKindOfMomentAppliesEachChangeOnce(t *testing.T) {
 	t.Logf("seed %d", seed)
 	for scenario := range crashes {
 		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
 			all, world := momentsOf(t, scenario)
 			story := oneOfEachKind(all, seed)
 			if len(story) < 6 {

@@ -282,9 +282,9 @@ func (p played) apartFrom(t *testing.T, region string) {
 }
 
 // watchedThen says that it is what the watch of those who write looks at, or those of
-// requests and queues, which go on beside everything.
+// requests, queues and CronJobs, which go on beside everything.
 func watchedThen(s *incident.State, plan *runbook.Plan, c sim.Call) bool {
-	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
+	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "list cronjobs" || c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
 		began := s.Step(step.ID).Started
 		return !began.IsZero() && !c.Time.Before(began)
 	})
@@ -384,6 +384,7 @@ func TestEachChangingStepIsNeeded(t *testing.T) {
 		}
 		for _, group := range groups {
 			t.Run(mode+" without "+group, func(t *testing.T) {
+				t.Parallel()
 				scenario := scenario
 				if group == "fence-reachable-writers" || group == "suspend-reachable-jobs" {
 					scenario = reachable(t)

@@ -66,6 +66,7 @@ func TestEveryScenarioPlaysItself(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			claim := claims[name]
 			if claim == nil {
 				t.Fatal("nothing is claimed of this scenario")
@@ -441,6 +442,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 	for _, name := range sim.Scenarios() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			one, ok := untroubled[name]
 			if !ok {
 				t.Fatal("nobody says what its trouble is")

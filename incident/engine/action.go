@@ -159,7 +159,8 @@ type Call struct {
 	// Observed is what a watch told last; nil before that.
 	Observed *incident.WatchObserved
 	// Result is how another step of the run ended; ok is false if it has not
-	// finished well. What it found is that of its StepFinished.
+	// finished well. What it found is that of its StepFinished, and what it replaced, its
+	// Prior, what it recorded before its first call.
 	Result func(step string) (o Outcome, ok bool)
 	Clock  incident.Clock
 }

@@ -159,7 +159,7 @@ func (r *run) result(id string) (Outcome, bool) {
 		return Outcome{}, false
 	}
 	f := st.Finished
-	return Outcome{Summary: f.Summary, Evidence: f.Evidence, Items: f.Items, Measured: f.Measured, At: st.Ended}, st.Status == incident.Done
+	return Outcome{Summary: f.Summary, Evidence: f.Evidence, Items: f.Items, Measured: f.Measured, Prior: st.Prior, At: st.Ended}, st.Status == incident.Done
 }
 
 // append adds what happened to the step, unless it is not to be carried out any

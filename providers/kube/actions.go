@@ -110,6 +110,16 @@ func (k *Kube) Actions() engine.Catalog {
 			Look:  fence.Watch,
 			Every: 30 * time.Second,
 		},
+		"kube.suspended": {
+			Action: runbook.Action{
+				Kind:  runbook.Watch,
+				About: "watches whether a CronJob or consumer that is to run in one Region alone runs in the source",
+				Home:  "source",
+				With:  SuspendInput{},
+			},
+			Look:  suspend.Watch,
+			Every: 30 * time.Second,
+		},
 		"kube.suspend": {
 			Action: runbook.Action{
 				Kind:  runbook.Change,

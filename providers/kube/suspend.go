@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/client-go/dynamic"
@@ -38,18 +37,15 @@ type ResumeInput struct {
 	From []string `yaml:"from,omitempty" json:"from,omitempty"`
 }
 
-// beforePrefix is in front of a consumer in the evidence of how many it had.
-const beforePrefix = "before "
-
 // workload is one of them, and how it has to be.
 type workload struct {
 	single
 	replicas, want int
 }
 
-// right says that it is as it has to be. A consumer that runs is right at any size: how
-// many it has by now is its autoscaler's.
-func (w workload) right(runs bool) bool { return w.there && w.runs == runs }
+// right says that it is as it has to be: what is not there does not run. A consumer that
+// runs is right at any size: how many it has by now is its autoscaler's.
+func (w workload) right(runs bool) bool { return w.runs == runs }
 
 // workloads are all of them in the Region that is meant; none where the settings name none.
 func (s Single) workloads(ctx context.Context, c engine.Call) (dynamic.Interface, cluster, []workload, error) {
@@ -99,10 +95,15 @@ func (s Single) sizes(ctx context.Context, c engine.Call, client dynamic.Interfa
 		return 0, 0, err
 	}
 	for _, step := range in.From {
-		if o, done := c.Result(step); done {
-			n, _ := strconv.Atoi(o.Evidence[beforePrefix+single{kind: "Deployment", name: name}.String()])
-			want = max(want, n)
+		o, done := c.Result(step)
+		if !done || o.Prior == nil { // it found everything suspended already
+			continue
 		}
+		then, err := engine.Recorded[was](o.Prior)
+		if err != nil {
+			return 0, 0, err
+		}
+		want = max(want, then.Sizes[name].Was)
 	}
 	h, err := s.Kube.autoscaler(ctx, client, r, name)
 	if err != nil {
@@ -154,9 +155,6 @@ func (s Single) outcome(r cluster, all []workload) engine.Outcome {
 	for _, w := range all {
 		o.Evidence[w.String()+" in "+r.Name] = w.told()
 		before = append(before, w.String()+" "+w.told())
-		if w.consumer() {
-			o.Evidence[beforePrefix+w.String()] = strconv.Itoa(w.replicas)
-		}
 	}
 	o.Before = strings.Join(before, ", ")
 	return o
@@ -186,7 +184,7 @@ func (s Single) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		}
 	}
 	if len(off) == 0 {
-		o.Summary = fmt.Sprintf("%s in %s %s %s", text.Count(len(all), "workload"), r.Name, text.Are(len(all)), s.verb())
+		o.Summary = s.settled(r, all)
 		return o, true, nil
 	}
 	o.Summary = fmt.Sprintf("not %s in %s: %s", s.verb(), r.Name, strings.Join(off, ", "))
@@ -208,6 +206,31 @@ func (s Single) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 		return o, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("write down how the workloads are: %w", err)}
 	}
 	return o, false, nil
+}
+
+// settled says that all are as they have to be, and which of them are not there at all.
+func (s Single) settled(r cluster, all []workload) string {
+	var missing []string
+	for _, w := range all {
+		if !w.there {
+			missing = append(missing, w.String())
+		}
+	}
+	var parts []string
+	if n := len(all) - len(missing); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s in %s %s %s", text.Count(n, "workload"), r.Name, text.Are(n), s.verb()))
+	}
+	if len(missing) > 0 {
+		parts = append(parts, fmt.Sprintf("not there in %s: %s", r.Name, strings.Join(missing, ", ")))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Watch reports whether none of them runs, in words that change only with which of them do.
+func (s Single) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	o, ok, err := s.Look(ctx, c)
+	o.State, o.Prior, o.Before, o.Evidence = o.Summary, nil, "", nil
+	return o, ok, err
 }
 
 // Do sets those that are not, each once.

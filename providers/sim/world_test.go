@@ -151,6 +151,13 @@ func (s *stage) order(base string) (status int, body map[string]any) {
 
 func (s *stage) rds(region string) *rds.Client { return rds.NewFromConfig(s.AWS(region)) }
 
+// suspend suspends the CronJob of a Region, or resumes it.
+func (s *stage) suspend(region string, suspend bool) {
+	s.t.Helper()
+	_, err := s.Kube(region).Resource(cronJobsGVR).Namespace(namespace).Patch(s.ctx, cronJob, types.MergePatchType, fmt.Appendf(nil, `{"spec":{"suspend":%t}}`, suspend), metav1.PatchOptions{})
+	s.must(err)
+}
+
 // story is a whole failover, step by step by name, so that a test can leave one out.
 func story(planned bool) []struct {
 	name string
@@ -192,6 +199,10 @@ func story(planned bool) []struct {
 		steps = append(steps, step{"restart " + svc.topology.Name, func(s *stage) { s.restart(west, svc.topology.Name) }})
 	}
 	steps = append(steps, step{"", func(s *stage) { s.wait(time.Second); s.settle(west) }})
+	if planned {
+		steps = append(steps, step{"suspend CronJobs", func(s *stage) { s.suspend(east, true) }})
+	}
+	steps = append(steps, step{"resume CronJobs", func(s *stage) { s.suspend(west, false) }})
 	steps = append(steps, step{"smoke order", func(s *stage) { s.order("http://" + endpointHost(west)) }})
 	steps = append(steps, step{"dns", func(s *stage) {
 		if planned {
