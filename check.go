@@ -28,7 +28,10 @@ type notKnown struct{ error }
 // recordWithin is how long the record may take when it is beside what was asked.
 const recordWithin = 5 * time.Second
 
-type checkOptions struct{ file, target, mode, output string }
+type checkOptions struct {
+	file, target, mode, output string
+	drift                      bool
+}
 
 func checkVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 	var o checkOptions
@@ -36,6 +39,8 @@ func checkVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 		Use: "check --config FILE", Short: "Carry out the readiness checks once and print what they find, the worst first", Args: noArgs,
 		Long: "Carry out the readiness checks once, towards the Region that would take over, and print what they find, the worst first. " +
 			"Nothing of the platform is changed. With REDIS_URL, what was found is kept on the record, and what cannot be found out is told as it was known last.\n\n" +
+			"With --drift it is told, too, where the settings differ from what there is, as 'failoverbot discover --settings' finds it; " +
+			"it needs the same rights, and what may not be read is said. It has no part in the exit code.\n\n" +
 			"The exit code is 0 when all that is required passes, 1 when a required check failed, 3 when one could not be found out, and 2 when nothing was checked.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.mode != "planned" && o.mode != "unplanned" {
@@ -48,7 +53,7 @@ func checkVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return check(c.Context(), from, o, secrets, withoutQueries{c.OutOrStdout()}, newLog(c.ErrOrStderr()))
+			return check(c.Context(), from, o, env, secrets, withoutQueries{c.OutOrStdout()}, newLog(c.ErrOrStderr()))
 		},
 	}
 	f := c.Flags()
@@ -57,11 +62,12 @@ func checkVerb(env func(string) string, secrets *text.Secrets) *cobra.Command {
 	f.StringVar(&o.target, "region", "", "the same as --target")
 	f.StringVar(&o.mode, "mode", "planned", "planned or unplanned")
 	f.StringVar(&o.output, "output", "table", "table, for people, or json")
+	f.BoolVar(&o.drift, "drift", false, "also compare the settings with what there is in accounts and clusters now")
 	_ = f.MarkHidden("region") // there is one
 	return c
 }
 
-func check(ctx context.Context, c *settings.Settings, o checkOptions, secrets *text.Secrets, out io.Writer, log zerolog.Logger) error {
+func check(ctx context.Context, c *settings.Settings, o checkOptions, env func(string) string, secrets *text.Secrets, out io.Writer, log zerolog.Logger) error {
 	var source, target runbook.Region
 	for name, r := range c.Platform.Regions {
 		if name == o.target || (o.target == "" && name != c.Platform.Home) {
@@ -95,18 +101,21 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, secrets *t
 		return bot.UsageError{Err: err}
 	}
 	var report commands.Report
-	incident.Together(clock, 2, func(i int) {
-		if i == 0 {
+	incident.Together(clock, 3, func(i int) {
+		switch {
+		case i == 0:
 			proofs := bot.Plans(c.Platform, catalog.Runbook(), func(f runbook.Facts) (*runbook.Plan, error) {
 				return loaded.Compile(catalog.Runbook(), f)
 			}, clock)
 			all := &incident.Proofs{Clock: clock, List: append(proofs, proofsOf(c, ends)...)}
 			report.Bot = all.Try(ctx, 10*time.Second)
-			return
+		case i == 1:
+			e := engine.New(engine.Options{Book: book, Catalog: catalog, Clock: clock}, zerolog.Nop())
+			made := e.Readiness(ctx, plan, incident.WhyCheck)
+			report.Assessment = incident.Assessment{AssessmentMade: made, At: clock.Now(), By: incident.Bot}
+		case o.drift:
+			report.Drift = drift(ctx, o.file, env, secrets)
 		}
-		e := engine.New(engine.Options{Book: book, Catalog: catalog, Clock: clock}, zerolog.Nop())
-		made := e.Readiness(ctx, plan, incident.WhyCheck)
-		report.Assessment = incident.Assessment{AssessmentMade: made, At: clock.Now(), By: incident.Bot}
 	})
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -124,6 +133,24 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, secrets *t
 		return err
 	}
 	return outcome(report)
+}
+
+// drift compares a settings file with what accounts and clusters have now. That it could
+// not is told in it: the checks do without.
+func drift(ctx context.Context, file string, env func(string) string, secrets *text.Secrets) *commands.Drift {
+	found, _, draft, err := compared(ctx, discoverOptions{file: file}, env, secrets)
+	if err != nil {
+		return &commands.Drift{Settings: []commands.Drifted{}, Unread: []string{}, Error: text.Bare(err)}
+	}
+	differ, same := found.Differences(draft.Values)
+	out := &commands.Drift{Settings: make([]commands.Drifted, len(differ)), Same: same, Unread: make([]string, len(found.Unread))}
+	for i, d := range differ {
+		out.Settings[i] = commands.Drifted{Setting: d.Setting, Verdict: d.Verdict, File: d.File, Found: d.Found}
+	}
+	for i, u := range found.Unread {
+		out.Unread[i] = u.String()
+	}
+	return out
 }
 
 // outcome is the error that a report ends the program with; nil where all that is

@@ -56,28 +56,33 @@ func discoverVerb(env func(string) string, secrets *text.Secrets) *cobra.Command
 	return c
 }
 
-// discovered looks, and prints what was found or how it differs from a file.
-func discovered(ctx context.Context, o discoverOptions, env func(string) string, secrets *text.Secrets, out, errs io.Writer) error {
+// compared looks where the options say, or else the file that they name, and returns what
+// was found, where, and that file.
+func compared(ctx context.Context, o discoverOptions, env func(string) string, secrets *text.Secrets) (*discover.Found, discover.Options, *settings.Draft, error) {
 	for _, name := range readByOthers {
 		env(name)
 	}
-	var draft *settings.Draft
+	draft := &settings.Draft{Settings: &settings.Settings{}}
 	if o.file != "" {
 		var err error
 		if draft, err = strict.Within(ctx, func() (*settings.Draft, error) { return settings.Unfinished(o.file, providers.Parts()) }); err != nil {
-			return bot.UsageError{Err: err}
+			return nil, discover.Options{}, nil, bot.UsageError{Err: err}
 		}
-	} else {
-		draft = &settings.Draft{Settings: &settings.Settings{}}
 	}
 	look, err := whereToLook(ctx, o, draft, secrets)
 	if err != nil {
-		return bot.UsageError{Err: err}
+		return nil, discover.Options{}, nil, bot.UsageError{Err: err}
 	}
 	found, err := discover.Look(ctx, look)
 	if wrong, ok := errors.AsType[*discover.WrongError](err); ok {
-		return bot.UsageError{Err: wrong}
+		return nil, discover.Options{}, nil, bot.UsageError{Err: wrong}
 	}
+	return found, look, draft, err
+}
+
+// discovered looks, and prints what was found or how it differs from a file.
+func discovered(ctx context.Context, o discoverOptions, env func(string) string, secrets *text.Secrets, out, errs io.Writer) error {
+	found, look, draft, err := compared(ctx, o, env, secrets)
 	if err != nil {
 		return err
 	}

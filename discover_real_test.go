@@ -22,6 +22,8 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/failoverbot/failoverbot/commands"
 )
 
 // apiServers answers for the clusters of both Regions, each below its Region's name: lists
@@ -242,6 +244,25 @@ func TestDiscoverOnRealEnds(t *testing.T) {
 		_, table, _ = typed(t, env, "discover", "--settings", file)
 		if !strings.Contains(table, "changed  platform.aurora.regions.us-west-2.db_cluster\n           file   ecommerce-tertiary\n           found  ecommerce-secondary\n") {
 			t.Errorf("%s", table)
+		}
+	})
+
+	t.Run("check tells beside what it finds that the file is not as what there is", func(t *testing.T) {
+		code, out, errs := typed(t, env, "check", "--config", file, "--output", "json", "--drift")
+		var report struct{ Drift *commands.Drift }
+		if err := json.Unmarshal([]byte(out), &report); err != nil || report.Drift == nil {
+			t.Fatalf("exit code %d, %v:\n%s%s", code, err, out, errs)
+		}
+		want := commands.Drifted{Setting: "platform.aurora.regions.us-west-2.db_cluster", Verdict: "changed", File: "ecommerce-tertiary", Found: "ecommerce-secondary"}
+		if d := report.Drift; !slices.Contains(d.Settings, want) || d.Same < 30 || d.Error != "" || len(d.Unread) == 0 {
+			t.Errorf("%+v", d)
+		}
+		_, table, _ := typed(t, env, "check", "--config", file, "--drift")
+		if !strings.Contains(table, "changed  platform.aurora.regions.us-west-2.db_cluster\n         file: ecommerce-tertiary\n         found: ecommerce-secondary\n") {
+			t.Error(table)
+		}
+		if _, table, _ = typed(t, env, "check", "--config", file); strings.Contains(table, "ecommerce-tertiary\n         found") {
+			t.Errorf("nobody asked for it:\n%s", table)
 		}
 	})
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,47 @@ type Report struct {
 	incident.Assessment
 	// Bot is what of the bot itself is not so.
 	Bot []incident.Unproved
+	// Drift is how the settings differ from what there is; nil where it was not asked for.
+	Drift *Drift
+}
+
+// Drift is how a settings file differs from what is found in accounts and clusters now.
+// It changes nothing of what the report comes to: the checks go by the file.
+type Drift struct {
+	// Settings are those that differ, the worst first.
+	Settings []Drifted `json:"settings"`
+	// Same is how many are as found.
+	Same int `json:"same"`
+	// Unread is what could not be read, each as a sentence.
+	Unread []string `json:"unread"`
+	// Error is why nothing could be compared; empty where it was.
+	Error string `json:"error,omitempty"`
+}
+
+// Drifted is a setting that differs: Verdict is changed, gone, new or unknown.
+type Drifted struct {
+	Setting string `json:"setting"`
+	Verdict string `json:"verdict"`
+	File    string `json:"file"`
+	Found   string `json:"found"`
+}
+
+// table writes it below the checks.
+func (d Drift) table(b *strings.Builder, row func(verdict, says string), below func(string)) {
+	b.WriteString("\nThe settings, compared with what there is now\n")
+	if d.Error != "" {
+		below("could not be compared: " + d.Error)
+		return
+	}
+	for _, s := range d.Settings {
+		row(s.Verdict, s.Setting)
+		below("file: " + text.Inline(cmp.Or(s.File, "nothing")))
+		below("found: " + text.Inline(s.Found))
+	}
+	below(fmt.Sprintf("%d as found", d.Same))
+	for _, u := range d.Unread {
+		below("could not be read: " + text.Inline(u))
+	}
 }
 
 // Result is what the report comes to: Fail when a required check failed or something of
@@ -43,8 +85,9 @@ func (r Report) JSON(w io.Writer) error {
 		At     time.Time        `json:"at"`
 		Result incident.Verdict `json:"result"`
 		incident.AssessmentMade
-		Bot []unproved `json:"bot"`
-	}{At: r.At, Result: r.Result(), AssessmentMade: r.AssessmentMade, Bot: []unproved{}}
+		Bot   []unproved `json:"bot"`
+		Drift *Drift     `json:"drift,omitempty"`
+	}{Drift: r.Drift, At: r.At, Result: r.Result(), AssessmentMade: r.AssessmentMade, Bot: []unproved{}}
 	out.Findings = incident.WorstFirst(r.Findings)
 	for _, u := range r.Bot {
 		out.Bot = append(out.Bot, unproved{u.Name, u.Where, text.Bare(u.Err)})
@@ -127,6 +170,9 @@ func (r Report) Table(w io.Writer) error {
 	for _, u := range r.Bot {
 		row("failed", "required", u.Name, "0 s")
 		below(text.Bare(u.Err))
+	}
+	if r.Drift != nil {
+		r.Drift.table(&b, func(verdict, says string) { fmt.Fprintf(&b, "%-8s %s\n", verdict, says) }, below)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -132,5 +133,43 @@ func TestTheJSONOfACheckHasAShape(t *testing.T) {
 	r.Bot = []incident.Unproved{{Proof: incident.Proof{Name: "the record can be written", Where: "Redis"}, Err: errors.New("connection refused")}}
 	if doc := read(); doc["result"] != "fail" || doc["bot"].([]any)[0].(map[string]any)["error"] != "connection refused" {
 		t.Errorf("%v", doc)
+	}
+}
+
+// Where the settings differ is told below the checks, and has no part in what they come to.
+func TestTheReportTellsWhereTheSettingsDiffer(t *testing.T) {
+	r := reported()
+	result := r.Result()
+	for name, c := range map[string]struct {
+		is          Drift
+		table, json string
+	}{
+		"some differ": {
+			Drift{Settings: []Drifted{{"platform.record", "changed", "", "api.example.com\x1b[31m"}}, Same: 40, Unread: []string{"sqs:ListQueues in us-east-1: no answer"}},
+			"\nThe settings, compared with what there is now\nchanged  platform.record\n         file: nothing\n         found: api.example.com\n         40 as found\n         could not be read: sqs:ListQueues in us-east-1: no answer\n",
+			`"setting":"platform.record","verdict":"changed"`,
+		},
+		"none does": {Drift{Same: 41}, "now\n         41 as found\n", `"same":41`},
+		"it is not known": {
+			Drift{Error: "the kubeconfig has no context \"east\""},
+			"now\n         could not be compared: the kubeconfig has no context \"east\"\n", `"error":"the kubeconfig`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.Drift = &c.is
+			var table, doc, compact bytes.Buffer
+			if err := errors.Join(r.Table(&table), r.JSON(&doc)); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Compact(&compact, doc.Bytes()); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(strings.ReplaceAll(table.String(), "[31m", ""), c.table) || strings.Contains(table.String(), "\x1b") {
+				t.Errorf("the table ends as\n%s\nand not as\n%s", table.String()[max(0, table.Len()-len(c.table)-40):], c.table)
+			}
+			if !strings.Contains(compact.String(), c.json) || r.Result() != result {
+				t.Errorf("%s, it comes to %s", compact.String(), r.Result())
+			}
+		})
 	}
 }

@@ -61,6 +61,29 @@ func Compare(to io.Writer, f *Found, values map[string]any, file string) (int, e
 	return n, nil
 }
 
+// Difference is a setting that is not as it was found.
+type Difference struct {
+	// Verdict is "changed", "gone", "new" or "unknown".
+	Verdict string
+	// Setting is its path in the file, such as platform.aurora.global_cluster.
+	Setting string
+	// File is what the file has, empty where it has nothing; Found what was found.
+	File, Found string
+}
+
+// Differences are the settings of a file that are not as found, the worst first, and how
+// many are. What people alone know is not compared.
+func (f *Found) Differences(values map[string]any) (differ []Difference, as int) {
+	for _, d := range f.compared(values) {
+		if d.verdict == same {
+			as++
+			continue
+		}
+		differ = append(differ, Difference{verdicts[d.verdict], d.path, d.file, d.found})
+	}
+	return differ, as
+}
+
 // compared are the rows, the worst first, and then as they stand in the file.
 func (f *Found) compared(values map[string]any) []difference {
 	var rows []difference
