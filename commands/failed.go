@@ -246,12 +246,12 @@ func (c *Commands) stopped(s *incident.State, p *runbook.Plan, ask Ask, verb str
 		if _, known := p.Step(step); !known {
 			return "", "", refuse("This button belongs to a question or a step that %s does not have. Nothing was done with your click. %s", s.ID.Name(), c.waits(s))
 		}
-		return step, rest, c.hasStopped(s, p, step)
+		return step, rest, c.hasStopped(s, p, step, verb)
 	}
 	if word, after := cut(ask.Text); word != "" {
 		if _, known := p.Step(text.Fold(word)); known {
 			step = stoodStill(s, text.Fold(word), verb)
-			return step, after, c.hasStopped(s, p, step)
+			return step, after, c.hasStopped(s, p, step, verb)
 		}
 	}
 	var failed []string
@@ -288,9 +288,13 @@ func stoodStill(s *incident.State, step, verb string) string {
 	return step
 }
 
-// hasStopped refuses for a step that did not stop.
-func (c *Commands) hasStopped(s *incident.State, p *runbook.Plan, step string) error {
+// hasStopped refuses for a step that did not stop. Before Go a check may be made again,
+// whatever it found: somebody may have acted on it.
+func (c *Commands) hasStopped(s *incident.State, p *runbook.Plan, step, verb string) error {
 	st := s.Step(step)
+	if verb == "retry" && st.Status.Settled() && len(c.look(s).OfKind(incident.AskGo)) > 0 && c.look(s).Weighed(step) {
+		return nil
+	}
 	var how text.Text
 	switch st.Status {
 	case incident.Failed:

@@ -94,6 +94,7 @@ func causes() []cause {
 		{"quotas", "the quota of vCPU is used up", advises, advises, state(func(s *sim.State) { s.Regions[west].Account.VCPUs = 641 })},
 		{"quotas", "the use of vCPU is not published", puzzles, puzzles, state(func(s *sim.State) { s.Regions[west].Account.Unpublished = true })},
 		{"jobs", "a CronJob is not there", advises, advises, state(func(s *sim.State) { delete(s.Regions[west].CronJobs, "invoice-run") })},
+		{"managers", "Argo CD keeps the autoscalers", warns, warns, state(func(s *sim.State) { s.Regions[west].Manage("argocd") })},
 		{"roles", "a role is not there", advises, advises, state(func(s *sim.State) { delete(s.Roles, ordersRole) })},
 		{"roles", "a role trusts the source's cluster alone", advises, advises, state(func(s *sim.State) {
 			s.Roles[ordersRole] = strings.ReplaceAll(s.Roles[ordersRole], "oidc.eks.us-west-2", "oidc.eks.us-east-1")

@@ -38,6 +38,7 @@ var claims = map[string]func(*testing.T, played){
 	"start-towards-home": refusedTheWrongWay,
 	"record-change":      movedByTheRecords,
 	"pods-pending":       retriedWithCapacity,
+	"gitops-owned":       pausedFirst,
 	"dns-stale":          resolverNamed,
 	"throttled":          throttledAndOnce,
 
@@ -223,6 +224,28 @@ func gateOverridden(t *testing.T, p played) {
 		t.Error("the review does not say why the gate was overridden")
 	}
 	p.once(t, "SwitchoverGlobalCluster")
+}
+
+// pausedFirst: Go's question tells who would set the sizes back and how they are paused, and
+// they last once that is so.
+func pausedFirst(t *testing.T, p played) {
+	var found []incident.Verdict
+	for _, b := range bodies[incident.StepFinished](p) {
+		if b.Step == "managers" {
+			found = append(found, b.Verdict)
+		}
+	}
+	if want := []incident.Verdict{incident.Warn, incident.Pass}; !slices.Equal(found, want) {
+		t.Errorf("it was found %v, want %v", found, want)
+	}
+	if data, err := json.Marshal(p.messages); err != nil || !strings.Contains(string(data), "(pause it first: argocd app set argocd/shop --self-heal=false)") {
+		t.Error("nobody was told how it is paused")
+	}
+	for _, c := range p.applied("patch horizontalpodautoscalers") {
+		if c.Time.Before(p.at(t, "managers", "StepFinished")) {
+			t.Errorf("%s was scaled before it was known who sets it back", c.Target)
+		}
+	}
 }
 
 func glassBroken(t *testing.T, p played) {
@@ -423,6 +446,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"abort-after-promotion":  {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.elasticache, operation: FailoverGlobalReplicationGroup, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted mitigated]"},
 	"lost-while-planned":     {"  - {at: 3s, since: promoting, lose: us-east-1}\n", "", "the runs ended [mitigated], expected [superseded mitigated]"},
 	"pods-pending":           {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
+	"gitops-owned":           {"start:\n  gitops: [us-west-2]\n", "", "0 times StepFinished of managers"},
 	"throttled":              {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
 	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times WatchObserved of users"},
 	"takeover-astray":        {"start:\n  takeover_check: {path: /takeover-drill}\n", "", "0 times StepFailed of takeover-check"},

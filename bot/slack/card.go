@@ -346,12 +346,16 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		if len(r.Locked) > 0 {
 			retry = r.Locked // the others are of no use before
 		}
+		label := "Retry"
+		if len(retry)+len(r.Again) == 0 {
+			retry, label = r.Bad, "Check again" // nobody has to, but somebody may have acted on it
+		}
 		for i, s := range retry[:min(len(retry), retriesMax)] {
-			again := commands.Button{Verb: "retry", Label: "Retry", On: s.ID, Incident: v.ID}
-			if len(r.Stopped)+len(r.Again) > 1 {
-				again.Label = "Retry “" + cut(s.Title, 50) + "”"
+			again := commands.Button{Verb: "retry", Label: label, On: s.ID, Incident: v.ID}
+			if len(r.Stopped)+len(r.Again) > 1 || len(retry) > 1 {
+				again.Label += " “" + cut(s.Title, 50) + "”"
 			}
-			if i == 0 {
+			if i == 0 && len(r.Stopped) > 0 {
 				again.Style = "primary"
 			}
 			out = append(out, again)

@@ -29,6 +29,12 @@ type Readiness struct {
 // Locked steps are never gone past: what comes after would do harm without them.
 func Locked(s runbook.Step) bool { return s.Locked || s.NoReturn }
 
+// Weighed says that a step is one of the checks that Go weighs.
+func (v View) Weighed(step string) bool {
+	s, ok := v.Plan.Step(step)
+	return ok && v.gates[step] && s.Kind != runbook.Go
+}
+
 // Readiness says how the checks that Go weighs stand.
 func (v View) Readiness() Readiness {
 	var r Readiness

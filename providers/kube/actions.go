@@ -44,6 +44,14 @@ func (k *Kube) Actions() engine.Catalog {
 			},
 			Look: k.Room,
 		},
+		"kube.managers": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks whether Argo CD, Flux or KEDA would set back what the run scales, stops or suspends",
+				Home:  "target",
+			},
+			Look: k.Managers,
+		},
 		"kube.jobs": {
 			Action: runbook.Action{
 				Kind:  runbook.Check,

@@ -128,6 +128,9 @@ func (s *State) beginCluster(r *Region, start Start, long time.Time) {
 		}
 		s.deploy(r, svc.topology.Name, n, top, long)
 	}
+	if slices.Contains(start.GitOps, r.Name) {
+		r.Manage("argocd")
+	}
 }
 
 // deploy puts a service with its autoscaler and its running pods into a Region.
@@ -279,6 +282,9 @@ func (s *State) stepCluster(r *Region) {
 	for _, svc := range services {
 		d := r.Deployments[svc.topology.Name]
 		h := r.HPAs[svc.topology.Name]
+		if h != nil && r.GitOps != nil {
+			s.stepGitOps(r, h)
+		}
 		if h != nil && s.At.Equal(s.At.Truncate(hpaSync)) {
 			s.stepHPA(r, h, d)
 		}

@@ -49,11 +49,11 @@ var (
 	cronJobsGVR    = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}
 	eventsGVR      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 
-	kubeKinds = map[schema.GroupVersionResource]string{
+	kubeKinds = withKeepers(map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
 		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 		schedulesGVR: "ScheduleList",
-	}
+	})
 )
 
 // Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
@@ -328,6 +328,9 @@ func (k *kube) answer(action clienttesting.Action) (runtime.Object, error) {
 func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runtime.Object {
 	meta := metav1.ListMeta{ResourceVersion: fmt.Sprint(r.Versions)}
 	here := ns == "" || ns == namespace
+	if controllers := r.keepers(gvr); controllers != nil {
+		return controllers
+	}
 	switch gvr {
 	case deploymentsGVR:
 		out := &appsv1.DeploymentList{ListMeta: meta, Items: []appsv1.Deployment{}}
@@ -414,6 +417,9 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 // get is one object, or its scale.
 func (r *Region) get(s *State, gvr schema.GroupVersionResource, ns, name, sub string) (runtime.Object, error) {
 	missing := apierrors.NewNotFound(gvr.GroupResource(), name)
+	if o := r.manager(gvr, ns, name); o != nil {
+		return o, nil
+	}
 	if ns != namespace && gvr != nodesGVR {
 		return nil, missing
 	}

@@ -296,3 +296,30 @@ func TestTheAPIServerSaysWhetherItIsReady(t *testing.T) {
 		t.Errorf("refused: %v", err)
 	}
 }
+
+// Argo CD sets back what differs from what is written down, until it is paused.
+func TestArgoCDSetsBackWhatDiffersUntilItIsPaused(t *testing.T) {
+	scn := &Scenario{Name: "quiet", Mode: "planned", Target: west, Start: Start{GitOps: []string{west}}}
+	clock := NewClock(scn.StartTime(), Max)
+	t.Cleanup(clock.Close)
+	s := onStage(t, scn, clock, Options{})
+	minimum := func() int32 { return *s.Snapshot().Regions[west].HPAs["order-service"].Spec.MinReplicas }
+	was := minimum()
+	s.scale(west, "order-service", 6)
+	if s.wait(4 * time.Second); minimum() != 6 {
+		t.Errorf("the minimum is %d after 4 s", minimum())
+	}
+	if s.wait(3 * time.Second); minimum() != was {
+		t.Errorf("the minimum is %d after 7 s, and %d is written down", minimum(), was)
+	}
+	s.must(s.Happen(Event{PauseGitOps: west}))
+	s.scale(west, "order-service", 6)
+	if s.wait(time.Minute); minimum() != 6 {
+		t.Errorf("the minimum is %d, although it is paused", minimum())
+	}
+	objects, err := s.Kube(west).Resource(keptBy["argocd"].gvr).Namespace("argocd").List(s.ctx, metav1.ListOptions{})
+	s.must(err)
+	if heals, _, err := unstructured.NestedBool(objects.Items[0].Object, "spec", "syncPolicy", "automated", "selfHeal"); err != nil || heals || len(objects.Items) != 1 {
+		t.Errorf("%v %v", objects.Items, err)
+	}
+}

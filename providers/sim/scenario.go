@@ -75,6 +75,9 @@ type Start struct {
 	// HPAMax is the upper bound of the autoscaler of a service in the standby
 	// Region, where it is not twice what production needs.
 	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
+	// GitOps are the Regions in whose clusters Argo CD keeps the autoscalers' minima as
+	// they are at the start, until a PauseGitOps.
+	GitOps []string `yaml:"gitops,omitempty" json:"gitops,omitempty"`
 }
 
 // Endpoint is what a health check looks at. What is not given is as it should be.
@@ -118,6 +121,8 @@ type Event struct {
 	DropPromotion *DropPromotion `yaml:"drop_promotion,omitempty" json:"drop_promotion,omitempty"`
 	// ModifyCache is somebody else's change of the cache's global datastore.
 	ModifyCache *ModifyCache `yaml:"modify_cache,omitempty" json:"modify_cache,omitempty"`
+	// PauseGitOps has Argo CD in that Region tell what differs and leave it.
+	PauseGitOps string `yaml:"pause_gitops,omitempty" json:"pause_gitops,omitempty"`
 	// AddNodes gives a Region's cluster more nodes.
 	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
 	// Resolver makes a public resolver lie, or lets it tell the truth again.
@@ -516,6 +521,9 @@ func (l linter) scenario(s *Scenario) {
 		l.notNegative(n, "start", "nodes_per_zone", r)
 	}
 	l.services(s.Start.HPAMax, "start", "hpa_max")
+	for i, r := range s.Start.GitOps {
+		l.region(r, "start", "gitops", i)
+	}
 	l.endpoint(s.Start.TakeoverCheck, "start", "takeover_check")
 
 	for i, e := range s.Events {
@@ -547,6 +555,7 @@ func (l linter) event(e Event, at ...any) {
 		{"reconnect", e.Reconnect},
 		{"break_targets", e.BreakTargets},
 		{"mend_targets", e.MendTargets},
+		{"pause_gitops", e.PauseGitOps},
 	} {
 		if r.region != "" {
 			n++
@@ -618,7 +627,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, add_nodes, resolver, takeover_check, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, add_nodes, resolver, takeover_check, fault, bot, slack", n)
 	}
 }
 

@@ -140,6 +140,8 @@ type Region struct {
 	OtherClusters []string `json:"other_clusters,omitempty"`
 	// CronJobs of the cluster, each with whether it runs or is suspended.
 	CronJobs map[string]bool `json:"cron_jobs"`
+	// GitOps keeps the autoscalers as they are written down elsewhere; nil where nothing does.
+	GitOps *GitOps `json:"gitops,omitempty"`
 	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
 	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
 	Nodes       []Node                                            `json:"nodes"`
@@ -325,6 +327,10 @@ func (s *State) happen(e Event) {
 		s.Regions[e.BreakTargets].TargetsBroken = true
 	case e.MendTargets != "":
 		s.Regions[e.MendTargets].TargetsBroken = false
+	case e.PauseGitOps != "":
+		if g := s.Regions[e.PauseGitOps].GitOps; g != nil {
+			g.Paused = true
+		}
 	case e.Promotion != nil:
 		s.Database.take(*e.Promotion)
 	case e.DropPromotion != nil:
