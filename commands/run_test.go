@@ -147,6 +147,19 @@ func TestAStepThatStoppedIsRetried(t *testing.T) {
 	r.refusedWith(func() Answer { return r.ask(Ask{Via: by(bob), Verb: "abort", On: "q7", Text: "x"}) }, "answered by Alice")
 }
 
+// Before Go a check may be made again whatever it found; after it what was done stays so.
+func TestACheckIsMadeAgainBeforeGo(t *testing.T) {
+	r := started(t)
+	r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	r.askGo()
+	if added := r.added(func() { contains(t, r.say(alice, "retry lag-low").Text, "is carried out again") }); added != "StepRetried" {
+		t.Errorf("appended %s", added)
+	}
+	r.bot(finished("lag-low")...)
+	r.say(alice, "go")
+	r.refusedWith(func() Answer { return r.say(alice, "retry lag-low") }, "was done at")
+}
+
 func TestARetryThatTakesANewApprovalSaysSo(t *testing.T) {
 	r := promoting(t)
 	r.ask(yes(bob, "q1"))
