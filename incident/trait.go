@@ -35,6 +35,12 @@ const (
 	WritersWatched Trait = "writers-watched"
 	// WritersStopped: nothing writes in the source any more.
 	WritersStopped Trait = "writers-stopped"
+	// SplitBrainWatched: it goes on looking whether the old writer may still accept writes.
+	SplitBrainWatched Trait = "split-brain-watched"
+	// StandbyWatched: it goes on looking whether the source's database follows again.
+	StandbyWatched Trait = "standby-watched"
+	// LostWritesWatched: it goes on looking for what the target never received.
+	LostWritesWatched Trait = "lost-writes-watched"
 	// StandbyAgain: a service in the source is as large as in a standby, and runs.
 	StandbyAgain Trait = "standby-again"
 )

@@ -265,6 +265,16 @@ var changes = map[string]changeCase{
 	},
 	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
+	"aurora.keep": {
+		step: "keep-lost-writes", system: "aws.rds", operations: []string{"CopyDBClusterSnapshot"},
+		start:  leftBehind,
+		byHand: func(s *sim.State) { copied(s, "available") },
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) { s.Database.Snapshots = s.Database.Snapshots[:1] })
+		},
+		// Neither Region has a snapshot of a failover that it did not have.
+		eitherWay: true,
+	},
 	"cache.promote": {
 		step: "promote-cache", system: "aws.elasticache", operations: []string{"FailoverGlobalReplicationGroup"},
 		byHand: func(s *sim.State) { lead(s, west) },

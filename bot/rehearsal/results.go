@@ -88,7 +88,7 @@ type Story struct {
 // people, and with the bot itself.
 var curriculum = []string{
 	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "failover-dropped", "cache-modified",
-	"lost-while-planned", "gitops-owned", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "abort-before-promotion", "abort-after-promotion",
+	"lost-while-planned", "gitops-owned", "split-brain-warning", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "abort-before-promotion", "abort-after-promotion",
 	"failover-then-failback", "unplanned-then-failback", "failback-refused", "record-change", "unserved-at-resolve", "approver-absent", "bot-killed", "slack-away",
 }
 

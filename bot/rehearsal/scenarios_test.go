@@ -39,8 +39,11 @@ var claims = map[string]func(*testing.T, played){
 	"record-change":      movedByTheRecords,
 	"pods-pending":       retriedWithCapacity,
 	"gitops-owned":       pausedFirst,
-	"dns-stale":          resolverNamed,
-	"throttled":          throttledAndOnce,
+
+	"split-brain-warning": warnedOfTwoWriters,
+
+	"dns-stale": resolverNamed,
+	"throttled": throttledAndOnce,
 
 	"failover-then-failback":  homeAgain,
 	"unplanned-then-failback": homeAgain,
@@ -224,6 +227,26 @@ func gateOverridden(t *testing.T, p played) {
 		t.Error("the review does not say why the gate was overridden")
 	}
 	p.once(t, "SwitchoverGlobalCluster")
+}
+
+// warnedOfTwoWriters: that the old writer may go on is the first line of the card, from when
+// RDS says so until the incident is resolved, and there is no standby until us-east-1 is back.
+func warnedOfTwoWriters(t *testing.T, p played) {
+	if told := p.state().Step("rds-events").Observed; told == nil || told.Verdict != incident.Fail || !strings.Contains(told.Summary, "ecommerce-primary may still accept writes") {
+		t.Errorf("the watch tells %+v", told)
+	}
+	first := 0
+	for _, m := range p.messages {
+		if data, err := json.Marshal(m.Blocks); err == nil && strings.Contains(string(data), `"text":"REHEARSAL · *Possible split brain: ecommerce-primary may still accept writes`) {
+			first++
+		}
+	}
+	if first == 0 {
+		t.Error("no card begins with it")
+	}
+	if data, err := json.Marshal(p.messages); err != nil || !strings.Contains(string(data), "Not protected: no standby since") {
+		t.Errorf("it is not said since when there is no standby: %v", err)
+	}
 }
 
 // pausedFirst: Go's question tells who would set the sizes back and how they are paused, and
@@ -446,6 +469,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"abort-after-promotion":  {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.elasticache, operation: FailoverGlobalReplicationGroup, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted mitigated]"},
 	"lost-while-planned":     {"  - {at: 3s, since: promoting, lose: us-east-1}\n", "", "the runs ended [mitigated], expected [superseded mitigated]"},
 	"pods-pending":           {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
+	"split-brain-warning":    {"start:\n  writes_go_on: true\n\n", "", "0 times WatchObserved of rds-events"},
 	"gitops-owned":           {"start:\n  gitops: [us-west-2]\n", "", "0 times StepFinished of managers"},
 	"throttled":              {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
 	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times WatchObserved of users"},

@@ -85,6 +85,9 @@ func (v incidentView) card() cardView {
 			c.Alarm, c.Orders = c.Alarm+" "+c.Orders, ""
 		}
 	}
+	if s := v.SplitBrain(); s != "" {
+		c.Alarm = strings.TrimSpace("Possible split brain: " + lineOf(s, 600) + ". " + c.Alarm)
+	}
 	if !v.away.IsZero() {
 		c.Away = clockTime(v.away)
 	}

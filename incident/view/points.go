@@ -45,7 +45,29 @@ func (v View) facts() []Point {
 	if p, open := v.standby(); open {
 		out = append(out, p)
 	}
+	if o, at := v.seen(incident.LostWritesWatched); o != nil && o.Verdict == incident.Fail {
+		out = append(out, Point{ID: "lost-writes", Title: o.Summary, Since: at})
+	}
 	return out
+}
+
+// seen is what the run's watch of that told last, and when; nil where it told nothing.
+func (v View) seen(t incident.Trait) (o *incident.WatchObserved, at time.Time) {
+	for _, s := range v.Showing(t) {
+		if st := v.Step(s.ID); st.Observed != nil {
+			return st.Observed, st.ObservedAt
+		}
+	}
+	return nil, time.Time{}
+}
+
+// SplitBrain is what is known of an old writer that may still accept writes; empty where
+// nothing is.
+func (v View) SplitBrain() string {
+	if o, _ := v.seen(incident.SplitBrainWatched); o != nil && o.Verdict == incident.Fail && v.ResolvedAt.IsZero() {
+		return o.Summary
+	}
+	return ""
 }
 
 // pointID is a name of several words in one.
@@ -120,6 +142,15 @@ func (v View) standby() (Point, bool) {
 	for _, s := range v.Plan.Steps {
 		if (s.NoReturn || v.Shows(s.ID, incident.WriterMoved)) && v.Step(s.ID).Status == incident.Done {
 			p.Since = v.Step(s.ID).Ended
+		}
+	}
+	if o, _ := v.seen(incident.StandbyWatched); o != nil && v.Mode == "unplanned" {
+		switch o.Verdict {
+		case incident.Pass:
+			return Point{}, false
+		case incident.Fail:
+			p.Title = "Not protected: " + o.Summary
+		case incident.Warn, incident.Unsure, incident.NotApplicable:
 		}
 	}
 	if v.Mode == "unplanned" {

@@ -8,9 +8,14 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
+const (
+	keepUndo   = "nothing to take back: " + keepLeaves
+	keepLeaves = "the copies of what was lost cost their storage until somebody deletes them"
+)
+
 // Actions is what a runbook can have Aurora do.
 func (a *Aurora) Actions() engine.Catalog {
-	switchover, failover := a.Switchover(), a.Failover()
+	switchover, failover, keep := a.Switchover(), a.Failover(), Keep{a}
 	return engine.Catalog{
 		"aurora.outage": {
 			Action: runbook.Action{
@@ -63,6 +68,48 @@ func (a *Aurora) Actions() engine.Catalog {
 			Look:   failover.Look,
 			Do:     failover.Do,
 			Effect: failover.Effect,
+		},
+		"aurora.events": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.SplitBrainWatched},
+				About:  "watches what RDS tells of both Regions' clusters, and whether the old writer could be blocked",
+				Home:   "target",
+			},
+			Look:  a.Events,
+			Every: 15 * time.Second,
+		},
+		"aurora.rejoined": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.StandbyWatched},
+				About:  "watches whether the database of the source follows again, and about when it will",
+				Home:   "target",
+				With:   RejoinedInput{},
+			},
+			Look:  a.Rejoined,
+			Every: 30 * time.Second,
+		},
+		"aurora.lost-writes": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.LostWritesWatched},
+				About:  "watches for the snapshot of what the source had and the target never received, until it is copied",
+				Home:   "source",
+			},
+			Look:  a.LostWrites,
+			Every: time.Minute,
+		},
+		"aurora.keep": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "copies the snapshots of writes that were lost, which would go with the backups of the target's database",
+				Home:  "target",
+				Undo:  keepUndo, Leaves: keepLeaves,
+			},
+			Look:   keep.Look,
+			Do:     keep.Do,
+			Effect: keep.Effect,
 		},
 		"aurora.writable": {
 			Action: runbook.Action{

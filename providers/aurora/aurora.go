@@ -55,7 +55,8 @@ type global struct {
 	status  string
 	version string // of the engine
 	// writer is the ARN of the cluster that writes; empty when none does.
-	writer string
+	writer  string
+	members []types.GlobalClusterMember
 	// member is the target's place in it; nil when it is none.
 	member *types.GlobalClusterMember
 	// moving is the promotion under way, or nil.
@@ -81,7 +82,7 @@ func (a *Aurora) global(ctx context.Context, p *runbook.Plan) (*global, error) {
 		}
 	}
 	c := out.GlobalClusters[0]
-	g := &global{database: db, id: id, status: aws.ToString(c.Status), version: aws.ToString(c.EngineVersion)}
+	g := &global{database: db, id: id, status: aws.ToString(c.Status), version: aws.ToString(c.EngineVersion), members: c.GlobalClusterMembers}
 	for i, m := range c.GlobalClusterMembers {
 		if aws.ToBool(m.IsWriter) {
 			g.writer = aws.ToString(m.DBClusterArn)

@@ -20,6 +20,9 @@ var Platform = runbook.Part{Key: "aurora", Formerly: "database", Example: Settin
 type Settings struct {
 	// GlobalCluster is the identifier of the global database.
 	GlobalCluster string `yaml:"global_cluster" json:"global_cluster"`
+	// ResyncMinutes is how long the cluster of a Region that was lost takes to be made
+	// anew, as a drill has shown; 0 where nobody knows. AWS publishes no progress.
+	ResyncMinutes int `yaml:"resync_minutes,omitempty" json:"resync_minutes,omitempty"`
 	// Regions are its clusters, by Region; each of the platform's has one.
 	Regions map[string]Member `yaml:"regions" json:"regions"`
 }
@@ -34,6 +37,9 @@ type Member struct {
 
 // Check finds what cannot be right.
 func (s Settings) Check(c runbook.Checks) {
+	if s.ResyncMinutes < 0 {
+		c.Fault("resync_minutes", "%d minutes are below zero", s.ResyncMinutes)
+	}
 	c.EachRegion(slices.Collect(maps.Keys(s.Regions)))
 	for region, m := range s.Regions {
 		at := "regions." + region + ".db_cluster_arn"

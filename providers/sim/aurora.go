@@ -32,7 +32,24 @@ type Database struct {
 	Stopped bool           `json:"stopped"`
 	Lag     []Point        `json:"lag"`
 	Events  []DBEvent      `json:"events"`
+	// WritesGoOn: the writes of an old writer cannot be blocked.
+	WritesGoOn bool         `json:"writes_go_on,omitempty"`
+	Snapshots  []DBSnapshot `json:"snapshots,omitempty"`
 }
+
+// DBSnapshot is a snapshot of a cluster.
+type DBSnapshot struct {
+	Region  string    `json:"region"`
+	ID      string    `json:"id"`
+	Cluster string    `json:"cluster"`
+	At      time.Time `json:"at"`
+	// Of is what it is a copy of; empty of one that Aurora took by itself.
+	Of     string `json:"of,omitempty"`
+	Status string `json:"status"`
+}
+
+// retention is how many days the clusters keep their backups.
+const retention = 7
 
 // DBMember is one cluster of the global database.
 type DBMember struct {
@@ -71,6 +88,8 @@ type DBEvent struct {
 	Source  string    `json:"source"`
 	ID      string    `json:"id"` // RDS-EVENT-0182
 	Message string    `json:"message"`
+	// Instance: it is one of an instance of the cluster, and not of the cluster.
+	Instance bool `json:"instance,omitempty"`
 }
 
 // How long Aurora takes.
@@ -85,7 +104,7 @@ const (
 const engineVersion = "16.6"
 
 func beginDatabase(start Start, long time.Time) Database {
-	d := Database{GlobalCluster: globalCluster, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
+	d := Database{GlobalCluster: globalCluster, WritesGoOn: start.WritesGoOn, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
 	for _, name := range regionNames {
 		d.Members = append(d.Members, DBMember{
 			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Writer: name == homeRegion,
@@ -190,7 +209,22 @@ func (s *State) replicates(into string) bool {
 
 func (s *State) dbEvent(region, id, message string) {
 	m := s.Database.Member(region)
-	s.Database.Events = append(s.Database.Events, DBEvent{s.At, region, m.Cluster, "RDS-EVENT-" + id, message})
+	s.Database.Events = append(s.Database.Events, DBEvent{At: s.At, Region: region, Source: m.Cluster, ID: "RDS-EVENT-" + id, Message: message})
+}
+
+// blocks tells whether Aurora could block the writes of the old writer; a Region that is
+// lost tells nothing, so the new writer's does.
+func (s *State) blocks(from, to *DBMember) {
+	id, how := "0390", "succeeded"
+	if s.Database.WritesGoOn {
+		id, how = "0391", "timed out"
+	} else if s.Regions[from.Region].Lost {
+		return // nobody knows
+	}
+	s.Database.Events = append(s.Database.Events, DBEvent{
+		At: s.At, Region: to.Region, Source: instanceName(to, 0), ID: "RDS-EVENT-" + id, Instance: true,
+		Message: fmt.Sprintf("Attempt to block writes for DB cluster %s in Region %s %s.", from.Cluster, from.Region, how),
+	})
 }
 
 func (s *State) stepDatabase() {
@@ -241,6 +275,9 @@ func (s *State) stepDatabase() {
 			m.ResyncAt = time.Time{}
 		case m.ResyncAt.IsZero():
 			m.ResyncAt = s.At.Add(resyncTime)
+			s.Database.Snapshots = append(s.Database.Snapshots, DBSnapshot{
+				Region: m.Region, ID: "rds:unplanned-global-failover-" + m.Cluster + "-" + s.At.UTC().Format("2006-01-02-15-04"), Cluster: m.Cluster, At: s.At, Status: "available",
+			})
 			s.dbEvent(m.Region, "0240", "Started resynchronizing DB cluster "+m.Cluster+" after global failover.")
 		case !m.ResyncAt.After(s.At):
 			m.Sync, m.ResyncAt = "connected", time.Time{}
@@ -274,12 +311,15 @@ func (s *State) takeBack(f *Failover, from, to *DBMember) {
 var rdsAPI = awsAPI{
 	system: "aws.rds",
 	operations: map[string]operation{
-		"DescribeGlobalClusters":  reads(describeGlobalClusters),
-		"DescribeDBClusters":      reads(describeDBClusters),
-		"DescribeDBInstances":     reads(describeDBInstances).lostAs(ServerFail),
-		"DescribeEvents":          reads(describeEvents),
-		"SwitchoverGlobalCluster": changes(switchover),
-		"FailoverGlobalCluster":   changes(failover),
+		"DescribeGlobalClusters": reads(describeGlobalClusters),
+		"DescribeDBClusters":     reads(describeDBClusters),
+		"DescribeDBInstances":    reads(describeDBInstances).lostAs(ServerFail),
+		"DescribeEvents":         reads(describeEvents),
+
+		"DescribeDBClusterSnapshots": reads(describeSnapshots),
+		"CopyDBClusterSnapshot":      changes(copySnapshot),
+		"SwitchoverGlobalCluster":    changes(switchover),
+		"FailoverGlobalCluster":      changes(failover),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
@@ -291,6 +331,10 @@ var rdsAPI = awsAPI{
 			for _, f := range in.Filters {
 				return strings.Join(f.Values, " ")
 			}
+		case *rds.DescribeDBClusterSnapshotsInput:
+			return deref(in.DBClusterIdentifier)
+		case *rds.CopyDBClusterSnapshotInput:
+			return deref(in.TargetDBClusterSnapshotIdentifier)
 		case *rds.SwitchoverGlobalClusterInput:
 			return deref(in.TargetDbClusterIdentifier)
 		case *rds.FailoverGlobalClusterInput:
@@ -361,8 +405,9 @@ func describeDBClusters(r request, in *rds.DescribeDBClustersInput) (*rds.Descri
 	c := rdst.DBCluster{
 		DBClusterIdentifier: ptr(m.Cluster), DBClusterArn: ptr(m.ARN), Status: ptr(m.Status),
 		Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version), EngineMode: ptr("provisioned"), MultiAZ: ptr(m.Instances > 1),
-		Endpoint:       ptr(m.Cluster + ".cluster-pretend." + r.region + ".rds.amazonaws.com"),
-		ReaderEndpoint: ptr(m.Cluster + ".cluster-ro-pretend." + r.region + ".rds.amazonaws.com"),
+		Endpoint:              ptr(m.Cluster + ".cluster-pretend." + r.region + ".rds.amazonaws.com"),
+		BackupRetentionPeriod: ptr(int32(retention)),
+		ReaderEndpoint:        ptr(m.Cluster + ".cluster-ro-pretend." + r.region + ".rds.amazonaws.com"),
 	}
 	if m.MaxCapacity > 0 {
 		c.ServerlessV2ScalingConfiguration = &rdst.ServerlessV2ScalingConfigurationInfo{MinCapacity: ptr(0.5), MaxCapacity: ptr(m.MaxCapacity)}
@@ -412,15 +457,74 @@ func describeEvents(r request, in *rds.DescribeEventsInput) (*rds.DescribeEvents
 	out := &rds.DescribeEventsOutput{}
 	for _, e := range r.Database.Events {
 		if e.Region != r.region || e.At.Before(from) || e.At.After(to) || in.SourceIdentifier != nil && *in.SourceIdentifier != e.Source ||
-			in.SourceType != "" && in.SourceType != rdst.SourceTypeDbCluster {
+			in.SourceType != "" && (in.SourceType == rdst.SourceTypeDbInstance) != e.Instance {
 			continue
 		}
+		kind, arn := rdst.SourceTypeDbCluster, clusterARN(e.Region)
+		if e.Instance {
+			kind, arn = rdst.SourceTypeDbInstance, "arn:aws:rds:"+e.Region+":"+account+":db:"+e.Source
+		}
 		out.Events = append(out.Events, rdst.Event{
-			Date: ptr(e.At), Message: ptr(e.Message + " (" + e.ID + ")"), SourceIdentifier: ptr(e.Source), SourceType: rdst.SourceTypeDbCluster,
-			SourceArn: ptr(clusterARN(e.Region)), EventCategories: []string{"global-failover"},
+			Date: ptr(e.At), Message: ptr(e.text()), SourceIdentifier: ptr(e.Source), SourceType: kind,
+			SourceArn: ptr(arn), EventCategories: []string{"global-failover"},
 		})
 	}
 	return out, nil
+}
+
+// text is what the API tells of it. It has no number; here it stands behind, for whoever
+// reads a rehearsal.
+func (e DBEvent) text() string {
+	if e.ID == "" {
+		return e.Message
+	}
+	return e.Message + " (" + e.ID + ")"
+}
+
+func (d DBSnapshot) arn() string {
+	return "arn:aws:rds:" + d.Region + ":" + account + ":cluster-snapshot:" + d.ID
+}
+
+func (d DBSnapshot) shown() rdst.DBClusterSnapshot {
+	kind := "automated"
+	out := rdst.DBClusterSnapshot{
+		DBClusterSnapshotIdentifier: ptr(d.ID), DBClusterSnapshotArn: ptr(d.arn()), DBClusterIdentifier: ptr(d.Cluster), SnapshotCreateTime: ptr(d.At), Status: ptr(d.Status),
+	}
+	if d.Of != "" {
+		kind, out.SourceDBClusterSnapshotArn = "manual", ptr("arn:aws:rds:"+d.Region+":"+account+":cluster-snapshot:"+d.Of)
+	}
+	out.SnapshotType = ptr(kind)
+	return out
+}
+
+func describeSnapshots(r request, in *rds.DescribeDBClusterSnapshotsInput) (*rds.DescribeDBClusterSnapshotsOutput, error) {
+	out := &rds.DescribeDBClusterSnapshotsOutput{}
+	for _, d := range r.Database.Snapshots {
+		if d.Region == r.region && (in.DBClusterIdentifier == nil || deref(in.DBClusterIdentifier) == d.Cluster) {
+			out.DBClusterSnapshots = append(out.DBClusterSnapshots, d.shown())
+		}
+	}
+	return out, nil
+}
+
+func copySnapshot(r request, in *rds.CopyDBClusterSnapshotInput) (*rds.CopyDBClusterSnapshotOutput, error) {
+	var of *DBSnapshot
+	for i, d := range r.Database.Snapshots {
+		switch {
+		case d.Region != r.region:
+		case d.ID == deref(in.TargetDBClusterSnapshotIdentifier):
+			return nil, &rdst.DBClusterSnapshotAlreadyExistsFault{Message: ptr("Cannot create the snapshot because one with the identifier " + d.ID + " already exists.")}
+		case d.arn() == deref(in.SourceDBClusterSnapshotIdentifier) || d.ID == deref(in.SourceDBClusterSnapshotIdentifier):
+			of = &r.Database.Snapshots[i]
+		}
+	}
+	if of == nil {
+		return nil, &rdst.DBClusterSnapshotNotFoundFault{Message: ptr("DBClusterSnapshot not found: " + deref(in.SourceDBClusterSnapshotIdentifier))}
+	}
+	made := DBSnapshot{Region: r.region, ID: deref(in.TargetDBClusterSnapshotIdentifier), Cluster: of.Cluster, At: r.now, Of: of.ID, Status: "available"}
+	r.Database.Snapshots = append(r.Database.Snapshots, made)
+	shown := made.shown()
+	return &rds.CopyDBClusterSnapshotOutput{DBClusterSnapshot: &shown}, nil
 }
 
 func badState(format string, args ...any) error {
@@ -512,6 +616,7 @@ func failover(r request, in *rds.FailoverGlobalClusterInput) (*rds.FailoverGloba
 	}
 	r.Database.Failover = &Failover{Status: "failing-over", From: from.Region, To: to.Region, DataLoss: true, Started: r.now, Due: r.Database.promoted(r.now, true)}
 	r.Database.dropped()
+	r.blocks(from, to)
 	r.mark(markPromoting)
 	return &rds.FailoverGlobalClusterOutput{GlobalCluster: r.globalCluster()}, nil
 }

@@ -75,6 +75,9 @@ type Start struct {
 	// HPAMax is the upper bound of the autoscaler of a service in the standby
 	// Region, where it is not twice what production needs.
 	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
+	// WritesGoOn: when the database is failed over, Aurora cannot block the writes of the
+	// old writer.
+	WritesGoOn bool `yaml:"writes_go_on,omitempty" json:"writes_go_on,omitempty"`
 	// GitOps are the Regions in whose clusters Argo CD keeps the autoscalers' minima as
 	// they are at the start, until a PauseGitOps.
 	GitOps []string `yaml:"gitops,omitempty" json:"gitops,omitempty"`
