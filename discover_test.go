@@ -186,6 +186,7 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		"logs":       "not yet: which of an account's log groups are the platform's",
 		"prometheus": "not yet: its service in the cluster",
 		"grafana":    "not yet: its service in the cluster",
+		"arc":        "not yet: the routing controls and the endpoints of their cluster",
 	}
 	text := discoveredIn(t, func(*sim.World) error { return nil })
 	for _, p := range providers.Parts() {

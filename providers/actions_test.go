@@ -154,6 +154,9 @@ type changeCase struct {
 	operations   []string
 	// strategy is how the settings have users moved, where the step wants another one.
 	strategy string
+	// ways is at how many ends each of the operations is tried within one call, where it is
+	// not one: all of them have to go wrong.
+	ways int
 	// consumer says that the settings name one.
 	consumer bool
 	// start is how the world differs before, so that there is something to change.
@@ -170,6 +173,15 @@ type changeCase struct {
 	// drop lets it come to nothing although it was accepted, where that is not by
 	// somebody taking it back.
 	drop func(t *testing.T, w *world)
+}
+
+// times is how often an operation has to break for its call to go wrong. What is denied at
+// one end is denied at all.
+func (c changeCase) times(b enginetest.Break) int {
+	if b == enginetest.Denied {
+		return 1
+	}
+	return max(1, c.ways)
 }
 
 // callOf is the call of a case's step.
@@ -302,6 +314,12 @@ var changes = map[string]changeCase{
 		meddle: func(s *sim.State) { aliasTo(s, "a-cdn.example.net") },
 		says:   []string{"the record of api.ecommerce.com", "it is A record to a-cdn.example.net", "had set A record to " + albOf(west), "it was A record to " + albOf(east)},
 	},
+	"arc.shift": {
+		step: "shift-controls", system: "aws.route53-recovery-cluster", operations: []string{"UpdateRoutingControlStates"}, strategy: dns.ByControl, ways: 5,
+		byHand: func(s *sim.State) { turn(s, "Off", "On") },
+		meddle: func(s *sim.State) { turn(s, "On", "On") },
+		says:   []string{"the pair of routing controls", "it is us-east-1 On, us-west-2 On", "had set us-east-1 Off, us-west-2 On", "it was us-east-1 On, us-west-2 Off before"},
+	},
 	"dns.restore": {
 		step: "restore-dns", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
 		start:  func(s *sim.State) { setFlags(s, true, true) },
@@ -386,6 +404,19 @@ func aliasTo(s *sim.State, name string) {
 	}
 }
 
+// turn gives both routing controls their states.
+func turn(s *sim.State, inEast, inWest string) {
+	of := map[string]string{}
+	for _, check := range s.DNS.Checks {
+		for _, r := range ofTheName(s) {
+			if check.Control != "" && aws.ToString(r.HealthCheckId) == check.ID {
+				of[aws.ToString(r.SetIdentifier)] = check.Control
+			}
+		}
+	}
+	s.Controls.States[of["primary"]], s.Controls.States[of["secondary"]] = inEast, inWest
+}
+
 func setFlags(s *sim.State, disabled, inverted bool) {
 	for _, h := range s.DNS.Checks {
 		if h.Type == "CALCULATED" {
@@ -457,14 +488,14 @@ func TestEveryChangeOfTheCatalogue(t *testing.T) {
 						Action: action, Call: call, Applied: w.applied,
 						ByHand: func(t *testing.T) { w.change(t, c.byHand) },
 						Break: func(t *testing.T, b enginetest.Break) {
-							fault(t, sim.Fault{System: c.system, Operation: operation, Kind: kinds[b], Times: 1})
+							fault(t, sim.Fault{System: c.system, Operation: operation, Kind: kinds[b], Times: c.times(b)})
 						},
 						Blind: func(t *testing.T, b enginetest.Break) {
 							fault(t, sim.Fault{System: c.system, Kind: kinds[b]})
 						},
 						Settle: func(t *testing.T) { w.wait(t, 3*time.Minute) },
 						BreakUndo: func(t *testing.T, b enginetest.Break) {
-							fault(t, sim.Fault{System: c.system, Operation: cmp.Or(c.undoes, operation), Kind: kinds[b], Times: 1})
+							fault(t, sim.Fault{System: c.system, Operation: cmp.Or(c.undoes, operation), Kind: kinds[b], Times: c.times(b)})
 						},
 						Meddle: func(t *testing.T) []string { w.change(t, c.meddle); return c.says },
 					}

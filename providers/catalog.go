@@ -21,6 +21,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/acm"
+	"github.com/failoverbot/failoverbot/providers/arc"
 	"github.com/failoverbot/failoverbot/providers/aurora"
 	"github.com/failoverbot/failoverbot/providers/awserr"
 	"github.com/failoverbot/failoverbot/providers/cache"
@@ -96,8 +97,9 @@ var systems = []struct {
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
 	{&dns.Platform, func(w wires) engine.Catalog {
-		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.balancers.Alias, w.InVPC)
+		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.balancers.Alias, arc.ControlOf, w.InVPC)
 	}},
+	{&arc.Platform, func(w wires) engine.Catalog { return arc.Actions(w.aws) }},
 	{&elb.Platform, func(w wires) engine.Catalog { return w.balancers.Actions() }},
 	{nil, func(w wires) engine.Catalog { return acm.Actions(w.aws, w.reads, w.balancers.Listeners, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return waf.Actions(w.aws, w.reads, elb.ARN, w.Clock) }},
@@ -258,7 +260,8 @@ func accountsIn(clusters *kube.Kube) iam.AccountsIn {
 	}
 }
 
-// names are the endpoints of those who tell where users are sent, and that of users.
+// names are the endpoints of those who tell where users are sent, of those who move them by
+// routing controls, and that of users.
 func names(p *runbook.Plan) ([]endpoints.Endpoint, error) {
 	set, err := runbook.PartOf[dns.Settings](p.Topology, dns.Platform.Key)
 	if err != nil {
@@ -270,6 +273,15 @@ func names(p *runbook.Plan) ([]endpoints.Endpoint, error) {
 	}
 	for _, r := range set.Resolvers {
 		out = append(out, endpoints.At("resolver "+r.Name, r.Addr, ""))
+	}
+	if set.Strategy == dns.ByControl {
+		cluster, err := arc.EndpointsOf(p.Topology)
+		if err != nil {
+			return nil, err
+		}
+		for region, at := range cluster {
+			out = append(out, endpoints.At("ARC cluster in "+region, at, region))
+		}
 	}
 	return append(out, endpoints.At("public name", p.Topology.Record, "")), nil
 }

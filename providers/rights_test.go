@@ -15,6 +15,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
+	"github.com/failoverbot/failoverbot/providers/arc"
 	"github.com/failoverbot/failoverbot/providers/cloudfront"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -38,9 +39,10 @@ var resources = map[string]struct {
 		}
 		return "arn:aws:route53:::healthcheck/" + target
 	}, nil},
-	"aws.ecr":        {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
-	"aws.iam":        {"iam", func(_, target string) string { return "arn:aws:iam::123456789012:role/" + target }, nil},
-	"aws.cloudfront": {"cloudfront", func(_, target string) string { return "arn:aws:cloudfront::123456789012:distribution/" + target }, nil},
+	"aws.route53-recovery-cluster": {"route53-recovery-cluster", func(_, target string) string { return target }, nil},
+	"aws.ecr":                      {"ecr", func(_, target string) string { return "arn:aws:ecr:" + west + ":123456789012:repository/" + target }, nil},
+	"aws.iam":                      {"iam", func(_, target string) string { return "arn:aws:iam::123456789012:role/" + target }, nil},
+	"aws.cloudfront":               {"cloudfront", func(_, target string) string { return "arn:aws:cloudfront::123456789012:distribution/" + target }, nil},
 	"aws.wafv2": {"wafv2", func(operation, target string) string {
 		if operation == "GetWebACLForResource" {
 			return "arn:aws:elasticloadbalancing:" + west + ":123456789012:" + target[strings.Index(target, "loadbalancer/"):]
@@ -82,10 +84,13 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	if err := yaml.Load(data, &file); err != nil {
 		t.Fatal(err)
 	}
+	byControl := movedBy(t, dns.ByControl)
+	controls, exampleControls := partOf[arc.Settings](t, byControl.Topology(), "arc").Regions, arc.Platform.Example.(arc.Settings).Regions
 	example, own := file.Platform.DNS, partOf[dns.Settings](t, w.Topology(), "dns")
 	names := strings.NewReplacer(
 		example.Zone, own.Zone, example.Regions[east].HealthCheck, own.Regions[east].HealthCheck,
 		example.Regions[east].EndpointCheck, own.Regions[east].EndpointCheck, example.Regions[east].TakeoverCheck, own.Regions[east].TakeoverCheck,
+		exampleControls[east].RoutingControl, controls[east].RoutingControl, exampleControls[west].RoutingControl, controls[west].RoutingControl,
 		file.Platform.CloudFront.Distribution, partOf[cloudfront.Settings](t, w.Topology(), "cloudfront").Distribution,
 	)
 	granted := map[string][]string{}
@@ -138,8 +143,13 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	call.Result = func(string) (engine.Outcome, bool) { return done, true }
 	byRecord.wait(t, time.Minute)
 	_, _, _ = wait.Look(t.Context(), call)
+	for _, step := range []string{"routing-controls", "recovery-checks", "controls-read-back"} {
+		_, _, _ = byControl.looked(t, step)
+	}
+	shift, call := byControl.call(t, "shift-controls")
+	_, _ = shift.Do(t.Context(), call)
 	seen := map[string]bool{}
-	for _, call := range slices.Concat(w.Calls(), byRecord.Calls()) {
+	for _, call := range apart(slices.Concat(w.Calls(), byRecord.Calls(), byControl.Calls())) {
 		r, narrowed := resources[call.System]
 		if !narrowed {
 			continue
@@ -157,11 +167,26 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is called on %s, and granted on %v", action, on, granted[action])
 		}
 	}
-	for _, call := range []string{"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "sns:ListSubscriptionsByTopic arn:aws:sns:us-east-1:111122223333:route53-failover", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck, "route53:ChangeResourceRecordSets " + own.Zone, "route53:GetChange " + done.Evidence["change"], "route53:TestDNSAnswer api.ecommerce.com"} {
+	for _, call := range []string{
+		"route53:GetHealthCheck standbys-own", "route53:GetHealthCheckStatus standbys-own", "s3:GetObject ecommerce-takeover-us-west-2/takeover.probe", "secretsmanager:DescribeSecret ecommerce-prod/order-service", "sns:ListSubscriptionsByTopic arn:aws:sns:us-east-1:111122223333:route53-failover", "s3:GetReplicationConfiguration ecommerce-assets-us-east-1", "route53:UpdateHealthCheck " + own.Regions[east].HealthCheck, "route53:ChangeResourceRecordSets " + own.Zone, "route53:GetChange " + done.Evidence["change"], "route53:TestDNSAnswer api.ecommerce.com",
+		"route53-recovery-cluster:GetRoutingControlState " + controls[east].RoutingControl, "route53-recovery-cluster:UpdateRoutingControlStates " + controls[west].RoutingControl,
+	} {
 		if !seen[call] {
 			t.Errorf("%s was not called: %v", call, slices.Sorted(maps.Keys(seen)))
 		}
 	}
+}
+
+// apart are calls with one thing each that they are about.
+func apart(calls []sim.Call) []sim.Call {
+	var out []sim.Call
+	for _, c := range calls {
+		for target := range strings.SplitSeq(c.Target, " ") {
+			c.Target = target
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func texts(v any) []string {

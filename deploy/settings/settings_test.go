@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/providers"
+	"github.com/failoverbot/failoverbot/providers/arc"
 	"github.com/failoverbot/failoverbot/providers/aurora"
 	"github.com/failoverbot/failoverbot/providers/dns"
 	"github.com/failoverbot/failoverbot/providers/takeover"
@@ -309,6 +311,8 @@ func granted(t *testing.T, files ...string) map[string][]string {
 			Statement []struct {
 				Sid, Effect      string
 				Action, Resource any
+				// Condition narrows it further.
+				Condition any
 			}
 		}
 		d := json.NewDecoder(bytes.NewReader(data))
@@ -359,6 +363,7 @@ func grantWhatIsCalled(t *testing.T, granted map[string][]string, meant func(fil
 	t.Helper()
 	client := regexp.MustCompile(`(?m)^\s(\w* ?)"github\.com/aws/aws-sdk-go-v2/service/(\w+)"$`)
 	call := regexp.MustCompile(`&(\w+)\.([A-Z]\w+)Input\{`)
+	own := regexp.MustCompile(`\.call\(ctx, at, "([A-Z]\w+)"`) // of the client of our own
 	files, err := filepath.Glob("../../providers/*/*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -382,6 +387,9 @@ func grantWhatIsCalled(t *testing.T, granted map[string][]string, meant func(fil
 			}
 			name := cmp.Or(iamNames[service[m[1]]], service[m[1]]) + ":" + m[2]
 			called[cmp.Or(iamNames[name], name)] = true
+		}
+		for _, m := range own.FindAllStringSubmatch(string(data), -1) {
+			called["route53-recovery-cluster:"+m[1]] = true
 		}
 	}
 	if len(called) < 10 {
@@ -454,6 +462,61 @@ func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
 	home := partOf[dns.Settings](t, c, "dns").Regions[c.Platform.Home]
 	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + home.HealthCheck}; !slices.Equal(got, want) {
 		t.Errorf("route53:UpdateHealthCheck is granted on %v, want %v", got, want)
+	}
+}
+
+// The example has the routing controls as comments. Without the # they can be read, and are
+// what the policy grants.
+func TestTheRoutingControlsOfTheExample(t *testing.T) {
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), "  # arc:\n")
+	if !ok {
+		t.Fatal("the example has none")
+	}
+	own, after, _ := strings.Cut(rest, "\n\n")
+	text := before + "  arc:\n" + strings.ReplaceAll("\n"+own, "\n  # ", "\n  ")[1:] + "\n\n" + strings.Replace(after, "# strategy: record-change   # or ", "strategy: ", 1)
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path, environ(nil), providers.Parts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := partOf[arc.Settings](t, c, "arc")
+	if want := arc.Platform.Example; !reflect.DeepEqual(got, want) {
+		t.Errorf("it is read as %+v, and the part's example is %+v", got, want)
+	}
+	var controls []string
+	for _, r := range got.Regions {
+		controls = append(controls, r.RoutingControl)
+	}
+	slices.Sort(controls)
+	for _, action := range []string{"route53-recovery-cluster:GetRoutingControlState", "route53-recovery-cluster:UpdateRoutingControlStates"} {
+		if on := slices.Sorted(slices.Values(rights(t)[action])); !slices.Equal(on, controls) {
+			t.Errorf("%s is granted on %v, want %v", action, on, controls)
+		}
+	}
+	data, err = os.ReadFile("../iam-failoverbot.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy struct {
+		Statement []struct {
+			Action    any
+			Condition map[string]map[string]string
+		}
+	}
+	if err := json.Unmarshal(data, &policy); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range policy.Statement {
+		if s.Action == "route53-recovery-cluster:UpdateRoutingControlStates" && s.Condition["Bool"]["route53-recovery-cluster:AllowSafetyRulesOverrides"] != "false" {
+			t.Error("the policy lets the bot override safety rules")
+		}
 	}
 }
 

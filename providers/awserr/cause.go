@@ -26,12 +26,18 @@ func InRegion(region string) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("RegionOfErrors", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			out, md, err := next.HandleInitialize(ctx, in)
-			if err != nil {
-				err = &located{region, err}
-			}
-			return out, md, err
+			return out, md, At(region, err)
 		}), middleware.Before)
 	}
+}
+
+// At makes the error of a call say which Region it asked, for the cause that [Sort] gives
+// it, where that is told by no client of the SDK. It is nil for nil.
+func At(region string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &located{region, err}
 }
 
 // everywhere are causes that have nothing to do with what was asked, by the hint of

@@ -12,9 +12,9 @@ import (
 const recordAction = "dns.record"
 
 // Actions is what a runbook can have done with the public name, and asked about it.
-// balancer and inVPC are those of [NewVerify], address is that of [NewSetUp], and alias is
-// what records are made to lead to.
-func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, alias BalancerAlias, inVPC bool) engine.Catalog {
+// balancer and inVPC are those of [NewVerify], address is that of [NewSetUp], alias is
+// what records are made to lead to, and control is what they may hang on.
+func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, alias BalancerAlias, control ControlOf, inVPC bool) engine.Catalog {
 	verify, restore := NewVerify(client, balancer, inVPC), Restore{shift}
 	record := Record{shift, alias, verify}
 	return engine.Catalog{
@@ -104,6 +104,14 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Do:     restore.Do,
 			Undo:   &engine.Undo{Look: restore.LookBack, Do: restore.Back},
 			Effect: restore.Effect,
+		},
+		"dns.controls": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that each record of the public name hangs on the routing control of its Region",
+				Home:  Home,
+			},
+			Look: Controls{shift, control}.Ready,
 		},
 		"dns.changeable": {
 			// Where it has to be asked although Route 53's API may be gone, it says so.

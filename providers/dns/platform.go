@@ -10,6 +10,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
+	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // Platform is what stands under platform.dns in the settings.
@@ -29,7 +30,8 @@ type Settings struct {
 	Zone string `yaml:"zone" json:"zone"`
 	// Strategy is how users are moved. Without one it is by the health checks of Regions,
 	// and in an unplanned failover by the takeover object; [ByRecord] changes the record
-	// sets of the public name instead, in every failover.
+	// sets of the public name instead, in every failover, and [ByControl] turns routing
+	// controls on which the health checks of their records hang.
 	Strategy string `yaml:"strategy,omitempty" json:"strategy,omitempty"`
 	// Regions are the health checks by which users are moved away from a Region. A
 	// Region whose record hangs on none is left out.
@@ -43,6 +45,13 @@ type Settings struct {
 // ByRecord is the strategy that changes the record sets of the public name. Route 53 takes
 // such a change in one Region alone: while that one is down it cannot be relied on.
 const ByRecord = "record-change"
+
+// ByControl is the strategy that turns the routing controls of both Regions. It needs neither
+// Route 53's API nor the Region that is left.
+const ByControl = "routing-control"
+
+// strategies are all that there are beside none.
+var strategies = []string{ByRecord, ByControl}
 
 // Checks are the Route 53 health checks of one Region's record.
 type Checks struct {
@@ -69,8 +78,8 @@ type Resolver struct {
 // Check finds what cannot be right.
 func (s Settings) Check(c runbook.Checks) {
 	c.OnlyRegions(slices.Collect(maps.Keys(s.Regions)))
-	if s.Strategy != "" && s.Strategy != ByRecord {
-		c.Fault("strategy", "%q is no strategy: leave it out to move users by health checks, or write %s", s.Strategy, ByRecord)
+	if s.Strategy != "" && !slices.Contains(strategies, s.Strategy) {
+		c.Fault("strategy", "%q is no strategy: leave it out to move users by health checks, or write %s", s.Strategy, text.List(strategies, "or"))
 	}
 	if len(s.Regions) == 0 && c.Given("regions") && s.Strategy == "" {
 		c.Fault("regions", `"regions" names the health checks of no Region: nothing could move users`)
@@ -148,9 +157,9 @@ func leaving(p *runbook.Plan) (names, error) {
 
 // leads says that no lever moves users away from source: its record hangs on no
 // health check. It is so of the Region that the records hold for the standby. A change of
-// the records leads everywhere.
+// the records leads everywhere, and so do routing controls.
 func leads(t runbook.Topology, source, _ string) error {
-	if s, err := settingsOf(t); err == nil && s.Strategy == ByRecord {
+	if s, err := settingsOf(t); err == nil && s.Strategy != "" {
 		return nil
 	}
 	_, err := leaving(&runbook.Plan{Topology: t, Source: runbook.Region{Name: source}})

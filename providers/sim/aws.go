@@ -19,6 +19,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
+// What requests are signed with.
+const pretendKey, pretendSecret = "AKIDPRETEND", "pretend"
+
 // AWS is the configuration for clients of one Region. Requests are built,
 // checked, signed and retried by the real SDK; what would go over the wire is
 // answered by this world. No retryer is set: whoever makes a client decides.
@@ -26,9 +29,9 @@ func (w *World) AWS(region string) aws.Config {
 	return aws.Config{
 		Region: region,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDPRETEND", SecretAccessKey: "pretend", Source: "the pretend world"}, nil
+			return aws.Credentials{AccessKeyID: pretendKey, SecretAccessKey: pretendSecret, Source: "the pretend world"}, nil
 		}),
-		HTTPClient: noNetwork{},
+		HTTPClient: awsHTTP{w},
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 			if err := stack.Initialize.Add(keepInput, middleware.After); err != nil {
 				return fmt.Errorf("put the pretend world into the SDK: %w", err)
@@ -52,11 +55,15 @@ func anonymous(in middleware.DeserializeInput) bool {
 	return ok && r.Header.Get("Authorization") == ""
 }
 
-// noNetwork refuses what the middleware should have answered.
-type noNetwork struct{}
+// awsHTTP answers what is sent to the endpoints of the routing controls' cluster, for which
+// there is no client in the SDK, and refuses what the middleware should have answered.
+type awsHTTP struct{ *World }
 
-// Do refuses.
-func (noNetwork) Do(r *http.Request) (*http.Response, error) {
+// Do answers a request.
+func (a awsHTTP) Do(r *http.Request) (*http.Response, error) {
+	if region := clusterRegion(r.URL.Host); region != "" {
+		return a.answerCluster(r, region)
+	}
 	return nil, fmt.Errorf("the pretend world has no way out: %s %s was not answered inside the SDK", r.Method, r.URL.Host)
 }
 

@@ -25,6 +25,8 @@ const (
 	checkPrimary  = "0c0ffee0-0000-4000-8000-000000000001"
 	checkEndpoint = "0c0ffee0-0000-4000-8000-000000000002"
 	checkTakeover = "0c0ffee0-0000-4000-8000-000000000003"
+	checkHomeOn   = "0c0ffee0-0000-4000-8000-000000000004"
+	checkAwayOn   = "0c0ffee0-0000-4000-8000-000000000005"
 	takeoverKey   = "takeover"
 	probeKey      = "failoverbot.probe"
 	regionHeader  = "X-Served-By-Region"
@@ -196,7 +198,14 @@ func (w *World) parts() keys {
 	if s := w.scn.Start.Strategy; s != "" {
 		names["strategy"] = s
 	}
+	controls := keys{}
+	if w.scn.Start.Strategy == routingControl {
+		controls = keys{"cluster_endpoints": clusterEndpoints(), "regions": inRegions(func(r string) keys {
+			return keys{"routing_control": controlARN(r)}
+		})}
+	}
 	return keys{
+		"arc": controls,
 		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
 			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
 		})},

@@ -36,7 +36,7 @@ type DNS struct {
 // HealthCheck is a Route 53 health check.
 type HealthCheck struct {
 	ID      string `json:"id"`
-	Type    string `json:"type"` // CALCULATED, or what the checkers speak: HTTP, HTTPS, TCP
+	Type    string `json:"type"` // CALCULATED, RECOVERY_CONTROL, or what the checkers speak: HTTP, HTTPS, TCP
 	Version int64  `json:"version"`
 	Host    string `json:"host,omitempty"`
 	Path    string `json:"path,omitempty"`
@@ -47,6 +47,8 @@ type HealthCheck struct {
 	// Search is what the answer's body has to contain, for the types that search.
 	Search   string   `json:"search,omitempty"`
 	Children []string `json:"children,omitempty"`
+	// Control is the ARN of the routing control of a RECOVERY_CONTROL check.
+	Control string `json:"control,omitempty"`
 	// Threshold is how many children have to be healthy; for all other types, how many
 	// looks in a row change what the checkers believe, 3 if it is 0.
 	Threshold int32 `json:"threshold,omitempty"`
@@ -79,10 +81,16 @@ const (
 	changeTime = 25 * time.Second // until GetChange says INSYNC
 	flagTime   = 20 * time.Second // until the zone's servers know a check's flags
 	probeTime  = 30 * time.Second // three probes, ten seconds apart; so, too, for a load balancer
+	// controlTime is how long it takes until the zone's servers know a routing control.
+	controlTime = 8 * time.Second
 )
 
-// recordChange is the strategy of settings that have the records themselves changed.
-const recordChange = "record-change"
+// The strategies of settings that have the records themselves changed, or routing controls
+// turned.
+const (
+	recordChange   = "record-change"
+	routingControl = "routing-control"
+)
 
 func beginDNS(start Start, long time.Time) DNS {
 	standby := standbyRegion
@@ -112,8 +120,15 @@ func beginDNS(start Start, long time.Time) DNS {
 			AliasTarget: alias(standby),
 		},
 	}
-	if start.Strategy == recordChange { // one record, whose destination is what moves users
+	switch start.Strategy {
+	case recordChange: // one record, whose destination is what moves users
 		dns.Records = append(dns.Records[:1], r53.ResourceRecordSet{Name: ptr(recordName + "."), Type: r53.RRTypeA, AliasTarget: alias(homeRegion)})
+	case routingControl: // the same pair, on checks that follow the controls
+		for i, id := range []string{checkHomeOn, checkAwayOn} {
+			region := regionNames[i]
+			dns.Checks[id] = &HealthCheck{ID: id, Type: recoveryControl, Control: controlARN(region), Version: 1, KnownFrom: long, Probe: Seen{region == homeRegion, long, region == homeRegion}}
+			dns.Records[i+1].HealthCheckId = ptr(id)
+		}
 	}
 	for _, r := range regionNames {
 		dns.Records = append(dns.Records, r53.ResourceRecordSet{Name: ptr(endpointHost(r) + "."), Type: r53.RRTypeA, AliasTarget: alias(r)})
@@ -244,7 +259,11 @@ func (s *State) stepDNS() {
 			c.KnownDisabled, c.KnownInverted = c.Disabled, c.Inverted
 		}
 		if c.Type != "CALCULATED" {
-			c.Probe.observe(s.answers(c), s.At, probeTime*time.Duration(c.interval()*c.threshold())/30)
+			lasting := probeTime * time.Duration(c.interval()*c.threshold()) / 30
+			if c.Type == recoveryControl {
+				lasting = controlTime
+			}
+			c.Probe.observe(s.answers(c), s.At, lasting)
 		}
 	}
 	for i := range s.DNS.Changes {
@@ -264,6 +283,9 @@ func (s *State) stepDNS() {
 
 // answers says whether a checker of Route 53 gets a good answer from what it looks at.
 func (s *State) answers(c *HealthCheck) bool {
+	if c.Type == recoveryControl {
+		return s.Controls.States[c.Control] == controlOn
+	}
 	if c.IP != "" {
 		r := s.Regions[regionOfAddress(c.IP)]
 		return r != nil && !r.Lost && s.targetsHealthy(r) > 0
@@ -339,9 +361,12 @@ func (r request) check(id *string) (*HealthCheck, error) {
 
 func (c *HealthCheck) typed() *r53.HealthCheck {
 	cfg := &r53.HealthCheckConfig{Type: r53.HealthCheckType(c.Type), Disabled: ptr(c.Disabled), Inverted: ptr(c.Inverted)}
-	if c.Type == "CALCULATED" {
+	switch c.Type {
+	case "CALCULATED":
 		cfg.ChildHealthChecks, cfg.HealthThreshold = slices.Clone(c.Children), ptr(c.Threshold)
-	} else {
+	case recoveryControl:
+		cfg.RoutingControlArn = ptr(c.Control)
+	default:
 		cfg.FullyQualifiedDomainName, cfg.ResourcePath, cfg.Port = ptr(c.Host), ptr(c.Path), ptr(c.port())
 		cfg.RequestInterval, cfg.FailureThreshold, cfg.MeasureLatency = ptr(c.interval()), ptr(c.threshold()), ptr(false)
 		if c.IP != "" {
@@ -367,8 +392,8 @@ func getHealthCheckStatus(r request, in *route53.GetHealthCheckStatusInput) (*ro
 	if err != nil {
 		return nil, err
 	}
-	if c.Type == "CALCULATED" {
-		return nil, &r53.InvalidInput{Message: ptr("The status of a CALCULATED health check cannot be read this way")}
+	if c.Type == "CALCULATED" || c.Type == recoveryControl {
+		return nil, &r53.InvalidInput{Message: ptr("The status of a " + c.Type + " health check cannot be read this way")}
 	}
 	status := "Failure: The HTTP request timed out."
 	if c.Probe.Now {

@@ -69,9 +69,9 @@ type Start struct {
 	// TakeoverCheck is what the check of the takeover object looks at, where that is
 	// not the object that the settings name.
 	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
-	// Strategy is how the settings have users moved: by health checks, if not given, or
-	// "record-change".
-	Strategy string `yaml:"strategy,omitempty" json:"strategy,omitempty" jsonschema:"record-change"`
+	// Strategy is how the settings have users moved: by health checks, if not given,
+	// "record-change" or "routing-control".
+	Strategy string `yaml:"strategy,omitempty" json:"strategy,omitempty" jsonschema:"record-change or routing-control"`
 	// HPAMax is the upper bound of the autoscaler of a service in the standby
 	// Region, where it is not twice what production needs.
 	HPAMax map[string]int `yaml:"hpa_max,omitempty" json:"hpa_max,omitempty"`
@@ -528,6 +528,9 @@ func (l linter) scenario(s *Scenario) {
 		l.region(r, "start", "gitops", i)
 	}
 	l.endpoint(s.Start.TakeoverCheck, "start", "takeover_check")
+	if s.Start.Strategy != "" {
+		l.oneOf("strategy", s.Start.Strategy, []string{recordChange, routingControl}, "start", "strategy")
+	}
 
 	for i, e := range s.Events {
 		l.event(e, "events", i)
@@ -580,7 +583,11 @@ func (l linter) event(e Event, at ...any) {
 	if f := e.Fault; f != nil {
 		n++
 		l.oneOf("fault kind", f.Kind, faultKinds, in("fault", "kind")...)
-		l.region(f.Region, in("fault", "region")...)
+		if f.Region != "" && f.System == arcAPI.system { // which has ends elsewhere, too
+			l.oneOf("Region", f.Region, clusterRegions, in("fault", "region")...)
+		} else {
+			l.region(f.Region, in("fault", "region")...)
+		}
 		l.notNegative(f.Times, in("fault", "times")...)
 		if f.System != "" {
 			l.oneOf("system", f.System, systems(), in("fault", "system")...)

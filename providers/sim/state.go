@@ -27,6 +27,7 @@ var awsAPIs = map[string]awsAPI{
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
 	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI, "CloudWatch Logs": logsAPI, "XRay": xrayAPI, "Service Quotas": quotasAPI,
+	"Route53 Recovery Cluster": arcAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -48,6 +49,7 @@ type State struct {
 	Database Database           `json:"database"`
 	Cache    Cache              `json:"cache"`
 	DNS      DNS                `json:"dns"`
+	Controls Controls           `json:"controls"`
 	Velero   Velero             `json:"velero"`
 	Network  Network            `json:"network"`
 	Pager    Pager              `json:"pager"`
@@ -223,6 +225,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.beginCluster(s.Regions[name], scn.Start, long)
 	}
 	s.DNS = beginDNS(scn.Start, long)
+	s.Controls = beginControls()
 	s.Velero = beginVelero()
 	s.Roles = beginRoles()
 	s.Distribution = beginDistribution()
