@@ -27,23 +27,22 @@ var claims = map[string]func(*testing.T, played){
 	"abort-before-promotion": takenBackWhole,
 	"abort-after-promotion":  wentOnFromThere,
 
-	"lag-too-high":       gateOverridden,
-	"approver-absent":    glassBroken,
-	"aurora-stuck":       waitedForAgain,
-	"switchover-dropped": droppedAndAskedAgain("switch-database", "SwitchoverGlobalCluster", "RDS-EVENT-0187"),
-	"failover-dropped":   droppedAndAskedAgain("promote-database", "FailoverGlobalCluster", "RDS-EVENT-0239"),
-	"cache-modified":     cacheAskedAgain,
-	"lost-while-planned": switchedToUnplanned,
-	"takeover-astray":    foundBeforeItWasNeeded,
-	"start-towards-home": refusedTheWrongWay,
-	"record-change":      movedByTheRecords,
-	"pods-pending":       retriedWithCapacity,
-	"gitops-owned":       pausedFirst,
-
-	"split-brain-warning": warnedOfTwoWriters,
-
-	"dns-stale": resolverNamed,
-	"throttled": throttledAndOnce,
+	"lag-too-high":             gateOverridden,
+	"approver-absent":          glassBroken,
+	"aurora-stuck":             waitedForAgain,
+	"switchover-dropped":       droppedAndAskedAgain("switch-database", "SwitchoverGlobalCluster", "RDS-EVENT-0187"),
+	"failover-dropped":         droppedAndAskedAgain("promote-database", "FailoverGlobalCluster", "RDS-EVENT-0239"),
+	"cache-modified":           cacheAskedAgain,
+	"lost-while-planned":       switchedToUnplanned,
+	"takeover-astray":          foundBeforeItWasNeeded,
+	"start-towards-home":       refusedTheWrongWay,
+	"record-change":            movedByTheRecords,
+	"pods-pending":             retriedWithCapacity,
+	"gitops-owned":             pausedFirst,
+	"split-brain-warning":      warnedOfTwoWriters,
+	"routing-control-and-back": movedByTheControls,
+	"dns-stale":                resolverNamed,
+	"throttled":                throttledAndOnce,
 
 	"failover-then-failback":  homeAgain,
 	"unplanned-then-failback": homeAgain,
@@ -478,12 +477,13 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"      - {on: start, after: 25m, say: /failover start us-east-1 unplanned us-east-1 is well again}\n", "",
 		`somebody was told "us-east-1 cannot take over from us-west-2" 1 times, expected 2`,
 	},
-	"failover-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
-	"unplanned-then-failback": {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
-	"failback-refused":        {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
-	"record-change":           {"start:\n  strategy: record-change\n\n", "", "0 times StepFinished of change-record"},
-	"bot-killed":              {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
-	"slack-away":              {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
+	"failover-then-failback":   {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
+	"unplanned-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
+	"failback-refused":         {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
+	"record-change":            {"start:\n  strategy: record-change\n\n", "", "0 times StepFinished of change-record"},
+	"routing-control-and-back": {"start:\n  strategy: routing-control\n\n", "", "0 times StepFinished of shift-controls"},
+	"bot-killed":               {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
+	"slack-away":               {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing.
@@ -523,21 +523,7 @@ func TestWithoutItsTroubleAScenarioEndsOtherwise(t *testing.T) {
 // between two Regions, and at its end the world is as it was: what was moved is home, and
 // what stood in is a standby again.
 func homeAgain(t *testing.T, p played) {
-	scn, err := sim.Load(p.results[0].Scenario)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clock := sim.NewClock(scn.StartTime(), sim.Max)
-	defer clock.Close()
-	w, err := sim.New(scn, clock, sim.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := w.Snapshot()
-	if err := w.Close(); err != nil {
-		t.Error(err)
-	}
-	sameWorld(t, before, p.world)
+	asAtTheStart(t, p)
 	var back played
 	lines(t, filepath.Join(p.out, "timeline-2.jsonl"), &back.timeline)
 	s := back.state()

@@ -179,6 +179,26 @@ func takenBack(t *testing.T, scenario string) {
 	sameWorld(t, before, after)
 }
 
+// asAtTheStart compares the world at the end with that of the scenario's start.
+func asAtTheStart(t *testing.T, p played) {
+	t.Helper()
+	scn, err := sim.Load(p.results[0].Scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := sim.NewClock(scn.StartTime(), sim.Max)
+	defer clock.Close()
+	w, err := sim.New(scn, clock, sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.Snapshot()
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	sameWorld(t, before, p.world)
+}
+
 // sameWorld compares two worlds, but for what is left out.
 func sameWorld(t *testing.T, before, after *sim.State) {
 	t.Helper()
