@@ -111,6 +111,8 @@ var leftOut = []string{
 	`^regions\.[^.]+\.pods\b`,
 	// logs
 	`\.(notices|events|history|changes)\b`, `^(database|cache)\.lag\b`, `^(database|cache)\.lag_ms$`, `^cues\b`, `^(applied|broken|turns|ports|faults)\b`, `^database\.drop\b`, `\.published\b`, `^regions\.[^.]+\.(traffic|deliveries)\b`,
+	// what Aurora, and the way back, keep of a failover for good
+	`^database\.snapshots\b`,
 	// synthetic orders
 	`^(orders|own_orders)\b`,
 	// What was moved and moved back has a history, and what was restarted says for whom;
