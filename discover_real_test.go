@@ -16,23 +16,52 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 )
 
+// platform is one that has all that section 1 looks at, on AWS's stand-in and on those of
+// API servers.
+type platform struct {
+	aws        *standIn
+	made       [][2]string // as seed says
+	env        map[string]string
+	discover   []string // the words of a command line
+	kubeconfig string
+	servers    string   // the zone's name server
+	reach      []string // an address in each network
+}
+
+func newPlatform(t *testing.T) *platform {
+	t.Helper()
+	p := &platform{aws: moto(t), servers: nameServer(t), reach: []string{listening(t), listening(t)}}
+	p.made = seed(t, p.aws)
+	replicate(t, p.aws)
+	furnish(t, p.aws, p.made[4][1])
+	p.kubeconfig = apiServers(t, push(t, p.aws))
+	p.discover = []string{"discover", "--regions", strings.Join(regions, ","), "--kubeconfig", p.kubeconfig, "--context", "us-east-1-shop", "--context", "us-west-2-shop"}
+	p.env = map[string]string{"AWS_ENDPOINT_URL": p.aws.url, "AWS_ACCESS_KEY_ID": "AKIDLABORATORY", "AWS_SECRET_ACCESS_KEY": "aws-secret"}
+	for name, value := range p.env {
+		t.Setenv(name, value) // the SDK reads it by itself
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	return p
+}
+
+// finished is what was discovered with what people put in.
+func (p *platform) finished(t *testing.T, text string) string {
+	t.Helper()
+	text = filled(t, text, map[string]string{"people": "[{id: alice, slack: U0AL1CE00, name: Alice, roles: [commander]}, {id: bob, slack: U0B0B0000, name: Bob, roles: [approver]}]"})
+	text = regexp.MustCompile(`(?s)    nameservers:\n.*?\n\n`).ReplaceAllString(text, fmt.Sprintf("    nameservers: [%q]\n    resolvers: [{name: Local, addr: %q}]\n\n", p.servers, p.servers))
+	for i, vpc := range []string{p.made[9][1], p.made[10][1]} {
+		text = strings.Replace(text, vpc, vpc+"\n        reach: "+p.reach[i], 1)
+	}
+	return text
+}
+
 // The whole program as a newcomer has it: AWS over the wire, clusters over HTTP. What is
 // printed is what check reads, once people have put in what is theirs; and what nobody
 // answers is said.
 func TestDiscoverOnRealEnds(t *testing.T) {
-	stand := moto(t)
-	made := seed(t, stand)
-	replicate(t, stand)
-	env := map[string]string{"AWS_ENDPOINT_URL": stand.url, "AWS_ACCESS_KEY_ID": "AKIDLABORATORY", "AWS_SECRET_ACCESS_KEY": "aws-secret"}
-	furnish(t, stand, made[4][1])
-	kubeconfig := apiServers(t, push(t, stand))
-	args := []string{"discover", "--regions", "us-east-1,us-west-2", "--kubeconfig", kubeconfig, "--context", "us-east-1-shop", "--context", "us-west-2-shop"}
-	for name, value := range env {
-		t.Setenv(name, value) // the SDK reads it by itself
-	}
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	p := newPlatform(t)
+	stand, made, env, args, kubeconfig := p.aws, p.made, p.env, p.discover, p.kubeconfig
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	servers, reach := nameServer(t), []string{listening(t), listening(t)}
 
 	t.Run("it prints what is there", func(t *testing.T) {
 		code, text, errs := typed(t, env, args...)
@@ -95,12 +124,7 @@ func TestDiscoverOnRealEnds(t *testing.T) {
 		if want := marked(text); code != exitUsage || !slices.Equal(named, want) || strings.Count(strings.TrimSpace(errs), "\n")+1 != len(want) {
 			t.Errorf("exit code %d, named %v, marked %v:\n%s", code, named, want, errs)
 		}
-		text = filled(t, text, nil)
-		text = regexp.MustCompile(`(?s)    nameservers:\n.*?\n\n`).ReplaceAllString(text, fmt.Sprintf("    nameservers: [%q]\n    resolvers: [{name: Local, addr: %q}]\n\n", servers, servers))
-		for i, vpc := range []string{made[9][1], made[10][1]} {
-			text = strings.Replace(text, vpc, vpc+"\n        reach: "+reach[i], 1)
-		}
-		writeFile(t, file, text)
+		writeFile(t, file, p.finished(t, text))
 		assessed(t, env, stand, file)
 	})
 

@@ -1,7 +1,8 @@
 // Testreport reads what go test -json prints, from any number of runs one after
 // another, and tells it in the order a reader of a CI log needs: while the tests
-// run a line for each package, in full the output of whatever failed, then what was
-// not tested and why, and last go test's own closing lines.
+// run a line for each package, in full the output of whatever failed, then what tests
+// have measured (lines of theirs that begin with "measured: "), what was not tested and
+// why, and last go test's own closing lines.
 //
 // It ends with 1 if anything failed or if no test ran. A file given as argument
 // holds further lines for the list of what was not tested; it may be absent.
@@ -55,6 +56,7 @@ type report struct {
 	output  map[key][]string // until the test or package is over
 	failed  map[string]bool  // packages with a failed test
 	missing []string         // what was not tested and why
+	figures []string         // what was measured
 	closing []string         // go test's own closing lines
 	slow    []timed
 	passed  int
@@ -140,6 +142,11 @@ func (r *report) testOver(e event) {
 		r.missing = append(r.missing, name+": "+reason(r.output[key{e.Package, e.Test}]))
 	case "pass":
 		r.passed++
+		for _, line := range r.output[key{e.Package, e.Test}] {
+			if m := measured.FindStringSubmatch(line); m != nil {
+				r.figures = append(r.figures, name+": "+m[1])
+			}
+		}
 	}
 	if !strings.Contains(e.Test, "/") {
 		r.slow = append(r.slow, timed{name, time.Duration(e.Elapsed * float64(time.Second))})
@@ -184,6 +191,9 @@ func isClosing(line string) bool {
 	return false
 }
 
+// measured is a figure that a test tells: "speed_test.go:62: measured: 12 s".
+var measured = regexp.MustCompile(`^\s*[^\s:]+\.go:\d+: measured: (.*)`)
+
 // where is the place of the call that skipped: "redis_test.go:62: ".
 var where = regexp.MustCompile(`^\s*[^\s:]+\.go:\d+: `)
 
@@ -221,6 +231,12 @@ func (r *report) close() bool {
 	r.say("\nThe slowest tests:")
 	for _, t := range r.slow[:min(8, len(r.slow))] {
 		r.say("  %6.1f s  %s", t.took.Seconds(), t.name)
+	}
+	if len(r.figures) > 0 {
+		r.say("\nMeasured:")
+	}
+	for _, f := range r.figures {
+		r.say("  %s", f)
 	}
 	r.say("\n%d tests passed, %d failed, %d things were not tested, in %s.",
 		r.passed, r.broken, len(r.missing), time.Since(r.began).Round(time.Second))

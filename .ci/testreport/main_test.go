@@ -42,6 +42,18 @@ func TestClosingLinesComeLastAndSkipsAreBoxedWithTheirReason(t *testing.T) {
 	}
 }
 
+func TestWhatWasMeasuredIsShown(t *testing.T) {
+	out, ok := told(t, `{"Action":"output","Package":"MODULE","Test":"TestA","Output":"    a_test.go:62: measured: 12 s for all of it\n"}
+{"Action":"output","Package":"MODULE","Test":"TestA","Output":"    a_test.go:63: something else\n"}
+{"Action":"pass","Package":"MODULE","Test":"TestA","Elapsed":1}
+{"Action":"output","Package":"MODULE","Output":"ok  \tMODULE\t1.000s\n"}
+{"Action":"pass","Package":"MODULE","Elapsed":1}
+`)
+	if want := "\nMeasured:\n  main.TestA: 12 s for all of it\n\n1 tests passed"; !ok || !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+}
+
 func TestWhateverFailedIsShownInFull(t *testing.T) {
 	for name, c := range map[string]struct{ events, want string }{
 		"a test": {`{"Action":"output","Package":"MODULE","Test":"TestA","Output":"    a_test.go:1: one and not two\n"}

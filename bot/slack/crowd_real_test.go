@@ -17,7 +17,7 @@ func TestNobodyKeepsAnotherWaitingInRealTime(t *testing.T) {
 	c.ask("UALICE", "/failover pause")
 	form := c.within(10*time.Second, func() bool { return len(c.seen("UCAROL").Views) == 1 })
 	paused := c.within(10*time.Second, func() bool { return c.posted("Paused.") })
-	t.Logf("the approve form after %s (wanted 1 s), Paused in the channel after %s (wanted 3 s)", form, form+paused)
+	t.Logf("measured: the approve form after %s (wanted 1 s), Paused in the channel after %s (wanted 3 s)", form, form+paused)
 	if n := c.limited(); n > 0 {
 		t.Errorf("Slack said %d times that it was too much", n)
 	}

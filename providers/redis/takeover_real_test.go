@@ -12,5 +12,5 @@ import (
 func TestTakeoverTwentyTimes(t *testing.T) {
 	took := takenOver(t, 20)
 	slices.Sort(took)
-	t.Logf("takeover after a kill or a freeze, %d times: median %s, worst %s", len(took), took[len(took)/2], took[len(took)-1])
+	t.Logf("measured: takeover after a kill or a freeze, %d times: median %s, worst %s", len(took), took[len(took)/2], took[len(took)-1])
 }
