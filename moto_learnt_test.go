@@ -401,8 +401,4 @@ func TestWhatIsOursIsAsAWSHasIt(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-
-	if len(s.unknown) > 0 {
-		t.Errorf("the operation of these is not known: %q", s.unknown)
-	}
 }

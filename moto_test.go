@@ -111,7 +111,12 @@ func moto(t *testing.T) *standIn {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, buckets: map[string]string{}, raised: map[string]float64{}, groups: map[string]string{}}
 	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.Close() // waits for what is under way
+		if len(s.unknown) > 0 {
+			t.Errorf("the operations of these requests are not known (restPaths): %q", s.unknown)
+		}
+	})
 	s.url = server.URL
 	return s
 }
