@@ -205,6 +205,7 @@ var everyLine = map[string]expected{
 	"endpoints":          {incident.Pass, incident.Pass, ""},
 	"deployments":        {incident.Pass, incident.Pass, ""},
 	"jobs":               {incident.Pass, incident.Pass, ""},
+	"managers":           {incident.Pass, incident.Pass, ""},
 	"roles":              {incident.Pass, incident.Pass, ""},
 	"way-across":         {incident.Pass, incident.NotApplicable, "an unplanned run leaves us-east-1 and needs no way to it"},
 	"images":             {incident.Pass, incident.Pass, ""},
