@@ -187,6 +187,7 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		"prometheus": "not yet: its service in the cluster",
 		"grafana":    "not yet: its service in the cluster",
 		"arc":        "not yet: the routing controls and the endpoints of their cluster",
+		"jaeger":     "not yet: its service in the cluster",
 	}
 	text := discoveredIn(t, func(*sim.World) error { return nil })
 	for _, p := range providers.Parts() {

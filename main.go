@@ -237,7 +237,7 @@ func own(c *settings.Settings) []endpoints.Endpoint {
 	if c.PagerDuty.Enabled {
 		out = append(out, endpoints.At("PagerDuty", cmp.Or(c.PagerDuty.URL, pagerduty.EventsEndpoint), ""))
 	}
-	if c.PagerDuty.Service != "" {
+	if c.PagerDuty.Service != "" || c.PagerDuty.TestService != "" {
 		out = append(out, endpoints.At("PagerDuty's REST API", cmp.Or(c.PagerDuty.APIURL, pagerduty.RESTEndpoint), ""))
 	}
 	return out
@@ -268,6 +268,12 @@ func connect(ctx context.Context, c *settings.Settings, secrets *text.Secrets, l
 	}
 	if c.PagerDuty.Service != "" {
 		ends.Pager = &pagerduty.API{Token: c.Secrets.PagerDutyToken, Service: c.PagerDuty.Service, Endpoint: c.PagerDuty.APIURL, Proxy: proxy}
+	}
+	if c.PagerDuty.TestService != "" {
+		ends.PagerTest = &pagerduty.Test{
+			Page: pagerduty.Settings{RoutingKey: c.Secrets.PagerDutyTestKey, Endpoint: c.PagerDuty.URL, Proxy: proxy},
+			API:  pagerduty.API{Token: c.Secrets.PagerDutyToken, Service: c.PagerDuty.TestService, Endpoint: c.PagerDuty.APIURL, Proxy: proxy},
+		}
 	}
 	if c.PagerDuty.Enabled {
 		ends.Page = &pagerduty.Settings{RoutingKey: c.Secrets.PagerDutyKey, Endpoint: c.PagerDuty.URL, Proxy: proxy}

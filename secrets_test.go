@@ -42,6 +42,7 @@ var planted = map[string]string{
 	"the cluster's password":  "Zd4Qx7Wj2Kv9Rb",
 	"PagerDuty's routing key": "Xq9Jz4Vw7Kp2Yh5Gn8Rt3Lm6Hd1Wf0Qs",
 	"PagerDuty's API token":   "Fy8+Kw3Zq6Xj9Vh2Bn",
+	"PagerDuty's test key":    "Gj6Wx2Kv8Zq4Tn9Yb3Hp7Rd5Jm1Lf0Sz",
 	"the token of orders":     "Tz3Kx9Wq5Jv7Yn",
 }
 
@@ -268,6 +269,7 @@ contexts:
 		"context: us-west-2-ecommerce-prod":       "context: us-west-2-ecommerce-prod\n    kubeconfig: kubeconfig.yaml",
 		"https://api.ecommerce.com":               "http://api.ecommerce.com",
 		"  # service: PABC123":                    "  service: PABC123",
+		"  # test_service: PTEST12":               "  test_service: PTEST12",
 		"  # api_url: https://api.pagerduty.com ": "  api_url: " + at["PagerDuty"] + " ",
 		"https://us-east-1.api":                   "http://us-east-1.api",
 		"https://us-west-2.api":                   "http://us-west-2.api",
@@ -303,7 +305,7 @@ func plantedEnvironment(t *testing.T, at map[string]string, redisAt string) map[
 		"SLACK_BOT_TOKEN": "xoxb-" + planted["the bot's token"], "SLACK_APP_TOKEN": "xapp-" + planted["the app's token"],
 		"SLACK_API_URL":         strings.Replace(at["Slack"], "http://", "http://bot:"+planted["Slack's password"]+"@", 1) + "/api/",
 		"REDIS_URL":             "redis://bot:" + planted["Redis' password"] + "@" + redisAt,
-		"PAGERDUTY_ROUTING_KEY": planted["PagerDuty's routing key"], "PAGERDUTY_API_TOKEN": planted["PagerDuty's API token"], "SYNTHETIC_TEST_TOKEN": planted["the token of orders"],
+		"PAGERDUTY_ROUTING_KEY": planted["PagerDuty's routing key"], "PAGERDUTY_API_TOKEN": planted["PagerDuty's API token"], "PAGERDUTY_TEST_ROUTING_KEY": planted["PagerDuty's test key"], "SYNTHETIC_TEST_TOKEN": planted["the token of orders"],
 	}
 }
 

@@ -34,6 +34,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/grafana"
 	"github.com/failoverbot/failoverbot/providers/iam"
 	"github.com/failoverbot/failoverbot/providers/istio"
+	"github.com/failoverbot/failoverbot/providers/jaeger"
 	"github.com/failoverbot/failoverbot/providers/kube"
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/logs"
@@ -71,6 +72,8 @@ type Connections struct {
 	Page *pagerduty.Settings
 	// Pager is where PagerDuty is asked who is on call; nil: nobody can tell.
 	Pager *pagerduty.API
+	// PagerTest is a service of PagerDuty's that a test event is sent to; nil: there is none.
+	PagerTest *pagerduty.Test
 	// Roster is whose word counts, Record has what they have said; nil: it is unknown.
 	Roster incident.Roster
 	Record asked.Record
@@ -91,7 +94,7 @@ var systems = []struct {
 	actions func(w wires) engine.Catalog
 }{
 	{nil, func(wires) engine.Catalog { return people() }},
-	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.pager, w.Dial, w.Clock) }},
+	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.pager, w.PagerTest, w.Dial, w.Clock) }},
 	{&asked.Platform, func(w wires) engine.Catalog { return asked.Actions(w.people()) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
 	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
@@ -117,6 +120,7 @@ var systems = []struct {
 	{&sqs.Platform, func(w wires) engine.Catalog { return sqs.Actions(w.aws, w.reads, w.Clock) }},
 	{&logs.Platform, func(w wires) engine.Catalog { return logs.Actions(w.aws, w.reads, w.Clock) }},
 	{&xray.Platform, func(w wires) engine.Catalog { return xray.Actions(w.aws, w.reads, w.Clock) }},
+	{&jaeger.Platform, func(w wires) engine.Catalog { return jaeger.Actions(w.web, w.Clock) }},
 	{&sns.Platform, func(w wires) engine.Catalog { return sns.Actions(w.aws, w.reads, w.Clock) }},
 	{&prometheus.Platform, func(w wires) engine.Catalog { return prometheus.Actions(w.web, w.Clock) }},
 	{&grafana.Platform, func(w wires) engine.Catalog { return grafana.Actions(w.web, w.Clock, w.GrafanaToken) }},

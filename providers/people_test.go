@@ -51,6 +51,10 @@ func (w *staffed) staff(change func(c *providers.Connections)) {
 	c := w.connections()
 	c.Roster, c.Record, c.Support = staff, w.book, true
 	c.Pager = &pagerduty.API{Token: sim.PagerToken, Service: sim.PagerService, Endpoint: w.PagerDuty()}
+	c.PagerTest = &pagerduty.Test{
+		Page: pagerduty.Settings{RoutingKey: sim.PagerTestKey, Endpoint: w.PagerDuty()},
+		API:  pagerduty.API{Token: sim.PagerToken, Service: sim.PagerTestService, Endpoint: w.PagerDuty()},
+	}
 	change(&c)
 	w.catalog = providers.Catalog(c)
 }

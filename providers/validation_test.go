@@ -101,6 +101,9 @@ func TestEachCauseTurnsItsLineOfTheValidation(t *testing.T) {
 		{"topics", "deliveries fail", incident.Fail, in(func(r *sim.Region) { r.FailedDeliveries = 3 })},
 		{"logs", "nothing is shipped any more", incident.Fail, func(s *sim.State) { s.Regions[west].LogGroups["/eks/ecommerce-prod/order-service"].Until = s.At }},
 		{"traces", "nothing is traced", incident.Fail, in(func(r *sim.Region) { r.Untraced = true })},
+		{"jaeger", "Jaeger is sent nothing", incident.Fail, in(func(r *sim.Region) {
+			r.Traced.Silent = []string{"user-service", "order-service", "product-service", "payment-service", "notification-service"}
+		})},
 		{"prometheus", "a service is not scraped", incident.Fail, in(func(r *sim.Region) { r.Monitoring.Down = []string{"order-service"} })},
 		{"grafana", "the newest datapoint is old", incident.Fail, in(func(r *sim.Region) { r.Monitoring.Stale = time.Hour })},
 	} {

@@ -114,6 +114,15 @@ func (l patient) Read(ctx context.Context, id incident.ID, after uint64, limit i
 // withPager plays region-degraded with PagerDuty set.
 func withPager(t *testing.T, p *pager) *incident.State {
 	t.Helper()
+	s, _ := withTestService(t, p, false)
+	return s
+}
+
+// withTestService is the same with a test service there, or without, and gives its alerts,
+// too.
+func withTestService(t *testing.T, p *pager, tested bool) (*incident.State, map[string]*sim.Alert) {
+	t.Helper()
+	var alerts map[string]*sim.Alert
 	var printed bytes.Buffer
 	r := &rehearsal{
 		Options: Options{Auto: true, Scenario: "region-degraded", Speed: sim.Max, Listen: "127.0.0.1:0", Stdout: &printed, Log: zerolog.Nop(), Templates: templates.FS},
@@ -122,9 +131,16 @@ func withPager(t *testing.T, p *pager) *incident.State {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.clock = r.clock
+		r.closes = append(r.closes, func() { alerts = r.world.Snapshot().Pager.Test.Alerts })
 		return nil
 	}
 	r.change = func(one *bot.Options) {
+		if tested {
+			one.Connections.PagerTest = &pagerduty.Test{
+				Page: pagerduty.Settings{RoutingKey: sim.PagerTestKey, Endpoint: r.world.PagerDuty()},
+				API:  pagerduty.API{Token: sim.PagerToken, Service: sim.PagerTestService, Endpoint: r.world.PagerDuty()},
+			}
+		}
 		one.Connections.Page = &pagerduty.Settings{RoutingKey: routingKey, Endpoint: p.URL}
 		one.Topology.Policy.Page = true
 		one.Record = patient{one.Record, r.clock}
@@ -144,7 +160,7 @@ func withPager(t *testing.T, p *pager) *incident.State {
 			t.Errorf("the routing key is on the timeline, in event %d", e.Seq)
 		}
 	}
-	return incident.Fold(r.seen)
+	return incident.Fold(r.seen), alerts
 }
 
 func (p *pager) got() []paged {
@@ -181,6 +197,30 @@ func TestAFailoverPagesOnceAndTakesThePageBackInTheEnd(t *testing.T) {
 	for _, name := range []string{"page", "page-resolved"} {
 		if st := s.Step(name); st.Status != incident.Done {
 			t.Errorf("%s is %q: %s", name, st.Status, st.Failure.Error)
+		}
+	}
+}
+
+// A test service gets one event in a run, which is an incident there and then is none;
+// without one nothing is sent, and the step says that it is not applicable.
+func TestAFailoverTriesATestServiceOnce(t *testing.T) {
+	for _, tested := range []bool{true, false} {
+		s, alerts := withTestService(t, newPager(t, accepts), tested)
+		st := s.Step("pages-test")
+		want, n := incident.NotApplicable, 0
+		if tested {
+			want, n = incident.Pass, 1
+		}
+		if st.Status != incident.Done || st.Finished.Measured.Verdict != want {
+			t.Errorf("a test service: %t; pages-test is %q: %+v %s", tested, st.Status, st.Finished, st.Failure.Error)
+		}
+		if s.Sent["pages-test"] != n || len(alerts) != n {
+			t.Errorf("a test service: %t; %d sends are on the timeline, and it has %d alerts", tested, s.Sent["pages-test"], len(alerts))
+		}
+		for key, a := range alerts {
+			if !strings.HasPrefix(key, string(s.ID)+"/pages-test/") || a.Events != 1 || a.Resolved.IsZero() {
+				t.Errorf("%s is %+v", key, a)
+			}
 		}
 	}
 }

@@ -52,8 +52,13 @@ func (s *Settings) check(r *strict.Report, dir string) {
 	if u := s.PagerDuty.APIURL; u != "" {
 		r.Origin("pagerduty.api_url", u)
 	}
-	if id := s.PagerDuty.Service; id != "" && !pagerID.MatchString(id) {
-		r.Fault("pagerduty.service", `"service" wants the id of a service such as PABC123 (at the end of its address), not %q`, id)
+	for _, one := range [][2]string{{"service", s.PagerDuty.Service}, {"test_service", s.PagerDuty.TestService}} {
+		if key, id := one[0], one[1]; id != "" && !pagerID.MatchString(id) {
+			r.Fault("pagerduty."+key, `%q wants the id of a service such as PABC123 (at the end of its address), not %q`, key, id)
+		}
+	}
+	if id := s.PagerDuty.TestService; id != "" && id == s.PagerDuty.Service {
+		r.Fault("pagerduty.test_service", `"test_service" is the service that is paged: a test would wake whoever is on call; name another one`)
 	}
 	if t := s.Templates; t != "" {
 		if !filepath.IsAbs(t) {

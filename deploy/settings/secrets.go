@@ -23,6 +23,9 @@ type Secrets struct {
 	RedisURL string
 	// PagerDutyKey, PAGERDUTY_ROUTING_KEY. Empty: nobody can be paged.
 	PagerDutyKey string
+	// PagerDutyTestKey, PAGERDUTY_TEST_ROUTING_KEY, is that of the test service. Empty: no
+	// test event can be sent.
+	PagerDutyTestKey string
 	// PagerDutyToken, PAGERDUTY_API_TOKEN, is an API access key that may read. Empty:
 	// nobody can tell who is on call.
 	PagerDutyToken string
@@ -42,7 +45,7 @@ func readSecrets(env func(string) string, faults strict.Faults) (Secrets, strict
 	get := func(name string) string { return strings.TrimSpace(env(name)) }
 	s := Secrets{
 		SlackBotToken: get("SLACK_BOT_TOKEN"), SlackAppToken: get("SLACK_APP_TOKEN"), SlackAPIURL: get("SLACK_API_URL"),
-		RedisURL: get("REDIS_URL"), PagerDutyKey: get("PAGERDUTY_ROUTING_KEY"), PagerDutyToken: get("PAGERDUTY_API_TOKEN"), OrderToken: get("SYNTHETIC_TEST_TOKEN"), GrafanaToken: get("GRAFANA_TOKEN"),
+		RedisURL: get("REDIS_URL"), PagerDutyKey: get("PAGERDUTY_ROUTING_KEY"), PagerDutyTestKey: get("PAGERDUTY_TEST_ROUTING_KEY"), PagerDutyToken: get("PAGERDUTY_API_TOKEN"), OrderToken: get("SYNTHETIC_TEST_TOKEN"), GrafanaToken: get("GRAFANA_TOKEN"),
 	}
 	bad := func(format string, args ...any) {
 		faults = append(faults, strict.Fault{File: environment, Text: fmt.Sprintf(format, args...)})
@@ -58,6 +61,9 @@ func readSecrets(env func(string) string, faults strict.Faults) (Secrets, strict
 		if app != "" && !strings.HasPrefix(app, "xapp-") {
 			bad("SLACK_APP_TOKEN is not an app-level token%s: it has to begin with xapp-; copy it from the app's page, Basic Information", looksLike(app))
 		}
+	}
+	if s.PagerDutyTestKey != "" && s.PagerDutyTestKey == s.PagerDutyKey {
+		bad("PAGERDUTY_TEST_ROUTING_KEY is the same as PAGERDUTY_ROUTING_KEY: a test would wake whoever is on call; take the integration key of the test service")
 	}
 	if s.SlackAPIURL != "" {
 		u, err := url.Parse(s.SlackAPIURL)
@@ -110,13 +116,14 @@ func loopback(host string) bool {
 }
 
 var whatFor = map[string]string{
-	"SLACK_BOT_TOKEN":       "the app's bot token, xoxb-...",
-	"SLACK_APP_TOKEN":       "the app's token for Socket Mode, xapp-...",
-	"REDIS_URL":             "where the record is kept, redis://host:6379",
-	"PAGERDUTY_ROUTING_KEY": "the integration key of the service to page",
-	"PAGERDUTY_API_TOKEN":   "an API access key of PagerDuty that may read",
-	"SYNTHETIC_TEST_TOKEN":  "the token of synthetic orders",
-	"GRAFANA_TOKEN":         "the token of a service account of Grafana",
+	"SLACK_BOT_TOKEN":            "the app's bot token, xoxb-...",
+	"SLACK_APP_TOKEN":            "the app's token for Socket Mode, xapp-...",
+	"REDIS_URL":                  "where the record is kept, redis://host:6379",
+	"PAGERDUTY_ROUTING_KEY":      "the integration key of the service to page",
+	"PAGERDUTY_TEST_ROUTING_KEY": "the integration key of the test service",
+	"PAGERDUTY_API_TOKEN":        "an API access key of PagerDuty that may read",
+	"SYNTHETIC_TEST_TOKEN":       "the token of synthetic orders",
+	"GRAFANA_TOKEN":              "the token of a service account of Grafana",
 }
 
 // needs adds the variables that are needed and not set.
@@ -124,7 +131,10 @@ func (s *Settings) needs(env func(string) string, needed []string, faults strict
 	if s.PagerDuty.Enabled && len(needed) > 0 && !slices.Contains(needed, "PAGERDUTY_ROUTING_KEY") {
 		needed = append(slices.Clone(needed), "PAGERDUTY_ROUTING_KEY")
 	}
-	if s.PagerDuty.Service != "" && len(needed) > 0 {
+	if s.PagerDuty.TestService != "" && len(needed) > 0 {
+		needed = append(slices.Clone(needed), "PAGERDUTY_TEST_ROUTING_KEY")
+	}
+	if (s.PagerDuty.Service != "" || s.PagerDuty.TestService != "") && len(needed) > 0 {
 		needed = append(slices.Clone(needed), "PAGERDUTY_API_TOKEN")
 	}
 	for _, name := range needed {

@@ -142,6 +142,10 @@ type PagerDuty struct {
 	// is known who is on call. PAGERDUTY_API_TOKEN has to be set. Default and empty:
 	// nobody can tell.
 	Service string `yaml:"service,omitempty"`
+	// TestService is the id of another service, PTEST12, to which each failover sends an
+	// event that it resolves at once. PAGERDUTY_TEST_ROUTING_KEY has to be set, that
+	// service's integration key, and PAGERDUTY_API_TOKEN. Default and empty: nothing is sent.
+	TestService string `yaml:"test_service,omitempty"`
 	// APIURL of the REST API, scheme and host: https://api.eu.pagerduty.com. Default and
 	// empty: PagerDuty's own.
 	APIURL string `yaml:"api_url,omitempty"`

@@ -594,6 +594,22 @@ func TestWhoIsOnCallTakesAToken(t *testing.T) {
 	if c.PagerDuty.Service != "PSVC123" || c.Secrets.PagerDutyToken != "secret-api" {
 		t.Errorf("%+v", c.PagerDuty)
 	}
+	// A test event takes another service, its key, and the token.
+	test := written(t, "  # test_service: PTEST12", "  test_service: PTEST12")
+	if found := faults(t, test, map[string]string{"PAGERDUTY_API_TOKEN": ""}, "REDIS_URL"); len(found) != 2 || !strings.Contains(found[0].Text, "PAGERDUTY_TEST_ROUTING_KEY is not set") || !strings.Contains(found[1].Text, "PAGERDUTY_API_TOKEN is not set") {
+		t.Errorf("faults are %v", found)
+	}
+	if found := faults(t, test, map[string]string{"PAGERDUTY_TEST_ROUTING_KEY": tokens["PAGERDUTY_ROUTING_KEY"]}, "REDIS_URL"); len(found) != 1 || !strings.Contains(found[0].Text, "would wake whoever is on call") || strings.Contains(found[0].Text, tokens["PAGERDUTY_ROUTING_KEY"]) {
+		t.Errorf("faults are %v", found)
+	}
+	if c, err := Load(test, environ(map[string]string{"PAGERDUTY_TEST_ROUTING_KEY": "secret-test"}), providers.Parts(), "REDIS_URL"); err != nil || c.PagerDuty.TestService != "PTEST12" || c.Secrets.PagerDutyTestKey != "secret-test" {
+		t.Errorf("%v", err)
+	}
+	for by, says := range map[string]string{"test_service: PTEST12\n  service: PTEST12": "is the service that is paged", "test_service: test": "wants the id of a service"} {
+		if found := faults(t, written(t, "# test_service: PTEST12", by), map[string]string{"PAGERDUTY_TEST_ROUTING_KEY": "secret-test"}); len(found) != 1 || !strings.Contains(found[0].Text, says) {
+			t.Errorf("%s: %v", by, found)
+		}
+	}
 	both := written(t, "name: Alice, roles", "name: Alice, pagerduty: PAL1CE0, roles")
 	if c, err = Load(both, environ(nil), providers.Parts()); err != nil || c.Roster()[0].Faces["pagerduty"] != "PAL1CE0" {
 		t.Errorf("%v", err)

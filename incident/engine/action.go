@@ -46,6 +46,9 @@ type Action struct {
 	// would, and may leave something behind that carries the token. ok says that it
 	// went as it should; otherwise it is sent again, Sends times at the most.
 	Try func(ctx context.Context, c Call, send int) (o Outcome, ok bool, err error)
+	// None says, with the reason, that there is nothing to try: the exercise ends so,
+	// without a send. It asks nobody. Nil: there always is something.
+	None func(c Call) (o Outcome, none bool)
 	// Sends bounds the sends of one run, in all lives of the bot; 0 means 1. A person
 	// who retries the step allows as many again, with the same token.
 	Sends int

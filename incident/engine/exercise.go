@@ -12,6 +12,9 @@ import (
 // that it may make are used up, or the step's time is. Each send is on the timeline
 // before it leaves, so a process that dies after it does not begin to count anew.
 func (w *work) exercise(ctx context.Context) error {
+	if o, none := w.nothing(); none {
+		return w.finish(ctx, o, false, false)
+	}
 	every := w.action.Every
 	if every == 0 {
 		every = defaultEvery
@@ -57,6 +60,14 @@ func (w *work) exercise(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// nothing says that an exercise has nothing to try, and why.
+func (w *work) nothing() (Outcome, bool) {
+	if w.action.None == nil {
+		return Outcome{}, false
+	}
+	return w.action.None(w.call)
 }
 
 // sending writes down that one more send leaves, and counts it. Beyond the most

@@ -32,6 +32,9 @@ func (w *work) foresee(ctx context.Context) error {
 	case runbook.Tell:
 		return w.append(ctx, done("would tell it"))
 	case runbook.Exercise:
+		if o, none := w.nothing(); none {
+			return w.finish(ctx, o, false, false)
+		}
 		return w.append(ctx, done("would try it, %d times at the most", max(w.action.Sends, 1)))
 	default:
 		return w.append(ctx, done("would wait for it, %s at the most", w.step.Timeout))

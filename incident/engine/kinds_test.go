@@ -324,6 +324,33 @@ func TestAnExerciseIsSentAsOftenAsItMayBeAndNotMore(t *testing.T) {
 	}
 }
 
+// An exercise that has nothing to try says why, and nothing is written down as sent; a dry
+// run says the same.
+func TestAnExerciseThatHasNothingToTrySendsNothing(t *testing.T) {
+	for _, dry := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			tokens := map[string]int{}
+			order := orders(1, tokens)
+			order.None = func(c engine.Call) (engine.Outcome, bool) {
+				return engine.Outcome{Summary: "nothing to try in " + c.Step.ID, Measured: incident.Measured{Verdict: incident.NotApplicable}}, true
+			}
+			d := newDrama(t, engine.Catalog{"t.order": order})
+			if d.dry = dry; dry {
+				d.kind = incident.Drill
+			}
+			d.begin(runbook.Plan{Steps: []runbook.Step{step("order", "t.order", runbook.Exercise)}})
+			events := d.play(over)
+			if n := len(of[incident.ExerciseIntended](events)); n != 0 || len(tokens) != 0 {
+				t.Errorf("dry run %t: %d sends are on the timeline, %d were sent", dry, n, len(tokens))
+			}
+			done := of[incident.StepFinished](events)
+			if len(done) != 1 || done[0].Summary != "nothing to try in order" || done[0].Measured.Verdict != incident.NotApplicable {
+				t.Errorf("dry run %t: it finished with %+v", dry, done)
+			}
+		})
+	}
+}
+
 // A run goes on under a newer version, in which an action is of another kind than in
 // the frozen plan.
 func TestAnActionThatIsOfAnotherKindByNowStopsItsStep(t *testing.T) {

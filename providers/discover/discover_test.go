@@ -124,7 +124,7 @@ func TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt(t *testing.T) {
 	}
 	is["platform.probe.public"] = "https://api.ecommerce.com"
 	for path := range is { // what differs by its nature, or nobody can find out
-		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.grafana.", "platform.logs.", "platform.people.", "platform.prometheus.", "platform.sns.", "platform.sqs.", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.database_page"} {
+		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.grafana.", "platform.logs.", "platform.people.", "platform.prometheus.", "platform.sns.", "platform.sqs.", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.database_page"} {
 			if strings.HasPrefix(path, other) || strings.HasSuffix(path, ".reach") {
 				delete(is, path)
 			}

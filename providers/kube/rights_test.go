@@ -85,7 +85,7 @@ var needs = map[kubetest.Right]struct {
 		of:   map[string]string{"roles": looking},
 		says: []string{"ask the API server in us-west-2 how it signs tokens", `cannot get path "/.well-known/openid-configuration"`},
 	},
-	{Verb: "get", Resource: "services/proxy"}:      {unused: "Prometheus is asked at its own address first, and by way of the API server where nobody answers there"},
+	{Verb: "get", Resource: "services/proxy"}:      {unused: "Prometheus and Jaeger are asked at their own addresses first, and by way of the API server where nobody answers there"},
 	{Verb: "get", Resource: "pods/portforward"}:    {unused: "it is tried where there is an istiod: TestARealForwardWithoutTheRightNamesIt"},
 	{Verb: "create", Resource: "pods/portforward"}: {unused: "it is tried where there is an istiod: TestARealForwardWithoutTheRightNamesIt"},
 	{Verb: "get", Resource: "/readyz"}:             {unused: "Kubernetes lets everybody read it, unless an operator has taken that away"},

@@ -45,20 +45,26 @@ var routingKey = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
 
 // Plausible says what is wrong with the routing key, as far as that can be seen
 // without paging anybody. The key is not shown.
-func (s *Settings) Plausible() error {
+func (s *Settings) Plausible() error { return s.plausible(pageKey) }
+
+// pageKey is the variable that the integration key of the service to page stands in.
+const pageKey = "PAGERDUTY_ROUTING_KEY"
+
+// plausible is that of a key which stands in a variable of that name.
+func (s *Settings) plausible(name string) error {
 	key := s.RoutingKey
 	const want = "copy the integration key of an Events API v2 integration again, as it stands"
 	switch {
 	case key == "":
-		return errors.New("PAGERDUTY_ROUTING_KEY is not set: " + want)
+		return errors.New(name + " is not set: " + want)
 	case strings.ContainsAny(key, "\"'`"):
-		return errors.New("PAGERDUTY_ROUTING_KEY has quotation marks in it: " + want)
+		return errors.New(name + " has quotation marks in it: " + want)
 	case strings.ContainsFunc(key, unicode.IsSpace):
-		return errors.New("PAGERDUTY_ROUTING_KEY has white space in it: " + want)
+		return errors.New(name + " has white space in it: " + want)
 	case len(key) != 32:
-		return fmt.Errorf("PAGERDUTY_ROUTING_KEY has %d characters, and such a key has 32: %s", len(key), want)
+		return fmt.Errorf("%s has %d characters, and such a key has 32: %s", name, len(key), want)
 	case !routingKey.MatchString(key):
-		return errors.New("PAGERDUTY_ROUTING_KEY has characters that no such key has: " + want)
+		return errors.New(name + " has characters that no such key has: " + want)
 	}
 	return nil
 }
@@ -149,19 +155,28 @@ func (p *Pager) send(ctx context.Context, c engine.Call, action string, payload 
 			Hint:        "set pagerduty's routing key in the settings, and page by hand now",
 		}
 	}
-	answer, err := p.client.ManageEventWithContext(ctx, &pd.V2Event{
-		RoutingKey: p.settings.RoutingKey, Action: action, DedupKey: key, Client: incident.Bot, Payload: payload,
-	})
+	status, err := p.event(ctx, pd.V2Event{Action: action, DedupKey: key, Payload: payload})
 	if err != nil {
-		return o, fmt.Errorf("%s the page of %s: %w", action, key, sort(ctx, err))
+		return o, hinted(fmt.Errorf("%s the page of %s: %w", action, key, err), pageKey, ", and page by hand now")
 	}
-	o.Evidence["status"] = answer.Status
+	o.Evidence["status"] = status
 	if action == "resolve" {
 		o.Summary = "the page of " + key + " is resolved"
 	} else {
 		o.Summary = "people on call are paged under " + key
 	}
 	return o, nil
+}
+
+// event sends one with the routing key, and returns what PagerDuty says of it. Its errors
+// are sorted, and have no hint yet.
+func (p *Pager) event(ctx context.Context, e pd.V2Event) (status string, err error) {
+	e.RoutingKey, e.Client = p.settings.RoutingKey, incident.Bot
+	answer, err := p.client.ManageEventWithContext(ctx, &e)
+	if err != nil {
+		return "", sort(ctx, err)
+	}
+	return answer.Status, nil
 }
 
 // reasons gives an answer of refusal the shape in which the client library reads one.
@@ -206,19 +221,28 @@ func reason(api pd.APIError) string {
 	return text.Shorten(text.Inline(strings.Join(parts, "; ")), 400)
 }
 
-// hint is what to do about a refusal, as far as its words say it.
-func hint(said string) string {
-	const byHand = ", and page by hand now"
+// hinted adds to the error of an event what to do about a refusal: as far as its words say
+// it, and then what else. key is the variable that the routing key stands in.
+func hinted(err error, key, then string) error {
+	f := *incident.CallErrorOf(err)
+	f.Err = err
+	if r, ok := errors.AsType[refusal](err); ok && f.NeedsPerson {
+		f.Hint = hint(r.said, key) + then
+	}
+	return &f
+}
+
+func hint(said, key string) string {
 	said = strings.ToLower(said)
 	switch {
 	case strings.Contains(said, "routing_key"), strings.Contains(said, "routing key"), strings.Contains(said, "integration key"):
-		return "correct PAGERDUTY_ROUTING_KEY" + byHand
+		return "correct " + key
 	case strings.Contains(said, "disabled"), strings.Contains(said, "not enabled"):
-		return "turn the service or its integration on in PagerDuty" + byHand
+		return "turn the service or its integration on in PagerDuty"
 	case said == "":
-		return "check the routing key" + byHand
+		return "check " + key
 	}
-	return "correct what PagerDuty names" + byHand
+	return "correct what PagerDuty names"
 }
 
 // sort answers what the engine asks of an error. A lost answer may be followed by
@@ -227,12 +251,7 @@ func hint(said string) string {
 // https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic .
 func sort(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[pd.APIError](err); ok {
-		said := reason(api)
-		f := &incident.CallError{Err: refusal{api.StatusCode, said, err}, Retry: api.Temporary(), NeedsPerson: !api.Temporary()}
-		if f.NeedsPerson {
-			f.Hint = hint(said)
-		}
-		return f
+		return &incident.CallError{Err: refusal{api.StatusCode, reason(api), err}, Retry: api.Temporary(), NeedsPerson: !api.Temporary()}
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return &incident.CallError{Err: fmt.Errorf("PagerDuty did not answer: %w", cause), Retry: true, Unknown: true}

@@ -22,7 +22,7 @@ func TestPagerDutysReasonIsQuoted(t *testing.T) {
 		"errors":  {400, `{"status":"invalid event","message":"Event object is invalid","errors":["'routing_key' is invalid (must be a 32-character string)"]}`, "answered 400: Event object is invalid; 'routing_key' is invalid", "PAGERDUTY_ROUTING_KEY"},
 		"another": {400, `{"message":"Event object is invalid","errors":["'payload.severity' is missing"]}`, "'payload.severity' is missing", "correct what PagerDuty names"},
 		"message": {403, `{"message":"The service is disabled"}`, "answered 403: The service is disabled", "turn the service"},
-		"nothing": {400, ``, "answered 400 and gave no reason", "check the routing key"},
+		"nothing": {400, ``, "answered 400 and gave no reason", "check PAGERDUTY_ROUTING_KEY, and page by hand now"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -32,7 +32,7 @@ func TestPagerDutysReasonIsQuoted(t *testing.T) {
 			defer s.Close()
 			p := New(&Settings{RoutingKey: "k", Endpoint: s.URL}, nil)
 			_, err := p.client.ManageEventWithContext(t.Context(), &pd.V2Event{RoutingKey: "k", Action: "resolve", DedupKey: "x"})
-			got := incident.CallErrorOf(sort(t.Context(), err))
+			got := incident.CallErrorOf(hinted(sort(t.Context(), err), pageKey, ", and page by hand now"))
 			if !strings.Contains(got.Error(), c.want) || !strings.Contains(got.Hint, c.hint) || !got.NeedsPerson {
 				t.Errorf("%v; hint %q", got, got.Hint)
 			}

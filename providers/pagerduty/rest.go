@@ -155,17 +155,11 @@ func (r *Reader) OnCall(ctx context.Context, policy string) ([]Person, error) {
 // Acknowledged are the acknowledgements of the page with that key, oldest first. found
 // says that PagerDuty has such a page.
 func (r *Reader) Acknowledged(ctx context.Context, key string) (taken []Acknowledgement, found bool, err error) {
-	if err := r.api.Plausible(); err != nil {
-		return nil, false, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("read the page of %s: %w", key, err), Hint: "set PAGERDUTY_API_TOKEN"}
-	}
-	got, err := r.client.ListIncidentsWithContext(ctx, pd.ListIncidentsOptions{IncidentKey: key, ServiceIDs: []string{r.api.Service}, DateRange: "all", Limit: 100})
+	all, err := r.incidents(ctx, key)
 	if err != nil {
-		return nil, false, r.fault(ctx, "read the page of "+key+" in PagerDuty", err)
+		return nil, false, err
 	}
-	for _, i := range got.Incidents {
-		if i.IncidentKey != key {
-			continue
-		}
+	for _, i := range all {
 		found = true
 		for _, a := range i.Acknowledgements {
 			at, err := time.Parse(time.RFC3339, a.At)
@@ -177,6 +171,18 @@ func (r *Reader) Acknowledged(ctx context.Context, key string) (taken []Acknowle
 	}
 	slices.SortStableFunc(taken, func(a, b Acknowledgement) int { return a.At.Compare(b.At) })
 	return taken, found, nil
+}
+
+// incidents are those of the service that were opened with that key.
+func (r *Reader) incidents(ctx context.Context, key string) ([]pd.Incident, error) {
+	if err := r.api.Plausible(); err != nil {
+		return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("read the page of %s: %w", key, err), Hint: "set PAGERDUTY_API_TOKEN"}
+	}
+	got, err := r.client.ListIncidentsWithContext(ctx, pd.ListIncidentsOptions{IncidentKey: key, ServiceIDs: []string{r.api.Service}, DateRange: "all", Limit: 100})
+	if err != nil {
+		return nil, r.fault(ctx, "read the page of "+key+" in PagerDuty", err)
+	}
+	return slices.DeleteFunc(got.Incidents, func(i pd.Incident) bool { return i.IncidentKey != key }), nil
 }
 
 // fault sorts an error of a read: nothing may have happened by it.

@@ -30,14 +30,28 @@ func monitoringHost(region string) string { return "monitoring." + region + ".ec
 
 const (
 	monitoringService = "monitoring/prometheus:9090"
-	proxied           = "/api/v1/namespaces/monitoring/services/http:prometheus:9090/proxy"
+	jaegerService     = "monitoring/jaeger-query:16686"
 	grafanaSource     = "prometheus"
 )
 
 // monitoringPages are what it answers, by method and path.
 var monitoringPages = map[string]func(s *State, region string, q url.Values, body []byte) (int, any){
-	"GET /api/v1/query":  (*State).prometheus,
-	"POST /api/ds/query": (*State).grafana,
+	"GET /api/v1/query":    (*State).prometheus,
+	"POST /api/ds/query":   (*State).grafana,
+	"GET /api/v3/services": (*State).jaegerServices,
+	"GET /api/v3/traces":   (*State).jaegerTraces,
+}
+
+// behindAPIServer are the beginnings of those paths by way of the API server, by the path without.
+var behindAPIServer = map[string]string{
+	"/api/v1/query":    proxyOf(monitoringService),
+	"/api/v3/services": proxyOf(jaegerService),
+	"/api/v3/traces":   proxyOf(jaegerService),
+}
+
+func proxyOf(service string) string {
+	namespace, name, _ := strings.Cut(service, "/")
+	return "/api/v1/namespaces/" + namespace + "/services/http:" + name + "/proxy"
 }
 
 // up is one target, as Prometheus has it.
@@ -157,15 +171,17 @@ func (w *World) listenMonitoring(region string) error {
 // proxied is what the API server answers of the service behind it; ok says that there is
 // such a page.
 func (s *State) proxied(region, method string, at *url.URL) (code int, body string, ok bool) {
-	path, is := strings.CutPrefix(at.Path, proxied)
-	page := monitoringPages[method+" "+path]
-	if !is || page == nil {
-		return 0, "", false
+	for path, begins := range behindAPIServer {
+		page := monitoringPages[method+" "+path]
+		if at.Path != begins+path || page == nil {
+			continue
+		}
+		code, out := page(s, region, at.Query(), nil)
+		data, err := json.Marshal(out)
+		if err != nil {
+			return http.StatusInternalServerError, err.Error(), true
+		}
+		return code, string(data), true
 	}
-	code, out := page(s, region, at.Query(), nil)
-	data, err := json.Marshal(out)
-	if err != nil {
-		return http.StatusInternalServerError, err.Error(), true
-	}
-	return code, string(data), true
+	return 0, "", false
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,14 +13,20 @@ import (
 )
 
 // The pretend PagerDuty's REST API: what is read of a service, its escalation policy, who
-// is on call and which incidents they have acknowledged. It keeps to the published rules:
+// is on call and which incidents they have acknowledged; and its Events API, by which a test
+// service is told of alerts. They keep to the published rules:
 // https://developer.pagerduty.com/docs/rest-api-v2/rest-api/
+// https://developer.pagerduty.com/docs/events-api-v2-overview
 
 const (
 	// PagerToken is the token that it takes.
 	PagerToken = "u+pretend0pagerduty0"
 	// PagerService is the id of the service that it has.
 	PagerService = "PSVC0ME"
+	// PagerTestService is the id of a service that nobody is paged by.
+	PagerTestService = "PTEST0ME"
+	// PagerTestKey is the integration key that its events come with.
+	PagerTestKey = "R0UT1NGKEY0F0A0TEST0SERVICE00000"
 	pagerPolicy  = "PPOL1CY"
 	pagerServer  = "pagerduty"
 	// pagerPage and pagerMost are how many things one page has, and at most.
@@ -40,6 +47,27 @@ type Pager struct {
 	OnCall []OnCall `json:"on_call"`
 	// Pages are the incidents there, by the key that they were opened with.
 	Pages map[string][]PageTaken `json:"pages"`
+	// Test is what the test service has.
+	Test PagerTest `json:"test"`
+}
+
+// PagerTest is a service to which events are sent by way of trial.
+type PagerTest struct {
+	// Alerts are what it was told of, by their keys.
+	Alerts map[string]*Alert `json:"alerts,omitempty"`
+	// Takes is how long an event takes until it shows; Ignores: it never does, as where a
+	// service is disabled; Sticks: what is told to be resolved is not.
+	Takes   time.Duration `json:"takes,omitempty"`
+	Ignores bool          `json:"ignores,omitempty"`
+	Sticks  bool          `json:"sticks,omitempty"`
+}
+
+// Alert is one of a service: of when it is and when it was resolved, and how many events
+// came of it.
+type Alert struct {
+	At       time.Time `json:"at"`
+	Resolved time.Time `json:"resolved,omitzero"`
+	Events   int       `json:"events"`
 }
 
 // OnCall is somebody who is on call at one level of the policy.
@@ -66,11 +94,11 @@ func beginPager(at time.Time) Pager {
 			{User: "PAL1CE0", Name: "Alice", Level: 1, Until: at.Add(40 * time.Hour)},
 			{User: "PB0B000", Name: "Bob", Level: 2},
 		},
-		Pages: map[string][]PageTaken{},
+		Pages: map[string][]PageTaken{}, Test: PagerTest{Takes: 2 * time.Second},
 	}
 }
 
-// PagerDuty is the address of its REST API.
+// PagerDuty is the address of both its APIs.
 func (w *World) PagerDuty() string { return "http://" + w.address(pagerServer) }
 
 func (w *World) listenPager() error {
@@ -83,6 +111,7 @@ func (w *World) listenPager() error {
 	mux.HandleFunc("GET /services/{id}", w.pager("GET /services/{id}", pagerServiceOf))
 	mux.HandleFunc("GET /oncalls", w.pager("GET /oncalls", pagerOnCall))
 	mux.HandleFunc("GET /incidents", w.pager("GET /incidents", pagerIncidents))
+	mux.HandleFunc("POST /v2/enqueue", w.enqueue)
 	mux.HandleFunc("/", w.pager("any other", func(*State, *http.Request) (any, error) { return nil, pagerNotFound }))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	w.servers.wait.Go(func() { _ = s.Serve(l) }) // always ErrServerClosed
@@ -121,17 +150,8 @@ func (w *World) pager(operation string, do func(s *State, r *http.Request) (any,
 			return false, err
 		})
 		if f, ok := errors.AsType[*failure](err); ok {
-			switch f.kind {
-			case Throttle:
-				out.Header().Set("Ratelimit-Reset", "1")
-				err = &pagerError{429, 2020, "Rate Limit Exceeded", nil}
-			case Deny:
-				err = &pagerError{403, 2010, "Access Denied", nil}
-			case ServerFail:
-				out.WriteHeader(http.StatusInternalServerError)
+			if err = pagerFailed(out, f); err == nil {
 				return
-			default:
-				panic(http.ErrAbortHandler) // the connection ends without an answer
 			}
 		}
 		out.Header().Set("Content-Type", "application/json")
@@ -141,6 +161,89 @@ func (w *World) pager(operation string, do func(s *State, r *http.Request) (any,
 		}
 		_ = json.NewEncoder(out).Encode(result) // the client may have gone
 	}
+}
+
+// pagerFailed is a fault as PagerDuty would show it; nil where all is said.
+func pagerFailed(out http.ResponseWriter, f *failure) error {
+	switch f.kind {
+	case Throttle:
+		out.Header().Set("Ratelimit-Reset", "1")
+		return &pagerError{429, 2020, "Rate Limit Exceeded", nil}
+	case Deny:
+		return &pagerError{403, 2010, "Access Denied", nil}
+	case ServerFail:
+		out.WriteHeader(http.StatusInternalServerError)
+		return nil
+	default:
+		panic(http.ErrAbortHandler) // the connection ends without an answer
+	}
+}
+
+// enqueue takes an event. It is worked off later.
+func (w *World) enqueue(out http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Key     string `json:"routing_key"`
+		Action  string `json:"event_action"`
+		Dedup   string `json:"dedup_key"`
+		Payload *struct {
+			Summary  string `json:"summary"`
+			Source   string `json:"source"`
+			Severity string `json:"severity"`
+		} `json:"payload"`
+	}
+	wrong := func(what string) error {
+		return &pagerError{http.StatusBadRequest, 0, "Event object is invalid", []string{what}}
+	}
+	bad := json.NewDecoder(r.Body).Decode(&in)
+	err := w.callHTTP(r.Context(), Call{System: "pagerduty", Operation: "POST /v2/enqueue " + in.Action, Target: in.Dedup, Mutating: true}, func(s *State) (bool, error) {
+		switch {
+		case bad != nil:
+			return false, wrong("it is no JSON")
+		case len(in.Key) != 32:
+			return false, wrong("'routing_key' is invalid (must be a 32-character string)")
+		case in.Key != PagerTestKey: // it belongs to no integration, and is dropped
+			return false, nil
+		case len(in.Dedup) > 255:
+			return false, wrong("'dedup_key' is too long")
+		}
+		t := &s.Pager.Test
+		a := t.Alerts[in.Dedup]
+		switch in.Action {
+		case "trigger":
+			if p := in.Payload; p == nil || p.Summary == "" || p.Source == "" || !slices.Contains([]string{"critical", "error", "warning", "info"}, p.Severity) {
+				return false, wrong("'payload' lacks a summary, a source or a severity")
+			}
+			if a == nil || !a.Resolved.IsZero() {
+				a = &Alert{At: s.At}
+			}
+			a.Events++
+		case "resolve":
+			if a == nil || !a.Resolved.IsZero() || t.Sticks {
+				return false, nil
+			}
+			a.Resolved = s.At
+		default:
+			return false, wrong("'event_action' is neither trigger, acknowledge nor resolve")
+		}
+		if t.Alerts == nil {
+			t.Alerts = map[string]*Alert{}
+		}
+		t.Alerts[in.Dedup] = a
+		return true, nil
+	})
+	if f, ok := errors.AsType[*failure](err); ok {
+		if err = pagerFailed(out, f); err == nil {
+			return
+		}
+	}
+	out.Header().Set("Content-Type", "application/json")
+	if e, ok := errors.AsType[*pagerError](err); ok {
+		out.WriteHeader(e.status)
+		_ = json.NewEncoder(out).Encode(map[string]any{"status": "invalid event", "message": e.message, "errors": e.errors}) // the client may have gone
+		return
+	}
+	out.WriteHeader(http.StatusAccepted)
+	_ = json.NewEncoder(out).Encode(map[string]any{"status": "success", "message": "Event processed", "dedup_key": in.Dedup})
 }
 
 func pagerServiceOf(s *State, r *http.Request) (any, error) {
@@ -235,6 +338,9 @@ func pagerIncidents(s *State, r *http.Request) (any, error) {
 			"service": map[string]any{"id": PagerService, "type": "service_reference"},
 		})
 	}
+	if len(q["service_ids[]"]) == 0 || slices.Contains(q["service_ids[]"], PagerTestService) {
+		all = append(all, s.pagerTests(q)...)
+	}
 	return pagerList(r, "incidents", all)
 }
 
@@ -243,4 +349,28 @@ func (p *Pager) OpenPage(key string) {
 	if _, there := p.Pages[key]; !there {
 		p.Pages[key] = nil
 	}
+}
+
+// pagerTests are the incidents of the test service that show by now.
+func (s *State) pagerTests(q url.Values) []map[string]any {
+	var all []map[string]any
+	t := s.Pager.Test
+	for _, key := range sortedKeys(t.Alerts) {
+		a := t.Alerts[key]
+		if t.Ignores || s.At.Before(a.At.Add(t.Takes)) || q.Get("incident_key") != "" && q.Get("incident_key") != key {
+			continue
+		}
+		status := "triggered"
+		if !a.Resolved.IsZero() && !s.At.Before(a.Resolved.Add(t.Takes)) {
+			status = "resolved"
+		}
+		if wanted := q["statuses[]"]; len(wanted) > 0 && !slices.Contains(wanted, status) {
+			continue
+		}
+		all = append(all, map[string]any{
+			"id": "Q" + strings.ToUpper(fmt.Sprintf("%x", draw(1, 1<<32, key))), "type": "incident", "incident_key": key, "status": status, "acknowledgements": []any{},
+			"service": map[string]any{"id": PagerTestService, "type": "service_reference"},
+		})
+	}
+	return all
 }

@@ -233,6 +233,9 @@ func (w *World) parts() keys {
 		"grafana": keys{"region_label": "region", "regions": inRegions(func(r string) keys {
 			return keys{"url": "http://" + monitoringHost(r), "datasource": grafanaSource, "query": "up"}
 		})},
+		"jaeger": keys{"region_attribute": jaegerRegion, "regions": inRegions(func(r string) keys {
+			return keys{"url": "http://" + monitoringHost(r), "service": jaegerService}
+		})},
 		"istio":   keys{"istio_namespace": istioNamespace},
 		"people":  keys{"access_days": 90},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},

@@ -160,6 +160,7 @@ type Region struct {
 	PodCount int   `json:"pod_count"`
 
 	Monitoring Monitoring `json:"monitoring"`
+	Traced     Traced     `json:"traced"`
 	Mesh       Mesh       `json:"mesh"`
 
 	Buckets map[string]map[string]Object `json:"buckets"`

@@ -33,8 +33,9 @@ const (
 type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // Proxy asks a service of a Region's cluster by way of its API server: GET alone. service
-// is namespace/name:port, path with its query. Its errors are faults of a read.
-type Proxy func(ctx context.Context, p *runbook.Plan, r runbook.Region, service, path string) ([]byte, error)
+// is namespace/name:port, path with its query; taken is as in a [Request] and may be nil.
+// Its errors are faults of a read.
+type Proxy func(ctx context.Context, p *runbook.Plan, r runbook.Region, service, path string, taken func(status int, body []byte) bool) ([]byte, error)
 
 // Client sends requests.
 type Client struct {
@@ -69,12 +70,15 @@ type Request struct {
 	Path string
 	// Body is posted; nil: it is a GET.
 	Body []byte
+	// Taken says of an answer that is no 200 that it is one all the same, by its status and
+	// body; nil: none is.
+	Taken func(status int, body []byte) bool
 	// Token is sent as a bearer token to the place's own address, over TLS or to this
 	// machine alone; may be empty. A secret.
 	Token string
 }
 
-// Ask gives the body of an answer of 200. The place's own address is asked first; where
+// Ask gives the body of an answer of 200, or of one that is taken for an answer. The place's own address is asked first; where
 // it does not answer at all, a GET is tried through the API server.
 func (c *Client) Ask(ctx context.Context, p *runbook.Plan, r runbook.Region, at Place, q Request) ([]byte, error) {
 	var unreached error
@@ -89,7 +93,7 @@ func (c *Client) Ask(ctx context.Context, p *runbook.Plan, r runbook.Region, at 
 		unreached = err
 	}
 	if at.Service != "" && q.Body == nil && c.proxy != nil {
-		body, err := c.proxy(ctx, p, r, at.Service, q.Path)
+		body, err := c.proxy(ctx, p, r, at.Service, q.Path, q.Taken)
 		switch {
 		case err == nil:
 			return body, nil
@@ -138,7 +142,7 @@ func (c *Client) send(ctx context.Context, base string, q Request) (body []byte,
 	switch {
 	case err != nil:
 		return nil, false, because(ctx, err)
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode != http.StatusOK && (q.Taken == nil || !q.Taken(resp.StatusCode, body)):
 		return nil, true, refused(q, req.URL.Host, resp.StatusCode, body)
 	case len(body) > most:
 		return nil, true, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("the answer of %s is longer than %d MiB", req.URL.Host, most>>20), Hint: "ask for less: narrow the query in the settings"}
