@@ -50,7 +50,8 @@ func objectsIn(region string, digests map[string]string, now time.Time) map[stri
 	for _, name := range []string{"order-service", "user-service"} { // on the last page
 		repository := "123456789012.dkr.ecr." + region + ".amazonaws.com/" + name
 		pod := object{"serviceAccountName": name, "containers": []object{
-			{"name": name, "image": repository + ":1", "resources": object{"requests": object{"cpu": "500m", "memory": "1Gi"}}},
+			{"name": name, "image": repository + ":1", "resources": object{"requests": object{"cpu": "500m", "memory": "1Gi"}},
+				"env": []object{{"name": "EVENTS", "value": "https://sqs." + region + ".amazonaws.com/123456789012/order-events"}}},
 		}}
 		has["apps/v1/deployments"] = append(has["apps/v1/deployments"], in("shop", name, object{
 			"spec":   object{"replicas": replicas, "template": object{"spec": pod}},
@@ -88,6 +89,25 @@ func objectsIn(region string, digests map[string]string, now time.Time) map[stri
 	has["autoscaling/v2/horizontalpodautoscalers"] = []object{in("shop", "order-service", object{"spec": object{
 		"minReplicas": replicas, "maxReplicas": 12, "scaleTargetRef": object{"kind": "Deployment", "name": "order-service"},
 	}})}
+	// What monitors them: Prometheus as its operator has it, and Grafana.
+	has["apps/v1/statefulsets"] = []object{in("monitoring", "prometheus-k8s", object{"spec": object{"replicas": 1, "template": object{
+		"metadata": object{"labels": object{"app.kubernetes.io/name": "prometheus"}},
+		"spec":     object{"containers": []object{{"name": "prometheus", "image": "quay.io/prometheus/prometheus:v3.5.0", "ports": []object{{"name": "web", "containerPort": 9090}}}}},
+	}}})}
+	has["apps/v1/deployments"] = append(has["apps/v1/deployments"], in("monitoring", "grafana", object{"spec": object{"template": object{
+		"metadata": object{"labels": object{"app.kubernetes.io/name": "grafana"}},
+		"spec":     object{"containers": []object{{"name": "grafana", "image": "docker.io/grafana/grafana:12.1.0", "ports": []object{{"containerPort": 3000}}}}},
+	}}}))
+	service := func(name string, port int, target any) object {
+		return in("monitoring", name, object{"spec": object{"clusterIP": "172.20.0.10", "selector": object{"app.kubernetes.io/name": name}, "ports": []object{{"port": port, "targetPort": target}}}})
+	}
+	has["v1/services"] = []object{service("prometheus", 9090, "web"), service("grafana", 80, 3000)}
+	has["networking.k8s.io/v1/ingresses"] = []object{in("monitoring", "grafana", object{"spec": object{
+		"tls": []object{{"hosts": []string{"grafana." + region + ".ecommerce.com"}}},
+		"rules": []object{{"host": "grafana." + region + ".ecommerce.com", "http": object{"paths": []object{
+			{"path": "/", "backend": object{"service": object{"name": "grafana", "port": object{"number": 80}}}},
+		}}}},
+	}})}
 	has["velero.io/v1/schedules"] = []object{in("velero", "shop-"+region, object{"spec": object{"schedule": "*/10 * * * *", "template": object{"includedNamespaces": []string{"shop"}}}})}
 	has["velero.io/v1/backupstoragelocations"] = []object{in("velero", "default", object{
 		"spec":   object{"default": true, "provider": "aws", "config": object{"region": region}, "objectStorage": object{"bucket": "ecommerce-backups-" + region}},
@@ -111,6 +131,7 @@ var regions = []string{"us-east-1", "us-west-2"}
 
 var kubeKinds = map[string]string{
 	"deployments": "Deployment", "pods": "Pod", "serviceaccounts": "ServiceAccount", "cronjobs": "CronJob", "nodes": "Node", "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+	"statefulsets": "StatefulSet", "services": "Service", "ingresses": "Ingress",
 	"schedules": "Schedule", "backups": "Backup", "backupstoragelocations": "BackupStorageLocation",
 }
 

@@ -12,6 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 )
@@ -34,6 +40,7 @@ func newPlatform(t *testing.T) *platform {
 	p.made = seed(t, p.aws)
 	replicate(t, p.aws)
 	furnish(t, p.aws, p.made[4][1])
+	furnishNamed(t, p.aws.url)
 	p.kubeconfig = apiServers(t, push(t, p.aws))
 	p.discover = []string{"discover", "--regions", strings.Join(regions, ","), "--kubeconfig", p.kubeconfig, "--context", "us-east-1-shop", "--context", "us-west-2-shop"}
 	p.env = map[string]string{"AWS_ENDPOINT_URL": p.aws.url, "AWS_ACCESS_KEY_ID": "AKIDLABORATORY", "AWS_SECRET_ACCESS_KEY": "aws-secret"}
@@ -42,6 +49,39 @@ func newPlatform(t *testing.T) *platform {
 	}
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	return p
+}
+
+// furnishNamed puts into moto what each Region has of its own, under a name that both have.
+func furnishNamed(t *testing.T, endpoint string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, region := range []string{"us-east-1", "us-west-2"} {
+		config := aws.Config{Region: region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("AKIDLABORATORY", "aws-secret", "")}
+		queues, topics, groups := sqs.NewFromConfig(config), sns.NewFromConfig(config), cloudwatchlogs.NewFromConfig(config)
+		for _, name := range []string{"order-events-dead", "order-events", "mails", "only-in-" + strings.Split(region, "-")[1]} {
+			in := &sqs.CreateQueueInput{QueueName: aws.String(name)}
+			if name == "order-events" {
+				in.Attributes = map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:%s:123456789012:order-events-dead","maxReceiveCount":"5"}`, region)}
+			}
+			_, err := queues.CreateQueue(t.Context(), in)
+			must(err)
+		}
+		_, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("order-placed-" + region)})
+		must(err)
+		made := []string{"/shop/order-service", "/aws/lambda/order-service"}
+		for i := range 60 { // so that there is a second page
+			made = append(made, fmt.Sprintf("/another/%02d", i))
+		}
+		for _, name := range made {
+			_, err := groups.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(name)})
+			must(err)
+		}
+	}
 }
 
 // finished is what was discovered with what people put in.
@@ -73,8 +113,10 @@ func TestDiscoverOnRealEnds(t *testing.T) {
 			`home: us-east-1`, `load_balancer_arn: ` + made[0][1], `load_balancer_arn: ` + made[1][1], made[2][1],
 			`health_check: ` + made[4][1], `endpoint_check: ` + made[5][1], `takeover_check: ` + made[6][1], `distribution: ` + made[3][1], `origin: alb-us-west-2`, `backup_schedule: shop-us-east-1`,
 			`takeover_bucket: ecommerce-takeover-us-east-1`, `takeover_bucket: ecommerce-takeover-us-west-2`, `- ecommerce-assets-us-east-1`, `- ecommerce-prod/*`,
-			`namespace: shop`, `{name: order-service, replicas: 6, writes: "FILL IN: true or false"}  # autoscaler 6 to 12`, `- invoices`,
+			`namespace: shop`, `{name: order-service, replicas: 6, standby: 2, writes: "FILL IN: true or false"}  # autoscaler 6 to 12`, `- invoices`,
 			`context: us-west-2-shop`, `Web ACL: ecommerce-us-west-2.`, `Roles: order-service and user-service.`,
+			`- order-events`, `it is named by order-service and user-service. Dead letters`, `# only-in-east and only-in-west.`,
+			`- arn:aws:sns:us-west-2:123456789012:order-placed-us-west-2`, `- /shop/order-service`, `service: "monitoring/prometheus:9090"`, `url: https://grafana.us-west-2.ecommerce.com`,
 			made[7][1], `cache_group: ecommerce-cache-us-west-2`,
 		} {
 			if !strings.Contains(text, want) {
@@ -229,6 +271,8 @@ var everyLine = map[string]expected{
 	"takeover-check":     {"", incident.Pass, ""},
 	"dns-returnable":     {"", "", ""},
 	"record-sets":        {"", "", ""},
+	"routing-controls":   {"", "", ""},
+	"recovery-checks":    {"", "", ""},
 	"on-call":            {incident.NotApplicable, incident.NotApplicable, "the settings name no service of PagerDuty"},
 	"commander-here":     {incident.NotApplicable, incident.NotApplicable, "no incident is under way"},
 	"support-here":       {incident.NotApplicable, incident.NotApplicable, "the settings name nobody of support"},

@@ -98,6 +98,7 @@ func filled(t *testing.T, text string, more map[string]string) string {
 	by := map[string]string{
 		"channel": "C0123456789", "people": "[{id: alice, slack: U0123456789, name: Alice, roles: [commander]}, {id: bob, slack: U0234567890, name: Bob, roles: [approver]}]",
 		"platform": "Shop", "lag_warn_ms": "1000", "lag_confirm_ms": "5000", "lag_bands_ms": "[1000, 5000]", "objective_minutes": "30", "page": "false",
+		"region_label": "region", "datasource": "prometheus", "query": "up", "url": "https://grafana.example.com",
 		"region_header": "X-Served-By-Region", "order": "/api/v1/orders/synthetic-test", "writes": "true",
 	}
 	maps.Copy(by, more)
@@ -130,9 +131,14 @@ func TestCheckNamesExactlyWhatDiscoverLeavesToPeople(t *testing.T) {
 		"pod identities":       state(func(s *sim.State) { s.Regions["us-east-1"].PodIdentities = map[string]string{"user-service": "arn"} }),
 		"transit gateways":     state(func(s *sim.State) { s.Network.Peering, s.Network.Transit = "", "available" }),
 		"both connections":     state(func(s *sim.State) { s.Network.Transit = "available" }),
-		"two clusters":         state(func(s *sim.State) { s.Regions["us-west-2"].OtherClusters = []string{"staging"} }),
+		"several queues": state(func(s *sim.State) {
+			for _, r := range s.Regions {
+				r.Queues["invoices"] = &sim.Queue{}
+			}
+		}),
+		"two clusters": state(func(s *sim.State) { s.Regions["us-west-2"].OtherClusters = []string{"staging"} }),
 	}
-	for _, system := range []string{"acm", "cloudfront", "ec2", "eks", "elasticache", "elasticloadbalancing", "rds", "route53", "s3", "secretsmanager", "wafv2"} {
+	for _, system := range []string{"acm", "cloudfront", "ec2", "eks", "elasticache", "elasticloadbalancing", "logs", "rds", "route53", "s3", "secretsmanager", "sns", "sqs", "wafv2"} {
 		worlds["refused: "+system] = fault(sim.Fault{System: "aws." + system, Kind: sim.Deny})
 	}
 	for name, change := range worlds {
@@ -181,11 +187,6 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		"cloudwatch": "it says what is fast enough, and has defaults",
 		"xray":       "a Region that is waiting has no traces by which it could be told",
 		"istio":      "it says where istiod is, and has defaults; where there is no mesh it is left out",
-		"sqs":        "not yet: which of an account's queues are the platform's",
-		"sns":        "not yet: which of an account's topics are the platform's",
-		"logs":       "not yet: which of an account's log groups are the platform's",
-		"prometheus": "not yet: its service in the cluster",
-		"grafana":    "not yet: its service in the cluster",
 		"arc":        "not yet: the routing controls and the endpoints of their cluster",
 		"jaeger":     "not yet: its service in the cluster",
 	}
@@ -227,6 +228,12 @@ func TestWhatHasChangedSinceTheSettings(t *testing.T) {
 	row := func(verdict, path, file, found string) string {
 		return fmt.Sprintf("%-8s %s\n           file   %s\n           found  %s\n", verdict, path, file, found)
 	}
+	more := state(func(s *sim.State) {
+		for _, r := range s.Regions {
+			r.Queues["invoices"] = &sim.Queue{}
+		}
+	})
+	several := strings.ReplaceAll(text, "- order-events", "- invoices")
 	for name, c := range map[string]struct {
 		file   string
 		change func(w *sim.World) error
@@ -234,14 +241,14 @@ func TestWhatHasChangedSinceTheSettings(t *testing.T) {
 		want   []string // rows
 		tally  string
 	}{
-		"nothing": {text, well, 0, nil, "48 as found, 0 changed, 0 gone, 0 new, 0 unknown"},
+		"nothing": {text, well, 0, nil, "58 as found, 0 changed, 0 gone, 0 new, 0 unknown"},
 		"a value": {strings.Replace(text, "global_group: ldgnf-ecommerce", "global_group: ldgnf-carts", 1), well, 1, []string{
 			row("changed", "platform.cache.global_group", "ldgnf-carts", "ldgnf-ecommerce"),
-		}, "47 as found, 1 changed"},
-		"an unfinished file": {unfinished, well, 0, nil, "48 as found, 0 changed, 0 gone, 0 new, 0 unknown"},
-		"a file with nothing but roles": {"aws: {roles: {us-west-2: {arn: \"arn:aws:iam::111122223333:role/x\"}}}\n", well, 48, []string{
+		}, "57 as found, 1 changed"},
+		"an unfinished file": {unfinished, well, 0, nil, "58 as found, 0 changed, 0 gone, 0 new, 0 unknown"},
+		"a file with nothing but roles": {"aws: {roles: {us-west-2: {arn: \"arn:aws:iam::111122223333:role/x\"}}}\n", well, 58, []string{
 			row("new", "platform.home", "nothing", "us-east-1"),
-		}, "0 as found, 0 changed, 0 gone, 48 new"},
+		}, "0 as found, 0 changed, 0 gone, 58 new"},
 		"no distribution any more": {text, state(func(s *sim.State) { s.Distribution.Origins = nil }), 1, []string{
 			row("gone", "platform.cloudfront", "E2PRETEND0WORLD, alb-us-east-1 and alb-us-west-2", "nothing. None of 1 distribution has an origin in both Regions."),
 		}, "1 gone"},
@@ -252,6 +259,9 @@ func TestWhatHasChangedSinceTheSettings(t *testing.T) {
 			row("changed", "platform.services", "notification-service, order-service, payment-service, product-service, user-service", "order-service has 6 replicas, not 4"),
 		}, "1 changed"},
 		"fewer replicas than the settings have": {strings.Replace(text, "{name: order-service, replicas: 6", "{name: order-service, replicas: 60", 1), well, 0, nil, "0 changed"},
+		"a larger standby than the settings have": {strings.Replace(text, "replicas: 6, standby: 2", "replicas: 6, standby: 1", 1), well, 1, []string{
+			row("changed", "platform.services", "notification-service, order-service, payment-service, product-service, user-service", "order-service has 2 in the standby, not 1"),
+		}, "1 changed"},
 		"a service that the settings lack": {regexp.MustCompile(`    - .name: order-service.*\n`).ReplaceAllString(text, ""), well, 1, []string{
 			row("changed", "platform.services", "notification-service, payment-service, product-service, user-service", "order-service is new"),
 		}, "1 changed"},
@@ -263,13 +273,23 @@ func TestWhatHasChangedSinceTheSettings(t *testing.T) {
 		}), 1, []string{
 			row("changed", "platform.s3.regions.us-east-1.buckets", "ecommerce-assets-us-east-1", "invoices is new"),
 		}, "1 changed"},
+		"another Prometheus": {strings.Replace(text, "service: \"monitoring/prometheus:9090\"", "service: prom/server:80", 1), well, 1, []string{
+			row("changed", "platform.prometheus.regions.us-east-1.service", "prom/server:80", "monitoring/prometheus:9090"),
+		}, "1 changed"},
+		"queues of its own choice": {several, more, 0, nil, "0 changed, 0 gone"},
+		"a queue that is not there any more": {several, well, 2, []string{
+			row("changed", "platform.sqs.regions.us-west-2.queues", "invoices", "order-events is new; invoices is gone"),
+		}, "2 changed, 0 gone"},
+		"queues of which none is in both Regions": {text, state(func(s *sim.State) { s.Regions["us-west-2"].Queues = nil }), 1, []string{
+			row("gone", "platform.sqs", "order-events and order-events", "nothing. No queue is in both Regions; 2 queues looked at. In one Region alone: order-events."),
+		}, "0 changed, 1 gone"},
 		"secrets by their whole names": {strings.Replace(text, "      - ecommerce-prod/*", "      - ecommerce-prod/order-service\n      - ecommerce-prod/u*\n      - ecommerce-prod/p*\n      - ecommerce-prod/notification-service", 1), well, 0, nil, "0 changed"},
 		"a secret that is not named": {strings.Replace(text, "      - ecommerce-prod/*", "      - ecommerce-prod/order-service\n      - ecommerce-prod/old\n      - ecommerce-prod/u*\n      - ecommerce-prod/p*", 1), well, 1, []string{
 			row("changed", "platform.secrets.names", "ecommerce-prod/order-service, ecommerce-prod/old, ecommerce-prod/u*, ecommerce-prod/p*", "ecommerce-prod/notification-service is new; ecommerce-prod/old is gone"),
 		}, "1 changed"},
 		"what may not be read is no change": {text, func(w *sim.World) error { return w.Fault(sim.Fault{System: "aws.rds", Kind: sim.Deny}) }, 0, []string{
 			row("unknown", "platform.aurora.global_cluster", "ecommerce-global", "the id of the Aurora global database (rds:DescribeGlobalClusters was refused in us-west-2)"),
-		}, "43 as found, 0 changed, 0 gone, 0 new, 5 unknown"},
+		}, "53 as found, 0 changed, 0 gone, 0 new, 5 unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "config.yaml")

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -25,6 +26,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/wafv2"
 
@@ -397,6 +401,61 @@ func (l *look) identities(ctx context.Context, region, cluster, namespace string
 		var names []string
 		for _, a := range out.Associations {
 			names = append(names, aws.ToString(a.ServiceAccount))
+		}
+		return names, out.NextToken, nil
+	})
+}
+
+// queues are the addresses of those of a Region. Without a size of its pages SQS gives one
+// page and says of no other.
+func (l *look) queues(ctx context.Context, region string) told[string] {
+	return pages(ctx, l, region, "sqs:ListQueues", func(ctx context.Context, c aws.Config, token *string) ([]string, *string, error) {
+		out, err := sqs.NewFromConfig(c).ListQueues(ctx, &sqs.ListQueuesInput{MaxResults: aws.Int32(1000), NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.QueueUrls, out.NextToken, nil
+	})
+}
+
+// redrive is a queue's policy on dead letters; nothing where it has none, or is gone.
+func (l *look) redrive(ctx context.Context, region, url string) told[string] {
+	out, _ := one(ctx, l, region, "sqs:GetQueueAttributes", func(ctx context.Context, c aws.Config) (string, error) {
+		const policy = sqstypes.QueueAttributeNameRedrivePolicy
+		out, err := sqs.NewFromConfig(c).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: aws.String(url), AttributeNames: []sqstypes.QueueAttributeName{policy}})
+		if err != nil {
+			return "", err
+		}
+		return out.Attributes[string(policy)], nil
+	})
+	return out
+}
+
+// topics are the ARNs of those of a Region.
+func (l *look) topics(ctx context.Context, region string) told[string] {
+	return pages(ctx, l, region, "sns:ListTopics", func(ctx context.Context, c aws.Config, token *string) ([]string, *string, error) {
+		out, err := sns.NewFromConfig(c).ListTopics(ctx, &sns.ListTopicsInput{NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		var all []string
+		for _, t := range out.Topics {
+			all = append(all, aws.ToString(t.TopicArn))
+		}
+		return all, out.NextToken, nil
+	})
+}
+
+// logGroups are the names of those of a Region.
+func (l *look) logGroups(ctx context.Context, region string) told[string] {
+	return pages(ctx, l, region, "logs:DescribeLogGroups", func(ctx context.Context, c aws.Config, token *string) ([]string, *string, error) {
+		out, err := cloudwatchlogs.NewFromConfig(c).DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{Limit: aws.Int32(50), NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		var names []string
+		for _, g := range out.LogGroups {
+			names = append(names, aws.ToString(g.LogGroupName))
 		}
 		return names, out.NextToken, nil
 	})

@@ -27,6 +27,10 @@ type objects struct {
 	cronJobs    told[batchv1.CronJob]
 	nodes       told[corev1.Node]
 	schedules   told[unstructured.Unstructured]
+	// What monitors them, and how it is reached.
+	statefulSets told[appsv1.StatefulSet]
+	services     told[corev1.Service]
+	ingresses    told[ingress]
 }
 
 // objects reads those of a Region's cluster.
@@ -37,6 +41,7 @@ func (l *look) objects(ctx context.Context, region string, c Cluster) objects {
 		l.missed(&Unread{Right: "the cluster", Region: region, Err: err})
 		not := &Unread{Right: "the cluster", Region: region, Err: err}
 		out.deployments.not, out.autoscalers.not, out.accounts.not, out.cronJobs.not, out.nodes.not, out.schedules.not = not, not, not, not, not, not
+		out.statefulSets.not, out.services.not, out.ingresses.not = not, not, not
 		return out
 	}
 	l.together(
@@ -51,6 +56,13 @@ func (l *look) objects(ctx context.Context, region string, c Cluster) objects {
 		func() { out.nodes = list[corev1.Node](ctx, l, client, region, "", "v1", "nodes") },
 		func() {
 			out.schedules = list[unstructured.Unstructured](ctx, l, client, region, "velero.io", "v1", "schedules")
+		},
+		func() {
+			out.statefulSets = list[appsv1.StatefulSet](ctx, l, client, region, "apps", "v1", "statefulsets")
+		},
+		func() { out.services = list[corev1.Service](ctx, l, client, region, "", "v1", "services") },
+		func() {
+			out.ingresses = list[ingress](ctx, l, client, region, "networking.k8s.io", "v1", "ingresses")
 		},
 	)
 	return out

@@ -102,6 +102,11 @@ func (f *Found) compared(values map[string]any) []difference {
 			d.verdict, d.found = vanished, "nothing. "+s.Why
 		case s.Ask != "" && len(mine) == 0:
 			d.verdict, d.found = unknown, s.Ask
+		case s.Ask != "" && s.Among != nil:
+			d.verdict, d.found = same, d.file
+			if text := s.differs(values[s.Path]); text != "" {
+				d.verdict, d.found = changed, text
+			}
 		case s.Ask != "" && s.Gone:
 			d.verdict, d.found = vanished, s.Ask
 		case s.Ask != "":
@@ -207,6 +212,16 @@ func (s Setting) shown() string {
 // differs says what was found in place of a value of the file; empty where it is the same,
 // or within what the setting allows.
 func (s Setting) differs(file any) string {
+	if s.Among != nil {
+		list, _ := file.([]any)
+		names, _ := s.Value.([]string)
+		for _, name := range namesOf(list) {
+			if slices.Contains(s.Among, name) && !slices.Contains(names, name) {
+				names = append(slices.Clone(names), name)
+			}
+		}
+		return parted(namesOf(list), names, nil)
+	}
 	switch found := s.Value.(type) {
 	case []string:
 		list, _ := file.([]any)
@@ -230,6 +245,9 @@ func (s Setting) differs(file any) string {
 	return s.shown()
 }
 
+// nouns are what stands behind the number of a key, where that is not its name.
+var nouns = map[string]string{"standby": "in the standby"}
+
 // itemsDiffer compares lists by the names of their elements, and their replicas.
 func (s Setting) itemsDiffer(file []any, found []Item) string {
 	had := map[string]map[string]string{}
@@ -245,7 +263,7 @@ func (s Setting) itemsDiffer(file []any, found []Item) string {
 		for _, k := range i.Keys[1:] {
 			n, err := strconv.Atoi(had[name][k.Name])
 			if now, ok := k.Value.(int); ok && err == nil && now > n {
-				more = append(more, fmt.Sprintf("%s has %d %s, not %d", name, now, k.Name, n))
+				more = append(more, fmt.Sprintf("%s has %d %s, not %d", name, now, cmp.Or(nouns[k.Name], k.Name), n))
 			}
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
@@ -124,8 +126,10 @@ func TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt(t *testing.T) {
 	}
 	is["platform.probe.public"] = "https://api.ecommerce.com"
 	for path := range is { // what differs by its nature, or nobody can find out
-		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.grafana.", "platform.logs.", "platform.people.", "platform.prometheus.", "platform.sns.", "platform.sqs.", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.database_page"} {
-			if strings.HasPrefix(path, other) || strings.HasSuffix(path, ".reach") {
+		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.people.", "platform.prometheus.region_label", "platform.grafana.region_label", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.database_page"} {
+			if strings.HasPrefix(path, other) || strings.HasSuffix(path, ".reach") || strings.HasSuffix(path, ".datasource") || strings.HasSuffix(path, ".query") ||
+				strings.HasPrefix(path, "platform.prometheus.") && strings.HasSuffix(path, ".url") { // by way of the API server it is reached without
+
 				delete(is, path)
 			}
 		}
@@ -141,9 +145,9 @@ func TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt(t *testing.T) {
 	}
 	var services []string
 	for _, i := range f.setting("platform.services").Value.([]Item) {
-		services = append(services, fmt.Sprint(i.Keys[0].Value, " ", i.Keys[1].Value, " ", i.Note))
+		services = append(services, fmt.Sprint(i.Keys[0].Value, " ", i.Keys[1].Value, " ", i.Keys[2].Name, " ", i.Keys[2].Value, " ", i.Note))
 	}
-	if got := strings.Join(services, "; "); got != "notification-service 3 autoscaler 3 to 6; order-service 6 autoscaler 6 to 12; payment-service 4 autoscaler 4 to 8; product-service 4 autoscaler 4 to 8; user-service 6 autoscaler 6 to 12" {
+	if got := strings.Join(services, "; "); got != "notification-service 3 standby 1 autoscaler 3 to 6; order-service 6 standby 2 autoscaler 6 to 12; payment-service 4 standby 2 autoscaler 4 to 8; product-service 4 standby 2 autoscaler 4 to 8; user-service 6 standby 2 autoscaler 6 to 12" {
 		t.Errorf("the services are %s", got)
 	}
 	if s := f.setting("platform.iam"); s == nil || !s.Left {
@@ -212,6 +216,22 @@ func answers(operation string, f func(region string, in, out any)) func(*testing
 func changes(f func(s *sim.State)) func(*testing.T, *stage) {
 	return func(t *testing.T, s *stage) { s.change(t, f) }
 }
+
+// topicsOf changes which topics there are, by ARN.
+func topicsOf(f func(region string, all []string) []string) func(*testing.T, *stage) {
+	return answers("ListTopics", edit(func(region string, _ *sns.ListTopicsInput, out *sns.ListTopicsOutput) {
+		var all []string
+		for _, t := range out.Topics {
+			all = append(all, *t.TopicArn)
+		}
+		out.Topics = nil
+		for _, topic := range f(region, all) {
+			out.Topics = append(out.Topics, snstypes.Topic{TopicArn: aws.String(topic)})
+		}
+	}))
+}
+
+func topicIn(region, name string) string { return "arn:aws:sns:" + region + ":111122223333:" + name }
 
 // trials are those of all settings that are found out; those that follow from another one
 // have no trial of their own, but are open with it.
@@ -310,6 +330,22 @@ var trials = []trial{
 		none: changes(inBoth(func(r *sim.Region) { r.Nodes = nil })), saysNone: "no node of us-west-2 is in a zone",
 	},
 	{
+		path: "platform.prometheus", right: "list statefulsets.apps", system: "kubernetes", operation: "list statefulsets",
+		none: changes(inBoth(func(r *sim.Region) { r.Monitoring.Outside = true })), saysNone: "No Deployment and no StatefulSet of either cluster runs Prometheus by its image; 10 looked at.",
+	},
+	{
+		path: "platform.prometheus.regions.us-west-2.service", right: "list services", system: "kubernetes", operation: "list services",
+		none: changes(func(s *sim.State) { s.Regions[west].Monitoring.Outside = true }), saysNone: "(none of 5 workloads in the cluster of us-west-2 runs its image)",
+	},
+	{
+		path: "platform.grafana", right: "list deployments.apps", system: "kubernetes", operation: "list deployments",
+		none: changes(inBoth(func(r *sim.Region) { r.Monitoring.Outside = true })), saysNone: "No Deployment and no StatefulSet of either cluster runs Grafana by its image; 10 looked at.",
+	},
+	{
+		path: "platform.grafana.regions.us-east-1.url", right: "list ingresses.networking.k8s.io", system: "kubernetes", operation: "list ingresses",
+		none: changes(func(s *sim.State) { s.Regions[east].Monitoring.Outside = true }), saysNone: "the address of the Grafana that shows us-east-1 (none of 5 workloads in the cluster of us-east-1 runs its image)",
+	},
+	{
 		path: "platform.velero", right: "list schedules.velero.io", system: "kubernetes", operation: "list schedules",
 		none: changes(inBoth(func(r *sim.Region) { moved(r, "shop") })), saysNone: "No schedule of Velero's backs shop up; 2 schedules looked at.",
 	},
@@ -338,6 +374,37 @@ var trials = []trial{
 	{
 		path: "platform.s3", right: "s3:GetReplicationConfiguration", system: "aws.s3", operation: "GetBucketReplication",
 		none: changes(func(s *sim.State) { s.Replication = nil }), saysNone: "No rule in force replicates a bucket from one Region to the other; 4 buckets looked at.",
+	},
+	{
+		path: "platform.sqs", right: "sqs:ListQueues", system: "aws.sqs", operation: "ListQueues",
+		none: changes(func(s *sim.State) { s.Regions[west].Queues = nil }), saysNone: "No queue is in both Regions; 2 queues looked at. In one Region alone: order-events.",
+	},
+	{
+		path: "platform.sqs", right: "sqs:GetQueueAttributes", system: "aws.sqs", operation: "GetQueueAttributes",
+		none: changes(inBoth(func(r *sim.Region) { r.Queues = nil })), saysNone: "No queue is in both Regions; 0 queues looked at.",
+	},
+	{
+		path: "platform.sqs.regions.us-west-2.queues",
+		two:  changes(inBoth(func(r *sim.Region) { r.Queues["invoices"] = &sim.Queue{} })), saysTwo: "a list of the queues that the services work off, of invoices and order-events",
+	},
+	{
+		path: "platform.sns", right: "sns:ListTopics", system: "aws.sns", operation: "ListTopics",
+		none: topicsOf(func(region string, all []string) []string {
+			if region == east {
+				return append(all, topicIn(region, "invoices"))
+			}
+			return nil
+		}), saysNone: "No topic is in both Regions; ",
+	},
+	{
+		path: "platform.sns.regions.us-east-1.topics",
+		two:  topicsOf(func(region string, all []string) []string { return append(all, topicIn(region, "invoices-"+region)) }), saysTwo: "a list of the topics that the services publish to, of arn:aws:sns:us-east-1:111122223333:invoices-us-east-1 and arn:aws:sns:us-east-1:111122223333:order-placed",
+	},
+	{
+		path: "platform.logs", right: "logs:DescribeLogGroups", system: "aws.logs", operation: "DescribeLogGroups",
+		none: changes(inBoth(func(r *sim.Region) {
+			r.LogGroups = map[string]*sim.LogGroup{"/aws/eks/ecommerce-prod/cluster": {}, "/aws/lambda/order-service": {}, "/shop/ecommerce-prod-staging": {}}
+		})), saysNone: "No log group named after a service, its namespace, or as Container Insights names that of a cluster is in both Regions; 6 log groups looked at.",
 	},
 	{
 		path: "platform.secrets", right: "secretsmanager:ListSecrets", system: "aws.secretsmanager", operation: "ListSecrets",

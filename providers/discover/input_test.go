@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/smithy-go"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/failoverbot/failoverbot/providers/kubeapi"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -134,6 +138,10 @@ func TestAllPagesAreRead(t *testing.T) {
 				r.Secrets[fmt.Sprintf("other/%04d", i)] = &sim.Secret{Primary: east}
 			}
 			r.Secrets["other/alone-"+r.Name] = &sim.Secret{}
+			for i := range 2000 {
+				r.Queues[fmt.Sprintf("q%04d", i)] = &sim.Queue{}
+				r.LogGroups[fmt.Sprintf("/aws/lambda/f%04d", i)] = &sim.LogGroup{}
+			}
 		}
 		for i := range 900 {
 			s.DNS.Records = append(s.DNS.Records, r53types.ResourceRecordSet{Name: aws.String(fmt.Sprintf("a%04d.ecommerce.com.", i)), Type: r53types.RRTypeA})
@@ -147,11 +155,17 @@ func TestAllPagesAreRead(t *testing.T) {
 	if why := f.setting("platform.secrets.names").Why; !strings.Contains(why, "2005 secrets") || !strings.Contains(why, "other/alone-us-east-1 and other/alone-us-west-2") {
 		t.Errorf("%s", why)
 	}
+	if got := f.setting("platform.sqs.regions." + west + ".queues"); len(got.Among) != 2001 || len(got.Ask) > 200 {
+		t.Errorf("%d queues: %s", len(got.Among), got.Ask)
+	}
+	if got := f.setting("platform.logs.regions." + west + ".groups"); got.shown() != "/eks/ecommerce-prod/order-service" {
+		t.Errorf("%+v", got)
+	}
 	pages := map[string]int{}
 	for _, c := range s.Calls() {
 		pages[c.Operation]++
 	}
-	if pages["ListSecrets"] != 2*21 || pages["ListResourceRecordSets"] != 4 || f.setting("platform.home").Value != east {
+	if pages["ListSecrets"] != 2*21 || pages["ListResourceRecordSets"] != 4 || pages["ListQueues"] != 2*3 || pages["DescribeLogGroups"] != 2*41 || f.setting("platform.home").Value != east {
 		t.Errorf("%v", pages)
 	}
 }
@@ -187,7 +201,8 @@ func TestWhatTheSettingsNameIsTakenOfSeveral(t *testing.T) {
 			c.two(t, s)
 			f := s.look(t, o)
 			for _, one := range plain.Settings {
-				if !strings.HasPrefix(one.Path, c.path) || one.Value == nil {
+				_, list := one.Value.([]string) // of which a file has its own
+				if !strings.HasPrefix(one.Path, c.path) || one.Value == nil || list {
 					continue
 				}
 				if got := f.setting(one.Path); got == nil || got.shown() != one.shown() {
@@ -256,6 +271,35 @@ func TestWhatIsFoundOfOtherPlatforms(t *testing.T) {
 	}
 }
 
+// The size that a service has in the standby is that of its pods that are ready there, where
+// it may be one.
+func TestTheStandbyOfEachService(t *testing.T) {
+	in := func(name string, ready ...int32) *region { // of each service, in the order of their names
+		r := &region{name: name, cluster: &Cluster{}}
+		for i, n := range ready {
+			d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: string(rune('a' + i))}}
+			d.Status.ReadyReplicas = n
+			r.deployments.all = append(r.deployments.all, d)
+		}
+		return r
+	}
+	w := &world{regions: []*region{in(east, 3, 6, 0, 6, 0), in(west, 1, 7, 2, 0, 0)}, inEach: "shop"}
+	var got []string
+	for _, i := range w.services(nil).Value.([]Item) {
+		got = append(got, strings.Replace(i.text(), `writes: "FILL IN: true or false"}`, i.Note, 1))
+	}
+	want := []string{
+		"{name: a, replicas: 3, standby: 1, ",
+		"{name: b, replicas: 6, 7 in the standby", // which the settings refuse
+		`{name: c, replicas: "FILL IN: what carries production", standby: 2, none is ready now`,
+		"{name: d, replicas: 6, none in the standby",
+		`{name: e, replicas: "FILL IN: what carries production", none is ready now, none in the standby`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // Of several connections, that of the platform's own VPCs is the one.
 func TestTheConnectionIsThatOfThePlatformsVPCs(t *testing.T) {
 	s := newStage(t)
@@ -271,6 +315,118 @@ func TestTheConnectionIsThatOfThePlatformsVPCs(t *testing.T) {
 		add("pcx-0gone", "vpc-us-east-1", "vpc-us-west-2", "deleted")
 	})
 	if got := s.look(t, s.options()).setting("platform.network.peering"); got == nil || got.Value != sim.PeeringID {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Of what each Region has of its own, that is the platform's which both have under one name,
+// or under names that differ by the Region alone, and which its Deployments name, or which is
+// named after them.
+func TestWhatBelongsTogetherByItsName(t *testing.T) {
+	const order, user = "order-service", "user-service"
+	env := func(r *sim.Region, service, value string) {
+		c := &r.Deployments[service].Spec.Template.Spec.Containers[0]
+		c.Env = append(c.Env, corev1.EnvVar{Name: "ONE_OF_MANY", Value: value})
+	}
+	logs := func(r *sim.Region, names ...string) {
+		r.LogGroups = map[string]*sim.LogGroup{}
+		for _, name := range names {
+			r.LogGroups[name] = &sim.LogGroup{}
+		}
+	}
+	for name, c := range map[string]struct {
+		change    func(*testing.T, *stage)
+		path      string
+		want, why string
+	}{
+		"a queue and its dead letters": {
+			changes(func(*sim.State) {}), "platform.sqs.regions.us-west-2.queues",
+			"order-events", "The one queue that both Regions have. Dead letters go to order-events-dead.",
+		},
+		"a queue without dead letters": {changes(inBoth(func(r *sim.Region) {
+			r.Queues = map[string]*sim.Queue{"orders-" + r.Name + ".fifo": {}, "of-" + r.Name[:7]: {}}
+		})), "platform.sqs.regions.us-east-1.queues", "orders-us-east-1.fifo", "The one queue that both Regions have. Without a queue for dead letters: orders-us-east-1.fifo. Left out, for one Region has it alone: of-us-east and of-us-west."},
+		"queues that Deployments name": {changes(inBoth(func(r *sim.Region) {
+			r.Queues = map[string]*sim.Queue{"orders": {Dead: "dead"}, "refunds": {Dead: "dead"}, "dead": {}, "others": {}, "mails": {}}
+			env(r, order, "https://sqs."+r.Name+".amazonaws.com/111122223333/orders")
+			env(r, user, "refunds,reorders")
+			env(r, user, "--url=https://example.com/others?x") // is no queue's
+			r.Deployments["payment-service"].Spec.Template.Spec.Containers[0].Args = []string{"--queue=mails"}
+		})), "platform.sqs.regions.us-east-1.queues", "mails, orders, refunds", "Both Regions have them, and they are named by order-service, payment-service and user-service. Dead letters go to dead. Without a queue for dead letters: mails. Both have others, too."},
+		"a queue that is named in one Region": {changes(func(s *sim.State) {
+			for _, r := range s.Regions {
+				r.Queues = map[string]*sim.Queue{"orders-" + r.Name: {}, "mails": {}}
+			}
+			env(s.Regions[west], order, "orders-us-west-2")
+		}), "platform.sqs.regions.us-east-1.queues", "orders-us-east-1", "Both Regions have it, and it is named by order-service. Without a queue for dead letters: orders-us-east-1. Both have mails, too."},
+		"queues where the namespace is open": {changes(func(s *sim.State) {
+			for _, r := range s.Regions {
+				r.Queues = map[string]*sim.Queue{"orders": {}, "mails": {}}
+				env(r, order, "orders")
+				moved(r, "elsewhere")
+				r.Deployments[user].Namespace = "shop"
+			}
+		}), "platform.sqs.regions.us-east-1.queues", "a list of the queues that the services work off, of mails and orders", "2 queues are in both Regions. Which of them Deployments name is not known: the namespace of the services is open."},
+		"queues where the clusters do not tell": {func(t *testing.T, s *stage) {
+			s.change(t, inBoth(func(r *sim.Region) { r.Queues["mails"] = &sim.Queue{} }))
+			if err := s.Fault(sim.Fault{System: "kubernetes", Region: west, Kind: sim.Deny}); err != nil {
+				t.Fatal(err)
+			}
+		}, "platform.sqs.regions.us-east-1.queues", "a list of the queues that the services work off, of mails and order-events", "2 queues are in both Regions. Which of them Deployments name is not known: list deployments.apps was refused in us-west-2."},
+		"queues that nobody names": {
+			changes(inBoth(func(r *sim.Region) { r.Queues["mails"] = &sim.Queue{} })), "platform.sqs.regions.us-east-1.queues",
+			"a list of the queues that the services work off, of mails and order-events", "2 queues are in both Regions, and no Deployment of ecommerce-prod names one.",
+		},
+		"more queues than are looked at": {changes(inBoth(func(r *sim.Region) {
+			var all []string
+			for i := range 251 {
+				name := fmt.Sprintf("q%03d", i)
+				r.Queues[name] = &sim.Queue{}
+				all = append(all, name)
+			}
+			env(r, order, strings.Join(all, " "))
+		})), "platform.sqs.regions.us-west-2.queues", "a list of the queues that the services work off, of order-events, q000, q001, q002, q003, q004 and 246 more", "251 queues would do, and at most 250 are looked at."},
+		"topics": {topicsOf(func(region string, all []string) []string {
+			return append(all, topicIn(region, "alerts-of-"+region[:7]))
+		}), "platform.sns.regions.us-west-2.topics", topicIn(west, "order-placed"), "The one topic that both Regions have."},
+		"log groups": {changes(inBoth(func(r *sim.Region) {
+			logs(r, "/shop/"+r.Name+"/ecommerce-prod/web", "order-service", "prod.user-service.log", "/aws/containerinsights/ecommerce-prod/application",
+				"/aws/containerinsights/ecommerce-prod/performance", "/aws/eks/ecommerce-prod/cluster", "/aws/lambda/order-service", "/shop/ecommerce-prod-staging")
+			if r.Name == east {
+				r.LogGroups["/old/user-service"] = &sim.LogGroup{}
+			}
+		})), "platform.logs.regions.us-east-1.groups", "/aws/containerinsights/ecommerce-prod/application, /shop/us-east-1/ecommerce-prod/web, order-service, prod.user-service.log", "Both Regions have them, named after a service, its namespace, or as Container Insights names that of a cluster. Left out, for one Region has it alone: /old/user-service."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			c.change(t, s)
+			got := s.look(t, s.options()).setting(c.path)
+			if got == nil {
+				t.Fatal("nothing is said of it")
+			}
+			is := got.Ask
+			if is == "" {
+				is = got.shown()
+			}
+			if is != c.want || got.Why != c.why {
+				t.Errorf("%q, %q\nwant %q, %q", is, got.Why, c.want, c.why)
+			}
+		})
+	}
+}
+
+// The log group that Container Insights has for a cluster is named after it, and belongs
+// together with that of the other Region's, whatever that is called.
+func TestTheLogGroupsOfClustersWithTwoNames(t *testing.T) {
+	in := func(name, cluster string) *region {
+		d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}}
+		return &region{
+			name: name, cluster: &Cluster{Name: cluster}, objects: objects{deployments: told[appsv1.Deployment]{all: []appsv1.Deployment{d}}},
+			logs: told[string]{all: []string{"/aws/containerinsights/" + cluster + "/application", "/aws/containerinsights/staging/application"}},
+		}
+	}
+	w := &world{regions: []*region{in(east, "shop-virginia"), in(west, "shop-oregon")}, inEach: "shop"}
+	if got := groups.in(w, w.regions[1]); got == nil || got.shown() != "/aws/containerinsights/shop-oregon/application" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -157,6 +157,17 @@ func (r *region) sizes(namespace string) map[string]int {
 	return out
 }
 
+// ready are the replicas that are, by the Deployments of a Region's namespace.
+func (r *region) ready(namespace string) map[string]int {
+	out := map[string]int{}
+	for _, d := range r.deployments.all {
+		if d.Namespace == namespace {
+			out[d.Name] = int(d.Status.ReadyReplicas)
+		}
+	}
+	return out
+}
+
 func asked(d appsv1.Deployment) int {
 	if d.Spec.Replicas == nil {
 		return 1 // as Kubernetes has it
@@ -261,7 +272,7 @@ func (w *world) services(*region) *Setting {
 	if w.inEach == "" {
 		return leave("%s (their namespace is open)", what)
 	}
-	from, consuming := w.serving(), w.consuming()
+	from, consuming, standby := w.serving(), w.consuming(), w.waiting().ready(w.inEach)
 	var items []Item
 	var alone []string
 	for _, r := range w.regions {
@@ -275,21 +286,32 @@ func (w *world) services(*region) *Setting {
 		if d.Namespace != w.inEach || !slices.Contains(w.bothClusters(), d.Name) || slices.Contains(consuming, d.Name) {
 			continue
 		}
-		item := Item{Keys: []Key{{"name", d.Name}, {"replicas", int(d.Status.ReadyReplicas)}, {"writes", Open + ": true or false"}}}
-		if d.Status.ReadyReplicas == 0 {
-			item.Keys[1].Value = Open + ": what carries production"
-			item.Note = "none is ready now"
+		ready, waits := int(d.Status.ReadyReplicas), standby[d.Name]
+		var notes []string
+		keys := []Key{{"name", d.Name}, {"replicas", ready}}
+		if ready == 0 {
+			keys[1].Value = Open + ": what carries production"
+			notes = append(notes, "none is ready now")
+		}
+		switch {
+		case ready > 0 && waits > ready:
+			notes = append(notes, fmt.Sprintf("%d in the standby", waits))
+		case waits > 0:
+			keys = append(keys, Key{"standby", waits})
+		default:
+			notes = append(notes, "none in the standby")
 		}
 		if least, most, has := from.scaled(w.inEach, d.Name); has {
-			item.Note = strings.TrimPrefix(item.Note+", "+fmt.Sprintf("autoscaler %d to %d", least, most), ", ")
+			notes = append(notes, fmt.Sprintf("autoscaler %d to %d", least, most))
 		}
-		items = append(items, item)
+		items = append(items, Item{append(keys, Key{"writes", Open + ": true or false"}), strings.Join(notes, ", ")})
 	}
 	if len(items) == 0 {
 		return leave("%s (no Deployment of %s is in both clusters)", what, w.inEach).gone()
 	}
 	why := []string{
 		fmt.Sprintf("The Deployments of %s that are in both clusters, with the replicas that are ready in %s now.", w.inEach, from.name),
+		fmt.Sprintf("standby: those that are ready in %s now, and to which a failback leaves the service.", w.waiting().name),
 		"writes: whether it writes to the database, and is stopped in the Region that is left.",
 		"Optional: needed: true, where nobody can order without it; health: the path of its health page.",
 	}

@@ -4,11 +4,13 @@ package discover
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -42,6 +44,39 @@ func allow(t *testing.T, p *kubetest.Platform, region string) {
 		}
 		t.Cleanup(func() {
 			_ = p.Admin(region).Resource(kind).Delete(t.Context(), o.GetName(), metav1.DeleteOptions{}) // the clusters go with the tests
+		})
+	}
+}
+
+// monitor gives a cluster the objects of a manifest, each in its namespace.
+func monitor(t *testing.T, p *kubetest.Platform, region, manifest string) {
+	t.Helper()
+	namespaces := p.Admin(region).Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	for doc := range strings.SplitSeq(manifest, "\n---\n") {
+		var o unstructured.Unstructured
+		if err := yaml.Unmarshal([]byte(doc), &o.Object); err != nil {
+			t.Fatal(err)
+		}
+		group := map[string]string{"Service": "v1", "Ingress": "networking.k8s.io/v1"}[o.GetKind()]
+		if group == "" {
+			group = "apps/v1"
+		}
+		o.SetAPIVersion(group)
+		of, err := schema.ParseGroupVersion(group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = namespaces.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": o.GetNamespace()}}}, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+		kind := of.WithResource(strings.Replace(strings.ToLower(o.GetKind())+"s", "sss", "sses", 1))
+		to := p.Admin(region).Resource(kind).Namespace(o.GetNamespace())
+		if _, err := to.Create(t.Context(), &o, metav1.CreateOptions{}); err != nil {
+			t.Fatalf("%s %s: %v", o.GetKind(), o.GetName(), err)
+		}
+		t.Cleanup(func() {
+			_ = to.Delete(context.WithoutCancel(t.Context()), o.GetName(), metav1.DeleteOptions{}) // the clusters go with the tests
 		})
 	}
 }
@@ -81,13 +116,15 @@ func TestRealClustersAreReadWithTheRightsOfDiscover(t *testing.T) {
 			missing = append(missing, u.Right)
 		}
 	}
-	if want := []string{"list cronjobs.batch", "list deployments.apps", "list horizontalpodautoscalers.autoscaling", "list schedules.velero.io", "list serviceaccounts"}; !slices.Equal(missing, want) {
+	if want := []string{"list cronjobs.batch", "list deployments.apps", "list horizontalpodautoscalers.autoscaling", "list ingresses.networking.k8s.io", "list schedules.velero.io", "list serviceaccounts", "list services", "list statefulsets.apps"}; !slices.Equal(missing, want) {
 		t.Errorf("missing: %v\nwant:    %v", missing, want)
 	}
 	if got := f.setting("platform.services"); !strings.Contains(got.Ask, "list deployments.apps was refused in us-east-1") {
 		t.Errorf("%+v", got)
 	}
 
+	monitor(t, p, east, operated+"---"+ingressTo("", "tls: [{hosts: [g.example.com]}], rules: ["+rule("g.example.com", "/grafana", "name: http-web")+"]"))
+	monitor(t, p, west, community)
 	allow(t, p, east)
 	allow(t, p, west)
 	p.Wait("the rights count", func() bool { f = s.look(t, o); return len(f.Unread) == 0 })
@@ -98,6 +135,17 @@ func TestRealClustersAreReadWithTheRightsOfDiscover(t *testing.T) {
 		if got := f.setting(path); got == nil || got.Value == nil {
 			t.Errorf("%s is %+v", path, got)
 		}
+	}
+	for path, want := range map[string]string{
+		"platform.prometheus.regions." + east + ".service": "monitoring/stack-prometheus:9090", "platform.prometheus.regions." + west + ".service": "prom/prometheus-server:80",
+		"platform.grafana.regions." + east + ".url": "https://g.example.com/grafana",
+	} {
+		if got := f.setting(path); got == nil || got.Value != want {
+			t.Errorf("%s is %+v", path, got)
+		}
+	}
+	if got := f.setting("platform.grafana.regions." + west + ".url"); got == nil || !strings.Contains(got.Ask, "in the cluster of us-west-2 runs its image") {
+		t.Errorf("%+v", got)
 	}
 	var names []string
 	for _, one := range kubetest.Home {

@@ -24,6 +24,9 @@ type region struct {
 	// replicas are the buckets that those of this Region are replicated to.
 	replicas map[string]told[string]
 	secrets  told[smtypes.SecretListEntry]
+	queues   told[queue]
+	// topics are ARNs, and logs the names of log groups.
+	topics, logs told[string]
 	// clusters are those of EKS; cluster is the one that is looked into, nil for none.
 	clusters told[Cluster]
 	cluster  *Cluster
@@ -46,6 +49,9 @@ func (l *look) read(ctx context.Context, w *world) error {
 			func() { r.balancers = l.balancers(ctx, r.name) },
 			func() { l.readBuckets(ctx, r) },
 			func() { r.secrets = l.secrets(ctx, r.name) },
+			func() { r.queues = l.readQueues(ctx, r.name) },
+			func() { r.topics = l.topics(ctx, r.name) },
+			func() { r.logs = l.logGroups(ctx, r.name) },
 			func() { l.readCluster(ctx, r) },
 		)
 	}

@@ -101,7 +101,7 @@ func TestTheRightsAreThoseOfTheCalls(t *testing.T) {
 // What is said to be missing is what the policy calls it.
 func TestWhatIsMissingIsNamedAsThePolicyDoes(t *testing.T) {
 	s := newStage(t)
-	for _, system := range []string{"acm", "cloudfront", "ec2", "eks", "elasticache", "elasticloadbalancing", "rds", "route53", "s3", "secretsmanager", "wafv2"} {
+	for _, system := range []string{"acm", "cloudfront", "ec2", "eks", "elasticache", "elasticloadbalancing", "logs", "rds", "route53", "s3", "secretsmanager", "sns", "sqs", "wafv2"} {
 		if err := s.Fault(sim.Fault{System: "aws." + system, Kind: sim.Deny}); err != nil {
 			t.Fatal(err)
 		}

@@ -24,6 +24,8 @@ type Setting struct {
 	Left bool
 	// Stand are all names that a list stands for, where some of it stand for several.
 	Stand []string
+	// Among are all that a list could name; what of it a file names is its own choice.
+	Among []string
 	// Bound says how a value that was found may differ from that of a file.
 	Bound Bound
 }

@@ -87,6 +87,25 @@ var findings = []finding{
 	{"platform.s3", (*world).noBuckets},
 	{"platform.s3.regions.*.buckets", (*world).buckets},
 
+	{"platform.sqs", queues.none},
+	{"platform.sqs.regions.*.queues", queues.in},
+
+	{"platform.logs", groups.none},
+	{"platform.logs.regions.*.groups", groups.in},
+
+	{"platform.sns", topics.none},
+	{"platform.sns.regions.*.topics", topics.in},
+
+	{"platform.prometheus", (*world).noPrometheus},
+	{"platform.prometheus.region_label", (*world).targetLabel},
+	{"platform.prometheus.regions.*.service", (*world).prometheusService},
+
+	{"platform.grafana", (*world).noGrafana},
+	{"platform.grafana.region_label", ifGrafana("the label of the query's series that names the Region, such as region")},
+	{"platform.grafana.regions.*.url", (*world).grafanaURL},
+	{"platform.grafana.regions.*.datasource", ifGrafana("the uid of the data source that has the metrics of this Region")},
+	{"platform.grafana.regions.*.query", ifGrafana("a query in its language whose series have that label, such as up")},
+
 	{"platform.secrets", (*world).noSecrets},
 	{"platform.secrets.names", (*world).secretNames},
 

@@ -83,8 +83,11 @@ func describeAlarms(r request, in *cloudwatch.DescribeAlarmsForMetricInput) (*cl
 }
 
 var snsAPI = awsAPI{
-	system:     "aws.sns",
-	operations: map[string]operation{"ListSubscriptionsByTopic": reads(listSubscriptions)},
+	system: "aws.sns",
+	operations: map[string]operation{
+		"ListTopics":               reads(listTopics),
+		"ListSubscriptionsByTopic": reads(listSubscriptions),
+	},
 	target: func(in any) string {
 		if in, ok := in.(*sns.ListSubscriptionsByTopicInput); ok {
 			return deref(in.TopicArn)
@@ -92,6 +95,31 @@ var snsAPI = awsAPI{
 		return ""
 	},
 }
+
+// listTopics gives the topic that a Region's services publish to, and those of its alarms.
+func listTopics(r request, in *sns.ListTopicsInput) (*sns.ListTopicsOutput, error) {
+	all := []string{topicARN(r.region)}
+	for _, topic := range sortedKeys(r.DNS.Topics) {
+		if strings.HasPrefix(topic, "arn:aws:sns:"+r.region+":") {
+			all = append(all, topic)
+		}
+	}
+	from, err := strconv.Atoi("0" + deref(in.NextToken))
+	if err != nil || from > len(all) {
+		return nil, &snst.InvalidParameterException{Message: ptr("Invalid parameter: NextToken")}
+	}
+	out := &sns.ListTopicsOutput{}
+	if len(all) > from+topicsPage {
+		all, out.NextToken = all[:from+topicsPage], ptr(strconv.Itoa(from+topicsPage))
+	}
+	for _, topic := range all[from:] {
+		out.Topics = append(out.Topics, snst.Topic{TopicArn: ptr(topic)})
+	}
+	return out, nil
+}
+
+// topicsPage is how many topics a page has.
+const topicsPage = 100
 
 func listSubscriptions(r request, in *sns.ListSubscriptionsByTopicInput) (*sns.ListSubscriptionsByTopicOutput, error) {
 	topic := deref(in.TopicArn)

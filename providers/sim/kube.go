@@ -52,14 +52,14 @@ var (
 	kubeKinds = withKeepers(map[schema.GroupVersionResource]string{
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
 		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
-		schedulesGVR: "ScheduleList",
+		schedulesGVR: "ScheduleList", statefulSetsGVR: "StatefulSetList", servicesGVR: "ServiceList", ingressesGVR: "IngressList",
 	})
 )
 
 // Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
 // with this world behind it instead of a tracker: Deployments (with their scale),
-// autoscalers, pods, nodes, service accounts, CronJobs, events and Velero's backups are there. Watching is not: poll, as over a bad
-// line. What else the API server answers is in kubePages.
+// autoscalers, pods, nodes, service accounts, CronJobs, events, Velero's backups and what
+// monitors them are there. Watching is not: poll, as over a bad line. What else the API server answers is in kubePages.
 func (w *World) Kube(region string) kubeapi.Client {
 	k, ok := w.kubes[region]
 	if !ok {
@@ -339,6 +339,9 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 				out.Items = append(out.Items, *r.Deployments[name])
 			}
 		}
+		if ns == "" || ns == monitoringNamespace {
+			out.Items = append(out.Items, r.grafanaDeployments()...)
+		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DeploymentList"}
 		return out
 	case hpasGVR:
@@ -387,6 +390,12 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 		}
 		out.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccountList"}
 		return out
+	case statefulSetsGVR, servicesGVR, ingressesGVR:
+		var items []unstructured.Unstructured
+		if ns == "" || ns == monitoringNamespace {
+			items = r.monitoringObjects(kubeKinds[gvr])
+		}
+		return listOf(gvr.GroupVersion(), kubeKinds[gvr], items)
 	case backupsGVR:
 		if ns != veleroNamespace {
 			return veleroList("Backup", nil)

@@ -29,14 +29,38 @@ const (
 func beginLogGroups() map[string]*LogGroup { return map[string]*LogGroup{logGroup: {}} }
 
 var logsAPI = awsAPI{
-	system:     "aws.logs",
-	operations: map[string]operation{"FilterLogEvents": reads(filterLogEvents)},
+	system: "aws.logs",
+	operations: map[string]operation{
+		"DescribeLogGroups": reads(describeLogGroups),
+		"FilterLogEvents":   reads(filterLogEvents),
+	},
 	target: func(in any) string {
 		if in, ok := in.(*cwl.FilterLogEventsInput); ok {
 			return deref(in.LogGroupName)
 		}
 		return ""
 	},
+}
+
+func describeLogGroups(r request, in *cwl.DescribeLogGroupsInput) (*cwl.DescribeLogGroupsOutput, error) {
+	const all = 50
+	names := sortedKeys(r.Regions[r.region].LogGroups)
+	most := int(deref(in.Limit))
+	if most == 0 {
+		most = all
+	}
+	from, err := strconv.Atoi("0" + deref(in.NextToken))
+	if err != nil || from > len(names) || most < 0 || most > all {
+		return nil, &cwlt.InvalidParameterException{Message: ptr("The specified nextToken or limit is invalid.")}
+	}
+	out := &cwl.DescribeLogGroupsOutput{}
+	if len(names) > from+most {
+		names, out.NextToken = names[:from+most], ptr(strconv.Itoa(from+most))
+	}
+	for _, name := range names[from:] {
+		out.LogGroups = append(out.LogGroups, cwlt.LogGroup{LogGroupName: ptr(name)})
+	}
+	return out, nil
 }
 
 // filterLogEvents gives the first event of the time, as CloudWatch Logs does: maybe after

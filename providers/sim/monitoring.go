@@ -20,6 +20,8 @@ type Monitoring struct {
 	// ClockOff is how far its clock is off, and Stale how old its newest datapoint is.
 	ClockOff time.Duration `json:"clock_off,omitempty"`
 	Stale    time.Duration `json:"stale,omitempty"`
+	// Outside: the cluster does not run it.
+	Outside bool `json:"outside,omitempty"`
 	// Says is what it answers in place of all else.
 	Says string `json:"says,omitempty"`
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqst "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 )
 
 // Queue is one of SQS, as it is from now on.
@@ -112,6 +113,7 @@ func (r request) queues() []series {
 var sqsAPI = awsAPI{
 	system: "aws.sqs",
 	operations: map[string]operation{
+		"ListQueues":         reads(listQueues),
 		"GetQueueUrl":        reads(getQueueURL),
 		"GetQueueAttributes": reads(getQueueAttributes),
 	},
@@ -128,6 +130,31 @@ var sqsAPI = awsAPI{
 
 func queueURL(region, name string) string {
 	return fmt.Sprintf("https://sqs.%s.amazonaws.com/%s/%s", region, account, name)
+}
+
+// listQueues gives as many as are asked for; of more than that it tells only whoever asked
+// for so many.
+func listQueues(r request, in *sqs.ListQueuesInput) (*sqs.ListQueuesOutput, error) {
+	const all = 1000
+	names := sortedKeys(r.Regions[r.region].Queues)
+	most := int(deref(in.MaxResults))
+	if most == 0 {
+		most = all
+	}
+	from, err := strconv.Atoi("0" + deref(in.NextToken))
+	if err != nil || from > len(names) || most < 0 || most > all {
+		return nil, &smithy.GenericAPIError{Code: "InvalidParameterValue", Message: "Value for parameter NextToken or MaxResults is invalid."}
+	}
+	out := &sqs.ListQueuesOutput{}
+	if len(names) > from+most {
+		if names = names[:from+most]; in.MaxResults != nil {
+			out.NextToken = ptr(strconv.Itoa(from + most))
+		}
+	}
+	for _, name := range names[from:] {
+		out.QueueUrls = append(out.QueueUrls, queueURL(r.region, name))
+	}
+	return out, nil
 }
 
 func getQueueURL(r request, in *sqs.GetQueueUrlInput) (*sqs.GetQueueUrlOutput, error) {

@@ -145,8 +145,5 @@ func veleroObject(kind, name string, created time.Time, spec, status map[string]
 
 // veleroList is the answer to a list of Velero's objects.
 func veleroList(kind string, items []unstructured.Unstructured) *unstructured.UnstructuredList {
-	out := &unstructured.UnstructuredList{Items: items}
-	out.SetAPIVersion("velero.io/v1")
-	out.SetKind(kind + "List")
-	return out
+	return listOf(backupsGVR.GroupVersion(), kind+"List", items)
 }
