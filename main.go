@@ -445,7 +445,7 @@ func runbookVerb() *cobra.Command {
 		return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	}
 	var mode string
-	var back bool
+	var back, restore bool
 	show := &cobra.Command{
 		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -454,6 +454,9 @@ func runbookVerb() *cobra.Command {
 			}
 			if back && mode != "planned" {
 				return bot.Usagef("a failback is planned: leave --mode out, or --failback")
+			}
+			if restore && (back || mode != "planned") {
+				return bot.Usagef("a restore moves nobody: leave --mode and --failback out, or --restore")
 			}
 			files, path, dir := runbookFile(args)
 			source, err := strict.Within(c.Context(), func() (*runbook.Source, error) {
@@ -470,6 +473,9 @@ func runbookVerb() *cobra.Command {
 			if back {
 				facts = facts.Back()
 			}
+			if restore {
+				facts = facts.Restoring()
+			}
 			plan, err := source.Compile(catalog(), facts)
 			if err != nil {
 				return under(err, dir)
@@ -480,6 +486,7 @@ func runbookVerb() *cobra.Command {
 	}
 	show.Flags().StringVar(&mode, "mode", "planned", "planned or unplanned")
 	show.Flags().BoolVar(&back, "failback", false, "the plan of the way back")
+	show.Flags().BoolVar(&restore, "restore", false, "the plan of a restore from a backup")
 	lint := &cobra.Command{
 		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {

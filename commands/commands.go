@@ -156,6 +156,7 @@ func verbs() []verb {
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},
 		{"review", "review", "the review draft so far, as a file", roster, (*Commands).review},
 		{"failback", "failback [REGION] REASON", "go back to the home Region, once it follows again", leaders, (*Commands).failback},
+		{"restore", "restore [REGION] [from BACKUP|SCHEDULE] REASON", "restore a Velero backup of the other Region there", leaders, (*Commands).restore},
 		{"help", "help", "this list", nil, (*Commands).help},
 	}
 }
@@ -224,7 +225,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 }
 
 // apart are the verbs that are about no incident.
-var apart = []string{"start", "check", "failback", "help", "confirm", "deny"}
+var apart = []string{"start", "check", "failback", "restore", "help", "confirm", "deny"}
 
 // ofThat makes what an answer offers name the incident that was asked about, where a
 // command alone would not mean it: several are open, or it is none of them.
@@ -530,6 +531,8 @@ func (c *Commands) live(s *incident.State) error {
 			say = say.Add(" To take back what it changed: {take-back REASON}.")
 		}
 		return &refusal{Answer{Refused: true, Text: say}}
+	case !s.EndedAt.IsZero() && s.Kind == incident.RestoreBackup:
+		return refuse("The restore of %s ended at %s. Nothing was done. To close it: %v.", s.ID.Name(), c.at(s.EndedAt), c.toClose(s))
 	case !s.EndedAt.IsZero() && s.Kind == incident.Undo:
 		return refuse("What %s had changed was taken back at %s. Nothing was done. To close it: %v. To try anew: {start %s}.",
 			s.ID.Name(), c.at(s.EndedAt), c.toClose(s), s.Target)

@@ -59,6 +59,7 @@ var permitted = map[string]string{
 	"timeline":    "yes   yes   yes   no    no    no",
 	"review":      "yes   yes   yes   no    no    no",
 	"failback":    "yes   yes   no    no    no    no",
+	"restore":     "yes   yes   no    no    no    no",
 	"help":        "yes   yes   yes   yes   yes   yes",
 }
 

@@ -18,6 +18,8 @@ type request struct {
 	severity string
 	reason   string
 	began    time.Time
+	// backup is what a restore is made from; empty: the schedule of the settings.
+	backup string
 	// anyway: begin although the record says that the target took over and nobody
 	// can tell which Region serves.
 	anyway bool

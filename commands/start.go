@@ -190,8 +190,8 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	c.Engine.Adopt(id)
 	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
 	what := facts.Mode
-	if w.kind == incident.Failback {
-		what = "failback"
+	if w.kind != "" {
+		what = string(w.kind)
 	}
 	say := text.Format("%s is open: %s -> %s, %s, %s. You are its commander. Readiness is being checked; nothing changes before Go.",
 		id.Name(), facts.Source.Name, facts.Target.Name, what, facts.Severity)
@@ -305,12 +305,12 @@ func (c *Commands) facts(w request, active serving) (runbook.Facts, error) {
 		return r
 	}
 	severity := "SEV-1"
-	if w.kind == incident.Failback {
+	if w.kind != "" {
 		severity = "SEV-4" // nobody is hurt by what leads to it
 	}
 	return runbook.Facts{
 		Kind: w.kind, Mode: w.mode, Severity: nonempty(w.severity, severity), Reason: w.reason,
-		Source: region(source), Target: region(w.target), Topology: c.Topology,
+		Source: region(source), Target: region(w.target), Topology: c.Topology, Backup: w.backup,
 	}, nil
 }
 

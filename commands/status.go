@@ -259,6 +259,9 @@ func (c *Commands) next(v view.View) text.Text {
 	var running, stopped, lines []text.Text
 	for _, st := range next.Running {
 		now := text.Format("%s (%v)", st.Title, v.Now.Sub(v.Step(st.ID).Started))
+		if far := v.Progress(st.ID); far != "" {
+			now = now.Add(": %v", text.Quote(text.Shorten(far, 200)))
+		}
 		if held := v.Held(st.ID); held != "" {
 			now = now.Add(": %v", text.Quote(text.Shorten(held, 200)))
 		}

@@ -92,6 +92,8 @@ const (
 	Undo     RunKind = "undo"     // takes back what another run changed
 	Failback RunKind = "failback" // the way home after a failover, in an incident of its own
 	Drill    RunKind = "drill"
+	// RestoreBackup has what a backup holds restored in the target; users stay where they are.
+	RestoreBackup RunKind = "restore"
 )
 
 // RunBegun: a run begins, with the plan that it carries out, whatever happens to

@@ -304,9 +304,10 @@ func (r *Run) ServedAt() time.Time {
 	return seen
 }
 
-// How is what people call the run: planned or unplanned, of a failover, or a failback.
+// How is what people call the run: planned or unplanned, of a failover, or a failback, or a
+// restore.
 func (r *Run) How() string {
-	if r.Kind == Failback {
+	if r.Kind == Failback || r.Kind == RestoreBackup {
 		return string(r.Kind)
 	}
 	return r.Mode

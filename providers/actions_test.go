@@ -31,6 +31,8 @@ type world struct {
 	*sim.World
 	clock   *sim.Clock
 	catalog engine.Catalog
+	// found is what other steps of a run have found.
+	found map[string]engine.Outcome
 	// mode of the run where it is not the scenario's own.
 	mode string
 	// disagreed is what the commander has to say when the views do not agree; the
@@ -64,7 +66,9 @@ func worldOf(t *testing.T, scn *sim.Scenario) *world {
 			t.Error(err)
 		}
 	})
-	out := &world{World: w, clock: clock}
+	out := &world{World: w, clock: clock, found: map[string]engine.Outcome{
+		"restore-list": {Evidence: map[string]string{"backup": newestBackup, "started": "2026-03-03T13:50:00Z"}},
+	}}
 	out.catalog = providers.Catalog(out.connections())
 	return out
 }
@@ -106,7 +110,7 @@ func (w *world) checksOf(t *testing.T) dns.Checks {
 // call is one step of the shipped runbook, compiled for this world.
 func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back()} {
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("planned").Restoring()} {
 		p := compile(t, w.catalog, facts)
 		s, ok := p.Step(step)
 		if !ok {
@@ -115,7 +119,7 @@ func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 		now := w.clock.Now()
 		return w.catalog[s.Uses], engine.Call{
 			Incident: "INC-2026-0042", Plan: p, Step: s, Attempt: 1, Began: now, Impact: now, Clock: w.clock,
-			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+			Token: restoreToken, Result: func(step string) (engine.Outcome, bool) { o, ok := w.found[step]; return o, ok },
 		}
 	}
 	t.Fatalf("the runbook has no step %s", step)
@@ -274,6 +278,11 @@ var changes = map[string]changeCase{
 			})
 			w.wait(t, 3*time.Minute)
 		},
+	},
+	"velero.restore": {
+		step: "restore", system: "kubernetes", operations: []string{"create restores"},
+		byHand: func(s *sim.State) { askedFor(s, restoreToken) },
+		drop:   func(t *testing.T, w *world) { w.change(t, func(s *sim.State) { s.Velero.Restores = nil }) },
 	},
 	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},

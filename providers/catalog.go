@@ -112,7 +112,9 @@ var systems = []struct {
 	}},
 	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
 	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
-	{&velero.Platform, func(w wires) engine.Catalog { return velero.Actions(w.clusters.Objects, w.Clock) }},
+	{&velero.Platform, func(w wires) engine.Catalog {
+		return velero.Actions(velero.Cluster{Objects: w.clusters.Objects, Create: w.clusters.Create, Namespace: w.clusters.Namespace}, w.Clock)
+	}},
 	{nil, func(w wires) engine.Catalog { return quotas.Actions(w.aws, w.reads, usesOf(w), w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},

@@ -129,7 +129,7 @@ func toldAnew(doc string, old []row, order []string, steps map[string]*step) str
 	return b.String()
 }
 
-// stepsOf are the steps of both modes and of the way back, by their ids in the files, and
+// stepsOf are the steps of both modes, of the way back, and of a restore, by their ids in the files, and
 // these in order.
 func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	t.Helper()
@@ -149,15 +149,22 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 			}
 		}
 	}
-	at := 0
-	for _, s := range compile(t, cat, wayBack()).Steps {
-		if steps[s.Group] == nil {
-			steps[s.Group] = &step{Step: s, modes: []string{"failback"}, gates: []runbook.Gate{s.Gate}}
-			order = slices.Insert(order, at, s.Group)
+	for _, f := range []runbook.Facts{wayBack(), restoring()} {
+		at := 0
+		for _, s := range compile(t, cat, f).Steps {
+			if steps[s.Group] == nil {
+				steps[s.Group] = &step{Step: s, modes: []string{string(f.Kind)}, gates: []runbook.Gate{s.Gate}}
+				order = slices.Insert(order, at, s.Group)
+			}
+			at = slices.Index(order, s.Group) + 1
 		}
-		at = slices.Index(order, s.Group) + 1
 	}
 	return steps, order
+}
+
+// restoring are the facts of a restore.
+func restoring() runbook.Facts {
+	return runbook.RepresentativeFacts("planned", providers.Parts()...).Restoring()
 }
 
 // wayBack are the facts of a failback.
@@ -220,7 +227,7 @@ func TestWhatTheRunbookPageNamesExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	groups := map[string]bool{}
-	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack()} {
+	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), restoring()} {
 		for _, s := range compile(t, catalog(), facts).Steps {
 			groups[s.Group] = true
 		}

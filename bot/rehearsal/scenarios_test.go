@@ -47,6 +47,7 @@ var claims = map[string]func(*testing.T, played){
 	"failover-then-failback":  homeAgain,
 	"unplanned-then-failback": homeAgain,
 	"failback-refused":        stayedWhereItIs,
+	"velero-restore":          restoredFromABackup,
 
 	"unserved-at-resolve": closedNotRestored,
 	"bot-killed":          foundOutByLooking,
@@ -484,6 +485,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"routing-control-and-back": {"start:\n  strategy: routing-control\n\n", "", "0 times StepFinished of shift-controls"},
 	"bot-killed":               {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
 	"slack-away":               {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
+	"velero-restore":           {"start:\n  lacks: {us-west-2: [order-service, payment-service]}\n", "", "0 times StepFinished of restored-pods"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing.
@@ -825,4 +827,42 @@ func (p played) told(t *testing.T, person string, parts ...string) {
 		}
 	}
 	t.Errorf("%s was not told %q", person, parts)
+}
+
+// What the standby lacked is there from the newest backup, by one Restore that was followed
+// through its phases; nobody was moved.
+func restoredFromABackup(t *testing.T, p played) {
+	s := p.state()
+	if s.Kind != incident.RestoreBackup || s.Phase() != "resolved" || s.Unserved {
+		t.Errorf("a %s, %s", s.Kind, s.Phase())
+	}
+	p.once(t, "create restores")
+	all := p.world.Velero.Restores["us-west-2"]
+	if len(all) != 1 || all[0].Phase != "Completed" || all[0].Spec["existingResourcePolicy"] != "none" {
+		t.Fatalf("restores: %+v", all)
+	}
+	st := s.Step("restore")
+	if st.Job == nil || st.Job.Handle != all[0].Name || st.ApprovedBy != "bob" {
+		t.Errorf("the job is %+v, approved by %q", st.Job, st.ApprovedBy)
+	}
+	asked := 0
+	for _, q := range s.Questions {
+		if q.Kind == incident.AskApprove {
+			asked++
+			if e := q.Effects; len(e) != 1 || !strings.Contains(e[0].What, "What exists there already is skipped") || !strings.Contains(e[0].What, "3 Deployments") || !strings.Contains(e[0].Lost, "2026-03-03T13:50:00Z") {
+				t.Errorf("what was approved: %+v", e)
+			}
+		}
+	}
+	if asked != 1 {
+		t.Errorf("%d questions", asked)
+	}
+	for _, c := range p.calls {
+		if c.Mutating && c.System != "kubernetes" || c.Mutating && c.Region != "us-west-2" {
+			t.Errorf("it changed something else: %s", c)
+		}
+		if strings.Contains(c.Operation, "secrets") && !strings.HasPrefix(c.Operation, "get /api/v1/namespaces/") {
+			t.Errorf("Secrets were read in another way: %s", c)
+		}
+	}
 }

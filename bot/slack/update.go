@@ -13,7 +13,7 @@ import (
 
 // updateView has the fields of section 9 of the source document.
 type updateView struct {
-	What                               string // failover or failback
+	What                               string // failover, failback or restore
 	Platform, Severity, Status, Time   string
 	Impact, Source, SourceIs           string
 	Target, TargetIs, Commander        string
@@ -37,8 +37,8 @@ func (v incidentView) update(next time.Time) updateView {
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
-	if v.Kind == incident.Failback {
-		u.What = string(incident.Failback)
+	if v.Kind == incident.Failback || v.Kind == incident.RestoreBackup {
+		u.What = string(v.Kind)
 	}
 	if began := v.View.Impact().Began; !began.IsZero() {
 		u.Impact += " · since " + utc(began)
@@ -55,12 +55,16 @@ func (v incidentView) update(next time.Time) updateView {
 		}
 	case "mitigated":
 		u.Status = "IN PROGRESS (mitigated)"
+	case "ended":
+		u.Status = "IN PROGRESS (ended)"
 	case "aborted":
 		u.Status, u.TargetIs = "IN PROGRESS ("+u.What+" aborted)", "NOT TAKING OVER"
 	case "resolved", incident.ClosedUnserved:
 		u.Status, u.TargetIs = strings.ToUpper(v.Phase()), "NOT TAKING OVER"
 	}
 	switch {
+	case v.Kind == incident.RestoreBackup:
+		u.SourceIs, u.TargetIs = "backed up", v.restoredIs()
 	case !v.MitigatedAt.IsZero():
 		u.TargetIs = "ACTIVE"
 	case v.Kind == incident.Undo:
@@ -76,6 +80,19 @@ func (v incidentView) update(next time.Time) updateView {
 		u.Next, u.In = next.UTC().Format("15:04 UTC"), text.Duration(next.Sub(v.Now))
 	}
 	return u
+}
+
+// restoredIs says how far the Region is in which a backup is restored.
+func (v incidentView) restoredIs() string {
+	switch {
+	case v.Ended.How == "done":
+		return "RESTORED"
+	case v.Over():
+		return "RESTORE STOPPED"
+	case v.GoAt.IsZero():
+		return "TO BE RESTORED"
+	}
+	return "BEING RESTORED"
 }
 
 // under says that a run is being carried out, so updates need not come at once.

@@ -179,6 +179,9 @@ func (v incidentView) sectionLine(c view.Section) sectionLine {
 		l.Note = text.Count(c.Failed, "step") + " stopped"
 	case len(c.Running) == 1:
 		l.Note = nowRunning(c.Running[0])
+		if far := v.Progress(c.Running[0].ID); far != "" {
+			l.Note += " (" + lineOf(far, 200) + ")"
+		}
 		switch {
 		case held != "":
 			l.Note += " (" + lineOf(v.Held(c.Running[0].ID), 200) + ")"

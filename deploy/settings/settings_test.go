@@ -580,6 +580,48 @@ func TestTheClusterRolesAreNarrow(t *testing.T) {
 	}
 }
 
+// What a restore needs is a file of its own: names of Secrets, and one kind of object to
+// create.
+func TestTheRightsOfARestoreAreNarrow(t *testing.T) {
+	data, err := os.ReadFile("../rbac-restore.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given []string
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var o struct {
+			Kind     string
+			Metadata struct{ Namespace string }
+			Rules    []struct {
+				Resources, Verbs []string
+			}
+		}
+		if err := d.Decode(&o); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if o.Kind != "Role" && o.Kind != "RoleBinding" {
+			t.Errorf("%s is for more than a namespace", o.Kind)
+		}
+		for _, r := range o.Rules {
+			for _, resource := range r.Resources {
+				for _, verb := range r.Verbs {
+					given = append(given, o.Metadata.Namespace+" "+verb+" "+resource)
+				}
+			}
+		}
+	}
+	if want := []string{
+		"ecommerce-prod list persistentvolumeclaims", "ecommerce-prod list configmaps", "ecommerce-prod list secrets",
+		"ecommerce-prod list virtualservices", "ecommerce-prod list destinationrules",
+		"velero list podvolumebackups", "velero list restores", "velero create restores",
+	}; !slices.Equal(given, want) {
+		t.Errorf("given:  %v\nwanted: %v", given, want)
+	}
+}
+
 // Who is on call is read with a token, which is asked for where the settings want it, and
 // known by the id that the roster has of them.
 func TestWhoIsOnCallTakesAToken(t *testing.T) {

@@ -555,6 +555,9 @@ func (a *nextWork) close(r *run, s *incident.State) {
 // summary says what was reached, and what was left out on the way.
 func (r *run) summary(s *incident.State) string {
 	text := "Users are served from " + r.plan().Target.Name
+	if s.Kind == incident.RestoreBackup {
+		text = "The backup is restored in " + r.plan().Target.Name
+	}
 	var without []string
 	for _, step := range r.plan().Steps {
 		if s.Step(step.ID).Status == incident.Skipped && !r.beforeGo[step.ID] {

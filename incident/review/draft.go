@@ -183,7 +183,7 @@ func newDraft(events []incident.Event, who func(string) string) (*Draft, error) 
 	in := b.state.Declared
 	b.d = &Draft{
 		ID: in.Incident.Name(), Rehearsal: in.Rehearsal, Source: b.state.Source, Target: b.state.Target,
-		Mode: b.state.Mode, Reason: in.Reason, Plan: short(b.state.Plan.Digest), Times: Measure(events, plan),
+		Mode: b.state.How(), Reason: in.Reason, Plan: short(b.state.Plan.Digest), Times: Measure(events, plan),
 	}
 	if plan != nil {
 		b.d.Platform = plan.Topology.Platform

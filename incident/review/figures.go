@@ -30,10 +30,24 @@ func (b *builder) moments() {
 	}
 	run := led(b.state)
 	back := run != nil && run.Kind == incident.Failback
-	if back {
+	restore := run != nil && run.Kind == incident.RestoreBackup
+	switch {
+	case restore:
+		add(at(b.t4, "the restore was never begun"), "Restore initiated", note)
+	case back:
 		add(at(b.t4, "the failback was never begun"), "Failback initiated", note)
-	} else {
+	default:
 		add(at(b.t4, "the failover was never begun"), "Failover initiated", note)
+	}
+	if restore { // nobody is moved
+		var ended time.Time
+		if run.Ended.How != "" {
+			ended = run.EndedAt
+		}
+		add(at(ended, "the restore is not complete"), "Restore complete", run.Ended.Summary)
+		b.resolved()
+		b.stopped()
+		return
 	}
 
 	v, event, dnsNote := b.moved()
@@ -45,11 +59,7 @@ func (b *builder) moments() {
 		validated = "Services validated in the home region"
 	}
 	add(at(b.state.MitigatedAt, "the timeline does not say that they were"), validated, note)
-	note = ""
-	if b.state.ResolvedBy != "" {
-		note = "by " + b.who(b.state.ResolvedBy)
-	}
-	add(at(b.t6, "not resolved yet"), "Incident resolved", note)
+	b.resolved()
 	const complete, own = "Failback complete, normal operations resumed", "from the failback, which is an incident of its own"
 	if back {
 		add(at(b.state.MitigatedAt, "the failback is not complete"), complete, "")
@@ -57,6 +67,20 @@ func (b *builder) moments() {
 		add(toFill(own), "Failback initiated", "")
 		add(toFill(own), complete, "")
 	}
+	b.stopped()
+}
+
+// resolved is when the incident was closed.
+func (b *builder) resolved() {
+	note := ""
+	if b.state.ResolvedBy != "" {
+		note = "by " + b.who(b.state.ResolvedBy)
+	}
+	b.d.Moments = append(b.d.Moments, Moment{at(b.t6, "not resolved yet"), "Incident resolved", note})
+}
+
+// stopped is when runs were stopped, and taken back.
+func (b *builder) stopped() {
 	if !b.state.AbortedAt.IsZero() {
 		b.d.Moments = append(b.d.Moments, Moment{
 			measured("%s", clock(b.state.AbortedAt)), "Run aborted",

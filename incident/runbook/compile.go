@@ -419,8 +419,8 @@ type link struct {
 func (c *compiler) instances(f Facts) []*instance {
 	var out []*instance
 	for _, s := range c.steps {
-		in := true
-		if p := c.when[s]; p != nil {
+		in := f.takes(s.part)
+		if p := c.when[s]; p != nil && in {
 			ok, err := holds(p, f)
 			if err != nil {
 				c.fault(s.when.at.Fault("%v", err))

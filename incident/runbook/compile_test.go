@@ -364,3 +364,39 @@ func TestThePlanUsuallyTakesItsLongestChain(t *testing.T) {
 		t.Errorf("an empty plan takes %s", d)
 	}
 }
+
+// A section that names a kind of run is all of such a run, and no part of another.
+func TestASectionOfAKindIsPartOfSuchRunsAlone(t *testing.T) {
+	s := load(t, fstest.MapFS{"failover.yaml": {Data: []byte(`
+runbook: r
+title: R
+modes: [planned, unplanned]
+sections:
+  - section: moves
+    title: Moves
+    steps: [{id: look, title: Look, runbook: x, uses: elb.healthy}]
+  - section: restores
+    title: Restores
+    kind: restore
+    steps: [{id: list, title: "List {{ .Backup }}", runbook: x, uses: elb.healthy}]
+`)}}, "failover.yaml")
+	back, restore := facts("planned").Back(), facts("planned").Restoring()
+	restore.Backup = "nightly"
+	for _, f := range []Facts{facts("planned"), facts("unplanned"), back, restore} {
+		p := compile(t, s, f)
+		want := "Look"
+		if f.Kind == restore.Kind {
+			want = "List nightly"
+		}
+		if len(p.Steps) != 1 || p.Steps[0].Title != want || len(p.Sections) != 1 {
+			t.Errorf("%s %s: %+v", f.Kind, f.Mode, p.Steps)
+		}
+	}
+	if faults := s.Lint(catalogue); faults != nil {
+		t.Errorf("faults:\n%v", faults)
+	}
+	_, err := Load(fstest.MapFS{"failover.yaml": {Data: []byte("runbook: r\ntitle: R\nmodes: [planned]\nsections:\n  - {section: a, title: A, kind: restor, steps: []}\n")}}, "failover.yaml")
+	if err == nil || !strings.Contains(err.Error(), `unknown kind "restor"; did you mean "restore"?`) {
+		t.Errorf("%v", err)
+	}
+}

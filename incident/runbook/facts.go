@@ -49,3 +49,10 @@ func (f Facts) Back() Facts {
 	f.Source, f.Target = f.Target, f.Source
 	return f
 }
+
+// Restoring are the facts of a run that restores a backup of the Region of these that is
+// left.
+func (f Facts) Restoring() Facts {
+	f.Kind, f.Mode = incident.RestoreBackup, "planned"
+	return f
+}

@@ -24,8 +24,8 @@ func LintFile(fsys fs.FS, name string, cat Catalog) (Faults, error) {
 
 // Lint returns everything that can be found wrong without an incident, and nil
 // when there is nothing: what [Load] found, what the catalogue does not know, and
-// what cannot be right. For the last it compiles every mode, and the way back, with
-// [RepresentativeFacts].
+// what cannot be right. For the last it compiles every mode, the way back, and a restore,
+// with [RepresentativeFacts].
 func (s *Source) Lint(cat Catalog) Faults {
 	c := newCompiler(s, cat)
 	c.faults = append(c.faults, s.faults...)
@@ -44,14 +44,17 @@ func (s *Source) Lint(cat Catalog) Faults {
 	return c.faults.Sorted()
 }
 
-// representative are the facts of what the runbook was written for: each mode, and where it
-// can be planned the way back.
+// representative are the facts of what the runbook was written for: each mode, where it
+// can be planned the way back, and a restore where a section is about one.
 func (s *Source) representative(cat Catalog) (all []Facts) {
 	for _, mode := range s.Modes {
 		all = append(all, RepresentativeFacts(mode, cat.Parts()...))
 	}
 	if slices.Contains(s.Modes, "planned") {
 		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Back())
+	}
+	if slices.ContainsFunc(s.sections, func(s *section) bool { return s.kind.value == string(incident.RestoreBackup) }) {
+		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Restoring())
 	}
 	return all
 }

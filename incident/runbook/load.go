@@ -35,12 +35,15 @@ type Source struct {
 
 type section struct {
 	id, title text
-	steps     []*step
+	// kind of run that it is part of; none: of those that move users.
+	kind  text
+	steps []*step
 }
 
 type step struct {
 	at      place
 	section string
+	part    *section // that it stands in
 
 	id, title, runbook, uses             text
 	when, each, where                    text
@@ -124,6 +127,7 @@ type (
 	sectionFile struct {
 		Section strict.Text `yaml:"section"`
 		Title   strict.Text `yaml:"title"`
+		Kind    strict.Text `yaml:"kind,omitempty"`
 		Steps   *yaml.Node  `yaml:"steps"`
 	}
 	stepFile struct {
@@ -349,7 +353,11 @@ func (l *loader) sectionFile(named text) {
 func (l *loader) section(d *strict.Document, root *yaml.Node, expected string) {
 	var f sectionFile
 	l.decode(d, "a section", root, &f)
-	s := &section{id: l.name(f.Section, "section"), title: textOf(f.Title)}
+	s := &section{id: l.name(f.Section, "section"), title: textOf(f.Title), kind: textOf(f.Kind)}
+	if k := s.kind.value; k != "" && !slices.Contains(kinds, k) {
+		l.fault(s.kind.at.Fault("unknown kind %q%s", k, strict.DidYouMean(k, kinds)))
+		l.src.incomplete = true
+	}
 	for _, n := range l.items(d, f.Steps, `"steps" wants a list of steps`) {
 		s.steps = append(s.steps, l.step(d, n))
 	}
@@ -358,7 +366,7 @@ func (l *loader) section(d *strict.Document, root *yaml.Node, expected string) {
 		s.id.value = expected
 	}
 	for _, st := range s.steps {
-		st.section = s.id.value
+		st.section, st.part = s.id.value, s
 	}
 	l.src.sections = append(l.src.sections, s)
 }

@@ -65,6 +65,7 @@ func Schema(cat Catalog) ([]byte, error) {
 	section := object([]string{"section", "title", "steps"}, map[string]*jsonschema.Schema{
 		"section": named("The section's name, which is its file's name."),
 		"title":   sentence("The heading, for people."),
+		"kind":    {Description: "What a run has to be for, for the section to be part of it; without it the section is part of those that move users.", Enum: anys(kinds)},
 		"steps":   {Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/step"}},
 	})
 	runbook := object([]string{"runbook", "title", "modes", "sections"}, map[string]*jsonschema.Schema{

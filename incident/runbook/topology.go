@@ -90,7 +90,7 @@ type Policy struct {
 // refer to. They are frozen with the plan.
 type Facts struct {
 	Incident string
-	// Kind is what the run is for: a failover, or a failback. Empty is a failover.
+	// Kind is what the run is for: a failover, a failback, or a restore. Empty is a failover.
 	Kind     incident.RunKind
 	Mode     string // "planned" or "unplanned"
 	Severity string
@@ -98,6 +98,9 @@ type Facts struct {
 	Source   Region // the Region being left
 	Target   Region // the Region taking over
 	Topology Topology
+	// Backup is what a restore is made from, by its name: a backup, or the newest of a
+	// schedule. Empty is the schedule that the settings name for the source.
+	Backup string
 	// Parts are what each system knows of the platform, by its key: its settings,
 	// under the names that they have there.
 	Parts map[string]any
@@ -107,3 +110,12 @@ type Facts struct {
 
 // kind is what the run is for.
 func (f Facts) kind() incident.RunKind { return cmp.Or(f.Kind, incident.Failover) }
+
+// takes says that a section is part of such a run: one that names a kind of that alone, and
+// any other of every run that moves users.
+func (f Facts) takes(s *section) bool {
+	if s.kind.value == "" {
+		return f.kind() != incident.RestoreBackup
+	}
+	return s.kind.value == string(f.kind())
+}

@@ -193,6 +193,8 @@ func orders(r *incident.Run) bool { return r.Proves(incident.OrdersFlow) }
 // An incident whose runs watch nobody is taken to be served once it is mitigated.
 func (v View) Served() (ok bool, why string) {
 	switch {
+	case v.Kind == incident.RestoreBackup:
+		return true, "" // it moves nobody, and stops nothing
 	case v.Impact().Stopped():
 		return false, "orders are stopped by us, and none was seen to be taken since"
 	case v.Users() != nil:

@@ -42,6 +42,16 @@ func (v View) SlowAt(s runbook.Step) time.Time {
 	return st.Started.Add(2 * s.Usually)
 }
 
+// Progress is how far the job is that a step which runs follows, as the other side said it
+// last; empty where it follows none.
+func (v View) Progress(step string) string {
+	st := v.Step(step)
+	if st.Status != incident.Running || st.Job == nil || st.Progress == nil {
+		return ""
+	}
+	return st.Progress.Summary
+}
+
 // Sections are the headings of the plan, in its order. It costs as much as the plan
 // is long.
 func (v View) Sections() []Section {

@@ -170,6 +170,23 @@ func (k *Kube) Actions() engine.Catalog {
 			Undo:   &engine.Undo{Look: rest.LookBack, Do: rest.Back, Settled: rest.Settled},
 			Effect: rest.Effect,
 		},
+		"kube.present": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "tells what the target has already of what a restore would bring: it is skipped",
+				Home:  "target",
+			},
+			Look: k.Present,
+		},
+		"kube.restored": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until what a restore brought works in the target: pods, volume claims, ConfigMaps and Secrets by their names, Istio's objects",
+				Home:  "target",
+				With:  RestoredInput{},
+			},
+			Look: k.Restored,
+		},
 		"kube.restart": {
 			Action: runbook.Action{
 				Kind:   runbook.Change,

@@ -55,6 +55,8 @@ type shop struct {
 	namespace    string
 	nodesPerZone int
 	consumers    []string
+	// found is what other steps have found.
+	found map[string]engine.Outcome
 }
 
 // open starts with empty clusters, and with rights that lack those that are missing.
@@ -93,7 +95,8 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 	}
 }
 
-// plan is the shipped runbook, compiled for this platform in a mode, or for the way back.
+// plan is the shipped runbook, compiled for this platform in a mode, for the way back, or
+// for a restore.
 func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
 	top := runbook.RepresentativeFacts("planned", providers.Parts()...).Topology
@@ -127,6 +130,9 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	if mode == "failback" {
 		facts = facts.Back()
 	}
+	if mode == "restore" {
+		facts = facts.Restoring()
+	}
 	p, err := src.Compile(s.catalog.Runbook(), facts)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +143,7 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 // step is a step of the runbook, in whichever mode has it.
 func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, mode := range []string{"planned", "unplanned", "failback"} {
+	for _, mode := range []string{"planned", "unplanned", "failback", "restore"} {
 		p := s.plan(t, mode)
 		step, ok := p.Step(name)
 		if !ok {
@@ -146,7 +152,7 @@ func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
 		now := s.clock.Now()
 		return s.catalog[step.Uses], engine.Call{
 			Incident: id, Plan: p, Step: step, Attempt: 1, Began: now, Impact: now, Clock: s.clock,
-			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+			Token: "fb-0123456789abcdef", Result: func(step string) (engine.Outcome, bool) { o, ok := s.found[step]; return o, ok },
 		}
 	}
 	t.Fatalf("the runbook has no step %s", name)

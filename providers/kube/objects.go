@@ -26,3 +26,23 @@ func (k *Kube) Objects(ctx context.Context, p *runbook.Plan, region runbook.Regi
 	}
 	return all, nil
 }
+
+// Create makes an object that may be none of Kubernetes' own in a Region's cluster, once.
+// Its errors are faults of a change, and hold what the API server said.
+func (k *Kube) Create(ctx context.Context, p *runbook.Plan, region runbook.Region, kind schema.GroupVersionResource, object *unstructured.Unstructured) error {
+	client, r, err := k.in(p, region)
+	if err != nil {
+		return err
+	}
+	_, err = client.Resource(kind).Namespace(object.GetNamespace()).Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("create the %s %s in namespace %s in %s: %w", object.GetKind(), object.GetName(), object.GetNamespace(), r.Name, of(sorted(ctx, err, true), r))
+	}
+	return nil
+}
+
+// Namespace is that of the services in a Region's cluster.
+func (*Kube) Namespace(p *runbook.Plan, region runbook.Region) (string, error) {
+	r, err := clusterOf(p, region)
+	return r.Namespace, err
+}

@@ -22,6 +22,7 @@ func (w *World) Check() (differs []string) {
 	s.expectDatabase(e, say)
 	s.expectCache(e, say)
 	s.expectCluster(e, w.scn.Target, say)
+	s.expectRestored(e, say)
 	s.expectDNS(e, say)
 	s.expectTakeover(e, say)
 	s.expectOrders(e, say)

@@ -282,6 +282,9 @@ func (s *State) stepCluster(r *Region) {
 	for _, svc := range services {
 		d := r.Deployments[svc.topology.Name]
 		h := r.HPAs[svc.topology.Name]
+		if d == nil {
+			continue
+		}
 		if h != nil && r.GitOps != nil {
 			s.stepGitOps(r, h)
 		}

@@ -53,13 +53,16 @@ var (
 		deploymentsGVR: "DeploymentList", hpasGVR: "HorizontalPodAutoscalerList", podsGVR: "PodList", nodesGVR: "NodeList", eventsGVR: "EventList",
 		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 		schedulesGVR: "ScheduleList", statefulSetsGVR: "StatefulSetList", servicesGVR: "ServiceList", ingressesGVR: "IngressList",
+		restoresGVR: "RestoreList", podVolumesGVR: "PodVolumeBackupList", claimsGVR: "PersistentVolumeClaimList",
+		virtualsGVR: "VirtualServiceList", destinationsGVR: "DestinationRuleList",
 	})
 )
 
 // Kube is a connection to the Region's cluster. Its objects are client-go's own fake,
 // with this world behind it instead of a tracker: Deployments (with their scale),
-// autoscalers, pods, nodes, service accounts, CronJobs, events, Velero's backups and what
-// monitors them are there. Watching is not: poll, as over a bad line. What else the API server answers is in kubePages.
+// autoscalers, pods, nodes, service accounts, CronJobs, events, volume claims, Istio's and
+// Velero's objects and what monitors them are there. Watching is not: poll, as over a bad
+// line. What else the API server answers is in kubePages.
 func (w *World) Kube(region string) kubeapi.Client {
 	k, ok := w.kubes[region]
 	if !ok {
@@ -296,6 +299,9 @@ func (k *kube) answer(action clienttesting.Action) (runtime.Object, error) {
 	if r == nil || kubeKinds[gvr] == "" {
 		return nil, &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: "the server could not find the requested resource (" + gvr.String() + ")"}}
 	}
+	if gvr.Group == virtualsGVR.Group && r.Mesh.Absent {
+		return nil, apierrors.NewNotFound(gvr.GroupResource(), "")
+	}
 	ns := action.GetNamespace()
 	switch action.GetVerb() { // by verb: the interfaces below contain each other
 	case "list":
@@ -309,6 +315,12 @@ func (k *kube) answer(action clienttesting.Action) (runtime.Object, error) {
 			return k.change(r, gvr, ns, a.GetName(), a.GetSubresource(), func(now runtime.Object) ([]byte, error) {
 				return patched(now, a.GetPatchType(), a.GetPatch())
 			})
+		}
+	case "create":
+		if a, ok := action.(clienttesting.CreateAction); ok {
+			if u, ok := a.GetObject().(*unstructured.Unstructured); ok {
+				return k.create(r, gvr, ns, u)
+			}
 		}
 	case "update":
 		a, ok := action.(clienttesting.UpdateAction)
@@ -411,6 +423,18 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 			return veleroList("BackupStorageLocation", nil)
 		}
 		return veleroList("BackupStorageLocation", s.backupLocations(r))
+	case restoresGVR:
+		if ns != veleroNamespace {
+			return veleroList("Restore", nil)
+		}
+		return veleroList("Restore", s.restores(r.Name))
+	case podVolumesGVR:
+		if ns != veleroNamespace {
+			return veleroList("PodVolumeBackup", nil)
+		}
+		return veleroList("PodVolumeBackup", s.podVolumes())
+	case claimsGVR, virtualsGVR, destinationsGVR:
+		return r.keptList(gvr, here)
 	default:
 		out := &corev1.EventList{ListMeta: meta, Items: []corev1.Event{}}
 		for _, n := range r.Notices {

@@ -252,7 +252,7 @@ func TestKubernetesFaultsLookAsClientGoWouldShowThem(t *testing.T) {
 	if _, err := s.Kube("eu-west-1").Resource(nodesGVR).List(s.ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a Region without a cluster: %v", err)
 	}
-	if _, err := s.Kube(west).Resource(schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "restores"}).List(s.ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := s.Kube(west).Resource(schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "downloadrequests"}).List(s.ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }

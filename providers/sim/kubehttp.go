@@ -48,6 +48,10 @@ func (k kubeWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	err := k.w.call(r.Context(), c, 20*time.Millisecond, 60*time.Millisecond, func(s *State) (bool, error) {
 		if page, region := kubePages[r.URL.Path], s.Regions[k.region]; page != nil && region != nil && r.Method == http.MethodGet {
 			code, body = page(region)
+		} else if region == nil {
+			return false, nil
+		} else if c, b, ok := region.keptNames(r); ok {
+			code, body = c, b
 		} else if c, b, ok := s.proxied(k.region, r.Method, r.URL); ok {
 			code, body = c, b
 		}

@@ -81,6 +81,9 @@ type Start struct {
 	// GitOps are the Regions in whose clusters Argo CD keeps the autoscalers' minima as
 	// they are at the start, until a PauseGitOps.
 	GitOps []string `yaml:"gitops,omitempty" json:"gitops,omitempty"`
+	// Lacks are services that a Region's cluster does not have, with their ConfigMaps,
+	// Secrets, volume claims and Istio's objects.
+	Lacks map[string][]string `yaml:"lacks,omitempty" json:"lacks,omitempty"`
 }
 
 // Endpoint is what a health check looks at. What is not given is as it should be.
@@ -284,6 +287,8 @@ type Expect struct {
 	Fenced string `yaml:"fenced,omitempty" json:"fenced,omitempty"`
 	// Unfenced is the Region in which every service that writes is asked to run.
 	Unfenced string `yaml:"unfenced,omitempty" json:"unfenced,omitempty"`
+	// Restored is the Region that has every service, running, with all that belongs to it.
+	Restored string `yaml:"restored,omitempty" json:"restored,omitempty"`
 	// DNS is the Region that the zone's own servers answer.
 	DNS string `yaml:"dns,omitempty" json:"dns,omitempty"`
 	// Takeover is the Region whose bucket holds the takeover object.
@@ -527,6 +532,12 @@ func (l linter) scenario(s *Scenario) {
 	for i, r := range s.Start.GitOps {
 		l.region(r, "start", "gitops", i)
 	}
+	for r, all := range s.Start.Lacks {
+		l.region(r, "start", "lacks", r)
+		for i, name := range all {
+			l.oneOf("service", name, serviceNames(), "start", "lacks", r, i)
+		}
+	}
 	l.endpoint(s.Start.TakeoverCheck, "start", "takeover_check")
 	if s.Start.Strategy != "" {
 		l.oneOf("strategy", s.Start.Strategy, []string{recordChange, routingControl}, "start", "strategy")
@@ -729,6 +740,7 @@ func (l linter) expect(e Expect) {
 		{"cache", e.Cache},
 		{"scaled", e.Scaled},
 		{"connected", e.Connected},
+		{"restored", e.Restored},
 		{"fenced", e.Fenced},
 		{"unfenced", e.Unfenced},
 		{"dns", e.DNS},

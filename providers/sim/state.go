@@ -144,6 +144,8 @@ type Region struct {
 	CronJobs map[string]bool `json:"cron_jobs"`
 	// GitOps keeps the autoscalers as they are written down elsewhere; nil where nothing does.
 	GitOps *GitOps `json:"gitops,omitempty"`
+	// Objects are what else the cluster keeps in the namespace of the services.
+	Objects Objects `json:"objects"`
 	// NotReady is why checks of the cluster's API server (/readyz) fail, by check.
 	NotReady    map[string]string                                 `json:"not_ready,omitempty"`
 	Nodes       []Node                                            `json:"nodes"`
@@ -223,7 +225,11 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].Queues = beginQueues()
 		s.Regions[name].LogGroups = beginLogGroups()
 		s.Regions[name].Accounts = beginAccounts()
+		s.Regions[name].Objects = beginObjects()
 		s.beginCluster(s.Regions[name], scn.Start, long)
+		for _, service := range scn.Start.Lacks[name] {
+			s.Regions[name].leaveOut(service)
+		}
 	}
 	s.DNS = beginDNS(scn.Start, long)
 	s.Controls = beginControls()
@@ -298,6 +304,7 @@ func (s *State) step(scn *Scenario) {
 	s.stepDatabase()
 	s.stepCache()
 	s.stepVelero()
+	s.stepRestores()
 	if s.At.Equal(s.At.Truncate(time.Second)) {
 		for _, name := range regionNames {
 			s.stepCluster(s.Regions[name])

@@ -36,6 +36,23 @@ type Velero struct {
 	Failing time.Time `json:"failing,omitzero"`
 	// Locations are the storage locations as each Region's cluster has them.
 	Locations map[string]*BackupLocation `json:"locations"`
+	// Volumes is how those of a backup are kept: "moved" (what CSI snapshots hold is in the
+	// storage location), if not given, "files", "native" or "csi", which are snapshots of
+	// the home Region. FilesFail: the files are not backed up whole.
+	Volumes   string `json:"volumes,omitempty"`
+	FilesFail bool   `json:"files_fail,omitempty"`
+	// Expired backups are still there. HooksFailed of each of them failed.
+	Expired     bool `json:"expired,omitempty"`
+	HooksFailed int  `json:"hooks_failed,omitempty"`
+	// Namespaces of a backup; that of the services, if not given.
+	Namespaces []string `json:"namespaces,omitempty"`
+	// Restores are those of each Region's cluster, in the order in which they were asked for.
+	Restores map[string][]*Restore `json:"restores,omitempty"`
+	// RestoreEnds is how restores end that do not end well: PartiallyFailed, Failed or
+	// FailedValidation. RestoreWarnings of each. Held: they stay in their phase.
+	RestoreEnds     string `json:"restore_ends,omitempty"`
+	RestoreWarnings int    `json:"restore_warnings,omitempty"`
+	Held            bool   `json:"held,omitempty"`
 }
 
 // Pause is a time without backups; without an end it lasts.
@@ -91,13 +108,46 @@ func (s *State) backups() []unstructured.Unstructured {
 			phase = "PartiallyFailed"
 		}
 		name := backupSchedule + "-" + start.UTC().Format("20060102150405")
-		out = append(out, veleroObject("Backup", name, start, map[string]any{"storageLocation": "default"}, map[string]any{
-			"phase": phase, "startTimestamp": start.UTC().Format(time.RFC3339), "completionTimestamp": end.UTC().Format(time.RFC3339),
-		}))
+		spec, status := s.Velero.holds()
+		status["phase"], status["startTimestamp"], status["completionTimestamp"] = phase, start.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339)
+		status["expiration"] = start.Add(30 * 24 * time.Hour).UTC().Format(time.RFC3339)
+		if s.Velero.Expired {
+			status["expiration"] = end.UTC().Format(time.RFC3339)
+		}
+		if phase != "Completed" {
+			status["errors"] = int64(2)
+		}
+		out = append(out, veleroObject("Backup", name, start, spec, status))
 		out[len(out)-1].SetLabels(map[string]string{"velero.io/schedule-name": backupSchedule})
 	}
 	slices.Reverse(out) // by name, as the API server has them
 	return out
+}
+
+// holds is what each backup is of, and has.
+func (v *Velero) holds() (spec, status map[string]any) {
+	spec = map[string]any{"storageLocation": "default", "includedNamespaces": []any{namespace}}
+	if len(v.Namespaces) > 0 {
+		in := []any{}
+		for _, n := range v.Namespaces {
+			in = append(in, n)
+		}
+		spec["includedNamespaces"] = in
+	}
+	status = map[string]any{"progress": map[string]any{"totalItems": int64(restoreItems), "itemsBackedUp": int64(restoreItems)}}
+	if v.HooksFailed > 0 {
+		status["hookStatus"] = map[string]any{"hooksAttempted": int64(4), "hooksFailed": int64(v.HooksFailed)}
+	}
+	switch v.Volumes {
+	case "files":
+	case "native":
+		status["volumeSnapshotsAttempted"], status["volumeSnapshotsCompleted"] = int64(1), int64(1)
+	default:
+		status["csiVolumeSnapshotsAttempted"], status["csiVolumeSnapshotsCompleted"] = int64(1), int64(1)
+		status["backupItemOperationsAttempted"], status["backupItemOperationsCompleted"] = int64(1), int64(1)
+		spec["snapshotMoveData"] = v.Volumes != "csi"
+	}
+	return spec, status
 }
 
 // schedules are those of a Region's cluster. Both have the same one, and that of the

@@ -1,8 +1,10 @@
-// Package velero looks whether there is a backup of the source that the target can restore.
+// Package velero looks whether there is a backup of the source that the target can restore,
+// and has it restored.
 //
-// It reads Velero's own objects in the target's cluster, where Velero shows what lies in
-// its storage location, whoever made it. With the cluster out of reach, or without Velero
-// in it, the check ends in an error that says so.
+// It reads and writes Velero's own objects in the target's cluster, where Velero shows what
+// lies in its storage location, whoever made it. With the cluster out of reach, or without
+// Velero in it, the action ends in an error that says so. A restore is asked for once, under
+// a name that follows from the run, so that it is found again after a lost answer.
 package velero
 
 import (
@@ -29,6 +31,8 @@ import (
 var (
 	backups   = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backups"}
 	locations = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backupstoragelocations"}
+	restores  = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "restores"}
+	volumes   = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "podvolumebackups"}
 )
 
 const (
@@ -49,12 +53,38 @@ const (
 type backup struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		StorageLocation string `json:"storageLocation"`
+		StorageLocation    string   `json:"storageLocation"`
+		IncludedNamespaces []string `json:"includedNamespaces"`
+		ExcludedNamespaces []string `json:"excludedNamespaces"`
+		// SnapshotMoveData: what CSI snapshots hold was moved to the storage location.
+		SnapshotMoveData *bool `json:"snapshotMoveData"`
 	} `json:"spec"`
 	Status struct {
 		Phase               string      `json:"phase"`
 		StartTimestamp      metav1.Time `json:"startTimestamp"`
 		CompletionTimestamp metav1.Time `json:"completionTimestamp"`
+		Expiration          metav1.Time `json:"expiration"`
+		ValidationErrors    []string    `json:"validationErrors"`
+		FailureReason       string      `json:"failureReason"`
+		Warnings            int         `json:"warnings"`
+		Errors              int         `json:"errors"`
+		Progress            struct {
+			TotalItems    int `json:"totalItems"`
+			ItemsBackedUp int `json:"itemsBackedUp"`
+		} `json:"progress"`
+		HookStatus struct {
+			HooksAttempted int `json:"hooksAttempted"`
+			HooksFailed    int `json:"hooksFailed"`
+		} `json:"hookStatus"`
+		// Snapshots by the provider's plugin and by CSI, and the operations that went on
+		// beside, such as moving data.
+		VolumeSnapshotsAttempted      int `json:"volumeSnapshotsAttempted"`
+		VolumeSnapshotsCompleted      int `json:"volumeSnapshotsCompleted"`
+		CSIVolumeSnapshotsAttempted   int `json:"csiVolumeSnapshotsAttempted"`
+		CSIVolumeSnapshotsCompleted   int `json:"csiVolumeSnapshotsCompleted"`
+		BackupItemOperationsAttempted int `json:"backupItemOperationsAttempted"`
+		BackupItemOperationsCompleted int `json:"backupItemOperationsCompleted"`
+		BackupItemOperationsFailed    int `json:"backupItemOperationsFailed"`
 	} `json:"status"`
 }
 
@@ -82,15 +112,31 @@ type location struct {
 // everything. Its errors are faults of a read.
 type Objects func(ctx context.Context, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]unstructured.Unstructured, error)
 
-// Velero reads what Velero keeps in the platform's clusters.
+// Cluster is what others know of a Region's cluster.
+type Cluster struct {
+	Objects Objects
+	// Create makes an object, once. Its errors are faults of a change, and hold that of the
+	// API server: there may be one of the name already.
+	Create func(ctx context.Context, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, object *unstructured.Unstructured) error
+	// Namespace is that of the services.
+	Namespace func(p *runbook.Plan, r runbook.Region) (string, error)
+}
+
+// Velero reads what Velero keeps in the platform's clusters, and asks it for restores.
 type Velero struct {
-	objects Objects
+	cluster Cluster
 	clock   incident.Clock
 }
 
-// New returns the backups whose objects are read through objects.
-func New(objects Objects, clock incident.Clock) *Velero {
-	return &Velero{objects: objects, clock: clock}
+// New returns the backups and restores in these clusters.
+func New(cluster Cluster, clock incident.Clock) *Velero {
+	return &Velero{cluster: cluster, clock: clock}
+}
+
+// settingsOf are the settings, and the namespace that Velero runs in.
+func settingsOf(p *runbook.Plan) (Settings, string, error) {
+	s, err := runbook.PartOf[Settings](p.Topology, Platform.Key)
+	return s, cmp.Or(s.VeleroNamespace, "velero"), err
 }
 
 // Backup checks, in the target's cluster, the newest Completed backup of the source's
@@ -99,7 +145,7 @@ func New(objects Objects, clock incident.Clock) *Velero {
 // storage location has to be available by Velero's own and recent word, with its bucket
 // in the target.
 func (v *Velero) Backup(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	s, err := runbook.PartOf[Settings](c.Plan.Topology, Platform.Key)
+	s, namespace, err := settingsOf(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -111,7 +157,6 @@ func (v *Velero) Backup(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		}, true, nil
 	}
 	r := c.Plan.Target
-	namespace := cmp.Or(s.VeleroNamespace, "velero")
 	f := finding{now: v.clock.Now(), schedule: schedule, source: c.Plan.Source.Name, target: r.Name, limit: time.Duration(s.MaxAgeMinutes) * time.Minute}
 	if c.Plan.Mode == "unplanned" {
 		f.impact = c.Impact
@@ -132,7 +177,7 @@ func (v *Velero) Backup(ctx context.Context, c engine.Call) (engine.Outcome, boo
 
 // read are objects of one of Velero's kinds.
 func read[T any](ctx context.Context, v *Velero, p *runbook.Plan, r runbook.Region, kind schema.GroupVersionResource, namespace, labels string) ([]T, error) {
-	all, err := v.objects(ctx, p, r, kind, namespace, labels)
+	all, err := v.cluster.Objects(ctx, p, r, kind, namespace, labels)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // says what was asked, and is sorted already
 	}
@@ -196,22 +241,20 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	limit := f.limit.Minutes()
 	o.Measured.Figures = []incident.Figure{{Name: "age of the backup", Value: math.Floor(age.Minutes()*10) / 10, Unit: "min", Limit: &limit}}
 
-	l := f.location(b)
+	l := b.in(f.locations)
 	if l == nil {
 		return fail("the storage location %q of the backup %s is not known in %s", b.Spec.StorageLocation, b.Name, f.target)
 	}
 	region := l.Spec.Config["region"]
 	o.Evidence["location"] = fmt.Sprintf("%s, bucket %s in %s, %s", l.Name, l.Spec.ObjectStorage.Bucket, orNone(region), orNone(l.Status.Phase))
-	last := l.Status.LastValidationTime.Time
-	switch old := f.now.Sub(last); {
-	case l.Status.Phase != available:
-		return fail("the storage location %s is %s in %s%s", l.Name, orUnsaid(l.Status.Phase), f.target, because(l.Status.Message))
-	case region != "" && region != f.target:
+	if wrong, unknown := l.readable(f.now, f.target); wrong != "" {
+		return fail("%s", wrong)
+	} else if unknown != nil {
+		o.Measured.Verdict = incident.Unsure
+		return o, false, unknown
+	}
+	if region != "" && region != f.target {
 		return fail("the storage location %s keeps its backups in %s, and not in %s: they may not be readable without it", l.Name, region, f.target)
-	case last.IsZero():
-		return unsure("look whether Velero runs in "+f.target, "whether the storage location %s can be read is not known: Velero has not looked at it in %s", l.Name, f.target)
-	case old > l.patience():
-		return unsure("look whether Velero runs in "+f.target, "whether the storage location %s can be read is not known: Velero last looked at it %s ago in %s, and it was %s", l.Name, text.Duration(old), f.target, l.Status.Phase)
 	}
 
 	told := fmt.Sprintf("the newest backup of schedule %s in %s, %s, began %s ago", f.schedule, f.target, b.Name, text.Duration(age))
@@ -250,15 +293,33 @@ func (f *finding) every() time.Duration {
 	return gaps[(len(gaps)-1)/2]
 }
 
-// location is where a backup is kept; nil if the target does not know it.
-func (f *finding) location(b backup) *location {
-	i := slices.IndexFunc(f.locations, func(l location) bool {
+// in is where a backup is kept, of the locations that a cluster has; nil if none of them.
+func (b *backup) in(all []location) *location {
+	i := slices.IndexFunc(all, func(l location) bool {
 		return l.Name == b.Spec.StorageLocation || b.Spec.StorageLocation == "" && l.Spec.Default
 	})
 	if i < 0 {
 		return nil
 	}
-	return &f.locations[i]
+	return &all[i]
+}
+
+// readable says why a location cannot be read in a Region, or why nobody knows, by Velero's
+// own and recent word.
+func (l *location) readable(now time.Time, where string) (wrong string, unknown error) {
+	last := l.Status.LastValidationTime.Time
+	nobody := func(format string, args ...any) error {
+		return &incident.CallError{NeedsPerson: true, Err: fmt.Errorf(format, args...), Hint: "look whether Velero runs in " + where}
+	}
+	switch old := now.Sub(last); {
+	case l.Status.Phase != available:
+		return fmt.Sprintf("the storage location %s is %s in %s%s", l.Name, orUnsaid(l.Status.Phase), where, because(l.Status.Message)), nil
+	case last.IsZero():
+		return "", nobody("whether the storage location %s can be read is not known: Velero has not looked at it in %s", l.Name, where)
+	case old > l.patience():
+		return "", nobody("whether the storage location %s can be read is not known: Velero last looked at it %s ago in %s, and it was %s", l.Name, text.Duration(old), where, l.Status.Phase)
+	}
+	return "", nil
 }
 
 // patience is how old Velero's word about a location may be. One that Velero does not

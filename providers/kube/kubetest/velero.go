@@ -13,6 +13,8 @@ import (
 var (
 	Backups          = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backups"}
 	StorageLocations = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "backupstoragelocations"}
+	Restores         = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "restores"}
+	PodVolumeBackups = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "podvolumebackups"}
 
 	definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 )
@@ -21,7 +23,9 @@ var (
 // tests share that. Nobody acts on them.
 func (p *Platform) Velero(region string) {
 	p.t.Helper()
-	for kind, gvr := range map[string]schema.GroupVersionResource{"Backup": Backups, "BackupStorageLocation": StorageLocations} {
+	for kind, gvr := range map[string]schema.GroupVersionResource{
+		"Backup": Backups, "BackupStorageLocation": StorageLocations, "Restore": Restores, "PodVolumeBackup": PodVolumeBackups,
+	} {
 		u := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 			"metadata": map[string]any{"name": gvr.Resource + "." + gvr.Group},
