@@ -50,8 +50,10 @@ func objectsIn(region string, digests map[string]string, now time.Time) map[stri
 	for _, name := range []string{"order-service", "user-service"} { // on the last page
 		repository := "123456789012.dkr.ecr." + region + ".amazonaws.com/" + name
 		pod := object{"serviceAccountName": name, "containers": []object{
-			{"name": name, "image": repository + ":1", "resources": object{"requests": object{"cpu": "500m", "memory": "1Gi"}},
-				"env": []object{{"name": "EVENTS", "value": "https://sqs." + region + ".amazonaws.com/123456789012/order-events"}}},
+			{
+				"name": name, "image": repository + ":1", "resources": object{"requests": object{"cpu": "500m", "memory": "1Gi"}},
+				"env": []object{{"name": "EVENTS", "value": "https://sqs." + region + ".amazonaws.com/123456789012/order-events"}},
+			},
 		}}
 		has["apps/v1/deployments"] = append(has["apps/v1/deployments"], in("shop", name, object{
 			"spec":   object{"replicas": replicas, "template": object{"spec": pod}},

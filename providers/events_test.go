@@ -122,7 +122,8 @@ func TestWhatWasNeverReceivedStaysOpenUntilItIsCopied(t *testing.T) {
 		{
 			"nobody copied it", leftBehind, incident.Fail,
 			[]string{lostSnapshot + " holds what us-west-2 never received, and goes on 2026-03-10 14:0", "with its backups (7 days)", "aws rds copy-db-cluster-snapshot --region us-east-1", "failoverbot-unplanned-global-failover-ecommerce-primary"},
-			map[string]string{lostSnapshot: "taken at 2026-03-03"}, nil,
+			map[string]string{lostSnapshot: "taken at 2026-03-03"},
+			nil,
 		},
 		{"it is copied", func(s *sim.State) { leftBehind(s); copied(s, "available") }, incident.Pass, []string{"is kept: 1 snapshot"}, map[string]string{lostSnapshot: "copied as before-the-way-home"}, nil},
 		{"its copy failed", func(s *sim.State) { leftBehind(s); copied(s, "failed") }, incident.Fail, []string{"copy it: aws rds", "-2026-03-03-14-17-2"}, nil, nil},

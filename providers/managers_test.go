@@ -13,7 +13,7 @@ import (
 // applied marks an object as written by that manager, with these fields.
 func applied(m *metav1.ObjectMeta, manager, fields string) {
 	m.ManagedFields = append(m.ManagedFields, metav1.ManagedFieldsEntry{
-		Manager: manager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+		Manager: manager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
 	})
 }
 
@@ -46,7 +46,8 @@ func TestWhatWouldBeSetBackIsNoticed(t *testing.T) {
 				}
 			}, incident.Warn,
 			[]string{"Argo CD application web in us-west-2 sets back", "argocd app set tenants/web --self-heal=false"},
-			map[string]string{"Argo CD application web": `whether it is paused could not be read: applications.argoproj.io "web" not found`}, nil,
+			map[string]string{"Argo CD application web": `whether it is paused could not be read: applications.argoproj.io "web" not found`},
+			nil,
 		},
 		{"Flux", by("flux"), incident.Warn, []string{"Flux Kustomization shop in us-west-2", "flux --context us-west-2 -n flux-system suspend kustomization shop"}, nil, nil},
 		{"Flux, suspended", by("flux", paused), incident.Pass, []string{well}, nil, nil},
@@ -54,7 +55,8 @@ func TestWhatWouldBeSetBackIsNoticed(t *testing.T) {
 		{"Flux's Helm, suspended", by("helm", paused), incident.Pass, []string{well}, nil, nil},
 		{
 			"KEDA", by("keda"), incident.Warn,
-			[]string{"KEDA ScaledObject order-service in us-west-2 sets back what the run changes (pause it first: ", "the minimum of autoscaler order-service", `patch scaledobject order-service --type merge -p '{"spec":{"minReplicaCount":6}}'`}, nil, nil,
+			[]string{"KEDA ScaledObject order-service in us-west-2 sets back what the run changes (pause it first: ", "the minimum of autoscaler order-service", `patch scaledobject order-service --type merge -p '{"spec":{"minReplicaCount":6}}'`},
+			nil, nil,
 		},
 		{"KEDA, with a minimum that is enough", by("keda", func(g *sim.GitOps) {
 			for name := range g.Minimum {
@@ -65,7 +67,9 @@ func TestWhatWouldBeSetBackIsNoticed(t *testing.T) {
 			"replicas that are written down", func(s *sim.State) {
 				applied(&s.Regions[west].Deployments["user-service"].ObjectMeta, "kustomize-controller", replicas)
 			}, incident.Warn,
-			[]string{"Flux Kustomization whose name is not known in us-west-2 sets back what the run changes (pause it first), the replicas of user-service"}, nil, map[string]float64{"kept by something else": 1},
+			[]string{"Flux Kustomization whose name is not known in us-west-2 sets back what the run changes (pause it first), the replicas of user-service"},
+			nil,
+			map[string]float64{"kept by something else": 1},
 		},
 		{"other fields that are written down", func(s *sim.State) {
 			applied(&s.Regions[west].Deployments["user-service"].ObjectMeta, "kustomize-controller", `{"f:spec":{"f:template":{}}}`)
@@ -75,7 +79,8 @@ func TestWhatWouldBeSetBackIsNoticed(t *testing.T) {
 			"what is stopped in the source", func(s *sim.State) {
 				applied(&s.Regions[east].Deployments["order-service"].ObjectMeta, "argocd-controller", replicas)
 			}, incident.Warn,
-			[]string{"in us-east-1 sets back what the run changes (pause it first), the replicas of order-service"}, nil, nil,
+			[]string{"in us-east-1 sets back what the run changes (pause it first), the replicas of order-service"},
+			nil, nil,
 		},
 		{"what is not stopped in the source", func(s *sim.State) {
 			applied(&s.Regions[east].Deployments["product-service"].ObjectMeta, "argocd-controller", replicas)

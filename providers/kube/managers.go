@@ -149,7 +149,7 @@ func owns(m metav1.Object, names []string, path ...string) bool {
 		if !slices.Contains(names, e.Manager) || e.FieldsV1 == nil {
 			continue
 		}
-		at := json.RawMessage(e.FieldsV1.Raw)
+		at := json.RawMessage(e.FieldsV1.GetRawBytes())
 		for _, part := range path {
 			var below map[string]json.RawMessage
 			if json.Unmarshal(at, &below) != nil {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -35,7 +34,8 @@ var keptBy = map[string]struct {
 	spec                           func(g *GitOps) map[string]any
 }{
 	"argocd": {
-		"argocd-controller", "Application", "shop", "argocd", schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"},
+		"argocd-controller", "Application", "shop", "argocd",
+		schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"},
 		func(m *metav1.ObjectMeta) {
 			m.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "shop:autoscaling/HorizontalPodAutoscaler:" + namespace + "/" + m.Name}
 		},
@@ -44,14 +44,16 @@ var keptBy = map[string]struct {
 		},
 	},
 	"flux": {
-		"kustomize-controller", "Kustomization", "shop", "flux-system", schema.GroupVersionResource{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Resource: "kustomizations"},
+		"kustomize-controller", "Kustomization", "shop", "flux-system",
+		schema.GroupVersionResource{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Resource: "kustomizations"},
 		func(m *metav1.ObjectMeta) {
 			m.Labels["kustomize.toolkit.fluxcd.io/name"], m.Labels["kustomize.toolkit.fluxcd.io/namespace"] = "shop", "flux-system"
 		},
 		func(g *GitOps) map[string]any { return map[string]any{"suspend": g.Paused} },
 	},
 	"helm": {
-		"helm-controller", "HelmRelease", "shop", "flux-system", schema.GroupVersionResource{Group: "helm.toolkit.fluxcd.io", Version: "v2", Resource: "helmreleases"},
+		"helm-controller", "HelmRelease", "shop", "flux-system",
+		schema.GroupVersionResource{Group: "helm.toolkit.fluxcd.io", Version: "v2", Resource: "helmreleases"},
 		func(m *metav1.ObjectMeta) {
 			m.Labels["helm.toolkit.fluxcd.io/name"], m.Labels["helm.toolkit.fluxcd.io/namespace"] = "shop", "flux-system"
 		},
@@ -60,7 +62,8 @@ var keptBy = map[string]struct {
 		},
 	},
 	"keda": {
-		"keda-operator", "ScaledObject", "", namespace, schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"},
+		"keda-operator", "ScaledObject", "", namespace,
+		schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"},
 		func(m *metav1.ObjectMeta) {
 			m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "keda.sh/v1alpha1", Kind: "ScaledObject", Name: m.Name, Controller: ptr(true)}}
 		},
@@ -85,7 +88,7 @@ func (r *Region) Manage(controller string) {
 		by.mark(&h.ObjectMeta)
 		h.ManagedFields = []metav1.ManagedFieldsEntry{{
 			Manager: by.manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: "autoscaling/v2", FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: json.RawMessage(`{"f:spec":{"f:maxReplicas":{},"f:minReplicas":{},"f:scaleTargetRef":{}}}`)},
+			FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:maxReplicas":{},"f:minReplicas":{},"f:scaleTargetRef":{}}}`),
 		}}
 	}
 	r.GitOps = g
