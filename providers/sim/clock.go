@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -179,7 +180,10 @@ func (c *Clock) sleep(ctx, also context.Context, d time.Duration, counted bool) 
 	if d <= 0 {
 		return nil
 	}
-	t := &timer{wake: make(chan struct{}), counted: counted}
+	t := &timer{wake: make(chan struct{}), counted: counted, ends: []context.Context{ctx}}
+	if also != nil {
+		t.ends = append(t.ends, also)
+	}
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -396,7 +400,7 @@ func (c *Clock) settle(seen uint64) bool {
 // jump moves to the earliest timer, provided that still nothing stirred.
 func (c *Clock) jump(seen uint64) {
 	c.mu.Lock()
-	if c.stir != seen || c.busy > 0 || c.closed || len(c.timers) == 0 {
+	if c.stir != seen || c.busy > 0 || c.closed || len(c.timers) == 0 || c.endedLocked() {
 		c.mu.Unlock()
 		return
 	}
@@ -405,6 +409,28 @@ func (c *Clock) jump(seen uint64) {
 	}
 	c.mu.Unlock()
 	c.fireDue()
+}
+
+// endedLocked counts in the sleepers whose context has ended, and says whether there are
+// any: they are on their way, however long a busy machine lets them wait for a processor,
+// and time stands still for them.
+func (c *Clock) endedLocked() bool {
+	var ended []*timer
+	for _, t := range c.timers {
+		if slices.ContainsFunc(t.ends, func(ctx context.Context) bool { return ctx.Err() != nil }) {
+			ended = append(ended, t)
+		}
+	}
+	for _, t := range ended {
+		c.timers.remove(t)
+		if t.counted {
+			c.busy++
+		}
+	}
+	if len(ended) > 0 {
+		c.stir++
+	}
+	return len(ended) > 0
 }
 
 // fireDue ends every timer whose moment has come. All sleepers of one moment are
@@ -438,9 +464,10 @@ func (c *Clock) fireDue() {
 
 type timer struct {
 	at      time.Time
-	wake    chan struct{} // for a sleeper
-	counted bool          // the sleeper was busy and is to be busy again
-	fire    func()        // for a time-out
+	wake    chan struct{}     // for a sleeper
+	counted bool              // the sleeper was busy and is to be busy again
+	ends    []context.Context // of a sleeper, who does not sleep beyond any of them
+	fire    func()            // for a time-out
 	index   int
 }
 

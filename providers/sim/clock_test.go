@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -259,4 +260,53 @@ func BenchmarkJump(b *testing.B) {
 	for b.Loop() {
 		_ = c.Sleep(context.Background(), time.Second)
 	}
+}
+
+// lateDone is a context that has ended before those who wait for it hear of it, as it is on
+// a machine that has no processor for them.
+type lateDone struct {
+	context.Context
+	ended atomic.Bool
+	done  chan struct{}
+}
+
+func (l *lateDone) Done() <-chan struct{} { return l.done }
+
+func (l *lateDone) Err() error {
+	if l.ended.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestTimeWaitsForASleeperWhoseContextHasEnded(t *testing.T) {
+	clock := NewClock(day, Max)
+	t.Cleanup(clock.Close)
+	done := clock.Busy()
+	ctx := &lateDone{Context: t.Context(), done: make(chan struct{})}
+	woke := make(chan error)
+	busy := clock.Busy()
+	go func() {
+		err := clock.Sleep(ctx, 10*time.Minute)
+		woke <- err
+		busy()
+	}()
+	for len(clock.sleepers()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx.ended.Store(true)
+	resume := clock.Idle()
+	time.Sleep(20 * time.Millisecond) // real time, in which it would have jumped
+	close(ctx.done)
+	if err := <-woke; !errors.Is(err, context.Canceled) || !clock.Now().Equal(day) {
+		t.Errorf("%v at %s", err, clock.Now())
+	}
+	resume()
+	done()
+}
+
+func (c *Clock) sleepers() timers {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.timers)
 }
