@@ -238,9 +238,9 @@ func TestAnUnplannedFailover(t *testing.T) {
 		// Some APIs live there alone. What they would tell is advice, and nothing waits for it.
 		advice := !c.Mutating && (slices.Contains([]string{"aws.iam", "aws.cloudfront"}, c.System) ||
 			slices.Contains([]string{"ListResourceRecordSets", "DescribeAlarmsForMetric"}, c.Operation))
-		// How many requests each Region receives, and what lies in its queues, is told of one
-		// without the other, by watches.
-		watched := c.System == "aws.cloudwatch" && c.Operation == "GetMetricData" ||
+		// How many requests each Region receives, what lies in its queues, and what RDS tells
+		// of its cluster once that was failed over, is told of one without the other, by watches.
+		watched := slices.Contains([]string{"DescribeEvents", "DescribeDBClusterSnapshots", "DescribeDBClusters"}, c.Operation) && c.Time.After(d.state.Step("promote-database").Ended) || c.System == "aws.cloudwatch" && c.Operation == "GetMetricData" ||
 			c.System == "aws.sqs" && !c.Mutating && c.Time.After(d.state.Step("traffic").Ended)
 		if c.Region == east && !route53 && !advice && !watched && !slices.Contains([]string{"http", "kubernetes"}, c.System) {
 			t.Errorf("a control plane in the Region that is gone was asked: %s", c)

@@ -282,9 +282,9 @@ func (p played) apartFrom(t *testing.T, region string) {
 }
 
 // watchedThen says that it is what the watch of those who write looks at, or those of
-// requests, queues and CronJobs, which go on beside everything.
+// requests, queues, CronJobs and what RDS tells, which go on beside everything.
 func watchedThen(s *incident.State, plan *runbook.Plan, c sim.Call) bool {
-	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "list cronjobs" || c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
+	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "list cronjobs" || c.Operation == "DescribeEvents" || c.Operation == "DescribeDBClusterSnapshots" || c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
 		began := s.Step(step.ID).Started
 		return !began.IsZero() && !c.Time.Before(began)
 	})
