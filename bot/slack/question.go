@@ -154,7 +154,7 @@ func (v incidentView) lastApproval(step string) (last *incident.Question) {
 // gate says how what Go needs stands now; once Go was given, what it passed.
 func (v incidentView) gate(q *incident.Question, w *questionView) {
 	r := v.Readiness()
-	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, v.bad(r)
+	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, append(v.bad(r), v.warned(r)...)
 	w.Warned, w.NotApplicable = r.Warned, r.NotApplicable
 	if len(w.Bad) > badMax {
 		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
