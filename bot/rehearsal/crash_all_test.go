@@ -2,7 +2,11 @@
 
 package rehearsal
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/failoverbot/failoverbot/providers/sim"
+)
 
 func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
 	for scenario := range crashes {
@@ -12,3 +16,5 @@ func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestWithoutItsTroubleEachScenarioEndsOtherwise(t *testing.T) { endsOtherwise(t, sim.Scenarios()) }
