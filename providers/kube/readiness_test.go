@@ -105,7 +105,7 @@ func TestARealCronJobWaitsInTheTarget(t *testing.T) {
 	if err != nil || !ok || o.Measured.Verdict != incident.Pass {
 		t.Fatalf("%t %q %v", ok, o.Summary, err)
 	}
-	says(t, "the sentence", o.Summary, "the run suspends in us-east-1 and resumes in us-west-2: CronJob nightly")
+	says(t, "the sentence", o.Summary, "the run suspends in us-east-1 and resumes in us-west-2: CronJob invoice-run")
 }
 
 // The API server's own word, asked for with the bot's own rights.

@@ -74,9 +74,17 @@ var needs = map[kubetest.Right]struct {
 		says: []string{"list the backupstoragelocations in namespace", `cannot list resource "backupstoragelocations" in API group "velero.io"`},
 	},
 	{Verb: "list", Group: "batch", Resource: "cronjobs"}: {
-		of:   map[string]string{"jobs": looking},
-		says: []string{"list the CronJobs in us-west-2", `cannot list resource "cronjobs" in API group "batch"`},
+		of:   map[string]string{"jobs": looking, "suspend-jobs": looking},
+		says: []string{"list the CronJobs in us-", `cannot list resource "cronjobs" in API group "batch"`},
 	},
+	{Verb: "patch", Group: "batch", Resource: "cronjobs"}: {
+		of:   map[string]string{"suspend-jobs": doing},
+		says: []string{"in us-east-1 not all were suspended", `cannot patch resource "cronjobs" in API group "batch"`},
+	},
+	{Verb: "get", Group: "argoproj.io", Resource: "applications"}:                   {unused: unread},
+	{Verb: "get", Group: "kustomize.toolkit.fluxcd.io", Resource: "kustomizations"}: {unused: unread},
+	{Verb: "get", Group: "helm.toolkit.fluxcd.io", Resource: "helmreleases"}:        {unused: unread},
+	{Verb: "get", Group: "keda.sh", Resource: "scaledobjects"}:                      {unused: unread},
 	{Verb: "list", Resource: "serviceaccounts"}: {
 		of:   map[string]string{"roles": looking},
 		says: []string{"list the service accounts in us-west-2", `cannot list resource "serviceaccounts" in API group ""`},
@@ -95,9 +103,11 @@ var needs = map[kubetest.Right]struct {
 	},
 }
 
+const unread = "what may not be read is taken to set the change back: TestAControllerThatMayNotBeReadIsTakenToSetBack"
+
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "room", "deployments", "jobs", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "jobs", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "suspend-jobs", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
@@ -120,6 +130,7 @@ func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {
 			t.Parallel()
 			s := standby(t, right)
 			s.Seed(east, kubetest.Home...)
+			s.Create(east, cronJob(nightly, false))
 			s.Create(west, cronJob(nightly, true))
 			s.Velero(west)
 			s.StorageLocation(west, west, "Available")

@@ -111,8 +111,9 @@ var changes = map[string]struct {
 	},
 }
 
-// worker is a consumer that runs in one Region alone.
-const worker = "queue-worker"
+// worker is a consumer that runs in one Region alone, one of those that deploy/rbac.yaml
+// lets be scaled.
+const worker = "notification-service"
 
 func (s *shop) suspend(region string, suspended bool) {
 	s.UpdateCronJob(region, nightly, func(j *batchv1.CronJob) { j.Spec.Suspend = &suspended })
