@@ -88,11 +88,20 @@ func blind(t *testing.T, step, system string, operations ...string) {
 // blindIn is the same in a world that is otherwise.
 func blindIn(t *testing.T, change func(s *sim.State), step, system string, operations ...string) {
 	t.Helper()
+	blindWhere(t, func(t *testing.T) *world {
+		w := newWorld(t)
+		w.change(t, change)
+		return w
+	}, step, system, operations...)
+}
+
+// blindWhere is the same in worlds that somebody else makes.
+func blindWhere(t *testing.T, made func(t *testing.T) *world, step, system string, operations ...string) {
+	t.Helper()
 	for _, operation := range operations {
 		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle, sim.Hang} {
 			t.Run(operation+" "+kind, func(t *testing.T) {
-				w := newWorld(t)
-				w.change(t, change)
+				w := made(t)
 				w.wait(t, time.Minute)
 				if err := w.Fault(sim.Fault{System: system, Operation: operation, Kind: kind}); err != nil {
 					t.Fatal(err)

@@ -181,17 +181,9 @@ func TestTheReadinessSaysWhereRecordsAreChanged(t *testing.T) {
 	if !ok || err != nil || o.Measured.Verdict != incident.Warn || !strings.Contains(o.Summary, "1 of the 1 record sets") || !strings.Contains(o.Summary, "Route 53's API lives in us-east-1: while that Region is down") {
 		t.Errorf("%t %v %q %v", ok, o.Measured.Verdict, o.Summary, err)
 	}
-	for _, operation := range []string{"ListResourceRecordSets", "DescribeLoadBalancers"} {
-		for _, kind := range []string{sim.Deny, sim.ServerFail, sim.Refuse, sim.Throttle} {
-			w := movedBy(t, dns.ByRecord)
-			if err := w.Fault(sim.Fault{Operation: operation, Kind: kind}); err != nil {
-				t.Fatal(err)
-			}
-			if o, ok, err := w.looked(t, "record-sets"); ok || err == nil || incident.CallErrorOf(err).Unknown {
-				t.Errorf("%s with %s: %t %q %v", operation, kind, ok, o.Summary, err)
-			}
-		}
-	}
+	made := func(t *testing.T) *world { return movedBy(t, dns.ByRecord) }
+	blindWhere(t, made, "record-sets", "aws.route53", "ListResourceRecordSets")
+	blindWhere(t, made, "record-sets", "aws.elasticloadbalancing", "DescribeLoadBalancers")
 }
 
 func TestAnUnplannedRunIsToldThatRecordsAreChangedInTheRegionThatIsLeft(t *testing.T) {

@@ -181,6 +181,18 @@ func (c Call) With(v any) error {
 	return nil
 }
 
+// Left is what the run's step that uses an action left in its evidence under that name;
+// empty where there is no such step, or it has not finished well.
+func (c Call) Left(action, name string) string {
+	for _, s := range c.Plan.Steps {
+		if s.Uses == action {
+			o, _ := c.Result(s.ID)
+			return o.Evidence[name]
+		}
+	}
+	return ""
+}
+
 // Catalog is every action by its id: a system and what is done there, with a dot between.
 type Catalog map[string]Action
 

@@ -91,7 +91,7 @@ func (a *ARC) ReadBack(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	by := taker(c)
+	by := c.Left(shiftAction, took) // the Region of the endpoint that took the states
 	now, e, err := k.without(by).read(ctx)
 	var alone string
 	if err != nil {
@@ -114,16 +114,4 @@ func (a *ARC) ReadBack(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		o.Measured.Verdict = incident.Warn
 	}
 	return o, true, nil
-}
-
-// taker is the Region of the endpoint that took this run's states; empty where it is not
-// known.
-func taker(c engine.Call) string {
-	for _, s := range c.Plan.Steps {
-		if s.Uses == shiftAction {
-			o, _ := c.Result(s.ID)
-			return o.Evidence[took]
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -260,11 +261,7 @@ func TestWhatIsFoundOfOtherPlatforms(t *testing.T) {
 			if got == nil {
 				t.Fatal("nothing is said of it")
 			}
-			is := got.Ask
-			if is == "" {
-				is = got.shown()
-			}
-			if is != c.want || !strings.Contains(got.Why, c.why) {
+			if is := got.said(); is != c.want || !strings.Contains(got.Why, c.why) {
 				t.Errorf("%q, %q\nwant %q, %q", is, got.Why, c.want, c.why)
 			}
 		})
@@ -404,11 +401,7 @@ func TestWhatBelongsTogetherByItsName(t *testing.T) {
 			if got == nil {
 				t.Fatal("nothing is said of it")
 			}
-			is := got.Ask
-			if is == "" {
-				is = got.shown()
-			}
-			if is != c.want || got.Why != c.why {
+			if is := got.said(); is != c.want || got.Why != c.why {
 				t.Errorf("%q, %q\nwant %q, %q", is, got.Why, c.want, c.why)
 			}
 		})
@@ -489,3 +482,6 @@ func TestWhatIsNoClusterIsNotAnEmptyOne(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// said is what is printed for a setting: its value, or what is asked.
+func (s *Setting) said() string { return cmp.Or(s.Ask, s.shown()) }

@@ -192,11 +192,7 @@ func TestWhatMonitorsAClusterIsKnownByItsImage(t *testing.T) {
 			if c.path == url {
 				got = w.grafanaURL(w.regions[0])
 			}
-			is := got.Ask
-			if is == "" {
-				is = got.shown()
-			}
-			if is != c.want || got.Why != c.why {
+			if is := got.said(); is != c.want || got.Why != c.why {
 				t.Errorf("%q, %q\nwant %q, %q", is, got.Why, c.want, c.why)
 			}
 		})

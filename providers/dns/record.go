@@ -438,7 +438,7 @@ func (r Record) InSync(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Evidence: map[string]string{"zone": s.Zone, "record": p.Topology.Record}}
-	id := sent(c)
+	id := c.Left(recordAction, changeID)
 	state := "the id of the change is not known"
 	if id != "" {
 		o.Evidence[changeID] = id
@@ -486,15 +486,4 @@ func (r Record) InSync(ctx context.Context, c engine.Call) (engine.Outcome, bool
 	}
 	o.Summary = fmt.Sprintf("%s, and Route 53 would answer %s alone", state, p.Target.Name)
 	return o, true, nil
-}
-
-// sent is the id of the change that this run made; empty where none is known.
-func sent(c engine.Call) string {
-	for _, s := range c.Plan.Steps {
-		if s.Uses == recordAction {
-			o, _ := c.Result(s.ID)
-			return o.Evidence[changeID]
-		}
-	}
-	return ""
 }

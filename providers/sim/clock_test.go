@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -266,47 +265,50 @@ func BenchmarkJump(b *testing.B) {
 // a machine that has no processor for them.
 type lateDone struct {
 	context.Context
-	ended atomic.Bool
-	done  chan struct{}
+	ended       atomic.Bool
+	done        chan struct{}
+	sleeps      chan struct{} // closed when somebody waits for it
+	asked       chan struct{} // closed when somebody asks after its end
+	once, again sync.Once
 }
 
-func (l *lateDone) Done() <-chan struct{} { return l.done }
+func (l *lateDone) Done() <-chan struct{} {
+	l.once.Do(func() { close(l.sleeps) })
+	return l.done
+}
 
 func (l *lateDone) Err() error {
-	if l.ended.Load() {
-		return context.Canceled
+	if !l.ended.Load() {
+		return nil
 	}
-	return nil
+	l.again.Do(func() { close(l.asked) })
+	return context.Canceled
 }
 
 func TestTimeWaitsForASleeperWhoseContextHasEnded(t *testing.T) {
 	clock := NewClock(day, Max)
 	t.Cleanup(clock.Close)
 	done := clock.Busy()
-	ctx := &lateDone{Context: t.Context(), done: make(chan struct{})}
-	woke := make(chan error)
+	ctx := &lateDone{Context: t.Context(), done: make(chan struct{}), sleeps: make(chan struct{}), asked: make(chan struct{})}
+	woke := make(chan error, 1)
 	busy := clock.Busy()
 	go func() {
 		err := clock.Sleep(ctx, 10*time.Minute)
 		woke <- err
 		busy()
 	}()
-	for len(clock.sleepers()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-ctx.sleeps
 	ctx.ended.Store(true)
 	resume := clock.Idle()
-	time.Sleep(20 * time.Millisecond) // real time, in which it would have jumped
+	select { // before time moves on, whoever moves it asks
+	case <-ctx.asked:
+	case err := <-woke:
+		woke <- err
+	}
 	close(ctx.done)
 	if err := <-woke; !errors.Is(err, context.Canceled) || !clock.Now().Equal(day) {
 		t.Errorf("%v at %s", err, clock.Now())
 	}
 	resume()
 	done()
-}
-
-func (c *Clock) sleepers() timers {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.timers)
 }

@@ -93,18 +93,15 @@ func (l *listing) answer() (engine.Outcome, bool, error) {
 	if schedule := b.Labels[scheduleLabel]; schedule != "" {
 		o.Evidence["schedule"] = schedule
 	}
-	at := b.in(l.locations)
-	if at == nil {
-		return fail("the storage location %q of the backup %s is not known in %s", b.Spec.StorageLocation, b.Name, l.target)
-	}
-	region := at.Spec.Config["region"]
-	o.Evidence["location"] = fmt.Sprintf("%s, bucket %s in %s, %s", at.Name, at.Spec.ObjectStorage.Bucket, orNone(region), orNone(at.Status.Phase))
-	if wrong, unknown := at.readable(l.now, l.target); wrong != "" {
+	at, wrong, unknown := b.readable(l.locations, l.target, l.now, o.Evidence)
+	switch {
+	case wrong != "":
 		return fail("%s, so Velero cannot restore %s", wrong, b.Name)
-	} else if unknown != nil {
+	case unknown != nil:
 		o.Measured.Verdict = incident.Unsure
 		return o, false, unknown
 	}
+	region := at.Spec.Config["region"]
 	age := l.now.Sub(b.Status.StartTimestamp.Time)
 	o.Measured.Figures = []incident.Figure{{Name: "age of the backup", Value: float64(int(age.Minutes()*10)) / 10, Unit: "min"}}
 	o.Measured.Verdict = incident.Pass

@@ -241,18 +241,15 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 	limit := f.limit.Minutes()
 	o.Measured.Figures = []incident.Figure{{Name: "age of the backup", Value: math.Floor(age.Minutes()*10) / 10, Unit: "min", Limit: &limit}}
 
-	l := b.in(f.locations)
-	if l == nil {
-		return fail("the storage location %q of the backup %s is not known in %s", b.Spec.StorageLocation, b.Name, f.target)
-	}
-	region := l.Spec.Config["region"]
-	o.Evidence["location"] = fmt.Sprintf("%s, bucket %s in %s, %s", l.Name, l.Spec.ObjectStorage.Bucket, orNone(region), orNone(l.Status.Phase))
-	if wrong, unknown := l.readable(f.now, f.target); wrong != "" {
+	l, wrong, unknown := b.readable(f.locations, f.target, f.now, o.Evidence)
+	switch {
+	case wrong != "":
 		return fail("%s", wrong)
-	} else if unknown != nil {
+	case unknown != nil:
 		o.Measured.Verdict = incident.Unsure
 		return o, false, unknown
 	}
+	region := l.Spec.Config["region"]
 	if region != "" && region != f.target {
 		return fail("the storage location %s keeps its backups in %s, and not in %s: they may not be readable without it", l.Name, region, f.target)
 	}
@@ -291,6 +288,17 @@ func (f *finding) every() time.Duration {
 	}
 	slices.Sort(gaps)
 	return gaps[(len(gaps)-1)/2]
+}
+
+// readable is where a backup is kept, which goes into the evidence, and why it cannot be read
+// in that Region, or why that is not known.
+func (b *backup) readable(all []location, target string, now time.Time, evidence map[string]string) (at *location, wrong string, unknown error) {
+	if at = b.in(all); at == nil {
+		return nil, fmt.Sprintf("the storage location %q of the backup %s is not known in %s", b.Spec.StorageLocation, b.Name, target), nil
+	}
+	evidence["location"] = fmt.Sprintf("%s, bucket %s in %s, %s", at.Name, at.Spec.ObjectStorage.Bucket, orNone(at.Spec.Config["region"]), orNone(at.Status.Phase))
+	wrong, unknown = at.readable(now, target)
+	return at, wrong, unknown
 }
 
 // in is where a backup is kept, of the locations that a cluster has; nil if none of them.
