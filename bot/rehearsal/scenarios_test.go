@@ -233,7 +233,7 @@ func gateOverridden(t *testing.T, p played) {
 // warnedOfTwoWriters: that the old writer may go on is the first line of the card, from when
 // RDS says so until the incident is resolved, and there is no standby until us-east-1 is back.
 func warnedOfTwoWriters(t *testing.T, p played) {
-	if told := p.state().Step("rds-events").Observed; told == nil || told.Verdict != incident.Fail || !strings.Contains(told.Summary, "ecommerce-primary may still accept writes") {
+	if told := p.state().Step("old-writer").Observed; told == nil || told.Verdict != incident.Fail || !strings.Contains(told.Summary, "ecommerce-primary may still accept writes") {
 		t.Errorf("the watch tells %+v", told)
 	}
 	first := 0
@@ -470,7 +470,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"abort-after-promotion":  {"events:\n  - {at: 0s, fault: {kind: deny, system: aws.elasticache, operation: FailoverGlobalReplicationGroup, times: 1}}\n", "", "the runs ended [mitigated], expected [aborted mitigated]"},
 	"lost-while-planned":     {"  - {at: 3s, since: promoting, lose: us-east-1}\n", "", "the runs ended [mitigated], expected [superseded mitigated]"},
 	"pods-pending":           {"  pods_per_node: 3\n", "  pods_per_node: 8\n", "0 times StepFailed of rolled-out"},
-	"split-brain-warning":    {"start:\n  writes_go_on: true\n\n", "", "0 times WatchObserved of rds-events"},
+	"split-brain-warning":    {"start:\n  writes_go_on: true\n\n", "", "0 times WatchObserved of old-writer"},
 	"gitops-owned":           {"start:\n  gitops: [us-west-2]\n", "", "0 times StepFinished of managers"},
 	"throttled":              {"kind: throttle, system: aws.rds, operation: SwitchoverGlobalCluster,", "kind: throttle, system: aws.rds, operation: DescribeEvents,", "SwitchoverGlobalCluster failed 0 times"},
 	"dns-stale":              {"  - {at: 0s, resolver: {name: OpenDNS, answers: us-east-1}}\n", "", "0 times WatchObserved of users"},
@@ -854,6 +854,9 @@ func restoredFromABackup(t *testing.T, p played) {
 		t.Errorf("a %s, %s", s.Kind, s.Phase())
 	}
 	p.once(t, "create restores")
+	if data, err := json.Marshal(p.messages); err != nil || !strings.Contains(string(data), "users stay where they are") || strings.Contains(string(data), "/failover impact since") {
+		t.Errorf("it speaks of users who are hurt: %v", err)
+	}
 	all := p.world.Velero.Restores["us-west-2"]
 	if len(all) != 1 || all[0].Phase != "Completed" || all[0].Spec["existingResourcePolicy"] != "none" {
 		t.Fatalf("restores: %+v", all)

@@ -21,6 +21,8 @@ func (v incidentView) impact(at func(time.Time) string) string {
 		lasts = fmt.Sprintf("at least %s (seen since %s, start not known)", lasts, at(i.Seen))
 	}
 	switch {
+	case !i.Known() && v.Kind == incident.RestoreBackup:
+		return "none meant: users stay where they are"
 	case !i.Known() && v.Users() != nil:
 		return "none seen: " + lineOf(v.Users().Summary, 200)
 	case !i.Known():

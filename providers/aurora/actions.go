@@ -71,12 +71,21 @@ func (a *Aurora) Actions() engine.Catalog {
 		},
 		"aurora.events": {
 			Action: runbook.Action{
-				Kind:   runbook.Watch,
-				Proves: []incident.Trait{incident.SplitBrainWatched},
-				About:  "watches what RDS tells of both Regions' clusters, and whether the old writer could be blocked",
-				Home:   "target",
+				Kind:  runbook.Watch,
+				About: "tells what RDS tells of both Regions' clusters, as it comes",
+				Home:  "target",
 			},
 			Look:  a.Events,
+			Every: 15 * time.Second,
+		},
+		"aurora.old-writer": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.SplitBrainWatched},
+				About:  "watches whether RDS could not block the writes of the source's database",
+				Home:   "target",
+			},
+			Look:  a.OldWriter,
 			Every: 15 * time.Second,
 		},
 		"aurora.rejoined": {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,77 +76,103 @@ func (a *Aurora) events(ctx context.Context, db database, region string, since t
 	return out, nil
 }
 
-// lastEvent is the evidence of which event was told last.
-const lastEvent = "last event"
-
 // shownEvents is how many new ones are told at once.
 const shownEvents = 6
 
-// Events watches what RDS tells of the two clusters since the run began to change things,
-// and tells what is new. Writes that could not be blocked in the Region that was left may
-// have gone on there: that is told before all else until the incident is resolved. The
-// Region that is left is asked for a few seconds; without its answer what is known is
-// what the other one tells.
-func (a *Aurora) Events(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
-	p := c.Plan
-	db, err := part(p)
-	if err != nil {
-		return engine.Outcome{}, false, err
-	}
-	since := cmp.Or(c.Go, c.Began).Add(-before)
-	var all, left []event
-	var unread error
+// both are the events of both Regions since the run began to change things, by Region. The
+// one that is left is asked for a few seconds; unread is why it did not answer.
+func (a *Aurora) both(ctx context.Context, c engine.Call, db database) (all map[string][]event, unread, err error) {
+	p, since := c.Plan, cmp.Or(c.Go, c.Began).Add(-before)
+	var here, left []event
 	incident.Together(a.clock, 2, func(i int) {
 		if i == 0 {
-			all, err = a.events(ctx, db, p.Target.Name, since)
+			here, err = a.events(ctx, db, p.Target.Name, since)
 			return
 		}
 		ctx, stop := a.clock.WithTimeout(ctx, sourceTime, fmt.Errorf("%s did not answer within %s", p.Source.Name, sourceTime))
 		defer stop()
 		left, unread = a.events(ctx, db, p.Source.Name, since)
 	})
+	return map[string][]event{p.Target.Name: here, p.Source.Name: left}, unread, err
+}
+
+// Events watches what RDS tells of the two clusters since the run began to change things,
+// and tells what is new. While the Region that is left does not answer, what it tells
+// comes later.
+func (a *Aurora) Events(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	db, err := part(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
-	all = append(all, left...)
-	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
+	all, unread, err := a.both(ctx, c, db)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
 	o := engine.Outcome{Evidence: map[string]string{}, Measured: incident.Measured{Verdict: incident.Pass, AsOf: a.clock.Now()}}
 	if unread != nil {
 		o.Evidence["not read"] = unread.Error()
 	}
-	split := slices.IndexFunc(all, func(e event) bool { return unblocked.MatchString(e.says) })
-	o.Summary = a.news(c.Observed, all)
-	if len(all) > 0 {
-		o.Evidence[lastEvent] = all[len(all)-1].at.UTC().Format(time.RFC3339Nano)
+	told := 0
+	var news []event
+	for _, region := range slices.Sorted(maps.Keys(all)) {
+		key, n := "events in "+region, 0
+		if c.Observed != nil {
+			n, _ = strconv.Atoi(c.Observed.Evidence[key]) // unreadable: they are told again
+		}
+		told += n
+		if len(all[region]) > n {
+			news = append(news, all[region][n:]...)
+			n = len(all[region])
+		}
+		o.Evidence[key] = strconv.Itoa(n)
+		o.State += region + " " + strconv.Itoa(n) + " "
 	}
-	o.State = fmt.Sprint(len(all), " ", o.Evidence[lastEvent])
-	if split >= 0 {
-		o.Measured.Verdict = incident.Fail
-		o.Summary = fmt.Sprintf("%s may still accept writes (RDS %s): both Regions may hold orders that the other lacks", db.source.DBCluster, all[split])
-		return o, false, nil
+	slices.SortStableFunc(news, func(a, b event) int { return a.at.Compare(b.at) })
+	switch {
+	case len(news) > 0:
+		says := make([]string, len(news))
+		for i, e := range news {
+			says[i] = e.String()
+		}
+		o.Summary = "RDS, " + text.Some(says, shownEvents)
+	case told > 0:
+		o.Summary = "RDS tells nothing new"
+	default:
+		o.Summary = "RDS tells no event of the move"
 	}
 	return o, true, nil
 }
 
-// news are the events that were not told yet.
-func (a *Aurora) news(told *incident.WatchObserved, all []event) string {
-	var last time.Time
-	if told != nil {
-		last, _ = time.Parse(time.RFC3339Nano, told.Evidence[lastEvent]) // unreadable: everything is told again
+// OldWriter watches whether Aurora could block the writes of the cluster that was left.
+// Where it could not, orders may have gone on there. That is not unsaid when the Region
+// that told it does not answer any more.
+func (a *Aurora) OldWriter(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	db, err := part(c.Plan)
+	if err != nil {
+		return engine.Outcome{}, false, err
 	}
-	var out []string
-	for _, e := range all {
-		if e.at.After(last) {
-			out = append(out, e.String())
+	all, unread, err := a.both(ctx, c, db)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	o := engine.Outcome{Measured: incident.Measured{Verdict: incident.Pass, AsOf: a.clock.Now()}}
+	o.Summary = fmt.Sprintf("RDS does not say that the writes of %s in %s could not be blocked", db.source.DBCluster, c.Plan.Source.Name)
+	for _, region := range slices.Sorted(maps.Keys(all)) {
+		for _, e := range all[region] {
+			switch {
+			case unblocked.MatchString(e.says):
+				o.Measured.Verdict = incident.Fail
+				o.Summary = fmt.Sprintf("%s may still accept writes (RDS, %s): both Regions may hold orders that the other lacks", db.source.DBCluster, e)
+			case o.Measured.Verdict == incident.Pass && blocking.MatchString(e.says):
+				o.Summary = fmt.Sprintf("the writes of %s were blocked (RDS, %s)", db.source.DBCluster, e)
+			}
 		}
 	}
-	switch {
-	case len(all) == 0:
-		return "RDS tells no event of the move"
-	case len(out) == 0:
-		return "RDS tells nothing new"
+	if was := c.Observed; unread != nil && was != nil && was.Verdict == incident.Fail && o.Measured.Verdict == incident.Pass {
+		o.Measured.Verdict, o.Summary = incident.Fail, was.Summary
 	}
-	return "RDS, " + text.Some(out, shownEvents)
+	o.State = o.Summary
+	return o, o.Measured.Verdict == incident.Pass, nil
 }
 
 // RejoinedInput is the input of Rejoined.
