@@ -43,4 +43,8 @@ const (
 	LostWritesWatched Trait = "lost-writes-watched"
 	// StandbyAgain: a service in the source is as large as in a standby, and runs.
 	StandbyAgain Trait = "standby-again"
+	// BackupSeen: a backup of the source can be restored in the target.
+	BackupSeen Trait = "backup-seen"
+	// LastWritesKept: what was written last in the source is in the target.
+	LastWritesKept Trait = "last-writes-kept"
 )

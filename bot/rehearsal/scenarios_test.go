@@ -16,6 +16,7 @@ import (
 
 	"github.com/failoverbot/failoverbot/bot/slack/slacksim"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/evidence"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/view"
 	"github.com/failoverbot/failoverbot/providers/sim"
@@ -48,6 +49,7 @@ var claims = map[string]func(*testing.T, played){
 	"failover-then-failback":  homeAgain,
 	"unplanned-then-failback": homeAgain,
 	"failback-refused":        stayedWhereItIs,
+	"failback-backed-out":     backedOutAndAgain,
 	"velero-restore":          restoredFromABackup,
 
 	"unserved-at-resolve": closedNotRestored,
@@ -481,6 +483,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	},
 	"failover-then-failback":   {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"unplanned-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
+	"failback-backed-out":      {"  - {at: 20m, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster, times: 1}}\n", "", "expected [mitigated aborted taken back mitigated]"},
 	"failback-refused":         {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
 	"record-change-and-back":   {"start:\n  strategy: record-change\n\n", "", "0 times StepFinished of change-record"},
 	"routing-control-and-back": {"start:\n  strategy: routing-control\n\n", "", "0 times StepFinished of shift-controls"},
@@ -541,6 +544,40 @@ func endsOtherwise(t *testing.T, names []string) {
 // homeAgain: the way home is a run of an incident of its own, in an order that leaves nobody
 // between two Regions, and at its end the world is as it was: what was moved is home, and
 // what stood in is a standby again.
+// backedOutAndAgain: the failback that was stopped left the world as it was, the next one
+// went home, and both are what an auditor asks for.
+func backedOutAndAgain(t *testing.T, p played) {
+	asAtTheStart(t, p)
+	c := evidence.New(evidence.Options{})
+	for n := 1; n <= 3; n++ {
+		name := "timeline.jsonl"
+		if n > 1 {
+			name = fmt.Sprintf("timeline-%d.jsonl", n)
+		}
+		var events []incident.Event
+		lines(t, filepath.Join(p.out, name), &events)
+		c.Add(evidence.Timeline{ID: incident.Fold(events).ID, Events: events})
+	}
+	r := c.Report()
+	var outcomes []string
+	for _, run := range r.Runs {
+		outcomes = append(outcomes, string(run.Kind)+" "+run.Outcome)
+	}
+	if want := []string{"failback complete", "undo complete", "failback taken back", "failover complete"}; !slices.Equal(outcomes, want) {
+		t.Errorf("the runs are %q, not %q", outcomes, want)
+	}
+	for _, timeline := range r.Timelines {
+		if !timeline.Whole || timeline.Says != "" {
+			t.Errorf("%+v", timeline)
+		}
+	}
+	for _, b := range r.Control {
+		if b.Verdict != evidence.Proven || len(b.Records) == 0 {
+			t.Errorf("%s (%s) is %s: %s", b.ID, b.Asks, b.Verdict, b.Says)
+		}
+	}
+}
+
 func homeAgain(t *testing.T, p played) {
 	asAtTheStart(t, p)
 	var back played

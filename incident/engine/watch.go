@@ -88,9 +88,11 @@ func (w *work) held(ctx context.Context, o Outcome, err error) error {
 	})
 }
 
-// watches says that the watches of a run go on: also when it was aborted, for users are
-// where they are, until the incident is resolved or its next run begins.
-func watches(s *incident.State) bool { return s.ResolvedAt.IsZero() && s.EndedAt.IsZero() }
+// watches says that the watches of a run go on: also when it was aborted or is over, for
+// users are where they are, until the incident is resolved or its next run begins.
+func watches(s *incident.State) bool {
+	return s.ResolvedAt.IsZero() && s.Ended.How != incident.Superseded
+}
 
 // startWatches starts the watches of the run that are not under way.
 func (a *nextWork) startWatches(r *run, s *incident.State) {

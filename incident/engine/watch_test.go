@@ -76,8 +76,8 @@ func TestAWatchTellsOnlyWhatChangesAndHoldsNothingUp(t *testing.T) {
 	})
 }
 
-// A watch goes on in another process, after an abort and while paused, and ends with
-// the incident.
+// A watch goes on in another process, while paused, after an abort and once a run is over,
+// and ends with the incident.
 func TestAWatchEndsWithItsIncident(t *testing.T) {
 	for _, end := range []struct {
 		name   string
@@ -86,6 +86,7 @@ func TestAWatchEndsWithItsIncident(t *testing.T) {
 	}{
 		{"paused", []incident.Body{incident.RunPaused{}}, true},
 		{"aborted", []incident.Body{incident.RunAborted{Reason: "enough"}}, true},
+		{"over", []incident.Body{incident.RunEnded{How: "done"}}, true},
 		{"resolved", []incident.Body{incident.IncidentResolved{}}, false},
 	} {
 		t.Run(end.name, func(t *testing.T) {

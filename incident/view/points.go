@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,28 @@ func (v View) facts() []Point {
 	if o, at := v.seen(incident.LostWritesWatched); o != nil && o.Verdict == incident.Fail {
 		out = append(out, Point{ID: "lost-writes", Title: o.Summary, Since: at})
 	}
+	if p, open := v.strategy(); open {
+		out = append(out, p)
+	}
 	return out
+}
+
+// StrategyPoint is open once a failback that had begun to change things was stopped, until
+// somebody says what of the strategy is changed for the next one.
+const StrategyPoint = "failback-strategy"
+
+// strategy is open after the newest failback of the incident was stopped behind its Go.
+func (v View) strategy() (Point, bool) {
+	for _, r := range slices.Backward(v.Runs) {
+		if r.Kind != incident.Failback {
+			continue
+		}
+		return Point{
+			ID: StrategyPoint, Since: r.AbortedAt,
+			Title: "The failback was stopped: what of the strategy is changed before the next one?",
+		}, !r.AbortedAt.IsZero() && !r.GoAt.IsZero()
+	}
+	return Point{}, false
 }
 
 // seen is what the run's watch of that told last, and when; nil where it told nothing.

@@ -89,10 +89,11 @@ func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.
 		},
 		"probe.kept": {
 			Action: runbook.Action{
-				Kind:  runbook.Check,
-				About: "checks that the last orders of the source are in the target, or estimates what is missing",
-				Home:  "target",
-				With:  KeptInput{},
+				Kind:   runbook.Check,
+				About:  "checks that the last orders of the source are in the target, or estimates what is missing",
+				Home:   "target",
+				With:   KeptInput{},
+				Proves: []incident.Trait{incident.LastWritesKept},
 			},
 			Look: p.Kept,
 		},

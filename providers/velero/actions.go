@@ -15,9 +15,10 @@ func Actions(cluster Cluster, clock incident.Clock) engine.Catalog {
 	return engine.Catalog{
 		"velero.backup": {
 			Action: runbook.Action{
-				Kind:  runbook.Check,
-				About: "checks that the target has a Velero backup of the source that is young enough, and can read it without the source",
-				Home:  "target",
+				Kind:   runbook.Check,
+				About:  "checks that the target has a Velero backup of the source that is young enough, and can read it without the source",
+				Home:   "target",
+				Proves: []incident.Trait{incident.BackupSeen},
 			},
 			Look: v.Backup,
 		},

@@ -1,0 +1,156 @@
+// Package evidence answers an auditor: which runs and drills there were, what each
+// achieved, and what of the failback control that proves, bullet by bullet, with the
+// events that it stands on.
+//
+// Everything is worked out from timelines, whose chains are checked first: same events,
+// same report. What no event shows is said to be not tested; nothing is assumed.
+package evidence
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/text"
+	"github.com/failoverbot/failoverbot/incident/view"
+)
+
+// Timeline is the timeline of an incident, as it was read.
+type Timeline struct {
+	ID     incident.ID
+	Events []incident.Event
+	// Unread says why not all of it could be read; nil if it was.
+	Unread error
+}
+
+// Options are what a report needs besides timelines.
+type Options struct {
+	// Since leaves out what was declared before; zero leaves out nothing.
+	Since time.Time
+	// Made is when the report is made.
+	Made time.Time
+	// Name turns an actor's id into the name people know; nil leaves ids as they are.
+	Name func(id string) string
+}
+
+// Report is all of it. Its JSON is stable: fields are added and keep their meaning.
+type Report struct {
+	Platform string    `json:"platform,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Made     time.Time `json:"made"`
+	// Runs, the newest first.
+	Runs []Run `json:"runs"`
+	// Control are the bullets of the failback control, in its order.
+	Control []Bullet `json:"control"`
+	// Timelines are the records that it was made from.
+	Timelines []Checked `json:"timelines"`
+}
+
+// Checked is a timeline whose chain was verified.
+type Checked struct {
+	Incident incident.ID `json:"incident"`
+	Events   int         `json:"events"`
+	// Whole: each event follows the one before it, from the first.
+	Whole bool `json:"whole"`
+	// Head is the digest of the newest event: who keeps it can tell later that nothing
+	// before it was changed.
+	Head incident.Digest `json:"head,omitempty"`
+	// Says is what is the matter with it, empty where nothing is.
+	Says string `json:"says,omitempty"`
+}
+
+// Record is one event that proves something.
+type Record struct {
+	Incident incident.ID    `json:"incident"`
+	Run      incident.RunID `json:"run,omitempty"`
+	Seq      uint64         `json:"seq"`
+	Time     time.Time      `json:"time"`
+	Says     string         `json:"says"`
+}
+
+// Collector makes a report of timelines that come one after another, and keeps of each
+// only what is told. It is safe for concurrent use.
+type Collector struct {
+	o Options
+
+	mu        sync.Mutex
+	runs      []*run
+	timelines []Checked
+}
+
+// New begins a report.
+func New(o Options) *Collector {
+	if o.Name == nil {
+		o.Name = func(id string) string { return id }
+	}
+	return &Collector{o: o}
+}
+
+// Add takes in one timeline. Of one whose chain is broken nothing is taken for proof; that
+// it is broken is told. One that was declared before Since is left out.
+func (c *Collector) Add(t Timeline) {
+	checked, runs, ok := c.read(t)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timelines = append(c.timelines, checked)
+	c.runs = append(c.runs, runs...)
+}
+
+func (c *Collector) read(t Timeline) (checked Checked, runs []*run, ok bool) {
+	checked = Checked{Incident: t.ID, Events: len(t.Events)}
+	err := t.Unread
+	if err == nil {
+		err = incident.Verify(t.Events)
+	}
+	s := incident.Fold(t.Events)
+	switch {
+	case err != nil:
+		checked.Says = text.Bare(err)
+		return checked, nil, true
+	case s.Damage != "":
+		checked.Says = s.Damage
+		return checked, nil, true
+	case s.DeclaredAt.IsZero():
+		checked.Says = "it does not say that an incident was declared"
+		return checked, nil, true
+	case s.DeclaredAt.Before(c.o.Since):
+		return checked, nil, false
+	}
+	checked.Whole, checked.Head = true, t.Events[len(t.Events)-1].Position().Digest
+	if s.Diverged != nil {
+		checked.Says = "events that it had acknowledged were lost, and nobody has decided how to go on"
+	}
+	index := indexed(t.Events)
+	for _, r := range s.Runs {
+		plan, err := view.Plan(r)
+		if err != nil {
+			checked.Says = fmt.Sprintf("the plan of %s cannot be read: %s", r.Name, text.Bare(err))
+			continue
+		}
+		runs = append(runs, c.run(s, r, plan, index))
+	}
+	return checked, runs, true
+}
+
+// Report is what the timelines so far prove.
+func (c *Collector) Report() *Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := &Report{Since: c.o.Since, Made: c.o.Made, Runs: make([]Run, len(c.runs)), Timelines: slices.Clone(c.timelines)}
+	slices.SortFunc(out.Timelines, func(a, b Checked) int { return cmp.Compare(a.Incident, b.Incident) })
+	runs := slices.SortedFunc(slices.Values(c.runs), func(a, b *run) int {
+		return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(b.Incident, a.Incident), cmp.Compare(b.Run.Run, a.Run.Run))
+	})
+	for i, r := range runs {
+		out.Platform = cmp.Or(out.Platform, r.platform)
+		out.Runs[i] = r.Run
+	}
+	out.Control = answers(runs)
+	return out
+}
