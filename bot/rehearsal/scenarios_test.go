@@ -571,8 +571,14 @@ func backedOutAndAgain(t *testing.T, p played) {
 			t.Errorf("%+v", timeline)
 		}
 	}
+	// A rehearsal has no on-call schedule, and no freeze of deployments.
+	inPart := []string{"pre.4", "test.1", "run.1"}
 	for _, b := range r.Control {
-		if b.Verdict != evidence.Proven || len(b.Records) == 0 {
+		want := evidence.Proven
+		if slices.Contains(inPart, b.ID) {
+			want = evidence.InPart
+		}
+		if b.Verdict != want || len(b.Records) == 0 {
 			t.Errorf("%s (%s) is %s: %s", b.ID, b.Asks, b.Verdict, b.Says)
 		}
 	}

@@ -32,6 +32,8 @@ type Bullet struct {
 	// Command that the control names, as far as it says which one it is.
 	Command string `json:"command,omitempty"`
 	Asks    string `json:"asks"`
+	// Note says what that command really is; empty where it is as the control has it.
+	Note string `json:"note,omitempty"`
 	// Verdict, with what it rests on in a sentence, and the events.
 	Verdict Verdict  `json:"verdict"`
 	Says    string   `json:"says"`
@@ -95,6 +97,16 @@ var control = []struct {
 	{backout, commandLine, "", "Run it again, once what was wrong is mended", book.again},
 }
 
+// really is what the commands are that the control names otherwise than AWS does.
+// Source: https://docs.aws.amazon.com/drs/latest/APIReference/API_Operations.html
+var really = map[string]string{
+	"aws drs describe-recovery-points": "There is no such command: points in time of a server are listed by aws drs describe-recovery-snapshots.",
+	"aws drs start-failback":           "There is no such command: servers of EC2 go back by aws drs reverse-replication and, in the Region that they came from, aws drs start-recovery; others by aws drs start-failback-launch.",
+	"aws drs describe-job":             "It is aws drs describe-jobs; a job that is COMPLETED may have servers that failed.",
+	"aws drs stop-failback":            "It takes a recovery instance, not a source server.",
+	"aws drs restore-recovery-point":   "There is no such command: what stood in is kept until home has proven itself.",
+}
+
 // answer is what proves a bullet, or why nothing does.
 type answer struct {
 	verdict Verdict
@@ -114,7 +126,7 @@ func answers(runs []*run) []Bullet {
 			a.records = []Record{}
 		}
 		out[i] = Bullet{
-			ID: fmt.Sprintf("%s.%d", short[c.part], number[c.part]), Part: c.part, Way: c.way, Command: c.command, Asks: c.asks,
+			ID: fmt.Sprintf("%s.%d", short[c.part], number[c.part]), Part: c.part, Way: c.way, Command: c.command, Asks: c.asks, Note: really[c.command],
 			Verdict: a.verdict, Says: a.says, Records: a.records,
 		}
 	}
@@ -141,7 +153,9 @@ const (
 )
 
 // named is a run as the report names it.
-func (r *run) named() string { return fmt.Sprintf("%s of %s (%s)", r.Run.Run, r.Incident.Name(), r.Where) }
+func (r *run) named() string {
+	return fmt.Sprintf("%s of %s (%s)", r.Run.Run, r.Incident.Name(), r.Where)
+}
 
 // cited are those that are events.
 func cited(records ...Record) []Record {
@@ -279,8 +293,14 @@ func sorted(set map[string]bool) []string {
 	return out
 }
 
+// people is proven where all of it was asked: what the settings leave out is not.
 func (b book) people() answer {
-	return b.by("Who was there, and could open both consoles", of(nil, "1, team readiness"))
+	team := of(nil, "1, team readiness")
+	a := b.by("Who was there, and could open both consoles", team)
+	if r := b.newest(completeFailback); r != nil && a.verdict == Proven && slices.ContainsFunc(r.steps, func(f fact) bool { return team(f) && f.verdict == incident.NotApplicable }) {
+		a.verdict = InPart
+	}
+	return a
 }
 
 func (b book) channels() answer {

@@ -88,6 +88,7 @@ var functions = map[string]any{
 		return strings.Join(of, "; ")
 	},
 	"people":   people,
+	"asked":    func(s string) bool { return strings.HasSuffix(s, "?") },
 	"achieved": achieved,
 	"cites":    cites,
 	"tone": func(v Verdict) string {
