@@ -9,16 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"regexp"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/failoverbot/failoverbot/bot"
+	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/evidence"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
@@ -61,9 +59,9 @@ func printEvidence(ctx context.Context, o evidenceOptions, env func(string) stri
 		return bot.Usagef("name where the timelines are: --config FILE for the record, or --from FOLDER for what rehearsals wrote")
 	}
 	now := incident.RealClock{}.Now()
-	since, err := sinceOf(o.since, now)
+	since, err := commands.Since(o.since, now)
 	if err != nil {
-		return err
+		return bot.Usagef("--since %w", err)
 	}
 	want := evidence.Options{Since: since, Made: now}
 	var record incident.Log
@@ -96,7 +94,7 @@ func printEvidence(ctx context.Context, o evidenceOptions, env func(string) stri
 		}
 	}
 	if record != nil {
-		if err := addRecord(ctx, collected, record); err != nil {
+		if err := collected.AddAll(ctx, incident.RealClock{}, record); err != nil {
 			return err
 		}
 	}
@@ -136,56 +134,6 @@ func writeEvidence(r *evidence.Report, as string) ([]byte, error) {
 
 // timelineMost is the most bytes of a timeline that is read from a file.
 const timelineMost = 64 << 20
-
-var agoLike = regexp.MustCompile(`^([1-9][0-9]{0,4})d$`)
-
-// sinceOf reads a day, or a number of days before now.
-func sinceOf(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if agoLike.MatchString(s) {
-		var days int
-		if _, err := fmt.Sscanf(s, "%dd", &days); err == nil {
-			return now.AddDate(0, 0, -days), nil
-		}
-	}
-	day, err := time.Parse("2006-01-02", s)
-	switch {
-	case err != nil:
-		return time.Time{}, bot.Usagef("--since %q is not usable: give a day such as 2026-01-31, or how long ago, such as 90d", s)
-	case day.After(now):
-		return time.Time{}, bot.Usagef("--since %s is still to come: nothing was declared since", s)
-	}
-	return day, nil
-}
-
-// addRecord adds every incident of the record, several at once.
-func addRecord(ctx context.Context, c *evidence.Collector, record incident.Log) error {
-	ids, err := record.Incidents(ctx, 0)
-	if err != nil {
-		return err
-	}
-	next := make(chan incident.ID)
-	incident.Together(incident.RealClock{}, 1+runtime.GOMAXPROCS(0), func(i int) {
-		if i == 0 {
-			defer close(next)
-			for _, id := range ids {
-				select {
-				case next <- id:
-				case <-ctx.Done():
-					return
-				}
-			}
-			return
-		}
-		for id := range next {
-			events, err := record.Read(ctx, id, 0, 0)
-			c.Add(evidence.Timeline{ID: id, Events: events, Unread: err})
-		}
-	})
-	return context.Cause(ctx)
-}
 
 // addFolder adds the timelines that rehearsals wrote into a folder, and into those below.
 func addFolder(ctx context.Context, c *evidence.Collector, folder string) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
+	"github.com/failoverbot/failoverbot/incident/evidence"
 	"github.com/failoverbot/failoverbot/incident/review"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
@@ -124,6 +125,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 		Supports:  b.supports(),
 		Rehearsal: o.Rehearsal,
 		Review:    b.review,
+		Evidence:  o.evidence,
 	}, log)
 	b.slack = slack.Options{
 		Channel:     o.Channel,
@@ -277,6 +279,19 @@ func (b *Bot) review(ctx context.Context, id incident.ID) (commands.File, error)
 		Title:   fmt.Sprintf("Review draft of %s: %s", id.Name(), stats),
 		Content: draft,
 	}, nil
+}
+
+// evidence is the report for auditors as a page.
+func (o Options) evidence(r *evidence.Report) (commands.File, error) {
+	template, err := strict.ReadFS(o.Templates, "evidence/evidence.html.tmpl")
+	if err != nil {
+		return commands.File{}, fmt.Errorf("read the template of the evidence: %w", err)
+	}
+	page, err := r.HTML(string(template))
+	if err != nil {
+		return commands.File{}, err
+	}
+	return commands.File{Name: "failback-evidence.html", Title: "Failback evidence", Content: page}, nil
 }
 
 // Draft is the review of a timeline, with what was measured.

@@ -28,6 +28,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/evidence"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/incident/view"
@@ -70,6 +71,8 @@ type Options struct {
 	Timeline func(ctx context.Context, id incident.ID) (File, error)
 	// Review writes the draft of the post-incident review. Nil: there is none.
 	Review func(ctx context.Context, id incident.ID) (File, error)
+	// Evidence writes the report for auditors as a file. Nil: there is none.
+	Evidence func(r *evidence.Report) (File, error)
 }
 
 // Commands answer people. They are safe for concurrent use.
@@ -155,6 +158,7 @@ func verbs() []verb {
 		{"note", "note TEXT", "put a remark on the record", roster, (*Commands).note},
 		{"timeline", "timeline", "the record so far, as a file", roster, (*Commands).timeline},
 		{"review", "review", "the review draft so far, as a file", roster, (*Commands).review},
+		{"evidence", "evidence [since DAY|90d]", "what runs and drills prove of the failback control, as a file", roster, (*Commands).evidence},
 		{"failback", "failback [REGION] REASON", "go back to the home Region, once it follows again", leaders, (*Commands).failback},
 		{"restore", "restore [REGION] [from BACKUP|SCHEDULE] REASON", "restore a Velero backup of the other Region there", leaders, (*Commands).restore},
 		{"help", "help", "this list", nil, (*Commands).help},
@@ -169,7 +173,7 @@ var readers = []string{"help", "status", "check", "readiness"}
 func OnlyLooks(name string) bool {
 	name = strings.ReplaceAll(name, "-", "_")
 	_, there := findVerb(name)
-	return name == "" || !there || slices.Contains(append([]string{"timeline", "review"}, readers...), name)
+	return name == "" || !there || slices.Contains(append([]string{"timeline", "review", "evidence"}, readers...), name)
 }
 
 func findVerb(name string) (verb, bool) {

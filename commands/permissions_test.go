@@ -58,6 +58,7 @@ var permitted = map[string]string{
 	"note":        "yes   yes   yes   no    no    no",
 	"timeline":    "yes   yes   yes   no    no    no",
 	"review":      "yes   yes   yes   no    no    no",
+	"evidence":    "yes   yes   yes   no    no    no",
 	"failback":    "yes   yes   no    no    no    no",
 	"restore":     "yes   yes   no    no    no    no",
 	"help":        "yes   yes   yes   yes   yes   yes",

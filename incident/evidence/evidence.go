@@ -8,9 +8,12 @@ package evidence
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -100,6 +103,28 @@ func (c *Collector) Add(t Timeline) {
 	defer c.mu.Unlock()
 	c.timelines = append(c.timelines, checked)
 	c.runs = append(c.runs, runs...)
+}
+
+// AddAll adds every incident that the log has, several at once. One that cannot be read is
+// told in the report. An error means that the list of them could not be read, or that ctx
+// ended.
+func (c *Collector) AddAll(ctx context.Context, clock incident.Clock, log incident.Log) error {
+	ids, err := log.Incidents(ctx, 0)
+	if err != nil {
+		return err
+	}
+	var next atomic.Int64
+	incident.Together(clock, runtime.GOMAXPROCS(0), func(int) {
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(ids) {
+				return
+			}
+			events, err := log.Read(ctx, ids[i], 0, 0)
+			c.Add(Timeline{ID: ids[i], Events: events, Unread: err})
+		}
+	})
+	return context.Cause(ctx)
 }
 
 func (c *Collector) read(t Timeline) (checked Checked, runs []*run, ok bool) {
