@@ -1,27 +1,19 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/failoverbot/failoverbot/bot"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/evidence"
-	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
-	"github.com/failoverbot/failoverbot/providers/redis"
 	"github.com/failoverbot/failoverbot/templates"
 )
 
@@ -66,30 +58,16 @@ func printEvidence(ctx context.Context, o evidenceOptions, env func(string) stri
 	want := evidence.Options{Since: since, Made: now}
 	var record incident.Log
 	if o.file != "" {
-		c, err := settingsOf(ctx, o.file, env, "REDIS_URL")
+		opened, name, closed, err := openRecord(ctx, o.file, env, secrets)
 		if err != nil {
 			return err
 		}
-		names := map[string]string{}
-		for _, p := range c.Roster() {
-			names[p.ID] = p.Name
-		}
-		want.Name = func(id string) string {
-			if name := names[id]; name != "" {
-				return name
-			}
-			return id
-		}
-		opened, err := redis.Open(ctx, redis.Options{URL: c.Secrets.RedisURL, Prefix: c.Redis.Prefix}, zerolog.Nop())
-		if err != nil {
-			return bot.UsageError{Err: err}
-		}
-		defer func() { _ = opened.Disconnect() }() // nothing is left to be lost
-		record = incident.Hiding(opened, secrets.Hide)
+		defer closed()
+		record, want.Name = opened, name
 	}
 	collected := evidence.New(want)
 	for _, folder := range o.from {
-		if err := addFolder(ctx, collected, folder); err != nil {
+		if err := readFolder(ctx, folder, collected.Add); err != nil {
 			return err
 		}
 	}
@@ -130,62 +108,4 @@ func writeEvidence(r *evidence.Report, as string) ([]byte, error) {
 		return r.HTML(string(template))
 	}
 	return r.Markdown(string(template))
-}
-
-// timelineMost is the most bytes of a timeline that is read from a file.
-const timelineMost = 64 << 20
-
-// addFolder adds the timelines that rehearsals wrote into a folder, and into those below.
-func addFolder(ctx context.Context, c *evidence.Collector, folder string) error {
-	found := 0
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case d.IsDir() || !strings.HasPrefix(d.Name(), "timeline") || filepath.Ext(path) != ".jsonl":
-			return nil
-		}
-		found++
-		t, err := timelineFile(path)
-		if err != nil {
-			return err
-		}
-		c.Add(t)
-		return nil
-	})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return bot.Usagef("there is no folder %s", folder)
-	case err != nil:
-		return err
-	case found == 0:
-		return bot.Usagef("%s holds no timeline of a rehearsal: name a folder that 'failoverbot rehearse --out' wrote", folder)
-	}
-	return nil
-}
-
-// timelineFile reads a timeline of one event a line. What cannot be read is said of the
-// timeline, for the others are as good as they were.
-func timelineFile(path string) (evidence.Timeline, error) {
-	t := evidence.Timeline{ID: incident.ID(path)}
-	raw, err := strict.ReadUpTo(path, timelineMost)
-	if err != nil {
-		return t, bot.UsageError{Err: err}
-	}
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(nil, len(raw)+1)
-	for lines.Scan() {
-		var e incident.Event
-		if err := e.UnmarshalJSON(bytes.Clone(lines.Bytes())); err != nil {
-			t.Unread = fmt.Errorf("line %d: %w", len(t.Events)+1, err)
-			return t, nil
-		}
-		if in, ok := e.Body.(incident.IncidentDeclared); ok {
-			t.ID = in.Incident
-		}
-		t.Events = append(t.Events, e)
-	}
-	return t, lines.Err()
 }

@@ -127,8 +127,14 @@ func (c *Collector) AddAll(ctx context.Context, clock incident.Clock, log incide
 	return context.Cause(ctx)
 }
 
-func (c *Collector) read(t Timeline) (checked Checked, runs []*run, ok bool) {
-	checked = Checked{Incident: t.ID, Events: len(t.Events)}
+// Check verifies the chain of a timeline, from its first event.
+func Check(t Timeline) Checked {
+	checked, _ := check(t)
+	return checked
+}
+
+func check(t Timeline) (Checked, *incident.State) {
+	out := Checked{Incident: t.ID, Events: len(t.Events)}
 	err := t.Unread
 	if err == nil {
 		err = incident.Verify(t.Events)
@@ -136,20 +142,30 @@ func (c *Collector) read(t Timeline) (checked Checked, runs []*run, ok bool) {
 	s := incident.Fold(t.Events)
 	switch {
 	case err != nil:
-		checked.Says = text.Bare(err)
-		return checked, nil, true
+		out.Says = text.Bare(err)
 	case s.Damage != "":
-		checked.Says = s.Damage
+		out.Says = s.Damage
+	case len(t.Events) == 0:
+		out.Says = "it has no events"
+	default:
+		out.Whole, out.Head = true, t.Events[len(t.Events)-1].Position().Digest
+	}
+	if out.Whole && s.Diverged != nil {
+		out.Says = "events that it had acknowledged were lost, and nobody has decided how to go on"
+	}
+	return out, s
+}
+
+func (c *Collector) read(t Timeline) (checked Checked, runs []*run, ok bool) {
+	checked, s := check(t)
+	switch {
+	case !checked.Whole:
 		return checked, nil, true
 	case s.DeclaredAt.IsZero():
-		checked.Says = "it does not say that an incident was declared"
+		checked.Whole, checked.Says = false, "it does not say that an incident was declared"
 		return checked, nil, true
 	case s.DeclaredAt.Before(c.o.Since):
 		return checked, nil, false
-	}
-	checked.Whole, checked.Head = true, t.Events[len(t.Events)-1].Position().Digest
-	if s.Diverged != nil {
-		checked.Says = "events that it had acknowledged were lost, and nobody has decided how to go on"
 	}
 	index := indexed(t.Events)
 	for _, r := range s.Runs {
