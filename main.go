@@ -445,7 +445,7 @@ func runbookVerb() *cobra.Command {
 		return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	}
 	var mode string
-	var back, restore bool
+	var back, restore, detach bool
 	show := &cobra.Command{
 		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -457,6 +457,9 @@ func runbookVerb() *cobra.Command {
 			}
 			if restore && (back || mode != "planned") {
 				return bot.Usagef("a restore moves nobody: leave --mode and --failback out, or --restore")
+			}
+			if detach && (back || restore || mode == "planned" && c.Flags().Changed("mode")) {
+				return bot.Usagef("a detach is unplanned: leave --mode, --failback and --restore out, or --detach")
 			}
 			files, path, dir := runbookFile(args)
 			source, err := strict.Within(c.Context(), func() (*runbook.Source, error) {
@@ -476,6 +479,9 @@ func runbookVerb() *cobra.Command {
 			if restore {
 				facts = facts.Restoring()
 			}
+			if detach {
+				facts = facts.Detaching()
+			}
 			plan, err := source.Compile(catalog(), facts)
 			if err != nil {
 				return under(err, dir)
@@ -486,6 +492,7 @@ func runbookVerb() *cobra.Command {
 	}
 	show.Flags().StringVar(&mode, "mode", "planned", "planned or unplanned")
 	show.Flags().BoolVar(&back, "failback", false, "the plan of the way back")
+	show.Flags().BoolVar(&detach, "detach", false, "the plan of an unplanned failover whose database is detached")
 	show.Flags().BoolVar(&restore, "restore", false, "the plan of a restore from a backup")
 	lint := &cobra.Command{
 		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,

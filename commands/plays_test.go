@@ -131,7 +131,7 @@ func playStart(t *testing.T, tr *transcript) {
 	tr.fills(alice, "start", "", map[string]string{"target": "oregon", "mode": "both", "severity": "9", "began": "soon"})
 	tr.fills(alice, "start", "", map[string]string{"target": "us-west-2", "mode": "planned", "reason": long(600), "began": "4000"})
 	for _, line := range []string{
-		"start us-west-3 unplanned x", "start oregon unplanned x", "start us-west-2 us-east-1", "start us-west-2 planned unplanned x",
+		"start us-west-3 unplanned x", "start oregon unplanned x", "start us-west-2 us-east-1", "start us-west-2 planned unplanned x", "start us-west-2 planned detach x",
 		"start us-west-2 unplaned x", "start unplaned", "start us-west-2 sev9 planned x", "start us-west-2 planned " + long(600), "start us-east-1 planned back to home",
 		"start us-west-2 planned since 13:50 IST x", "start us-west-2 planned since 13:50 Europe/Berlin x", "start us-west-2 planned since 13:50 +25:00 x",
 		"start us-west-2 planned since 2026-02-30 10:00 x", "start us-west-2 planned since 10 days ago x", "start us-west-2 planned since 13:50 o'clock x",

@@ -20,6 +20,8 @@ type request struct {
 	began    time.Time
 	// backup is what a restore is made from; empty: the schedule of the settings.
 	backup string
+	// detach: the database of the target leaves the global one.
+	detach bool
 	// anyway: begin although the record says that the target took over and nobody
 	// can tell which Region serves.
 	anyway bool
@@ -46,6 +48,9 @@ func (w request) missing() bool { return len(w.lacks()) > 0 }
 // asks only for what is missing.
 func (w request) words() string {
 	words := []string{w.target, w.mode, w.severity}
+	if w.detach {
+		words = append(words, detached)
+	}
 	if w.anyway {
 		words = append(words, anyway)
 	}
@@ -100,9 +105,9 @@ func (c *Commands) requested(ask Ask) (request, map[string]text.Text, error) {
 	return w, errs, nil
 }
 
-// typedRequest reads REGION, the mode and the severity in any order; the first word
-// that is none of them begins the reason. The first word of all has to be one of
-// them: a Region with a typing error must not become a reason.
+// typedRequest reads REGION, the mode and the severity in any order, and detach behind one
+// of them; the first word that is none of them begins the reason. The first word of all has
+// to be one of them: a Region with a typing error must not become a reason.
 func (c *Commands) typedRequest(words string) (request, error) {
 	var w request
 	for first := true; words != ""; first = false {
@@ -127,6 +132,8 @@ func (c *Commands) typedRequest(words string) (request, error) {
 			if w.severity = severity(low); w.severity == "" {
 				return w, refuse("%v is not a severity. They are SEV-1 to SEV-4.", typed(word))
 			}
+		case low == detached && !first:
+			w.detach = true
 		case low == anyway && !first:
 			w.anyway = true
 		case low == "since" && rest != "":

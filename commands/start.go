@@ -27,6 +27,10 @@ const (
 // is otherwise asked back.
 const anyway = "anyway"
 
+// detached is what is said of an unplanned failover whose database is to leave the global
+// one, because versions keep Aurora from promoting it.
+const detached = "detach"
+
 // servesWithin is how long a start looks for which Region serves, formWithin how
 // long before a form is opened, which has to be within seconds of the click; then
 // the look is repeated when the form comes back.
@@ -61,6 +65,9 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 	if w.missing() {
 		return *refused("What is missing: %s. Say it in one line: {start %s unplanned elevated 5xx, AWS status confirms}. Planned means that the database moves without loss, and needs the Region that is left to answer.",
 			text.List(w.lacks(), "and"), nonempty(w.target, c.standby("")))
+	}
+	if w.detach && w.mode == planned {
+		return *refused("A detach is for an unplanned failover: in a planned one nothing is lost, and the standby follows again. Nothing was begun.")
 	}
 	now := c.towards(ctx, w.target, servesWithin)
 	if a := c.alreadyActive(ctx, w, now); a != nil {
@@ -190,6 +197,9 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 	c.Engine.Adopt(id)
 	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
 	what := facts.Mode
+	if w.detach {
+		what += ", the database detached"
+	}
 	if w.kind != "" {
 		what = string(w.kind)
 	}
@@ -310,7 +320,7 @@ func (c *Commands) facts(w request, active serving) (runbook.Facts, error) {
 	}
 	return runbook.Facts{
 		Kind: w.kind, Mode: w.mode, Severity: nonempty(w.severity, severity), Reason: w.reason,
-		Source: region(source), Target: region(w.target), Topology: c.Topology, Backup: w.backup,
+		Source: region(source), Target: region(w.target), Topology: c.Topology, Backup: w.backup, Detach: w.detach,
 	}, nil
 }
 

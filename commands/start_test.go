@@ -433,3 +433,25 @@ func (r *room) leadsNowhere(active string) {
 		return compile(f)
 	}
 }
+
+// A detach is said with the start, of an unplanned one alone, and is part of what is frozen.
+func TestADetachIsSaidWithTheStart(t *testing.T) {
+	r := newRoom(t)
+	var frozen []runbook.Facts
+	compile := r.Compile
+	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
+		frozen = append(frozen, f)
+		return compile(f)
+	}
+	r.refusedWith(func() Answer { return r.say(alice, "start us-west-2 planned detach versions are apart") }, "A detach is for an unplanned failover", "Nothing was begun")
+	if a := r.ask(Ask{Via: by(alice), Verb: "start", Text: "us-west-2 unplanned detach", CanForm: true}); a.Form == nil || a.Form.On != "us-west-2 unplanned detach" {
+		t.Errorf("%+v", a.Form)
+	}
+	contains(t, r.say(alice, "start us-west-2 unplanned detach versions are apart").Text, "us-east-1 -> us-west-2, unplanned, the database detached, SEV-1")
+	if s := r.state(); s.Declared.Reason != "versions are apart" || s.Mode != unplanned {
+		t.Errorf("%+v", s.Declared)
+	}
+	if n := len(frozen); n == 0 || !frozen[n-1].Detach {
+		t.Errorf("it was compiled without the detach: %+v", frozen)
+	}
+}

@@ -110,7 +110,7 @@ func (w *world) checksOf(t *testing.T) dns.Checks {
 // call is one step of the shipped runbook, compiled for this world.
 func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("planned").Restoring()} {
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching()} {
 		p := compile(t, w.catalog, facts)
 		s, ok := p.Step(step)
 		if !ok {
@@ -286,6 +286,23 @@ var changes = map[string]changeCase{
 	},
 	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
+	"aurora.detach": {
+		step: "detach-database", system: "aws.rds", operations: []string{"RemoveFromGlobalCluster"},
+		start: versionsApart, byHand: detachedByHand,
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				m := s.Database.Member(west)
+				m.Detached, m.Status = time.Time{}, "available"
+			})
+			w.wait(t, time.Minute)
+		},
+	},
+	"kube.host": {
+		step: "database-host/order-service", system: "kubernetes", operations: []string{"patch deployments"},
+		byHand: hostByHand(ownHost),
+		meddle: hostByHand("elsewhere.example.com"),
+		says:   []string{"the database host of order-service in us-west-2", "it is elsewhere.example.com", "had set " + ownHost, "it was ecommerce-global.global-pretend.global.rds.amazonaws.com"},
+	},
 	"aurora.keep": {
 		step: "keep-lost-writes", system: "aws.rds", operations: []string{"CopyDBClusterSnapshot"},
 		start:  leftBehind,
@@ -449,6 +466,26 @@ func dropPromotion(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.wait(t, time.Minute)
+}
+
+const ownHost = "ecommerce-secondary.cluster-pretend.us-west-2.rds.amazonaws.com"
+
+// hostByHand tells order-service another database host.
+func hostByHand(host string) func(*sim.State) {
+	return func(s *sim.State) {
+		d := s.Regions[west].Deployments["order-service"]
+		d.Spec.Template.Spec.Containers[0].Env[0].Value = host
+		d.Generation++
+	}
+}
+
+// versionsApart is a standby that is ahead of its writer, as in the midst of an upgrade.
+func versionsApart(s *sim.State) { s.Database.Member(west).Version = "16.8" }
+
+func detachedByHand(s *sim.State) {
+	m := s.Database.Member(west)
+	m.Global, m.Writer = "", true
+	s.Database.Member(east).Orphan = true
 }
 
 func promoteByHand(s *sim.State) {

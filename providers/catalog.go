@@ -111,7 +111,7 @@ var systems = []struct {
 		return cloudwatch.Actions(w.aws, w.reads, cloudwatch.Balancers{ARN: elb.ARN, Groups: w.balancers.Groups}, w.Clock)
 	}},
 	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
-	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions() }},
+	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions(w.databases.Own) }},
 	{&velero.Platform, func(w wires) engine.Catalog {
 		return velero.Actions(velero.Cluster{Objects: w.clusters.Objects, Create: w.clusters.Create, Namespace: w.clusters.Namespace}, w.Clock)
 	}},

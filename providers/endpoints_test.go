@@ -35,11 +35,15 @@ var apis = map[string]string{
 
 // What the steps of a plan ask is listed, each API in its Region, and nothing else is.
 func TestTheListOfEndpointsIsWhatTheStepsAsk(t *testing.T) {
-	for _, mode := range []string{"planned", "unplanned"} {
+	for _, mode := range []string{"planned", "unplanned", "detach"} {
 		t.Run(mode, func(t *testing.T) {
 			w := newWorld(t)
 			w.wait(t, time.Minute)
-			plan := compile(t, w.catalog, w.facts(mode))
+			facts := w.facts(mode)
+			if mode == "detach" {
+				facts = facts.Detaching()
+			}
+			plan := compile(t, w.catalog, facts)
 			asked := map[string]string{} // the endpoint -> a step that asks it
 			for _, s := range plan.Steps {
 				a := w.catalog[s.Uses]

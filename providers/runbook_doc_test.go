@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -129,8 +130,8 @@ func toldAnew(doc string, old []row, order []string, steps map[string]*step) str
 	return b.String()
 }
 
-// stepsOf are the steps of both modes, of the way back, and of a restore, by their ids in the files, and
-// these in order.
+// stepsOf are the steps of both modes, of the way back, of a restore and of a detach, by their
+// ids in the files, and these in order.
 func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	t.Helper()
 	cat := catalog()
@@ -149,11 +150,11 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 			}
 		}
 	}
-	for _, f := range []runbook.Facts{wayBack(), restoring()} {
+	for _, f := range []runbook.Facts{wayBack(), restoring(), detaching()} {
 		at := 0
 		for _, s := range compile(t, cat, f).Steps {
 			if steps[s.Group] == nil {
-				steps[s.Group] = &step{Step: s, modes: []string{string(f.Kind)}, gates: []runbook.Gate{s.Gate}}
+				steps[s.Group] = &step{Step: s, modes: []string{cmp.Or(string(f.Kind), "detach")}, gates: []runbook.Gate{s.Gate}}
 				order = slices.Insert(order, at, s.Group)
 			}
 			at = slices.Index(order, s.Group) + 1
@@ -165,6 +166,11 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 // restoring are the facts of a restore.
 func restoring() runbook.Facts {
 	return runbook.RepresentativeFacts("planned", providers.Parts()...).Restoring()
+}
+
+// detaching are the facts of an unplanned failover whose database is detached.
+func detaching() runbook.Facts {
+	return runbook.RepresentativeFacts("planned", providers.Parts()...).Detaching()
 }
 
 // wayBack are the facts of a failback.
@@ -227,7 +233,7 @@ func TestWhatTheRunbookPageNamesExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	groups := map[string]bool{}
-	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), restoring()} {
+	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), restoring(), detaching()} {
 		for _, s := range compile(t, catalog(), facts).Steps {
 			groups[s.Group] = true
 		}

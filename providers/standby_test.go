@@ -55,10 +55,19 @@ func TestTheStandbyDatabaseIsJudged(t *testing.T) {
 		{"another major version", version("17.6"), incident.Fail, []string{"it has version 17.6"}, nil, nil},
 		{"another patch", version("16.6.1"), incident.Warn, []string{"whether it can be promoted depends on the version"}, nil, nil},
 		{"no instance", func(s *sim.State) { member(s).Instances = 0 }, incident.Fail, []string{"it has no instance"}, nil, nil},
+		{"what serves was detached", func(s *sim.State) { writer(s).Global, member(s).Writer = "", true }, incident.Fail, []string{"ecommerce-primary in us-east-1 is no member of ecommerce-global any more, so ecommerce-secondary follows nobody: a standby has to be made anew first"}, nil, nil},
 		{"the source cannot be read, and it is known to be wrong", func(s *sim.State) {
 			s.Regions[east].Lost = true
 			member(s).Instances = 0
 		}, incident.Fail, []string{"it has no instance"}, nil, nil},
+	})
+	t.Run("detach", func(t *testing.T) {
+		judge(t, "standby-database", []judged{
+			{"another minor version", version("16.8"), incident.Warn, []string{"it has version 16.8 and ecommerce-global has 16.6, so it is detached"}, nil, nil},
+			{"another patch", version("16.6.1"), incident.Warn, []string{"so it is detached"}, nil, nil},
+			{"it could be promoted", version("16.6"), incident.Fail, []string{"it can be promoted without losing its standby: start without detach"}, nil, nil},
+			{"it has left already", func(s *sim.State) { detachedByHand(s) }, incident.Fail, []string{"it is no member of ecommerce-global"}, nil, nil},
+		}, whenDetached)
 	})
 	t.Run("unplanned", func(t *testing.T) {
 		judge(t, "standby-database", []judged{
@@ -66,7 +75,7 @@ func TestTheStandbyDatabaseIsJudged(t *testing.T) {
 				classes("db.r6g.2xlarge", "db.r6g.large")(s)
 				s.Regions[east].Lost = true
 			}, incident.Pass, nil, nil, nil},
-			{"another minor version", version("16.4"), incident.Fail, []string{"only the same can be promoted"}, nil, nil},
+			{"another minor version", version("16.4"), incident.Fail, []string{"only the same can be promoted; a run of /failover start us-west-2 unplanned detach takes it out of ecommerce-global instead"}, nil, nil},
 		}, whenUnplanned)
 	})
 }

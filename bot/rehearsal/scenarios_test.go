@@ -50,6 +50,7 @@ var claims = map[string]func(*testing.T, played){
 	"unplanned-then-failback": homeAgain,
 	"failback-refused":        stayedWhereItIs,
 	"failback-backed-out":     backedOutAndAgain,
+	"detach-then-rebuild":     detachedAndTold,
 	"velero-restore":          restoredFromABackup,
 
 	"unserved-at-resolve": closedNotRestored,
@@ -249,6 +250,38 @@ func warnedOfTwoWriters(t *testing.T, p played) {
 	}
 	if data, err := json.Marshal(p.messages); err != nil || !strings.Contains(string(data), "Not protected: no standby since") {
 		t.Errorf("it is not said since when there is no standby: %v", err)
+	}
+}
+
+// detachedAndTold: the database was detached once, the services were told where it is, and
+// what was left behind is said before all else.
+func detachedAndTold(t *testing.T, p played) {
+	s := p.state()
+	p.once(t, "RemoveFromGlobalCluster", "FailoverGlobalReplicationGroup", "PutObject")
+	if n := len(p.applied("FailoverGlobalCluster")) + len(p.applied("SwitchoverGlobalCluster")); n != 0 {
+		t.Errorf("the database was promoted %d times", n)
+	}
+	if st := s.Step("detach-database"); st.ApprovedBy != "bob" || s.GoBy != "alice" {
+		t.Errorf("Go by %s, the detach approved by %s", s.GoBy, st.ApprovedBy)
+	}
+	for _, b := range bodies[incident.ApprovalAsked](p) {
+		if b.Step != "detach-database" {
+			continue
+		}
+		for _, want := range []string{"stays behind as an orphan that nobody blocks", "ecommerce-primary does not rejoin"} {
+			if said := b.Effects[0].Lost + b.Effects[0].Undo; !strings.Contains(said, want) {
+				t.Errorf("the question does not say %q: %s", want, said)
+			}
+		}
+	}
+	orphan := "ecommerce-primary in us-east-1 was left behind and blocked by nobody: what is written there is not in us-west-2"
+	for step, want := range map[string]string{"old-writer": orphan, "rejoined": "none comes by itself: ecommerce-secondary left ecommerce-primary in us-east-1 behind"} {
+		if told := s.Step(step).Observed; told == nil || told.Verdict != incident.Fail || !strings.Contains(told.Summary, want) {
+			t.Errorf("%s tells %+v", step, told)
+		}
+	}
+	if data, err := json.Marshal(p.messages); err != nil || !strings.Contains(string(data), "Possible split brain: "+orphan) {
+		t.Errorf("no card begins with what was left behind: %v", err)
 	}
 }
 
@@ -484,6 +517,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"failover-then-failback":   {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"unplanned-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"failback-backed-out":      {"  - {at: 20m, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster, times: 1}}\n", "", "expected [mitigated aborted taken back mitigated]"},
+	"detach-then-rebuild":      {"  versions: {us-west-2: \"16.8\"}\n", "  versions: {us-west-2: \"16.6\"}\n", "0 times StepFinished of standby-database"},
 	"failback-refused":         {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
 	"record-change-and-back":   {"start:\n  strategy: record-change\n\n", "", "0 times StepFinished of change-record"},
 	"routing-control-and-back": {"start:\n  strategy: routing-control\n\n", "", "0 times StepFinished of shift-controls"},

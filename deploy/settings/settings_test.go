@@ -433,7 +433,7 @@ func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
 	granted := rights(t)
 	lever := partOf[takeover.Settings](t, c, "takeover")
 	for name, db := range partOf[aurora.Settings](t, c, "aurora").Regions {
-		for _, action := range []string{"rds:SwitchoverGlobalCluster", "rds:FailoverGlobalCluster"} {
+		for _, action := range []string{"rds:SwitchoverGlobalCluster", "rds:FailoverGlobalCluster", "rds:RemoveFromGlobalCluster"} {
 			if !slices.Contains(granted[action], db.DBClusterARN) {
 				t.Errorf("%s is not granted on %s", action, db.DBClusterARN)
 			}

@@ -34,6 +34,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("home", cel.StringType),
 		cel.Variable("severity", cel.StringType),
 		cel.Variable("page", cel.BoolType),
+		cel.Variable("detach", cel.BoolType),
 		cel.Variable("source.name", cel.StringType),
 		cel.Variable("target.name", cel.StringType),
 		cel.Variable("parts", cel.DynType),
@@ -64,7 +65,7 @@ var serviceEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 func variables(f Facts) map[string]any {
 	p := f.Topology.Policy
 	return map[string]any{
-		"mode": f.Mode, "kind": string(f.kind()), "home": f.Topology.Home, "severity": f.Severity, "page": p.Page,
+		"mode": f.Mode, "kind": string(f.kind()), "home": f.Topology.Home, "severity": f.Severity, "page": p.Page, "detach": f.Detach,
 		"source.name": f.Source.Name, "target.name": f.Target.Name,
 		"parts":                    f.Parts,
 		"source.parts":             f.Source.Parts,

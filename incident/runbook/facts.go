@@ -50,6 +50,12 @@ func (f Facts) Back() Facts {
 	return f
 }
 
+// Detaching are the facts of an unplanned failover of these whose database is detached.
+func (f Facts) Detaching() Facts {
+	f.Mode, f.Detach = "unplanned", true
+	return f
+}
+
 // Restoring are the facts of a run that restores a backup of the Region of these that is
 // left.
 func (f Facts) Restoring() Facts {

@@ -44,11 +44,14 @@ func (s *Source) Lint(cat Catalog) Faults {
 	return c.faults.Sorted()
 }
 
-// representative are the facts of what the runbook was written for: each mode, where it
-// can be planned the way back, and a restore where a section is about one.
+// representative are the facts of what the runbook was written for: each mode, a detach
+// where it can be unplanned, where it can be planned the way back, and a restore where a section is about one.
 func (s *Source) representative(cat Catalog) (all []Facts) {
 	for _, mode := range s.Modes {
 		all = append(all, RepresentativeFacts(mode, cat.Parts()...))
+		if mode == "unplanned" {
+			all = append(all, RepresentativeFacts(mode, cat.Parts()...).Detaching())
+		}
 	}
 	if slices.Contains(s.Modes, "planned") {
 		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Back())

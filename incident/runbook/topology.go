@@ -101,6 +101,9 @@ type Facts struct {
 	// Backup is what a restore is made from, by its name: a backup, or the newest of a
 	// schedule. Empty is the schedule that the settings name for the source.
 	Backup string
+	// Detach: the target's database leaves the global one, as versions keep it from being
+	// promoted. Of an unplanned failover alone.
+	Detach bool
 	// Parts are what each system knows of the platform, by its key: its settings,
 	// under the names that they have there.
 	Parts map[string]any

@@ -15,7 +15,7 @@ const (
 
 // Actions is what a runbook can have Aurora do.
 func (a *Aurora) Actions() engine.Catalog {
-	switchover, failover, keep := a.Switchover(), a.Failover(), Keep{a}
+	switchover, failover, detach, keep := a.Switchover(), a.Failover(), Detach{a}, Keep{a}
 	return engine.Catalog{
 		"aurora.outage": {
 			Action: runbook.Action{
@@ -32,6 +32,7 @@ func (a *Aurora) Actions() engine.Catalog {
 				Kind:  runbook.Check,
 				About: "checks that the target's database can be promoted",
 				Home:  "target",
+				With:  DetachInput{},
 			},
 			Look: a.Standby,
 		},
@@ -69,6 +70,19 @@ func (a *Aurora) Actions() engine.Catalog {
 			Do:     failover.Do,
 			Effect: failover.Effect,
 		},
+		"aurora.detach": {
+			Action: runbook.Action{
+				Kind:     runbook.Change,
+				Proves:   []incident.Trait{incident.WriterMoved},
+				About:    "takes the target's database out of the global one, where versions keep it from being promoted",
+				Home:     "target",
+				NoReturn: true,
+				Undo:     "none: the old writer does not rejoin; a standby has to be made anew",
+			},
+			Look:   detach.Look,
+			Do:     detach.Do,
+			Effect: detach.Effect,
+		},
 		"aurora.events": {
 			Action: runbook.Action{
 				Kind:  runbook.Watch,
@@ -84,6 +98,7 @@ func (a *Aurora) Actions() engine.Catalog {
 				Proves: []incident.Trait{incident.SplitBrainWatched},
 				About:  "watches whether RDS could not block the writes of the source's database",
 				Home:   "target",
+				With:   DetachInput{},
 			},
 			Look:  a.OldWriter,
 			Every: 15 * time.Second,
@@ -126,6 +141,7 @@ func (a *Aurora) Actions() engine.Catalog {
 				Proves: []incident.Trait{incident.DatabaseWrites},
 				About:  "waits until the target's database writes",
 				Home:   "target",
+				With:   DetachInput{},
 			},
 			Look:  a.Writable,
 			Every: time.Second, // users wait for it, and one reading a second is within every limit

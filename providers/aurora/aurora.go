@@ -14,6 +14,7 @@ package aurora
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,8 +121,12 @@ func (g *global) evidence() map[string]string {
 // tell whether it is connected; that is unknown, never a yes. In a planned run what would
 // write has to be as large as what writes; where the two cannot be compared it deserves a
 // second look. An unplanned failover asks neither for the connection nor for the primary:
-// they are gone.
+// they are gone. A detach is for versions that cannot be promoted, and for no other.
 func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in DetachInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
 	p := c.Plan
 	g, err := a.global(ctx, p)
 	if err != nil {
@@ -157,6 +162,8 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	switch {
 	case g.member == nil:
 		wrong = append(wrong, fmt.Sprintf("it is no member of %s", g.id))
+	case !slices.ContainsFunc(g.members, func(m types.GlobalClusterMember) bool { return aws.ToString(m.DBClusterArn) == g.source.DBClusterARN }):
+		wrong = append(wrong, fmt.Sprintf("%s in %s is no member of %s any more, so %s follows nobody: a standby has to be made anew first", g.source.DBCluster, p.Source.Name, g.id, g.target.DBCluster))
 	case g.writes():
 		wrong = append(wrong, "it is no standby: it writes already")
 	case p.Mode != "unplanned" && g.member.SynchronizationStatus != "" && g.member.SynchronizationStatus != types.GlobalClusterMemberSynchronizationStatusConnected:
@@ -179,10 +186,16 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	}
 	if g.version != "" && cluster.version != "" {
 		bad, patch := apart(cluster.version, g.version)
-		if bad {
+		switch {
+		case in.Detach && (bad || patch):
+			warn = append(warn, fmt.Sprintf("it has version %s and %s has %s, so it is detached", cluster.version, g.id, g.version))
+		case in.Detach:
+			wrong = append(wrong, fmt.Sprintf("it has the version of %s, %s, so it can be promoted without losing its standby: start without detach", g.id, g.version))
+		case bad && p.Mode == "unplanned":
+			wrong = append(wrong, fmt.Sprintf("it has version %s and %s has %s, and only the same can be promoted; a run of /failover start %s unplanned detach takes it out of %s instead", cluster.version, g.id, g.version, p.Target.Name, g.id))
+		case bad:
 			wrong = append(wrong, fmt.Sprintf("it has version %s and %s has %s, and only the same can be promoted", cluster.version, g.id, g.version))
-		}
-		if patch {
+		case patch:
 			warn = append(warn, fmt.Sprintf("it has version %s and %s has %s: whether it can be promoted depends on the version", cluster.version, g.id, g.version))
 		}
 	}
@@ -228,12 +241,20 @@ func (a *Aurora) Standby(ctx context.Context, c engine.Call) (engine.Outcome, bo
 }
 
 // Writable waits until the promotion is over: nothing under way, the target
-// writes, its cluster is available and has a writing instance.
+// writes, its cluster is available and has a writing instance. One that is detached has to
+// stand alone.
 func (a *Aurora) Writable(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in DetachInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
 	p := c.Plan
 	g, err := a.global(ctx, p)
 	if err != nil {
 		return engine.Outcome{}, false, err
+	}
+	if in.Detach {
+		return a.standsAlone(ctx, c, g)
 	}
 	e := g.evidence()
 	switch {
@@ -284,6 +305,7 @@ type cluster struct {
 	instances []string
 	writer    string
 	version   string // of the engine
+	endpoint  string // of its writer
 	// maxCapacity is how large a serverless instance may grow, in ACU.
 	maxCapacity float64
 }
@@ -301,7 +323,7 @@ func (a *Aurora) cluster(ctx context.Context, region, id string) (*cluster, erro
 			NeedsPerson: true, Hint: "compare db_cluster in the settings with the account",
 		}
 	}
-	c := &cluster{status: aws.ToString(out.DBClusters[0].Status), version: aws.ToString(out.DBClusters[0].EngineVersion)}
+	c := &cluster{status: aws.ToString(out.DBClusters[0].Status), version: aws.ToString(out.DBClusters[0].EngineVersion), endpoint: aws.ToString(out.DBClusters[0].Endpoint)}
 	if s := out.DBClusters[0].ServerlessV2ScalingConfiguration; s != nil {
 		c.maxCapacity = aws.ToFloat64(s.MaxCapacity)
 	}

@@ -145,11 +145,20 @@ func (a *Aurora) Events(ctx context.Context, c engine.Call) (engine.Outcome, boo
 
 // OldWriter watches whether Aurora could block the writes of the cluster that was left.
 // Where it could not, orders may have gone on there. That is not unsaid when the Region
-// that told it does not answer any more.
+// that told it does not answer any more. Of a cluster that another one left nobody tries to
+// block the writes: that is so until it is stopped.
 func (a *Aurora) OldWriter(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	var in DetachInput
+	if err := c.With(&in); err != nil {
+		return engine.Outcome{}, false, err
+	}
 	db, err := part(c.Plan)
 	if err != nil {
 		return engine.Outcome{}, false, err
+	}
+	if in.Detach {
+		o, ok := a.orphan(ctx, c, db)
+		return o, ok, nil
 	}
 	all, unread, err := a.both(ctx, c, db)
 	if err != nil {
@@ -210,6 +219,8 @@ func (a *Aurora) Rejoined(ctx context.Context, c engine.Call) (engine.Outcome, b
 		}
 	}
 	switch {
+	case g.member == nil:
+		o.Summary = fmt.Sprintf("no standby%s, and none comes by itself: %s left %s behind", since, g.target.DBCluster, name)
 	case member == nil:
 		o.Summary = fmt.Sprintf("no standby%s, and none comes by itself: %s is no member of %s any more", since, name, g.id)
 	case member.SynchronizationStatus == types.GlobalClusterMemberSynchronizationStatusConnected && !aws.ToBool(member.IsWriter):

@@ -13,9 +13,10 @@ import (
 
 // database is an Aurora global database: the ARNs of its clusters, by Region.
 type database struct {
-	id      string
-	writer  string // the Region of its writer
-	members map[string]string
+	id       string
+	writer   string // the Region of its writer
+	endpoint string
+	members  map[string]string
 }
 
 // datastore is an ElastiCache global datastore: its replication groups, by Region.
@@ -29,7 +30,7 @@ func (l *look) readDatabases(ctx context.Context, w *world) told[database] {
 	read := first(w, func(r *region) told[rdstypes.GlobalCluster] { return l.databases(ctx, r.name) })
 	out := told[database]{not: read.not}
 	for _, g := range read.all {
-		d := database{id: aws.ToString(g.GlobalClusterIdentifier), members: map[string]string{}}
+		d := database{id: aws.ToString(g.GlobalClusterIdentifier), endpoint: aws.ToString(g.Endpoint), members: map[string]string{}}
 		for _, m := range g.GlobalClusterMembers {
 			at, err := arn.Parse(aws.ToString(m.DBClusterArn))
 			if err != nil {

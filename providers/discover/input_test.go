@@ -445,7 +445,7 @@ func TestEveryFindingIsTried(t *testing.T) {
 	follows := map[string]string{
 		"platform.record": "input", "platform.aurora.regions": "platform.aurora.global_cluster", "platform.cache.regions": "platform.cache.global_group",
 		"platform.dns.strategy":   "TestDiscoverTellsPlainRecordsFromAFailoverPair, of the whole program",
-		"platform.kube.consumers": "its own test", "platform.kube.regions.*.min_nodes_per_zone": "min_zones",
+		"platform.kube.consumers": "its own test", "platform.kube.database_env": "TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt", "platform.kube.regions.*.min_nodes_per_zone": "min_zones",
 	}
 	for _, f := range findings {
 		tried := false

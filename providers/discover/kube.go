@@ -368,6 +368,28 @@ func (w *world) consumers(*region) *Setting {
 	return nil
 }
 
+// databaseEnv is the variable that tells the serving Region's services the global database's
+// endpoint.
+func (w *world) databaseEnv(*region) *Setting {
+	var found []string
+	for _, d := range w.serving().deployments.all {
+		for _, c := range slices.Concat(d.Spec.Template.Spec.InitContainers, d.Spec.Template.Spec.Containers) {
+			for _, e := range c.Env {
+				if d.Namespace == w.inEach && e.Value != "" && slices.ContainsFunc(w.databases.all, func(g database) bool { return g.endpoint == e.Value }) {
+					found = append(found, e.Name)
+				}
+			}
+		}
+	}
+	switch found = slices.Compact(slices.Sorted(slices.Values(found))); len(found) {
+	case 0:
+		return nil
+	case 1:
+		return has(found[0], "It has the global database's endpoint in the Deployments of %s.", w.serving().name)
+	}
+	return leave("one of %s, which have the global database's endpoint", sentence(found, "and"))
+}
+
 // cronJobs are those that run where users are served and are suspended elsewhere.
 func (w *world) cronJobs(*region) *Setting {
 	const what = "a list of the CronJobs that run in one Region alone, or leave the line out"

@@ -64,6 +64,7 @@ var findings = []finding{
 
 	{"platform.kube.cron_jobs", (*world).cronJobs},
 	{"platform.kube.consumers", (*world).consumers},
+	{"platform.kube.database_env", (*world).databaseEnv},
 	{"platform.kube.regions.*.namespace", (*world).namespace},
 	{"platform.kube.regions.*.min_nodes_per_zone", (*world).nodesPerZone},
 	{"platform.kube.regions.*.min_zones", (*world).zoneCount},

@@ -57,6 +57,8 @@ const cluster = "Kubernetes"
 var asks = map[string][]ask{
 	"acm":                 {{"ACM", target, false}, {"Elastic Load Balancing", target, false}},
 	"aurora":              {{"RDS", home, false}, {"CloudWatch", target, false}},
+	"aurora.events":       {{"RDS", home, false}, {"RDS", left, true}},
+	"aurora.old-writer":   {{"RDS", home, false}, {"RDS", left, true}},
 	"cache":               {{"ElastiCache", home, false}},
 	"cache.warm":          {{"ElastiCache", home, false}, {"CloudWatch", target, false}},
 	"cloudfront":          {{"CloudFront", home, false}},
@@ -71,6 +73,7 @@ var asks = map[string][]ask{
 	"elb":                 {{"Elastic Load Balancing", home, false}},
 	"iam":                 {{"IAM", home, false}, {"EKS", target, false}, {cluster, target, false}},
 	"kube":                {{cluster, home, false}},
+	"kube.host":           {{cluster, home, false}, {"RDS", target, false}},
 	"logs":                {{"CloudWatch Logs", home, false}},
 	"network":             {{"EC2", source, false}, {"EC2", planned, false}},
 	"quotas":              {{"Service Quotas", home, false}, {"CloudWatch", home, false}, {"EC2", home, false}, {"Elastic Load Balancing", home, false}, {cluster, home, false}},

@@ -24,7 +24,8 @@ const (
 const settles = 12 * time.Minute
 
 // Actions is what a runbook can have done in the clusters.
-func (k *Kube) Actions() engine.Catalog {
+func (k *Kube) Actions(hosts Hosts) engine.Catalog {
+	host := Host{k, hosts}
 	scale, fence, restart, rest := Scale{k}, Fence{k}, Restart{k}, Rest{k}
 	suspend, resume := Single{k, false}, Single{k, true}
 	return engine.Catalog{
@@ -186,6 +187,27 @@ func (k *Kube) Actions() engine.Catalog {
 				With:  RestoredInput{},
 			},
 			Look: k.Restored,
+		},
+		"kube.settable": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the target's services can be told another database host",
+				Home:  "target",
+			},
+			Look: host.Settable,
+		},
+		"kube.host": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "tells a service of the target where the database is, if that has another name by now",
+				Home:  "target",
+				With:  HostInput{},
+				Undo:  hostUndo,
+			},
+			Look:   host.Look,
+			Do:     host.Do,
+			Undo:   &engine.Undo{Look: host.LookBack, Do: host.Back},
+			Effect: host.Effect,
 		},
 		"kube.restart": {
 			Action: runbook.Action{

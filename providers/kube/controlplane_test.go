@@ -89,11 +89,18 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 	}
 	clock := incident.RealClock{}
 	client := live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial})
+	catalog := providers.Catalog(providers.Connections{Clock: clock, Kube: client})
+	host := kube.New(client, clock).Actions(func(context.Context, *runbook.Plan) (string, error) { return ownHost, nil })["kube.host"]
+	host.Part, host.CallTimeout = catalog["kube.host"].Part, catalog["kube.host"].CallTimeout
+	catalog["kube.host"] = host // there is no AWS here to ask
 	return &shop{
-		Platform: p, clock: clock, client: client, catalog: providers.Catalog(providers.Connections{Clock: clock, Kube: client}),
+		Platform: p, clock: clock, client: client, catalog: catalog,
 		namespace: p.Namespace, nodesPerZone: 2,
 	}
 }
+
+// ownHost is where services find the target's own database.
+const ownHost = "shop-standby.cluster-abc.us-west-2.rds.amazonaws.com"
 
 // plan is the shipped runbook, compiled for this platform in a mode, for the way back, or
 // for a restore.
@@ -101,7 +108,7 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	t.Helper()
 	top := runbook.RepresentativeFacts("planned", providers.Parts()...).Topology
 	top.Services = nil
-	own := kube.Settings{Regions: map[string]kube.Cluster{}, CronJobs: []string{nightly}, Consumers: s.consumers}
+	own := kube.Settings{Regions: map[string]kube.Cluster{}, CronJobs: []string{nightly}, Consumers: s.consumers, DatabaseEnv: "DB_HOST"}
 	for _, region := range kubetest.Regions {
 		own.Regions[region] = kube.Cluster{Namespace: s.namespace, MinZones: 3, MinNodesPerZone: s.nodesPerZone}
 	}
@@ -133,6 +140,9 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 	if mode == "restore" {
 		facts = facts.Restoring()
 	}
+	if mode == "detach" {
+		facts = facts.Detaching()
+	}
 	p, err := src.Compile(s.catalog.Runbook(), facts)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +153,7 @@ func (s *shop) plan(t *testing.T, mode string) *runbook.Plan {
 // step is a step of the runbook, in whichever mode has it.
 func (s *shop) step(t *testing.T, name string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, mode := range []string{"planned", "unplanned", "failback", "restore"} {
+	for _, mode := range []string{"planned", "unplanned", "failback", "restore", "detach"} {
 		p := s.plan(t, mode)
 		step, ok := p.Step(name)
 		if !ok {

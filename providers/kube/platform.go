@@ -14,7 +14,7 @@ var Platform = runbook.Part{Key: "kube", Example: Settings{
 		"us-east-1": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
 		"us-west-2": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
 	},
-	CronJobs: []string{"invoice-run"}, Consumers: []string{"order-events"},
+	CronJobs: []string{"invoice-run"}, Consumers: []string{"order-events"}, DatabaseEnv: "DB_HOST",
 }}
 
 // Settings say where the services run. How the clusters are reached stands under
@@ -26,6 +26,9 @@ type Settings struct {
 	// CronJobs are suspended, and the consumers, which are Deployments, scaled to nothing.
 	CronJobs  []string `yaml:"cron_jobs,omitempty" json:"cron_jobs,omitempty"`
 	Consumers []string `yaml:"consumers,omitempty" json:"consumers,omitempty"`
+	// DatabaseEnv is the variable in the services' pod templates that has their database's
+	// host. Where the database is detached they are given another one there.
+	DatabaseEnv string `yaml:"database_env,omitempty" json:"database_env,omitempty"`
 }
 
 // Cluster is that of one Region.

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/failoverbot/failoverbot/incident/engine/enginetest"
 	"github.com/failoverbot/failoverbot/incident/runbook"
@@ -28,6 +29,8 @@ var changes = map[string]struct {
 	// are told of that.
 	meddle func(s *shop)
 	says   []string
+	// host says that order-service has a database host in a variable.
+	host bool
 	// drop lets it come to nothing although it was accepted, where that is not by
 	// somebody taking it back.
 	drop func(s *shop)
@@ -96,6 +99,14 @@ var changes = map[string]struct {
 		meddle: func(s *shop) { s.Update(west, worker, func(d *appsv1.Deployment) { *d.Spec.Replicas = 5 }) },
 		says:   []string{"Deployment " + worker + " in us-west-2", "it is 5 replicas", "had set 1", "it was 0 before"},
 	},
+	"kube.host": {
+		step: "database-host/order-service", region: west, host: true,
+		operations: []string{"patch deployments"},
+		seed:       []kubetest.Service{{Name: "order-service", Replicas: 2}},
+		byHand:     func(s *shop) { s.told(ownHost) },
+		meddle:     func(s *shop) { s.told("elsewhere.example.com") },
+		says:       []string{"the database host of order-service in us-west-2", "it is elsewhere.example.com", "had set " + ownHost, "it was shop.global-abc.global.rds.amazonaws.com before"},
+	},
 	"kube.restart": {
 		step: "restart/user-service", region: west,
 		operations: []string{"patch deployments"},
@@ -109,6 +120,13 @@ var changes = map[string]struct {
 			s.Update(west, "user-service", func(d *appsv1.Deployment) { d.Spec.Template.Annotations = nil })
 		},
 	},
+}
+
+// told tells order-service of the target where its database is.
+func (s *shop) told(host string) {
+	s.Update(west, "order-service", func(d *appsv1.Deployment) {
+		d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "MODE", Value: "shop"}, {Name: "DB_HOST", Value: host}}
+	})
 }
 
 // worker is a consumer that runs in one Region alone, one of those that deploy/rbac.yaml
@@ -143,6 +161,9 @@ func TestEveryChangeInARealCluster(t *testing.T) {
 					// does is tried in other tests, and here each call is counted.
 					s := wired(t, kubetest.Objects)
 					s.Seed(c.region, c.seed...)
+					if c.host {
+						s.told("shop.global-abc.global.rds.amazonaws.com")
+					}
 					for name, suspended := range c.jobs {
 						s.Create(c.region, cronJob(name, suspended))
 						s.consumers = []string{worker}

@@ -12,11 +12,14 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Database is the Aurora global database.
+// Database is the Aurora global database, and what became of it.
 type Database struct {
-	GlobalCluster string     `json:"global_cluster"`
-	Members       []DBMember `json:"members"`
-	Failover      *Failover  `json:"failover,omitempty"`
+	// Globals are the global clusters that there are, by their identifiers.
+	Globals []string   `json:"globals"`
+	Members []DBMember `json:"members"`
+	// Orphans are clusters that others stand in for.
+	Orphans  []DBMember `json:"orphans,omitempty"`
+	Failover *Failover  `json:"failover,omitempty"`
 	// Status is what the global cluster says of itself; empty: available.
 	Status string `json:"status,omitempty"`
 	// WritableSince is since when the present writer has accepted writes.
@@ -53,9 +56,15 @@ const retention = 7
 
 // DBMember is one cluster of the global database.
 type DBMember struct {
-	Region    string    `json:"region"`
-	Cluster   string    `json:"cluster"`
-	ARN       string    `json:"arn"`
+	Region  string `json:"region"`
+	Cluster string `json:"cluster"`
+	ARN     string `json:"arn"`
+	// Global is the global cluster that it is a member of; empty: it stands alone.
+	Global string `json:"global,omitempty"`
+	// Orphan: another cluster left the global database that it wrote for, and writes by
+	// itself now. Detached is when one will have left that is about to.
+	Orphan    bool      `json:"orphan,omitempty"`
+	Detached  time.Time `json:"detached,omitzero"`
 	Writer    bool      `json:"writer"`
 	Sync      string    `json:"sync"`   // connected, pending-resync
 	Status    string    `json:"status"` // available, switching-over, failing-over
@@ -98,23 +107,24 @@ const (
 	failoverTime   = 60 * time.Second
 	cancelTime     = 30 * time.Second // from when it begins to take a promotion back
 	resyncTime     = 25 * time.Minute
+	detachTime     = 90 * time.Second
 )
 
 // engineVersion is that of the global database.
 const engineVersion = "16.6"
 
 func beginDatabase(start Start, long time.Time) Database {
-	d := Database{GlobalCluster: globalCluster, WritesGoOn: start.WritesGoOn, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
+	d := Database{Globals: []string{globalCluster}, WritesGoOn: start.WritesGoOn, WritableSince: long, Writers: []Since{{long, homeRegion}}, LagMS: float64(cmp.Or(start.LagMS, 180))}
 	for _, name := range regionNames {
 		d.Members = append(d.Members, DBMember{
-			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Writer: name == homeRegion,
-			Sync: "connected", Status: "available", Instances: 2, Class: "db.r6g.2xlarge", Version: engineVersion,
+			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Global: globalCluster, Writer: name == homeRegion,
+			Sync: "connected", Status: "available", Instances: 2, Class: "db.r6g.2xlarge", Version: cmp.Or(start.Versions[name], engineVersion),
 		})
 	}
 	return d
 }
 
-// Member is the cluster in a Region; nil if there is none.
+// Member is the cluster in a Region that is the platform's; nil if there is none.
 func (d *Database) Member(region string) *DBMember {
 	for i := range d.Members {
 		if d.Members[i].Region == region {
@@ -124,10 +134,44 @@ func (d *Database) Member(region string) *DBMember {
 	return nil
 }
 
+// all are the clusters that there are.
+func (d *Database) all() []*DBMember {
+	var out []*DBMember
+	for _, in := range [][]DBMember{d.Members, d.Orphans} {
+		for i := range in {
+			out = append(out, &in[i])
+		}
+	}
+	return out
+}
+
+// of are the members of a global cluster.
+func (d *Database) of(global string) []*DBMember {
+	return slices.DeleteFunc(d.all(), func(m *DBMember) bool { return global == "" || m.Global != global })
+}
+
+// writer is the cluster that writes for the platform; an orphan writes for nobody.
 func (s *State) writer() *DBMember {
 	for i := range s.Database.Members {
-		if s.Database.Members[i].Writer {
-			return &s.Database.Members[i]
+		if m := &s.Database.Members[i]; m.Writer && !m.Orphan {
+			return m
+		}
+	}
+	return nil
+}
+
+// Hosts of the database: a global cluster's leads to its writer, wherever that is.
+func globalHost(global string) string { return global + ".global-pretend.global.rds.amazonaws.com" }
+
+func (m *DBMember) host() string {
+	return m.Cluster + ".cluster-pretend." + m.Region + ".rds.amazonaws.com"
+}
+
+// leads is the cluster that a host leads to; nil where there is none that writes.
+func (d *Database) leads(host string) *DBMember {
+	for _, m := range d.all() {
+		if m.Writer && (host == m.host() || m.Global != "" && host == globalHost(m.Global)) {
+			return m
 		}
 	}
 	return nil
@@ -147,6 +191,11 @@ func (d *Database) due() (at []time.Time) {
 		at = append(at, f.Due)
 		if !f.Dropped.IsZero() {
 			at = append(at, f.Dropped, f.Dropped.Add(cancelTime))
+		}
+	}
+	for _, m := range d.Members {
+		if !m.Detached.IsZero() {
+			at = append(at, m.Detached)
 		}
 	}
 	return at
@@ -264,6 +313,9 @@ func (s *State) stepDatabase() {
 			s.mark(markPromoted)
 		}
 	}
+	for i := range d.Members {
+		s.stepDetach(&d.Members[i])
+	}
 	// A primary that was left behind rejoins on a new volume once it is back.
 	for i := range d.Members {
 		m := &d.Members[i]
@@ -283,6 +335,30 @@ func (s *State) stepDatabase() {
 			m.Sync, m.ResyncAt = "connected", time.Time{}
 			s.dbEvent(m.Region, "0241", "Finished resynchronizing DB cluster "+m.Cluster+" after global failover.")
 		}
+	}
+}
+
+// stepDetach lets a cluster leave its global cluster that was asked to, and write alone. The
+// one that wrote for it is left as it is: it is told nothing, and blocked by nobody.
+func (s *State) stepDetach(m *DBMember) {
+	switch {
+	case m.Detached.IsZero():
+	case s.Regions[m.Region].Lost:
+		m.Detached = m.Detached.Add(time.Second) // nobody is there
+		if m.Detached.Before(s.At) {
+			m.Detached = s.At.Add(time.Second)
+		}
+	case !m.Detached.After(s.At):
+		if !m.Writer {
+			for _, o := range s.Database.of(m.Global) {
+				o.Orphan = o.Writer
+			}
+			s.Database.WritableSince = s.At
+			s.Database.Writers = append(s.Database.Writers, Since{s.At, m.Region})
+			s.Database.Promotions++
+			s.mark(markPromoted)
+		}
+		m.Global, m.Detached, m.Writer, m.Sync, m.Status = "", time.Time{}, true, "", "available"
 	}
 }
 
@@ -320,6 +396,7 @@ var rdsAPI = awsAPI{
 		"CopyDBClusterSnapshot":      changes(copySnapshot),
 		"SwitchoverGlobalCluster":    changes(switchover),
 		"FailoverGlobalCluster":      changes(failover),
+		"RemoveFromGlobalCluster":    changes(removeFromGlobal),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
@@ -339,28 +416,31 @@ var rdsAPI = awsAPI{
 			return deref(in.TargetDbClusterIdentifier)
 		case *rds.FailoverGlobalClusterInput:
 			return deref(in.TargetDbClusterIdentifier)
+		case *rds.RemoveFromGlobalClusterInput:
+			return deref(in.DbClusterIdentifier)
 		}
 		return ""
 	},
 }
 
-func (r request) globalCluster() *rdst.GlobalCluster {
+func (r request) globalCluster(id string) *rdst.GlobalCluster {
 	d := r.Database
+	members := d.of(id)
 	g := &rdst.GlobalCluster{
-		GlobalClusterIdentifier: ptr(d.GlobalCluster),
-		GlobalClusterArn:        ptr("arn:aws:rds::" + account + ":global-cluster:" + d.GlobalCluster),
+		GlobalClusterIdentifier: ptr(id),
+		GlobalClusterArn:        ptr("arn:aws:rds::" + account + ":global-cluster:" + id),
 		GlobalClusterResourceId: ptr("cluster-pretend"),
-		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr(engineVersion), Status: ptr(cmp.Or(d.Status, "available")),
-		Endpoint:           ptr(d.GlobalCluster + ".global-pretend.global.rds.amazonaws.com"),
+		Engine:                  ptr("aurora-postgresql"), EngineVersion: ptr(d.version(id)), Status: ptr(cmp.Or(d.Status, "available")),
+		Endpoint:           ptr(globalHost(id)),
 		DeletionProtection: ptr(true), StorageEncrypted: ptr(true),
 	}
 	var readers []string
-	for _, m := range d.Members {
+	for _, m := range members {
 		if !m.Writer {
 			readers = append(readers, m.ARN)
 		}
 	}
-	for _, m := range d.Members {
+	for _, m := range members {
 		member := rdst.GlobalClusterMember{
 			DBClusterArn: ptr(m.ARN), IsWriter: ptr(m.Writer),
 			SynchronizationStatus:       rdst.GlobalClusterMemberSynchronizationStatus(m.Sync),
@@ -371,43 +451,67 @@ func (r request) globalCluster() *rdst.GlobalCluster {
 		}
 		g.GlobalClusterMembers = append(g.GlobalClusterMembers, member)
 	}
-	if f := d.Failover; f != nil {
+	if f := d.Failover; f != nil && slices.ContainsFunc(members, func(m *DBMember) bool { return m.Region == f.To }) {
 		g.Status = ptr(f.Status)
 		g.FailoverState = &rdst.FailoverState{
-			Status: rdst.FailoverStatus(f.Status), FromDbClusterArn: ptr(clusterARN(f.From)), ToDbClusterArn: ptr(clusterARN(f.To)),
+			Status: rdst.FailoverStatus(f.Status), FromDbClusterArn: ptr(d.Member(f.From).ARN), ToDbClusterArn: ptr(d.Member(f.To).ARN),
 			IsDataLossAllowed: ptr(f.DataLoss),
 		}
 	}
 	return g
 }
 
+// version of the engine that a global cluster has: its writer's.
+func (d *Database) version(global string) string {
+	for _, m := range d.of(global) {
+		if m.Writer {
+			return m.Version
+		}
+	}
+	return engineVersion
+}
+
 func (r request) isGlobal(id *string) error {
-	if deref(id) != r.Database.GlobalCluster {
+	if !slices.Contains(r.Database.Globals, deref(id)) {
 		return &rdst.GlobalClusterNotFoundFault{Message: ptr("Global cluster " + deref(id) + " not found")}
 	}
 	return nil
 }
 
 func describeGlobalClusters(r request, in *rds.DescribeGlobalClustersInput) (*rds.DescribeGlobalClustersOutput, error) {
-	if in.GlobalClusterIdentifier != nil {
-		if err := r.isGlobal(in.GlobalClusterIdentifier); err != nil {
-			return nil, err
+	out := &rds.DescribeGlobalClustersOutput{}
+	for _, id := range r.Database.Globals {
+		if in.GlobalClusterIdentifier == nil || *in.GlobalClusterIdentifier == id {
+			out.GlobalClusters = append(out.GlobalClusters, *r.globalCluster(id))
 		}
 	}
-	return &rds.DescribeGlobalClustersOutput{GlobalClusters: []rdst.GlobalCluster{*r.globalCluster()}}, nil
+	if in.GlobalClusterIdentifier != nil {
+		return out, r.isGlobal(in.GlobalClusterIdentifier)
+	}
+	return out, nil
 }
 
 func describeDBClusters(r request, in *rds.DescribeDBClustersInput) (*rds.DescribeDBClustersOutput, error) {
-	m := r.Database.Member(r.region)
-	if id := deref(in.DBClusterIdentifier); m == nil || id != "" && id != m.Cluster && id != m.ARN {
+	out := &rds.DescribeDBClustersOutput{}
+	id := deref(in.DBClusterIdentifier)
+	for _, m := range r.Database.all() {
+		if m.Region == r.region && (id == "" || id == m.Cluster || id == m.ARN) {
+			out.DBClusters = append(out.DBClusters, m.shown())
+		}
+	}
+	if id != "" && len(out.DBClusters) == 0 {
 		return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + id + " not found.")}
 	}
+	return out, nil
+}
+
+func (m *DBMember) shown() rdst.DBCluster {
 	c := rdst.DBCluster{
 		DBClusterIdentifier: ptr(m.Cluster), DBClusterArn: ptr(m.ARN), Status: ptr(m.Status),
 		Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version), EngineMode: ptr("provisioned"), MultiAZ: ptr(m.Instances > 1),
-		Endpoint:              ptr(m.Cluster + ".cluster-pretend." + r.region + ".rds.amazonaws.com"),
+		Endpoint:              ptr(m.host()),
 		BackupRetentionPeriod: ptr(int32(retention)),
-		ReaderEndpoint:        ptr(m.Cluster + ".cluster-ro-pretend." + r.region + ".rds.amazonaws.com"),
+		ReaderEndpoint:        ptr(m.Cluster + ".cluster-ro-pretend." + m.Region + ".rds.amazonaws.com"),
 	}
 	if m.MaxCapacity > 0 {
 		c.ServerlessV2ScalingConfiguration = &rdst.ServerlessV2ScalingConfigurationInfo{MinCapacity: ptr(0.5), MaxCapacity: ptr(m.MaxCapacity)}
@@ -418,25 +522,23 @@ func describeDBClusters(r request, in *rds.DescribeDBClustersInput) (*rds.Descri
 			DBClusterParameterGroupStatus: ptr("in-sync"),
 		})
 	}
-	return &rds.DescribeDBClustersOutput{DBClusters: []rdst.DBCluster{c}}, nil
+	return c
 }
 
 func describeDBInstances(r request, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
 	out := &rds.DescribeDBInstancesOutput{}
-	m := r.Database.Member(r.region)
-	for _, f := range in.Filters {
-		if m != nil && (deref(f.Name) != "db-cluster-id" || !slices.Contains(f.Values, m.Cluster)) {
-			m = nil
+	for _, m := range r.Database.all() {
+		if m.Region != r.region || slices.ContainsFunc(in.Filters, func(f rdst.Filter) bool {
+			return deref(f.Name) != "db-cluster-id" || !slices.Contains(f.Values, m.Cluster)
+		}) {
+			continue
 		}
-	}
-	if m == nil {
-		return out, nil
-	}
-	for i := range m.Instances {
-		out.DBInstances = append(out.DBInstances, rdst.DBInstance{
-			DBInstanceIdentifier: ptr(instanceName(m, i)), DBClusterIdentifier: ptr(m.Cluster), DBInstanceClass: ptr(m.Class),
-			DBInstanceStatus: ptr(cmp.Or(m.InstanceState, "available")), PromotionTier: ptr(int32(i)), Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version),
-		})
+		for i := range m.Instances {
+			out.DBInstances = append(out.DBInstances, rdst.DBInstance{
+				DBInstanceIdentifier: ptr(instanceName(m, i)), DBClusterIdentifier: ptr(m.Cluster), DBInstanceClass: ptr(m.Class),
+				DBInstanceStatus: ptr(cmp.Or(m.InstanceState, "available")), PromotionTier: ptr(int32(i)), Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version),
+			})
+		}
 	}
 	return out, nil
 }
@@ -537,9 +639,9 @@ func (r request) promotable(global, target *string) (*DBMember, error) {
 		return nil, err
 	}
 	var to *DBMember
-	for i := range r.Database.Members {
-		if r.Database.Members[i].ARN == deref(target) {
-			to = &r.Database.Members[i]
+	for _, m := range r.Database.of(deref(global)) {
+		if m.ARN == deref(target) {
+			to = m
 		}
 	}
 	switch {
@@ -548,7 +650,7 @@ func (r request) promotable(global, target *string) (*DBMember, error) {
 	case to == nil:
 		return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + deref(target) + " not found.")}
 	case r.Database.Failover != nil:
-		return nil, badState("Global cluster %s is in state %s.", r.Database.GlobalCluster, r.Database.Failover.Status)
+		return nil, badState("Global cluster %s is in state %s.", deref(global), r.Database.Failover.Status)
 	case to.Writer:
 		return nil, badState("DB cluster %s is the primary cluster of the global cluster already.", to.Cluster)
 	case to.Status != "available":
@@ -557,8 +659,42 @@ func (r request) promotable(global, target *string) (*DBMember, error) {
 		return nil, &rdst.InvalidDBClusterStateFault{Message: ptr("DB cluster " + to.Cluster + " has no DB instances.")}
 	case to.Sync != "connected":
 		return nil, badState("DB cluster %s is not synchronized: %s.", to.Cluster, to.Sync)
+	case minor(to.Version) != minor(r.Database.version(to.Global)):
+		return nil, &rdst.InvalidDBClusterStateFault{Message: ptr("DB cluster " + to.Cluster + " has engine version " + to.Version + ", which is not compatible with version " + r.Database.version(to.Global) + " of its global cluster.")}
 	}
 	return to, nil
+}
+
+// minor is a version of the engine up to the minor one: two that differ in no more can be
+// promoted for each other.
+func minor(version string) string { return strings.Join(strings.SplitN(version, ".", 3)[:2], ".") }
+
+func removeFromGlobal(r request, in *rds.RemoveFromGlobalClusterInput) (*rds.RemoveFromGlobalClusterOutput, error) {
+	id := deref(in.GlobalClusterIdentifier)
+	if err := r.isGlobal(&id); err != nil {
+		return nil, err
+	}
+	for _, m := range r.Database.of(id) {
+		switch {
+		case m.ARN != deref(in.DbClusterIdentifier):
+			continue
+		case m.Region != r.region:
+			return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + m.ARN + " not found.")}
+		case m.Writer && len(r.Database.of(id)) > 1:
+			return nil, badState("DB cluster %s is the primary cluster of global cluster %s, which has others.", m.Cluster, id)
+		case r.Database.Failover != nil:
+			return nil, badState("Global cluster %s is in state %s.", id, r.Database.Failover.Status)
+		case m.Status != "available":
+			return nil, &rdst.InvalidDBClusterStateFault{Message: ptr("DB cluster " + m.Cluster + " is in state " + m.Status + ".")}
+		}
+		m.Detached = r.now.Add(detachTime)
+		if !m.Writer {
+			m.Status = "promoting"
+			r.mark(markPromoting)
+		}
+		return &rds.RemoveFromGlobalClusterOutput{GlobalCluster: r.globalCluster(id)}, nil
+	}
+	return nil, &rdst.DBClusterNotFoundFault{Message: ptr("DBCluster " + deref(in.DbClusterIdentifier) + " not found.")}
 }
 
 func (r request) startSwitchover(global, target *string) (*rdst.GlobalCluster, error) {
@@ -579,7 +715,7 @@ func (r request) startSwitchover(global, target *string) (*rdst.GlobalCluster, e
 	r.mark(markPromoting)
 	r.dbEvent(from.Region, "0181", "Global switchover to DB cluster "+to.Cluster+" started.")
 	r.dbEvent(from.Region, "0183", fmt.Sprintf("Waiting for data synchronization across global cluster members. Current lags behind primary DB cluster: %s (%.0f ms).", to.Cluster, r.Database.LagMS))
-	return r.globalCluster(), nil
+	return r.globalCluster(to.Global), nil
 }
 
 func switchover(r request, in *rds.SwitchoverGlobalClusterInput) (*rds.SwitchoverGlobalClusterOutput, error) {
@@ -618,7 +754,7 @@ func failover(r request, in *rds.FailoverGlobalClusterInput) (*rds.FailoverGloba
 	r.Database.dropped()
 	r.blocks(from, to)
 	r.mark(markPromoting)
-	return &rds.FailoverGlobalClusterOutput{GlobalCluster: r.globalCluster()}, nil
+	return &rds.FailoverGlobalClusterOutput{GlobalCluster: r.globalCluster(to.Global)}, nil
 }
 
 // expectDatabase says how the database is not what a scenario expects.

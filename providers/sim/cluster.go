@@ -38,6 +38,7 @@ type Pod struct {
 	// it goes by this: its name holds what somebody wrote into its template.
 	Nth      int       `json:"nth"`
 	Template string    `json:"template"` // hash of the template it was made from
+	Host     string    `json:"host"`     // of the database that it connects to
 	Node     string    `json:"node"`     // empty while it cannot be placed
 	Created  time.Time `json:"created"`
 	// ReadyAt is when it becomes ready; zero while it cannot be placed. Its
@@ -75,7 +76,7 @@ func (s *State) readyPods(r *Region, service string) (ready, connected int) {
 	for _, p := range r.Pods {
 		if p.Service == service && p.ready(s.At) {
 			ready++
-			if !p.Created.Before(s.Database.WritableSince) {
+			if !p.Created.Before(s.Database.WritableSince) && (p.Host == "" || s.Database.leads(p.Host) == s.writer()) {
 				connected++
 			}
 		}
@@ -147,7 +148,7 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 			ObjectMeta: metav1.ObjectMeta{Labels: labels},
 			Spec: corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{
 				Name: name, Image: registryOf(r.Name) + "/" + name + ":" + release,
-				Env:       []corev1.EnvVar{{Name: "DB_HOST", Value: globalCluster + ".global-pretend.global.rds.amazonaws.com"}},
+				Env:       []corev1.EnvVar{{Name: databaseEnv, Value: globalHost(globalCluster)}},
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
 			}}},
 		},
@@ -214,11 +215,23 @@ func (s *State) newPod(r *Region, d *appsv1.Deployment, at time.Time) *Pod {
 	hash := r.templateHash(d)
 	p := &Pod{
 		Name:    fmt.Sprintf("%s-%s-%05x", d.Name, hash, draw(s.Seed, 1<<20, r.Name, d.Name, r.PodCount)),
-		Service: d.Name, Nth: r.PodCount, Template: hash, Created: at,
+		Service: d.Name, Nth: r.PodCount, Template: hash, Host: databaseOf(d), Created: at,
 	}
 	r.Pods = append(r.Pods, p)
 	s.place(r, p, at)
 	return p
+}
+
+// databaseOf is the host of the database that a service's pods are given.
+func databaseOf(d *appsv1.Deployment) string {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if e.Name == databaseEnv {
+				return e.Value
+			}
+		}
+	}
+	return ""
 }
 
 // place gives a pod a node, if one has room.

@@ -191,8 +191,8 @@ func health(name string) answer {
 	}
 }
 
-// databaseHealth is what order-service says of its database: the global endpoint, which
-// leads to the writer that there was when its pods connected.
+// databaseHealth is what order-service says of its database: the host that it was given,
+// which leads to the writer that there was when its pods connected.
 func databaseHealth(s *State, r *http.Request, _ []byte) (int, any, bool) {
 	region, _ := r.Context().Value(regionKey{}).(string)
 	if says := s.Regions[region].DatabasePage; says != "" {
@@ -204,7 +204,7 @@ func databaseHealth(s *State, r *http.Request, _ []byte) (int, any, bool) {
 	}
 	w := s.writer()
 	return http.StatusOK, map[string]any{
-		"status": "connected", "host": s.Database.GlobalCluster + ".global-pretend.global.rds.amazonaws.com",
+		"status": "connected", "host": databaseOf(s.Regions[region].Deployments["order-service"]),
 		"writable": w != nil && w.Region == region && s.Database.Failover == nil && connected == ready,
 	}, false
 }

@@ -18,6 +18,7 @@ const (
 	account       = "111122223333"
 	namespace     = "ecommerce-prod"
 	globalCluster = "ecommerce-global"
+	databaseEnv   = "DB_HOST"
 	globalGroup   = "ldgnf-ecommerce"
 	zoneID        = "Z0ECOMMERCE0PRETEND"
 	zoneName      = "ecommerce.com"
@@ -213,7 +214,7 @@ func (w *World) parts() keys {
 			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
 		})},
 		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
-		"kube": keys{"cron_jobs": []string{cronJob}, "regions": inRegions(func(string) keys {
+		"kube": keys{"cron_jobs": []string{cronJob}, "database_env": databaseEnv, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
 		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},

@@ -78,6 +78,8 @@ type Start struct {
 	// WritesGoOn: when the database is failed over, Aurora cannot block the writes of the
 	// old writer.
 	WritesGoOn bool `yaml:"writes_go_on,omitempty" json:"writes_go_on,omitempty"`
+	// Versions are the database engine's in a Region, where it is not the usual one.
+	Versions map[string]string `yaml:"versions,omitempty" json:"versions,omitempty"`
 	// GitOps are the Regions in whose clusters Argo CD keeps the autoscalers' minima as
 	// they are at the start, until a PauseGitOps.
 	GitOps []string `yaml:"gitops,omitempty" json:"gitops,omitempty"`
@@ -531,6 +533,12 @@ func (l linter) scenario(s *Scenario) {
 	l.services(s.Start.HPAMax, "start", "hpa_max")
 	for i, r := range s.Start.GitOps {
 		l.region(r, "start", "gitops", i)
+	}
+	for r, v := range s.Start.Versions {
+		l.region(r, "start", "versions", r)
+		if !strings.Contains(v, ".") {
+			l.fault([]any{"start", "versions", r}, "version %q is not like 16.6", v)
+		}
 	}
 	for r, all := range s.Start.Lacks {
 		l.region(r, "start", "lacks", r)

@@ -403,10 +403,13 @@ func (d *Decoder) scalar(key string, n *yaml.Node, out reflect.Value) {
 			out.SetString(n.Value)
 		}
 	case reflect.Bool:
-		var v bool
+		var v any // a text that was filled in carries no tag
 		want = WantBool
-		if ok = ok && n.ShortTag() == "!!bool" && n.Load(&v) == nil; ok {
-			out.SetBool(v)
+		ok = ok && n.Load(&v) == nil
+		if is, isBool := v.(bool); ok && isBool {
+			out.SetBool(is)
+		} else {
+			ok = false
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		var v int64
