@@ -47,4 +47,7 @@ const (
 	BackupSeen Trait = "backup-seen"
 	// LastWritesKept: what was written last in the source is in the target.
 	LastWritesKept Trait = "last-writes-kept"
+	// ToldWhole: what it found wrong stands in its evidence, a line each, and all of it is
+	// told to whoever decides to go on with that.
+	ToldWhole Trait = "told-whole"
 )

@@ -111,7 +111,9 @@ var systems = []struct {
 		return cloudwatch.Actions(w.aws, w.reads, cloudwatch.Balancers{ARN: elb.ARN, Groups: w.balancers.Groups}, w.Clock)
 	}},
 	{&network.Platform, func(w wires) engine.Catalog { return network.Actions(w.aws, w.reads, w.Dial, w.InVPC, w.Clock) }},
-	{&kube.Platform, func(w wires) engine.Catalog { return w.clusters.Actions(w.databases.Own) }},
+	{&kube.Platform, func(w wires) engine.Catalog {
+		return w.clusters.Actions(w.databases.Own, ecr.New(w.aws, w.reads, nil, w.Clock).Digest)
+	}},
 	{&velero.Platform, func(w wires) engine.Catalog {
 		return velero.Actions(velero.Cluster{Objects: w.clusters.Objects, Create: w.clusters.Create, Namespace: w.clusters.Namespace}, w.Clock)
 	}},

@@ -90,6 +90,57 @@ func TestWhatWouldBeSetBackIsNoticed(t *testing.T) {
 	})
 }
 
+// In a failback what the Region that is left has in the end would be set back, too.
+func TestWhatSetsTheStandbyBackIsNoticedBeforeTheWayHome(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(s *sim.State)
+		verdict incident.Verdict
+		says    []string
+		not     string
+	}{
+		"nothing": {func(*sim.State) {}, incident.Pass, []string{"nothing but autoscalers"}, "left at"},
+		"Argo CD": {func(s *sim.State) { s.Regions[west].Manage("argocd") }, incident.Warn, []string{
+			"Argo CD application shop in us-west-2 sets back what the run changes (pause it first: argocd app set argocd/shop --self-heal=false), ",
+			"the minimum of autoscaler order-service, which is left at 2",
+		}, "before that"},
+		"Argo CD, paused": {func(s *sim.State) { s.Regions[west].Manage("argocd"); s.Regions[west].GitOps.Paused = true }, incident.Pass, nil, "left at"},
+		"Flux's replicas": {func(s *sim.State) {
+			applied(&s.Regions[west].Deployments["product-service"].ObjectMeta, "kustomize-controller", `{"f:spec":{"f:replicas":{}}}`)
+		}, incident.Warn, []string{"the replicas of product-service, which is left at 2"}, ""},
+		"KEDA": {func(s *sim.State) { s.Regions[west].Manage("keda") }, incident.Warn, []string{
+			"KEDA ScaledObject product-service in us-west-2 sets back", "the minimum of autoscaler product-service, which is left at 2",
+			`"spec":{"minReplicaCount":2}}'`, "the replicas of order-service; the minimum of autoscaler order-service, which is left at 2 (before that: kubectl",
+		}, ""},
+		"KEDA, of what is not stopped, as in a standby": {func(s *sim.State) {
+			s.Regions[west].Manage("keda")
+			s.Regions[west].GitOps.Minimum["product-service"] = 2
+		}, incident.Warn, []string{"order-service"}, "product-service in us-west-2 sets back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.change(t, servedAway(c.change))
+			_, call := w.call(t, "drift") // of a failback
+			step, ok := call.Plan.Step("managers")
+			if !ok {
+				t.Fatal("a failback does not look who keeps the sizes")
+			}
+			call.Step = step
+			o, ok, err := w.catalog[step.Uses].Look(t.Context(), call)
+			if err != nil || !ok || o.Measured.Verdict != c.verdict {
+				t.Fatalf("%t %q %q %v", ok, o.Measured.Verdict, o.Summary, err)
+			}
+			for _, part := range c.says {
+				if !strings.Contains(o.Summary, part) {
+					t.Errorf("it does not say %q: %s", part, o.Summary)
+				}
+			}
+			if c.not != "" && strings.Contains(o.Summary, c.not) {
+				t.Errorf("it says %q: %s", c.not, o.Summary)
+			}
+		})
+	}
+}
+
 func TestWhatSetsBackIsUnknownWhereItCannotBeRead(t *testing.T) {
 	blind(t, "managers", "kubernetes", "list deployments", "list horizontalpodautoscalers", "list cronjobs")
 }

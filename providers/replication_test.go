@@ -33,6 +33,29 @@ func silent(since time.Duration) func(s *sim.State) {
 	}
 }
 
+// On the way home the buckets there have to have everything.
+func TestBucketsAreDrainedBeforeTheWayHome(t *testing.T) {
+	for pending, want := range map[float64]incident.Verdict{0: incident.Pass, 3: incident.Fail} {
+		w := newWorld(t)
+		w.wait(t, time.Minute)
+		w.change(t, func(s *sim.State) {
+			for i := range s.RuleFrom(west).Published {
+				s.RuleFrom(west).Published[i].Pending = pending
+			}
+		})
+		_, c := w.call(t, "drift") // of a failback
+		step, _ := c.Plan.Step("object-replication")
+		c.Step = step
+		o, ok, err := w.catalog[step.Uses].Look(t.Context(), c)
+		if err != nil || o.Measured.Verdict != want || ok != (pending == 0) || *o.Measured.Figures[0].Limit != 0 {
+			t.Errorf("%g pending: %t %q %s %v", pending, ok, o.Measured.Verdict, o.Summary, err)
+		}
+		if pending > 0 && !strings.Contains(o.Summary, "ecommerce-assets-us-west-2 to ecommerce-assets-us-east-1 (all) is not drained: 3 operations pending, and missing at home until they arrive") {
+			t.Errorf("it says %s", o.Summary)
+		}
+	}
+}
+
 func TestTheReplicationOfBucketsIsJudged(t *testing.T) {
 	const rule = "ecommerce-assets-us-east-1 to ecommerce-assets-us-west-2 (all)"
 	without := func(region string) func(s *sim.State) {

@@ -51,6 +51,7 @@ var claims = map[string]func(*testing.T, played){
 	"failback-refused":        stayedWhereItIs,
 	"failback-backed-out":     backedOutAndAgain,
 	"detach-then-rebuild":     detachedAndTold,
+	"failback-drifted":        driftShownAndAccepted,
 	"velero-restore":          restoredFromABackup,
 
 	"unserved-at-resolve": closedNotRestored,
@@ -518,6 +519,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"unplanned-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"failback-backed-out":      {"  - {at: 20m, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster, times: 1}}\n", "", "expected [mitigated aborted taken back mitigated]"},
 	"detach-then-rebuild":      {"  versions: {us-west-2: \"16.8\"}\n", "  versions: {us-west-2: \"16.6\"}\n", "0 times StepFinished of standby-database"},
+	"failback-drifted":         {"  - {at: 20m, configure: {region: us-west-2, service: order-service, key: CHECKOUT, value: v3}}\n", "", "0 times StepFailed of drift"},
 	"failback-refused":         {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},
 	"record-change-and-back":   {"start:\n  strategy: record-change\n\n", "", "0 times StepFinished of change-record"},
 	"routing-control-and-back": {"start:\n  strategy: routing-control\n\n", "", "0 times StepFinished of shift-controls"},
@@ -674,6 +676,39 @@ func stayedWhereItIs(t *testing.T, p played) {
 	}
 	if f := s.Step("standby-database").Failure; !strings.Contains(f.Error, "pending-resync") {
 		t.Errorf("the standby: %+v", f)
+	}
+}
+
+// driftShownAndAccepted: nobody goes home with what differs without having been shown it, and
+// what differs since is asked about before anything is stopped.
+func driftShownAndAccepted(t *testing.T, p played) {
+	var back played
+	lines(t, filepath.Join(p.out, "timeline-2.jsonl"), &back.timeline)
+	s := back.state()
+	drift, again := s.Step("drift"), s.Step("drift-again")
+	const checkout, fraud = "ConfigMap order-settings, key CHECKOUT", "ConfigMap payment-settings, key FRAUD_CHECK"
+	if drift.Status != incident.Skipped || drift.Failure.Unknown || drift.Failure.Evidence[checkout] == "" || drift.Failure.Evidence[fraud] != "" {
+		t.Errorf("what differed before Go: %s, %+v", drift.Status, drift.Failure)
+	}
+	if again.Status != incident.Done || again.Attempt != 2 || again.Failure.Evidence[fraud] == "" {
+		t.Errorf("what differed after Go: %s after %d attempts, %+v", again.Status, again.Attempt, again.Failure)
+	}
+	given := bodies[incident.ApprovalGiven](back)
+	if i := slices.IndexFunc(given, func(g incident.ApprovalGiven) bool { return g.Kind == incident.AskGo }); i < 0 || !slices.Contains(given[i].Overridden, "drift") || given[i].Reason == "" {
+		t.Errorf("Go: %+v", given)
+	}
+	for _, c := range p.calls {
+		if c.Applied && c.Region == "us-west-2" && c.Time.After(s.DeclaredAt) && c.Time.Before(again.Ended) && c.System != "http" {
+			t.Errorf("%s %s was applied at %s, before what differs was known", c.Operation, c.Target, c.Time)
+		}
+	}
+	for _, step := range []string{"writers-gone", "messages-taken", "in-flight"} {
+		if st := s.Step(step); st.Status != incident.Done || st.Ended.After(s.Step("switch-database").Started) {
+			t.Errorf("%s is %s, ended at %s; the database was asked at %s", step, st.Status, st.Ended, s.Step("switch-database").Started)
+		}
+	}
+	if said, err := os.ReadFile(filepath.Join(p.out, "messages.jsonl")); err != nil || !strings.Contains(string(said), "*What differs*") || !strings.Contains(string(said), "• "+checkout+": other values") {
+		t.Errorf("the question does not list what differs: %v", err)
 	}
 }
 

@@ -43,6 +43,8 @@ type questionView struct {
 	// Override are the failed gates that Go would pass, or passed; Stuck those that
 	// nobody may go past; Checking those that are under way.
 	Override, Stuck, Checking []string
+	// Differs is all that was found wrong by a check that is told whole.
+	Differs []string
 	// Without are what was gone past before, by whom, why, and what it comes to.
 	Without []string
 	// failed
@@ -156,6 +158,7 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 	r := v.Readiness()
 	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, append(v.bad(r), v.warned(r)...)
 	w.Warned, w.NotApplicable = r.Warned, r.NotApplicable
+	w.Differs = v.toldWhole()
 	if len(w.Bad) > badMax {
 		w.More, w.Bad = len(w.Bad)-badMax, w.Bad[:badMax]
 	}
@@ -175,6 +178,23 @@ func (v incidentView) gate(q *incident.Question, w *questionView) {
 			w.Override = append(w.Override, v.beside(s.ID))
 		}
 	}
+}
+
+// toldWhole is the evidence of the checks that Go weighs and that are told whole, where they
+// are not well: whoever says Go all the same has been shown it.
+func (v incidentView) toldWhole() []string {
+	var out []string
+	for _, f := range v.Findings() {
+		s := v.plan.steps[f.Step]
+		st := f.State.Status
+		if s == nil || !slices.Contains(s.Proves, incident.ToldWhole) || st != incident.Failed && st != incident.Advised && st != incident.Skipped {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(f.State.Failure.Evidence)) {
+			out = append(out, lineOf(name, 100)+": "+lineOf(f.State.Failure.Evidence[name], 300))
+		}
+	}
+	return out
 }
 
 // beside is a step with what it comes to when it is gone past.
@@ -222,7 +242,7 @@ func (v incidentView) looks(q *incident.Question) string {
 		return "closed"
 	case q.Kind == incident.AskGo:
 		r := v.Readiness()
-		return fmt.Sprintf("open %v %v %v", v.titles(r.Again), v.titles(r.Locked), v.bad(r))
+		return fmt.Sprintf("open %v %v %v %v %v", v.titles(r.Again), v.titles(r.Locked), v.bad(r), v.warned(r), v.toldWhole())
 	case q.Kind == incident.AskFailed: // what stops it may come to stop others, or no longer do so
 		if c, of := view.CauseOf(v.Causes(), q.Step); of {
 			return fmt.Sprintf("open %s %v", c.Says, v.titles(c.Steps))

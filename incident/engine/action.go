@@ -163,7 +163,8 @@ type Call struct {
 	Observed *incident.WatchObserved
 	// Result is how another step of the run ended; ok is false if it has not
 	// finished well. What it found is that of its StepFinished, and what it replaced, its
-	// Prior, what it recorded before its first call.
+	// Prior, what it recorded before its first call. Of one that people went past there is
+	// the evidence of how it had failed.
 	Result func(step string) (o Outcome, ok bool)
 	Clock  incident.Clock
 }

@@ -159,6 +159,9 @@ func (r *run) result(id string) (Outcome, bool) {
 		return Outcome{}, false
 	}
 	f := st.Finished
+	if st.Status == incident.Skipped {
+		return Outcome{Evidence: st.Failure.Evidence, Measured: st.Failure.Measured, At: st.Ended}, false
+	}
 	return Outcome{Summary: f.Summary, Evidence: f.Evidence, Items: f.Items, Measured: f.Measured, Prior: st.Prior, At: st.Ended}, st.Status == incident.Done
 }
 

@@ -120,6 +120,23 @@ func (e *ECR) Images(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	return o, ok, nil
 }
 
+// Digest is what a Region's own registry has under the name of an image; nothing where the
+// image is of another registry, or is not there.
+func (e *ECR) Digest(ctx context.Context, region, image string) (string, error) {
+	r := parse(image)
+	switch {
+	case r.byDigest():
+		return r.id, nil
+	case r.region != region:
+		return "", nil
+	}
+	f := e.describe(ctx, region, r.key())
+	if f.err != nil {
+		return "", fmt.Errorf("describe image %s in %s: %w", f.key, region, f.err)
+	}
+	return f.digest, nil
+}
+
 // describe asks for one image: a call that names several is refused as a whole where one
 // of them is missing.
 func (e *ECR) describe(ctx context.Context, region string, k key) found {

@@ -23,8 +23,8 @@ const (
 // come first.
 const settles = 12 * time.Minute
 
-// Actions is what a runbook can have done in the clusters.
-func (k *Kube) Actions(hosts Hosts) engine.Catalog {
+// Actions is what a runbook can have done in the clusters; digest tells what registries have.
+func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 	host := Host{k, hosts}
 	scale, fence, restart, rest := Scale{k}, Fence{k}, Restart{k}, Rest{k}
 	suspend, resume := Single{k, false}, Single{k, true}
@@ -52,6 +52,25 @@ func (k *Kube) Actions(hosts Hosts) engine.Catalog {
 				Home:  "target",
 			},
 			Look: k.Managers,
+		},
+		"kube.drift": {
+			Action: runbook.Action{
+				Kind:   runbook.Check,
+				Proves: []incident.Trait{incident.ToldWhole},
+				About:  "checks whether the services of the target are as those that serve in the source: images, ConfigMaps, Secrets, autoscalers",
+				Home:   "target",
+				With:   DriftInput{},
+			},
+			Look: k.Drift(digest),
+		},
+		"kube.gone": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until no pod is left in the source of the services that write",
+				Home:  "source",
+			},
+			Look:  fence.Gone,
+			Every: time.Second,
 		},
 		"kube.jobs": {
 			Action: runbook.Action{

@@ -307,7 +307,7 @@ func (h Host) Settable(ctx context.Context, c engine.Call) (engine.Outcome, bool
 		}
 		o.Evidence[s.Name] = values(hosts)
 		if keeps, ok := keeperOf(d, target, "spec", "template", "spec", "containers"); ok {
-			kept = append(kept, held{keeps, env + " of " + d.Name, 1})
+			kept = append(kept, held{keeps, env + " of " + d.Name, 1, false})
 		}
 	}
 	if kept, err = h.unpaused(ctx, client, target, kept, o.Evidence); err != nil {

@@ -43,6 +43,11 @@ func (k *Kube) Images(ctx context.Context, p *runbook.Plan, region runbook.Regio
 	if err != nil {
 		return nil, err
 	}
+	return imagesOf(all, running), nil
+}
+
+// imagesOf are those of Deployments, with what their pods run.
+func imagesOf(all []appsv1.Deployment, running []corev1.Pod) []Image {
 	var out []Image
 	for i := range all {
 		d := &all[i]
@@ -51,7 +56,7 @@ func (k *Kube) Images(ctx context.Context, p *runbook.Plan, region runbook.Regio
 			out = append(out, Image{Deployment: d.Name, Container: c.Name, Reference: c.Image, Running: runs(running, d.Name, c.Name)})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // runs are the images by digest that a container of a Deployment runs.

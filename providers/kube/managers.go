@@ -42,9 +42,9 @@ type manager struct {
 	object schema.GroupVersionResource
 	named  func(m metav1.Object, r cluster) (namespace, name string)
 	// lets says whether that object, as it is now, lets the change be.
-	lets func(o *unstructured.Unstructured, wanted int) bool
+	lets func(o *unstructured.Unstructured, h held) bool
 	// pause is what makes it let the change be.
-	pause func(k keeper, wanted int) string
+	pause func(h held) string
 }
 
 // pausedAt is the annotation that has KEDA keep so many replicas:
@@ -58,14 +58,14 @@ func label(name, namespace string) func(metav1.Object, cluster) (string, string)
 	}
 }
 
-func suspended(o *unstructured.Unstructured, _ int) bool {
+func suspended(o *unstructured.Unstructured, _ held) bool {
 	yes, _, err := unstructured.NestedBool(o.Object, "spec", "suspend")
 	return err == nil && yes
 }
 
-func flux(kind string) func(keeper, int) string {
-	return func(k keeper, _ int) string {
-		return fmt.Sprintf("flux --context %s -n %s suspend %s %s", k.region, k.namespace, kind, k.name)
+func flux(kind string) func(held) string {
+	return func(h held) string {
+		return fmt.Sprintf("flux --context %s -n %s suspend %s %s", h.region, h.namespace, kind, h.name)
 	}
 }
 
@@ -85,12 +85,12 @@ var managers = []manager{
 			return "argocd", app
 		},
 		// Without self-heal it tells that something differs, and leaves it.
-		lets: func(o *unstructured.Unstructured, _ int) bool {
+		lets: func(o *unstructured.Unstructured, _ held) bool {
 			heals, _, err := unstructured.NestedBool(o.Object, "spec", "syncPolicy", "automated", "selfHeal")
 			return err == nil && !heals
 		},
-		pause: func(k keeper, _ int) string {
-			return fmt.Sprintf("argocd app set %s/%s --self-heal=false", k.namespace, k.name)
+		pause: func(h held) string {
+			return fmt.Sprintf("argocd app set %s/%s --self-heal=false", h.namespace, h.name)
 		},
 	},
 	{
@@ -102,9 +102,9 @@ var managers = []manager{
 		says: "Flux HelmRelease", fields: []string{"helm-controller"}, object: helmReleases,
 		named: label("helm.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/namespace"),
 		// Without drift detection it sets nothing back before its next release.
-		lets: func(o *unstructured.Unstructured, n int) bool {
+		lets: func(o *unstructured.Unstructured, h held) bool {
 			mode, _, err := unstructured.NestedString(o.Object, "spec", "driftDetection", "mode")
-			return suspended(o, n) || err == nil && mode != "enabled"
+			return suspended(o, h) || err == nil && mode != "enabled"
 		},
 		pause: flux("helmrelease"),
 	},
@@ -118,18 +118,25 @@ var managers = []manager{
 			}
 			return "", ""
 		},
-		lets: func(o *unstructured.Unstructured, wanted int) bool {
-			if wanted == 0 { // it would bring what has work from nothing to one
+		lets: func(o *unstructured.Unstructured, h held) bool {
+			if h.wanted == 0 { // it would bring what has work from nothing to one
 				return o.GetAnnotations()[pausedAt] == "0"
 			}
 			least, _, err := unstructured.NestedInt64(o.Object, "spec", "minReplicaCount")
-			return err == nil && int(least) >= wanted
-		},
-		pause: func(k keeper, wanted int) string {
-			if wanted == 0 {
-				return fmt.Sprintf("kubectl --context %s -n %s annotate scaledobject %s %s=0", k.region, k.namespace, k.name, pausedAt)
+			if h.exact {
+				return err == nil && int(least) == h.wanted && o.GetAnnotations()[pausedAt] == ""
 			}
-			return fmt.Sprintf("kubectl --context %s -n %s patch scaledobject %s --type merge -p '{\"spec\":{\"minReplicaCount\":%d}}'", k.region, k.namespace, k.name, wanted)
+			return err == nil && int(least) >= h.wanted
+		},
+		pause: func(h held) string {
+			patch := fmt.Sprintf(`"spec":{"minReplicaCount":%d}`, h.wanted)
+			switch {
+			case h.wanted == 0:
+				return fmt.Sprintf("kubectl --context %s -n %s annotate scaledobject %s %s=0", h.region, h.namespace, h.name, pausedAt)
+			case h.exact:
+				patch = fmt.Sprintf(`"metadata":{"annotations":{"%s":null}},`, pausedAt) + patch
+			}
+			return fmt.Sprintf("kubectl --context %s -n %s patch scaledobject %s --type merge -p '{%s}'", h.region, h.namespace, h.name, patch)
 		},
 	},
 }
@@ -181,17 +188,21 @@ type held struct {
 	keeper
 	what   string
 	wanted int
+	// exact: it is left at that size, and not at that at least.
+	exact bool
 }
 
 // warns says what it would set back, after how it is kept from that: a line may be cut.
 func (k keeper) warns(all []held) string {
 	pause := "pause it first"
 	if k.name != "" {
-		pause += ": " + k.pause(k, all[0].wanted)
+		pause += ": " + all[0].pause(all[0])
 	}
 	what := make([]string, len(all))
 	for i, h := range all {
-		what[i] = h.what
+		if what[i] = h.what; k.name != "" && h.exact && !all[0].exact && h.pause(h) != all[0].pause(all[0]) {
+			what[i] += " (before that: " + h.pause(h) + ")"
+		}
 	}
 	return fmt.Sprintf("%s in %s sets back what the run changes (%s), %s", k, k.region, pause, text.Some(what, shownSingles))
 }
@@ -247,8 +258,8 @@ func (k *Kube) Managers(ctx context.Context, c engine.Call) (engine.Outcome, boo
 }
 
 // held are the objects of a Region that the run changes and that something keeps: of the
-// target the sizes of all services, of the source those of what is stopped there, and of
-// both what runs in one Region alone.
+// target the sizes of all services, of the source those of what is stopped there and, in a
+// failback, at which all are left in the end, and of both what runs in one Region alone.
 func (k *Kube) held(ctx context.Context, p *runbook.Plan, region runbook.Region, evidence map[string]string) ([]held, error) {
 	client, r, err := k.in(p, region)
 	if err != nil {
@@ -281,41 +292,52 @@ func (k *Kube) held(ctx context.Context, p *runbook.Plan, region runbook.Region,
 	if err := k.together(reads...); err != nil {
 		return nil, err
 	}
-	wanted := sizesOf(p, region, own)
-	var out []held
+	wanted, rests := sizesOf(p, region, own), restsOf(p, region)
+	var out, resting []held
 	for i := range scalers {
 		h := &scalers[i]
-		n, changed := wanted[h.Spec.ScaleTargetRef.Name]
-		if !changed || h.Spec.ScaleTargetRef.Kind != "Deployment" || n > 0 && minimum(h) >= n {
+		of := h.Spec.ScaleTargetRef
+		if n, left := rests[of.Name]; left && of.Kind == "Deployment" && minimum(h) != n {
+			if keeps, ok := keeperOf(h, r, "spec", "minReplicas"); ok {
+				resting = append(resting, held{keeps, fmt.Sprintf("the minimum of autoscaler %s, which is left at %d", h.Name, n), n, true})
+			}
+		}
+		n, changed := wanted[of.Name]
+		if !changed || of.Kind != "Deployment" || n > 0 && minimum(h) >= n {
 			continue
 		}
 		keeps, ok := keeperOf(h, r, "spec", "minReplicas")
 		switch {
 		case !ok:
 		case n > 0:
-			out = append(out, held{keeps, "the minimum of autoscaler " + h.Name, n})
+			out = append(out, held{keeps, "the minimum of autoscaler " + h.Name, n, false})
 		case keeps.object == scaledObjects: // an autoscaler leaves what is at nothing alone
-			out = append(out, held{keeps, "the replicas of " + h.Spec.ScaleTargetRef.Name, n})
+			out = append(out, held{keeps, "the replicas of " + of.Name, n, false})
 		}
 	}
 	for i := range sizes {
 		d := &sizes[i]
+		if n, left := rests[d.Name]; left && replicas(d) != n {
+			if keeps, ok := keeperOf(d, r, "spec", "replicas"); ok {
+				resting = append(resting, held{keeps, fmt.Sprintf("the replicas of %s, which is left at %d", d.Name, n), n, true})
+			}
+		}
 		n, changed := wanted[d.Name]
 		if !changed || n > 0 && replicas(d) >= n || n == 0 && replicas(d) == 0 {
 			continue
 		}
 		if keeps, ok := keeperOf(d, r, "spec", "replicas"); ok {
-			out = append(out, held{keeps, "the replicas of " + d.Name, n})
+			out = append(out, held{keeps, "the replicas of " + d.Name, n, false})
 		}
 	}
 	for i := range jobs {
 		if j := &jobs[i]; slices.Contains(own.CronJobs, j.Name) {
 			if keeps, ok := keeperOf(j, r, "spec", "suspend"); ok {
-				out = append(out, held{keeps, "whether CronJob " + j.Name + " is suspended", 0})
+				out = append(out, held{keeps, "whether CronJob " + j.Name + " is suspended", 0, false})
 			}
 		}
 	}
-	return k.unpaused(ctx, client, r, out, evidence)
+	return k.unpaused(ctx, client, r, append(out, resting...), evidence)
 }
 
 // sizesOf are the Deployments of a Region whose size a run changes, and to which.
@@ -333,6 +355,21 @@ func sizesOf(p *runbook.Plan, region runbook.Region, own Settings) map[string]in
 	for _, name := range own.Consumers {
 		if out[name] = 0; target {
 			out[name] = 1 // at least
+		}
+	}
+	return out
+}
+
+// restsOf are the services of the Region that a failback leaves, with the size at which it
+// leaves them in the end.
+func restsOf(p *runbook.Plan, region runbook.Region) map[string]int {
+	out := map[string]int{}
+	if p.Kind != incident.Failback || region.Name == p.Target.Name {
+		return out
+	}
+	for _, s := range p.Topology.Services {
+		if s.Standby > 0 {
+			out[s.Name] = s.Standby
 		}
 	}
 	return out
@@ -359,7 +396,7 @@ func (k *Kube) unpaused(ctx context.Context, client dynamic.Interface, r cluster
 			}
 			found[h.keeper] = o
 		}
-		if o != nil && h.lets(o, h.wanted) {
+		if o != nil && h.lets(o, h) {
 			evidence[h.String()] = "lets the change be"
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
@@ -14,7 +15,8 @@ var Platform = runbook.Part{Key: "kube", Example: Settings{
 		"us-east-1": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
 		"us-west-2": {Namespace: "ecommerce-prod", MinNodesPerZone: 2, MinZones: 3},
 	},
-	CronJobs: []string{"invoice-run"}, Consumers: []string{"order-events"}, DatabaseEnv: "DB_HOST",
+	CronJobs: []string{"invoice-run"}, Consumers: []string{"order-events"},
+	DatabaseEnv: "DB_HOST", DifferingKeys: []string{"AWS_REGION"},
 }}
 
 // Settings say where the services run. How the clusters are reached stands under
@@ -29,6 +31,9 @@ type Settings struct {
 	// DatabaseEnv is the variable in the services' pod templates that has their database's
 	// host. Where the database is detached they are given another one there.
 	DatabaseEnv string `yaml:"database_env,omitempty" json:"database_env,omitempty"`
+	// DifferingKeys are the keys of ConfigMaps whose values are different in each Region by
+	// nature: KEY in all of them, or NAME/KEY in one.
+	DifferingKeys []string `yaml:"differing_keys,omitempty" json:"differing_keys,omitempty"`
 }
 
 // Cluster is that of one Region.
@@ -46,6 +51,11 @@ func (s Settings) Check(c runbook.Checks) {
 	for i, name := range s.Consumers {
 		if slices.ContainsFunc(c.Topology.Services, func(s runbook.Service) bool { return s.Name == name }) {
 			c.Fault(fmt.Sprintf("consumers[%d]", i), "%q is a service, which a run brings to its size by itself", name)
+		}
+	}
+	for i, key := range s.DifferingKeys {
+		if name, rest, two := strings.Cut(key, "/"); name == "" || two && rest == "" || strings.Count(key, "/") > 1 {
+			c.Fault(fmt.Sprintf("differing_keys[%d]", i), `"differing_keys" has %q: give a ConfigMap's key, or NAME/KEY for one ConfigMap`, key)
 		}
 	}
 	for region, k := range s.Regions {

@@ -139,19 +139,91 @@ func (k *Kube) mesh(ctx context.Context, client kubeapi.Client, r cluster, into 
 	return nil
 }
 
-// onlyNames asks the API server for the metadata of a list in place of its objects.
+// How the API server is asked for a list without the objects: as a table without them, of
+// which a Secret's row has its name and how many keys it has, or for their metadata alone.
+// Metadata is asked for of those alone that a controller makes: what somebody has applied
+// carries its values in an annotation.
 //
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
-const onlyNames = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+const (
+	asTable    = "application/json;as=Table;g=meta.k8s.io;v=v1"
+	asMetadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+)
 
 // names are those of the objects of one of Kubernetes' own kinds. Their values never leave
 // the API server.
 func (k *Kube) names(ctx context.Context, client kubeapi.Client, r cluster, resource string) ([]string, error) {
 	var out []string
+	err := k.rows(ctx, client, r, resource, func(name string, _ int) { out = append(out, name) })
+	slices.Sort(out)
+	return out, err
+}
+
+// rows gives the name of each object of a kind, and how many keys it has.
+func (k *Kube) rows(ctx context.Context, client kubeapi.Client, r cluster, resource string, each func(name string, keys int)) error {
+	return pages(ctx, k, client, r, resource, asTable, map[string]string{"includeObject": "None"}, func(t *metav1.Table) (next string, err error) {
+		column := func(name string) int {
+			return slices.IndexFunc(t.ColumnDefinitions, func(c metav1.TableColumnDefinition) bool { return c.Name == name })
+		}
+		at, data := column("Name"), column("Data")
+		for _, row := range t.Rows {
+			if max(at, data) >= len(row.Cells) || min(at, data) < 0 {
+				return "", errors.New("a row has no Name and Data")
+			}
+			name, isName := row.Cells[at].(string)
+			keys, isNumber := row.Cells[data].(float64)
+			if !isName || !isNumber {
+				return "", errors.New("a row's Name or Data is of another kind")
+			}
+			each(name, int(keys))
+		}
+		return t.Continue, nil
+	})
+}
+
+// secret is what is known of a Secret without its values.
+type secret struct {
+	keys int
+	// hash is that of its values, as the External Secrets operator writes it; empty where
+	// something else makes it.
+	hash string
+}
+
+// The marks of the External Secrets operator on what it makes: that it does, and a digest of
+// the values, by which it sees that somebody has changed them.
+const (
+	madeByExternalSecrets = "reconcile.external-secrets.io/managed=true"
+	externalSecretsHash   = "reconcile.external-secrets.io/data-hash"
+)
+
+// secrets are those of the namespace of the services, by name.
+func (k *Kube) secrets(ctx context.Context, client kubeapi.Client, r cluster) (map[string]secret, error) {
+	out := map[string]secret{}
+	if err := k.rows(ctx, client, r, "secrets", func(name string, keys int) { out[name] = secret{keys: keys} }); err != nil {
+		return nil, err
+	}
+	err := pages(ctx, k, client, r, "secrets", asMetadata, map[string]string{"labelSelector": madeByExternalSecrets}, func(page *metav1.PartialObjectMetadataList) (string, error) {
+		for i := range page.Items {
+			name := page.Items[i].Name
+			if has, there := out[name]; there {
+				has.hash = page.Items[i].Annotations[externalSecretsHash]
+				out[name] = has
+			}
+		}
+		return page.Continue, nil
+	})
+	return out, err
+}
+
+// pages reads a list page by page, each as it is asked for; take says where the next begins.
+func pages[T any](ctx context.Context, k *Kube, client kubeapi.Client, r cluster, resource, accept string, query map[string]string, take func(page *T) (next string, err error)) error {
 	next := ""
 	for {
-		page, err := read(ctx, k.clock, func(ctx context.Context) (*metav1.PartialObjectMetadataList, error) {
-			q := client.HTTP.Get().AbsPath("/api/v1/namespaces", r.Namespace, resource).SetHeader("Accept", onlyNames).Param("limit", "500")
+		page, err := read(ctx, k.clock, func(ctx context.Context) (*T, error) {
+			q := client.HTTP.Get().AbsPath("/api/v1/namespaces", r.Namespace, resource).SetHeader("Accept", accept).Param("limit", "500")
+			for name, value := range query {
+				q = q.Param(name, value)
+			}
 			if next != "" {
 				q = q.Param("continue", next)
 			}
@@ -163,19 +235,27 @@ func (k *Kube) names(ctx context.Context, client kubeapi.Client, r cluster, reso
 				}
 				return nil, err //nolint:wrapcheck // read sorts it
 			}
-			all := &metav1.PartialObjectMetadataList{}
+			all := new(T)
 			if err := json.Unmarshal(body, all); err != nil {
-				return nil, &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("the answer cannot be read as a list: %w", err), Hint: "the cluster answers in another way than the bot knows"}
+				return nil, unlike(err)
 			}
 			return all, nil
 		})
-		if err != nil {
-			return nil, fmt.Errorf("list the %s in %s: %w", resource, r.Name, of(err, r))
+		if err == nil {
+			if next, err = take(page); err != nil {
+				err = unlike(err)
+			}
 		}
-		out = append(out, namesOf(page.Items, func(o *metav1.PartialObjectMetadata) string { return o.Name })...)
-		if next = page.Continue; next == "" {
-			slices.Sort(out)
-			return out, nil
+		if err != nil {
+			return fmt.Errorf("list the %s in %s: %w", resource, r.Name, of(err, r))
+		}
+		if next == "" {
+			return nil
 		}
 	}
+}
+
+// unlike is the fault of an answer that is no list as it was asked for.
+func unlike(err error) error {
+	return &incident.CallError{NeedsPerson: true, Err: fmt.Errorf("the answer cannot be read as a list: %w", err), Hint: "the cluster answers in another way than the bot knows"}
 }

@@ -227,10 +227,13 @@ type needs struct{ configMaps, secrets map[string]bool }
 
 // neededBy are the ConfigMaps and Secrets that a pod's template names and does not call
 // optional.
-func neededBy(p *corev1.PodSpec) needs {
+func neededBy(p *corev1.PodSpec) needs { return namedBy(p, false) }
+
+// namedBy are those that it names, the optional ones as well where they count.
+func namedBy(p *corev1.PodSpec, optionalToo bool) needs {
 	out := needs{map[string]bool{}, map[string]bool{}}
 	note := func(into map[string]bool, name string, optional *bool) {
-		if name != "" && (optional == nil || !*optional) {
+		if name != "" && (optionalToo || optional == nil || !*optional) {
 			into[name] = true
 		}
 	}

@@ -35,11 +35,11 @@ var needs = map[kubetest.Right]struct {
 		says: []string{`cannot get resource "deployments" in API group "apps" in the namespace`},
 	},
 	{Verb: "list", Group: "apps", Resource: "deployments"}: {
-		of:   map[string]string{"nodes": looking, "room": looking, "deployments": looking, "roles": looking, "images": looking},
-		says: []string{"list the Deployments in us-west-2", `cannot list resource "deployments" in API group "apps"`},
+		of:   map[string]string{"nodes": looking, "room": looking, "deployments": looking, "roles": looking, "images": looking, "drift": looking},
+		says: []string{"list the Deployments in us-", `cannot list resource "deployments" in API group "apps"`},
 	},
 	{Verb: "list", Resource: "pods"}: {
-		of:   map[string]string{"room": looking, "images": looking, "restarted/user-service": looking},
+		of:   map[string]string{"room": looking, "images": looking, "drift": looking, "restarted/user-service": looking},
 		says: []string{"list the pods ", `cannot list resource "pods" in API group ""`},
 	},
 	{Verb: "list", Resource: "events"}: {unused: "why pods wait for a node is a help for people and left out where it cannot be read"},
@@ -58,8 +58,8 @@ var needs = map[kubetest.Right]struct {
 		unused: "an autoscaler is found by what it scales, so they are listed",
 	},
 	{Verb: "list", Group: "autoscaling", Resource: "horizontalpodautoscalers"}: {
-		of:   map[string]string{"scale/user-service": looking, "rolled-out/user-service": looking, "restarted/user-service": looking},
-		says: []string{"list the autoscalers in us-west-2", `cannot list resource "horizontalpodautoscalers" in API group "autoscaling"`},
+		of:   map[string]string{"drift": looking, "scale/user-service": looking, "rolled-out/user-service": looking, "restarted/user-service": looking},
+		says: []string{"list the autoscalers in us-", `cannot list resource "horizontalpodautoscalers" in API group "autoscaling"`},
 	},
 	{Verb: "patch", Group: "autoscaling", Resource: "horizontalpodautoscalers"}: {
 		of:   map[string]string{"scale/user-service": doing},
@@ -85,6 +85,10 @@ var needs = map[kubetest.Right]struct {
 	{Verb: "get", Group: "kustomize.toolkit.fluxcd.io", Resource: "kustomizations"}: {unused: unread},
 	{Verb: "get", Group: "helm.toolkit.fluxcd.io", Resource: "helmreleases"}:        {unused: unread},
 	{Verb: "get", Group: "keda.sh", Resource: "scaledobjects"}:                      {unused: unread},
+	{Verb: "list", Resource: "configmaps"}: {
+		of:   map[string]string{"drift": looking},
+		says: []string{"list the ConfigMaps in us-", `cannot list resource "configmaps" in API group ""`},
+	},
 	{Verb: "list", Resource: "serviceaccounts"}: {
 		of:   map[string]string{"roles": looking},
 		says: []string{"list the service accounts in us-west-2", `cannot list resource "serviceaccounts" in API group ""`},
@@ -107,7 +111,7 @@ const unread = "what may not be read is taken to set the change back: TestAContr
 
 // everything are the steps that touch the clusters, in an order in which they pass.
 var everything = []string{
-	"nodes", "room", "deployments", "jobs", "roles", "images", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "suspend-jobs", "restart/user-service", "restarted/user-service",
+	"nodes", "room", "deployments", "jobs", "roles", "images", "drift", "backup", "scale/user-service", "rolled-out/user-service", "fence-writers", "suspend-jobs", "restart/user-service", "restarted/user-service",
 }
 
 func TestEachRealRightIsNeededAndItsAbsenceIsNamed(t *testing.T) {

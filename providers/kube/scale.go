@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -200,6 +201,8 @@ type FenceInput struct {
 	// Deadline is how long all calls to the Region being left may take together;
 	// empty leaves it to the step.
 	Deadline time.Duration `yaml:"deadline,omitempty" json:"deadline,omitempty"`
+	// Untold is what nobody can tell of what is in hand, for whoever approves; empty: nothing.
+	Untold string `yaml:"untold,omitempty" json:"untold,omitempty"`
 }
 
 func (f Fence) bounded(ctx context.Context, c engine.Call) (context.Context, context.CancelFunc, error) {
@@ -322,6 +325,52 @@ func (f Fence) Watch(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	return o, ok, err
 }
 
+// Gone reports whether no pod of a writer is left in the Region being left, those that end
+// included: what a load balancer has still handed to one of them is in hand as long as it is
+// there, and no longer.
+func (f Fence) Gone(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
+	ctx, cancel, err := f.bounded(ctx, c)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	defer cancel()
+	client, source, err := f.in(c.Plan, c.Plan.Source)
+	if err != nil {
+		return engine.Outcome{}, false, err
+	}
+	all, err := list[corev1.Pod](ctx, f.Kube, client, pods, source, metav1.ListOptions{})
+	if err != nil {
+		return engine.Outcome{}, false, fmt.Errorf("list the pods in %s: %w", source.Name, err)
+	}
+	names := writers(c.Plan)
+	left := map[string]int{}
+	for i := range all {
+		p := &all[i]
+		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
+			continue
+		}
+		if at := slices.IndexFunc(names, func(name string) bool { return ownedBy(p, name) }); at >= 0 {
+			left[names[at]]++
+		}
+	}
+	n := 0
+	o := engine.Outcome{Evidence: map[string]string{"services": strings.Join(names, ", ")}}
+	var told []string
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		n += left[name]
+		told = append(told, fmt.Sprintf("%s of %s", text.Count(left[name], "pod"), name))
+		o.Evidence[name] = text.Count(left[name], "pod")
+	}
+	o.Measured = incident.Measured{Verdict: incident.Pass, AsOf: f.clock.Now(), Figures: []incident.Figure{figure("pods left", n, "pods", 0)}}
+	if n > 0 {
+		o.Measured.Verdict, o.State = incident.Fail, strings.Join(slices.Sorted(maps.Keys(left)), " ")
+		o.Summary = fmt.Sprintf("pods of services that write are still there in %s, and may have requests in hand: %s", source.Name, text.List(told, "and"))
+		return o, false, nil
+	}
+	o.Summary = fmt.Sprintf("no pod of %s is left in %s, so no request to them is in hand there", text.List(names, "and"), source.Name)
+	return o, true, nil
+}
+
 // Do scales every writer that is not yet at nothing, all at once. An autoscaler
 // leaves a Deployment at 0 alone.
 func (f Fence) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
@@ -367,6 +416,13 @@ func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, erro
 		Step: c.Step.ID, Undo: fenceUndo, Lost: "orders in hand there; users get errors until users are moved",
 		What:  fmt.Sprintf("stop %s in %s", strings.Join(names, ", "), c.Plan.Source.Name),
 		Bound: "fence " + c.Plan.Source.Name + ": " + strings.Join(names, ","),
+	}
+	var in FenceInput
+	if err := c.With(&in); err != nil {
+		return e, err
+	}
+	if in.Untold != "" {
+		e.Lost += ". " + in.Untold
 	}
 	if c.Plan.Mode == "unplanned" {
 		// The Region may be gone: what is said to people does not wait for it.

@@ -107,6 +107,23 @@ func Actions(dial Dial, resolve Resolve, api Answers, sent Sent, clock incident.
 			Look:  p.Database,
 			Every: 5 * time.Second,
 		},
+		"probe.in-flight": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the source's own page says that it has nothing in hand",
+				Home:  "source",
+			},
+			Look:  p.InFlight,
+			Every: time.Second,
+		},
+		"probe.schema": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the services of both Regions say that they are made for the same schema of the database",
+				Home:  "target",
+			},
+			Look: p.Schema,
+		},
 		"probe.users": {
 			Action: runbook.Action{
 				Kind:   runbook.Watch,

@@ -150,7 +150,7 @@ func found(body []byte, path string) ([]string, error) {
 				out = append(out, v.String())
 				return nil
 			}
-			return fmt.Errorf("its answer has no id at %s", path)
+			return fmt.Errorf("its answer has no text or number at %q", path)
 		}
 		in, is := at.(map[string]any)
 		if next := named(in, keys[0]); is && next != nil {

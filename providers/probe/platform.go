@@ -11,6 +11,7 @@ import (
 var Platform = runbook.Part{Key: "probe", Example: Settings{
 	Public: "https://api.ecommerce.com", RegionHeader: "X-Served-By-Region", Order: "/api/v1/orders/synthetic-test",
 	LastOrders: "/api/v1/orders?newest=20", LastOrdersID: "orders.id", DatabasePage: "/health/db",
+	InFlightPage: "/health/in-flight", InFlightField: "requests.open", SchemaPage: "/health/schema", SchemaField: "schema",
 }}
 
 // Settings say how the platform is asked whether it works. The Regions' own
@@ -33,6 +34,18 @@ type Settings struct {
 	// DatabasePage is the path of a page on which the platform says whether it is connected
 	// to its database and may write there, and to which. Empty: there is none.
 	DatabasePage string `yaml:"database_page,omitempty" json:"database_page,omitempty"`
+	// InFlightPage is the path of a page on which the platform says how much it has in hand:
+	// requests, payments, messages. It is asked while the services that write are stopped, so
+	// one that is not has to serve it. Empty: nobody tells.
+	InFlightPage string `yaml:"in_flight_page,omitempty" json:"in_flight_page,omitempty"`
+	// InFlightField is where the number stands in its JSON: keys with dots between, and of a
+	// list each element; several are added up. Empty: the answer is the number.
+	InFlightField string `yaml:"in_flight_field,omitempty" json:"in_flight_field,omitempty"`
+	// SchemaPage is the path of a page on which the services of a Region say which version of
+	// the database's schema they are made for. Empty: nobody tells.
+	SchemaPage string `yaml:"schema_page,omitempty" json:"schema_page,omitempty"`
+	// SchemaField is where the version stands in its JSON. Empty: the answer is the version.
+	SchemaField string `yaml:"schema_field,omitempty" json:"schema_field,omitempty"`
 }
 
 // Check finds what cannot be right.
@@ -41,11 +54,19 @@ func (s Settings) Check(c runbook.Checks) {
 	c.Rooted("order", s.Order)
 	c.Rooted("last_orders", s.LastOrders)
 	c.Rooted("database_page", s.DatabasePage)
-	switch {
-	case s.LastOrdersID != "" && s.LastOrders == "":
-		c.Fault("last_orders_id", `"last_orders_id" says where ids stand in the answer of "last_orders", which is missing`)
-	case s.LastOrdersID != "" && slices.Contains(strings.Split(s.LastOrdersID, "."), ""):
-		c.Fault("last_orders_id", `"last_orders_id" is keys with dots between: orders.id`)
+	c.Rooted("in_flight_page", s.InFlightPage)
+	c.Rooted("schema_page", s.SchemaPage)
+	for _, f := range []struct{ key, value, page, of, what, example string }{
+		{"last_orders_id", s.LastOrdersID, "last_orders", s.LastOrders, "ids stand", "orders.id"},
+		{"in_flight_field", s.InFlightField, "in_flight_page", s.InFlightPage, "the number stands", "requests.open"},
+		{"schema_field", s.SchemaField, "schema_page", s.SchemaPage, "the version stands", "schema.version"},
+	} {
+		switch {
+		case f.value != "" && f.of == "":
+			c.Fault(f.key, "%q says where %s in the answer of %q, which is missing", f.key, f.what, f.page)
+		case f.value != "" && slices.Contains(strings.Split(f.value, "."), ""):
+			c.Fault(f.key, "%q is keys with dots between: %s", f.key, f.example)
+		}
 	}
 }
 

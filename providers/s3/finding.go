@@ -20,9 +20,11 @@ type finding struct {
 	now            time.Time
 	source, target string
 	planned        bool
-	limits         Settings
-	from, to       []string // buckets of the source and of the target
-	unread         error    // why what the source has to say is not known
+	// home: it is the way home, which nothing is to be pending for.
+	home     bool
+	limits   Settings
+	from, to []string // buckets of the source and of the target
+	unread   error    // why what the source has to say is not known
 
 	forth, back       []rules // of the source's buckets, and of the target's
 	arriving, leaving map[key][]metrics.Point
@@ -60,7 +62,7 @@ func (f *finding) answer() (engine.Outcome, bool, error) {
 			f.warn = append(f.warn, fmt.Sprintf("%s in %s is not replicated back to %s%s: what is written there after the failover stays there", r.bucket, f.target, f.source, r.off()))
 		}
 	}
-	pending, late, none := f.limits.pending(), f.limits.latency().Seconds(), 0.0
+	pending, late, none := f.pending(), f.limits.latency().Seconds(), 0.0
 	o.Measured = incident.Measured{Verdict: incident.Pass, AsOf: f.now}
 	if len(f.unknown) == 0 && checked > 0 {
 		o.Measured.Figures = []incident.Figure{
@@ -150,7 +152,11 @@ func (f *finding) judge(r configured, evidence map[string]string) {
 		return
 	}
 	f.most.pending = max(f.most.pending, newest.Value)
-	if limit := f.limits.pending(); newest.Value > limit {
+	switch limit := f.pending(); {
+	case newest.Value <= limit:
+	case f.home:
+		f.wrong = append(f.wrong, fmt.Sprintf("%s is not drained: %s pending, and missing at home until they arrive", r, text.Count(int(newest.Value), "operation")))
+	default:
 		f.wrong = append(f.wrong, fmt.Sprintf("%s has %s pending, at most %.0f are wanted", r, text.Count(int(newest.Value), "operation"), limit))
 	}
 	// S3 tells no latency while there is nothing to replicate.
@@ -172,6 +178,14 @@ func (f *finding) judge(r configured, evidence map[string]string) {
 	if failed > 0 {
 		f.wrong = append(f.wrong, fmt.Sprintf("%s of %s failed in the last %s, and S3 does not try them again", text.Count(int(failed), "operation"), r, text.Age(recent)))
 	}
+}
+
+// pending is how many operations may be: on the way home none.
+func (f *finding) pending() float64 {
+	if f.home {
+		return 0
+	}
+	return f.limits.pending()
 }
 
 // off tells of rules that are there and disabled, for the end of a sentence.

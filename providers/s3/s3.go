@@ -67,7 +67,8 @@ type configured struct {
 // Replication checks that each of the source's buckets is replicated to one of the
 // target's, that few operations are pending and late by little, and that none has failed
 // within the last hour. A bucket of the target that is not replicated back deserves a
-// second look: after the failover it is the one that is written to.
+// second look: after the failover it is the one that is written to. On the way home nothing
+// may be pending: what is has not arrived there.
 func (s *S3) Replication(ctx context.Context, c engine.Call) (engine.Outcome, bool, error) {
 	p := c.Plan
 	settings, err := runbook.PartOf[Settings](p.Topology, Platform.Key)
@@ -75,7 +76,7 @@ func (s *S3) Replication(ctx context.Context, c engine.Call) (engine.Outcome, bo
 		return engine.Outcome{}, false, err
 	}
 	f := &finding{
-		now: s.clock.Now(), source: p.Source.Name, target: p.Target.Name, planned: p.Mode == "planned", limits: settings,
+		now: s.clock.Now(), source: p.Source.Name, target: p.Target.Name, planned: p.Mode == "planned", home: p.Kind == incident.Failback, limits: settings,
 		from: settings.Regions[p.Source.Name].Buckets, to: settings.Regions[p.Target.Name].Buckets,
 	}
 	if len(f.from) == 0 {

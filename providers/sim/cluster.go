@@ -153,6 +153,12 @@ func (s *State) deploy(r *Region, name string, replicas, top int32, at time.Time
 			}}},
 		},
 	}
+	if configMap, secret, ok := setUpBy(name); ok {
+		d.Spec.Template.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{
+			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMap}}},
+			{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}},
+		}
+	}
 	r.Deployments[name] = d
 	h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: object(r, namespace, name, at)}
 	h.TypeMeta = metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscaler"}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,6 +51,12 @@ func (w *World) platform(region, via string) http.Handler {
 	}))
 	mux.HandleFunc("POST "+orderPath, w.serve(region, via, orderPath, true, postOrder))
 	mux.HandleFunc("GET "+databasePage, w.serve(region, via, databasePage, false, databaseHealth))
+	mux.HandleFunc("GET "+inFlightPage, w.serve(region, via, inFlightPage, false, page(func(r *Region) any {
+		return map[string]any{"requests": map[string]any{"open": r.InFlight}}
+	})))
+	mux.HandleFunc("GET "+schemaPage, w.serve(region, via, schemaPage, false, page(func(r *Region) any {
+		return map[string]any{"schema": cmp.Or(r.Schema, usualSchema)}
+	})))
 	mux.HandleFunc("GET "+ordersPath, w.serve(region, via, ordersPath, false, getLastOrders))
 	mux.HandleFunc("GET "+orderPath+"/{id}", w.serve(region, via, orderPath+"/{id}", false, getOrder))
 	return mux
@@ -188,6 +195,20 @@ func health(name string) answer {
 			return http.StatusServiceUnavailable, out, false
 		}
 		return http.StatusOK, out, false
+	}
+}
+
+// usualSchema is the version of the schema that the services of the release are made for.
+const usualSchema = "20260211"
+
+// page is one that product-service serves, which is not stopped with those that write.
+func page(says func(r *Region) any) answer {
+	return func(s *State, r *http.Request, _ []byte) (int, any, bool) {
+		region, _ := r.Context().Value(regionKey{}).(string)
+		if ready, _ := s.readyPods(s.Regions[region], "product-service"); ready == 0 {
+			return http.StatusServiceUnavailable, reason("product-service has no ready pod"), false
+		}
+		return http.StatusOK, says(s.Regions[region]), false
 	}
 }
 

@@ -54,7 +54,8 @@ var (
 		accountsGVR: "ServiceAccountList", cronJobsGVR: "CronJobList", backupsGVR: "BackupList", locationsGVR: "BackupStorageLocationList",
 		schedulesGVR: "ScheduleList", statefulSetsGVR: "StatefulSetList", servicesGVR: "ServiceList", ingressesGVR: "IngressList",
 		restoresGVR: "RestoreList", podVolumesGVR: "PodVolumeBackupList", claimsGVR: "PersistentVolumeClaimList",
-		virtualsGVR: "VirtualServiceList", destinationsGVR: "DestinationRuleList",
+		configMapsGVR: "ConfigMapList",
+		virtualsGVR:   "VirtualServiceList", destinationsGVR: "DestinationRuleList",
 	})
 )
 
@@ -433,7 +434,7 @@ func (r *Region) list(s *State, gvr schema.GroupVersionResource, ns string) runt
 			return veleroList("PodVolumeBackup", nil)
 		}
 		return veleroList("PodVolumeBackup", s.podVolumes())
-	case claimsGVR, virtualsGVR, destinationsGVR:
+	case configMapsGVR, claimsGVR, virtualsGVR, destinationsGVR:
 		return r.keptList(gvr, here)
 	default:
 		out := &corev1.EventList{ListMeta: meta, Items: []corev1.Event{}}

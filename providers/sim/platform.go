@@ -35,6 +35,8 @@ const (
 	orderPath     = "/api/v1/orders/synthetic-test"
 	ordersPath    = "/api/v1/orders"
 	databasePage  = "/health/db"
+	inFlightPage  = "/health/in-flight"
+	schemaPage    = "/health/schema"
 )
 
 // regionNames in a fixed order: everything that loops over Regions loops so.
@@ -214,7 +216,7 @@ func (w *World) parts() keys {
 			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}
 		})},
 		"elb": keys{"regions": inRegions(func(r string) keys { return keys{"load_balancer_arn": albARN(r)} })},
-		"kube": keys{"cron_jobs": []string{cronJob}, "database_env": databaseEnv, "regions": inRegions(func(string) keys {
+		"kube": keys{"cron_jobs": []string{cronJob}, "database_env": databaseEnv, "differing_keys": []string{ownKey}, "regions": inRegions(func(string) keys {
 			return keys{"namespace": namespace, "min_nodes_per_zone": 2, "min_zones": 3}
 		})},
 		"iam": keys{"regions": inRegions(func(string) keys { return keys{"eks_cluster": eksCluster} })},
@@ -245,6 +247,7 @@ func (w *World) parts() keys {
 		"probe": keys{
 			"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath,
 			"last_orders": ordersPath, "last_orders_id": "orders.id", "database_page": databasePage,
+			"in_flight_page": inFlightPage, "in_flight_field": "requests.open", "schema_page": schemaPage, "schema_field": "schema",
 		},
 		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 var (
 	restoresGVR     = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "restores"}
 	podVolumesGVR   = schema.GroupVersionResource{Group: "velero.io", Version: "v1", Resource: "podvolumebackups"}
+	configMapsGVR   = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	claimsGVR       = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
 	virtualsGVR     = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
 	destinationsGVR = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "destinationrules"}
@@ -33,27 +35,62 @@ type KeptObject struct {
 	Restore string `json:"restore,omitempty"`
 	// Pending volume claims have no volume.
 	Pending bool `json:"pending,omitempty"`
+	// Data is that of a ConfigMap. Of a Secret the world knows no value: Keys is how many it
+	// has, and Hash the digest that the External Secrets operator keeps of them, empty where
+	// something else made it.
+	Data map[string]string `json:"data,omitempty"`
+	Keys int               `json:"keys,omitempty"`
+	Hash string            `json:"hash,omitempty"`
 }
 
 // Objects are those that a Region's cluster keeps, by resource and name.
 type Objects map[string]map[string]KeptObject
 
-// beginObjects are the same in both Regions: what two services are set up by, a volume, and
-// where Istio leads their callers.
-func beginObjects() Objects {
+// ownKey is the key of a ConfigMap whose value is each Region's own.
+const ownKey = "AWS_REGION"
+
+// setUpBy are the ConfigMap and the Secret of a service that has some.
+func setUpBy(service string) (configMap, secret string, ok bool) {
+	name := strings.TrimSuffix(service, "-service")
+	return name + "-settings", name + "-database", name == "order" || name == "payment"
+}
+
+// beginObjects are the same in both Regions, but for the name of it: what two services are
+// set up by, a volume, and where Istio leads their callers.
+func beginObjects(region string) Objects {
 	out := Objects{claimsGVR.Resource: {"order-exports": {Service: "order-service"}}}
-	for _, s := range []string{"order", "payment"} {
-		service := s + "-service"
+	for _, service := range serviceNames() {
+		configMap, secret, ok := setUpBy(service)
+		if !ok {
+			continue
+		}
 		for resource, name := range map[string]string{
-			"configmaps": s + "-settings", "secrets": s + "-database", virtualsGVR.Resource: service, destinationsGVR.Resource: service,
+			configMapsGVR.Resource: configMap, "secrets": secret, virtualsGVR.Resource: service, destinationsGVR.Resource: service,
 		} {
 			if out[resource] == nil {
 				out[resource] = map[string]KeptObject{}
 			}
-			out[resource][name] = KeptObject{Service: service}
+			o := KeptObject{Service: service}
+			switch resource {
+			case configMapsGVR.Resource:
+				o.Data = map[string]string{ownKey: region, "CHECKOUT": "v2"}
+			case "secrets":
+				o.Keys, o.Hash = 2, fmt.Sprintf("%028x%028x", draw(1, 1<<62, service), draw(2, 1<<62, service))
+			}
+			out[resource][name] = o
 		}
 	}
 	return out
+}
+
+// configure changes a setting of a service in one Region. What runs has read the former one.
+func (s *State) configure(c Configure) {
+	configMap, _, _ := setUpBy(c.Service)
+	if o, there := s.Regions[c.Region].Objects[configMapsGVR.Resource][configMap]; there {
+		o.Data = maps.Clone(o.Data)
+		o.Data[c.Key] = c.Value
+		s.Regions[c.Region].Objects[configMapsGVR.Resource][configMap] = o
+	}
 }
 
 // leaveOut takes from a Region's cluster what belongs to a service.
@@ -292,6 +329,12 @@ func (r *Region) keptList(gvr schema.GroupVersionResource, here bool) *unstructu
 		o := r.Objects[gvr.Resource][name]
 		u := unstructured.Unstructured{Object: map[string]any{}}
 		switch gvr {
+		case configMapsGVR:
+			data := map[string]any{}
+			for key, value := range o.Data {
+				data[key] = value
+			}
+			u.Object["data"] = data
 		case claimsGVR:
 			phase := string(corev1.ClaimBound)
 			if o.Pending {
@@ -318,19 +361,42 @@ func (r *Region) keptList(gvr schema.GroupVersionResource, here bool) *unstructu
 	return out
 }
 
-// keptNames answers a request for the metadata of ConfigMaps or Secrets. Whoever asks for
-// the objects themselves is refused: nothing that is rehearsed reads values.
+// keptNames answers a request for ConfigMaps or Secrets without the objects: as a table, or
+// the metadata of what the External Secrets operator makes. Whoever asks otherwise is
+// refused: nothing that is rehearsed reads the values of Secrets, nor an annotation that may
+// have them.
 func (r *Region) keptNames(q *http.Request) (code int, body string, ok bool) {
 	resource, found := strings.CutPrefix(q.URL.Path, "/api/v1/namespaces/"+namespace+"/")
-	if !found || resource != "configmaps" && resource != "secrets" || q.Method != http.MethodGet {
+	if !found || resource != configMapsGVR.Resource && resource != "secrets" || q.Method != http.MethodGet {
 		return 0, "", false
 	}
-	if !strings.Contains(q.Header.Get("Accept"), "as=PartialObjectMetadataList") {
+	var out any
+	accept, query := q.Header.Get("Accept"), q.URL.Query()
+	switch {
+	case strings.Contains(accept, "as=Table") && query.Get("includeObject") == "None":
+		table := metav1.Table{
+			TypeMeta:          metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "Table"},
+			ColumnDefinitions: []metav1.TableColumnDefinition{{Name: "Name", Type: "string"}, {Name: "Data", Type: "integer"}, {Name: "Age", Type: "string"}},
+			Rows:              []metav1.TableRow{},
+		}
+		for _, name := range sortedKeys(r.Objects[resource]) {
+			o := r.Objects[resource][name]
+			table.Rows = append(table.Rows, metav1.TableRow{Cells: []any{name, max(o.Keys, len(o.Data)), "30d"}})
+		}
+		out = table
+	case strings.Contains(accept, "as=PartialObjectMetadataList") && query.Get("labelSelector") == externalSecrets+"managed=true":
+		all := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}, Items: []metav1.PartialObjectMetadata{}}
+		for _, name := range sortedKeys(r.Objects[resource]) {
+			if hash := r.Objects[resource][name].Hash; hash != "" {
+				all.Items = append(all.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+					Name: name, Namespace: namespace, UID: uidOf(r.Name, resource, name),
+					Labels: map[string]string{externalSecrets + "managed": "true"}, Annotations: map[string]string{externalSecrets + "data-hash": hash},
+				}})
+			}
+		}
+		out = all
+	default:
 		return http.StatusNotAcceptable, "only metadata is given\n", true
-	}
-	out := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}, Items: []metav1.PartialObjectMetadata{}}
-	for _, name := range sortedKeys(r.Objects[resource]) {
-		out.Items = append(out.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, UID: uidOf(r.Name, resource, name)}})
 	}
 	data, err := json.Marshal(out)
 	if err != nil {
@@ -338,6 +404,9 @@ func (r *Region) keptNames(q *http.Request) (code int, body string, ok bool) {
 	}
 	return http.StatusOK, string(data), true
 }
+
+// externalSecrets is where the External Secrets operator's marks begin.
+const externalSecrets = "reconcile.external-secrets.io/"
 
 // expectRestored says what a scenario expects to be there and is not.
 func (s *State) expectRestored(e Expect, say say) {
@@ -352,7 +421,7 @@ func (s *State) expectRestored(e Expect, say say) {
 			say("%s has no ready pod in %s, expected some", name, e.Restored)
 		}
 	}
-	for resource, all := range beginObjects() {
+	for resource, all := range beginObjects(e.Restored) {
 		for _, name := range sortedKeys(all) {
 			if has, there := r.Objects[resource][name]; !there || has.Pending {
 				say("%s %s is not in %s as it should be", resource, name, e.Restored)

@@ -131,6 +131,8 @@ type Event struct {
 	ModifyCache *ModifyCache `yaml:"modify_cache,omitempty" json:"modify_cache,omitempty"`
 	// PauseGitOps has Argo CD in that Region tell what differs and leave it.
 	PauseGitOps string `yaml:"pause_gitops,omitempty" json:"pause_gitops,omitempty"`
+	// Configure is a setting that somebody changes in one Region alone.
+	Configure *Configure `yaml:"configure,omitempty" json:"configure,omitempty"`
 	// AddNodes gives a Region's cluster more nodes.
 	AddNodes *AddNodes `yaml:"add_nodes,omitempty" json:"add_nodes,omitempty"`
 	// Resolver makes a public resolver lie, or lets it tell the truth again.
@@ -198,6 +200,15 @@ type DropPromotion struct {
 type ModifyCache struct {
 	// Takes is how long it is modifying; 0 is 45 s.
 	Takes time.Duration `yaml:"takes,omitempty" json:"takes,omitempty"`
+}
+
+// Configure is a key of the ConfigMap of a service, in a Region's cluster.
+type Configure struct {
+	Region string `yaml:"region" json:"region"`
+	// Service is order-service or payment-service: the others have no ConfigMap.
+	Service string `yaml:"service" json:"service"`
+	Key     string `yaml:"key" json:"key"`
+	Value   string `yaml:"value" json:"value"`
 }
 
 // AddNodes is capacity that comes to a Region's cluster.
@@ -631,6 +642,16 @@ func (l linter) event(e Event, at ...any) {
 			l.fault(in("modify_cache", "takes"), "%s is below zero", m.Takes)
 		}
 	}
+	if c := e.Configure; c != nil {
+		n++
+		l.oneOf("Region", c.Region, regionNames, in("configure", "region")...)
+		if _, _, ok := setUpBy(c.Service); !ok {
+			l.fault(in("configure", "service"), "%q has no ConfigMap: use order-service or payment-service", c.Service)
+		}
+		if c.Key == "" {
+			l.fault(in("configure", "key"), "key is missing")
+		}
+	}
 	if a := e.AddNodes; a != nil {
 		n++
 		l.oneOf("Region", a.Region, regionNames, in("add_nodes", "region")...)
@@ -656,7 +677,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, add_nodes, resolver, takeover_check, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, configure, add_nodes, resolver, takeover_check, fault, bot, slack", n)
 	}
 }
 

@@ -133,6 +133,10 @@ type Region struct {
 	MissingOrders int `json:"missing_orders,omitempty"`
 	// DatabasePage is what the page on the database says in place of what is so.
 	DatabasePage string `json:"database_page,omitempty"`
+	// InFlight is how many requests the platform says that it has in hand, Schema the version
+	// of the schema that its services were made for; empty is the usual one.
+	InFlight int    `json:"in_flight,omitempty"`
+	Schema   string `json:"schema,omitempty"`
 
 	// Accounts are the service accounts of the cluster, each with the ARN of the role
 	// that it is annotated with; PodIdentities the roles that EKS gives by itself.
@@ -225,7 +229,7 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 		s.Regions[name].Queues = beginQueues()
 		s.Regions[name].LogGroups = beginLogGroups()
 		s.Regions[name].Accounts = beginAccounts()
-		s.Regions[name].Objects = beginObjects()
+		s.Regions[name].Objects = beginObjects(name)
 		s.beginCluster(s.Regions[name], scn.Start, long)
 		for _, service := range scn.Start.Lacks[name] {
 			s.Regions[name].leaveOut(service)
@@ -332,6 +336,8 @@ func (s *State) happen(e Event) {
 		if d.FailPercent == 0 && d.LatencyMS == 0 {
 			s.Regions[d.Region].Degraded = nil
 		}
+	case e.Configure != nil:
+		s.configure(*e.Configure)
 	case e.Replication != nil:
 		s.Database.replicate(*e.Replication)
 	case e.BreakTargets != "":

@@ -16,6 +16,15 @@ import (
 func Actions(config func(region string) aws.Config, reads *awserr.Reads, clock incident.Clock) engine.Catalog {
 	s := New(config, reads, clock)
 	return engine.Catalog{
+		"sqs.taken": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until nobody works on a message of the source's queues",
+				Home:  "source",
+			},
+			Look:  s.Taken,
+			Every: time.Second,
+		},
 		"sqs.queues": {
 			Action: runbook.Action{
 				Kind:  runbook.Watch,
