@@ -187,8 +187,6 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		"cloudwatch": "it says what is fast enough, and has defaults",
 		"xray":       "a Region that is waiting has no traces by which it could be told",
 		"istio":      "it says where istiod is, and has defaults; where there is no mesh it is left out",
-		"arc":        "not yet: the routing controls and the endpoints of their cluster",
-		"jaeger":     "not yet: its service in the cluster",
 	}
 	text := discoveredIn(t, func(*sim.World) error { return nil })
 	for _, p := range providers.Parts() {

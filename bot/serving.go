@@ -22,6 +22,7 @@ func (o Options) serves(catalog engine.Catalog) func(context.Context, string) (b
 			Plan:  &runbook.Plan{Mode: "planned", Topology: o.Topology, Target: o.Topology.Regions[region]},
 			Began: o.Clock.Now(), Impact: o.Clock.Now(), Clock: o.Clock,
 			Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+			Task:   func(string) (incident.Task, bool) { return incident.Task{}, false },
 		}
 		for name, other := range o.Topology.Regions {
 			if name != region {

@@ -59,6 +59,13 @@ func playImpact(t *testing.T, tr *transcript) {
 	r.bot(incident.StepFinished{Step: "stop-writers", Changed: true})
 	tr.says(dave, "status")
 	r.bot(finished("promote-database")...)
+	r.bot(incident.TaskOpened{
+		Task: "lost-writes", Title: "Copy rds:unplanned-global-failover-1", Owner: "alice", Due: r.clock.Now().AddDate(0, 0, 7), Why: "aws rds copy-db-cluster-snapshot",
+	})
+	tr.says(dave, "status")
+	tr.says(alice, "close-point lost-writes")
+	tr.says(alice, "close-point lost-writes copied and compared")
+	tr.says(alice, "close-point lost-writes copied and compared")
 	tr.says(alice, "close-point")
 	tr.says(alice, "close-point stndby x")
 	tr.says(alice, "close-point standby")

@@ -23,6 +23,7 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 	}
 	point = strings.ToLower(point)
 	var title string
+	task := false
 	open := func(s *incident.State, p *runbook.Plan) error {
 		if s.Diverged != nil {
 			return halted(s)
@@ -30,7 +31,7 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 		points := view.New(s, p, c.Roster, c.Clock.Now()).Points()
 		i := slices.IndexFunc(points, func(p view.Point) bool { return p.ID == point })
 		if i >= 0 {
-			title = points[i].Title
+			title, task = points[i].Title, s.Tasks[point] != nil
 			return nil
 		}
 		if len(points) == 0 {
@@ -63,6 +64,9 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 		if err := open(s, p); err != nil {
 			return nil, err
 		}
+		if task {
+			return []incident.Body{incident.TaskClosed{Task: point, How: why}}, nil
+		}
 		return []incident.Body{incident.PointClosed{Point: point, How: why}}, nil
 	})
 	if a != nil {
@@ -71,11 +75,27 @@ func (c *Commands) closePoint(ctx context.Context, ask Ask, _ Person) Answer {
 	return Answer{Text: text.Format("%v closed the open point %v: %v.", named(ask.person), text.Quote(title), text.Quote(why)), Public: true}
 }
 
-// pointLines are the open points, a line each.
+// pointLines are the open points, a line each; of a task also for whom it is, until when,
+// and how it is done.
 func pointLines(v view.View) []text.Text {
 	var out []text.Text
 	for _, p := range v.Points() {
-		out = append(out, text.Format("Open: %v (%v), since %v.", text.Passage(p.Title), text.ID(p.ID), clock(p.Since)))
+		line := text.Format("Open: %v (%v), since %v", text.Passage(p.Title), text.ID(p.ID), clock(p.Since))
+		switch p.Owner {
+		case "":
+		case incident.RoleCommander, incident.RoleApprover, incident.RoleResponder:
+			line = line.Add("; for %v", either([]string{p.Owner}))
+		default:
+			line = line.Add("; for %v", named(p.Owner))
+		}
+		if !p.Due.IsZero() {
+			line = line.Add(", until %s", text.ToDay.UTC(p.Due))
+		}
+		line = line.Add(".")
+		if p.How != "" {
+			line = line.Add(" How: %v. Done: {close-point %s REASON}.", text.Passage(p.How), p.ID)
+		}
+		out = append(out, line)
 	}
 	return out
 }

@@ -540,6 +540,8 @@ type TaskOpened struct {
 	Owner string    `json:"owner"`
 	Due   time.Time `json:"due,omitzero"`
 	Why   string    `json:"why,omitempty"`
+	// Evidence is what it is about, by name: identifiers.
+	Evidence map[string]string `json:"evidence,omitempty"`
 	// Fact that closes it by itself: what a step's action proves.
 	Fact Trait `json:"fact,omitempty"`
 }

@@ -120,6 +120,7 @@ func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 		return w.catalog[s.Uses], engine.Call{
 			Incident: "INC-2026-0042", Plan: p, Step: s, Attempt: 1, Began: now, Impact: now, Clock: w.clock,
 			Token: restoreToken, Result: func(step string) (engine.Outcome, bool) { o, ok := w.found[step]; return o, ok },
+			Task: func(string) (incident.Task, bool) { return incident.Task{}, false },
 		}
 	}
 	t.Fatalf("the runbook has no step %s", step)

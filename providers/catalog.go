@@ -97,7 +97,7 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.pager, w.PagerTest, w.Dial, w.Clock) }},
 	{&asked.Platform, func(w wires) engine.Catalog { return asked.Actions(w.people()) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
-	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions() }},
+	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions(missingIn(w)) }},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
 	{&dns.Platform, func(w wires) engine.Catalog {
 		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.balancers.Alias, arc.ControlOf, w.InVPC)
@@ -218,6 +218,18 @@ func (w wires) people() asked.Options {
 		return out, err
 	}
 	return o
+}
+
+// missingIn is what the platform tells of lost orders, in the words of who has what was kept.
+func missingIn(w wires) aurora.Reconcile {
+	p := probe.New(w.Dial, w.servers.Authoritative, w.Clock, w.OrderToken)
+	return func(ctx context.Context, t runbook.Topology, r runbook.Region, c aurora.Copy) (*aurora.Missing, error) {
+		orders, page, err := p.Missing(ctx, t, r, probe.Copy(c))
+		if err != nil || page == "" {
+			return nil, err
+		}
+		return &aurora.Missing{Orders: orders, Page: page}, nil
+	}
 }
 
 // usersSent is what name servers tell, in the words of who asks as users do.

@@ -52,6 +52,7 @@ func TestTheListOfEndpointsIsWhatTheStepsAsk(t *testing.T) {
 				c := engine.Call{
 					Incident: "INC-2026-0042", Plan: plan, Step: s, Attempt: 1, Began: w.clock.Now(), Impact: w.clock.Now(), Clock: w.clock,
 					Result: func(string) (engine.Outcome, bool) { return engine.Outcome{}, false },
+					Task:   func(string) (incident.Task, bool) { return incident.Task{}, false },
 				}
 				switch {
 				case a.Look != nil:

@@ -8,6 +8,7 @@ import (
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/providers/aurora"
+	"github.com/failoverbot/failoverbot/providers/probe"
 	"github.com/failoverbot/failoverbot/providers/sim"
 )
 
@@ -155,17 +156,146 @@ func TestHowLongThereIsNoStandbyIsTold(t *testing.T) {
 	blindIn(t, failedOver, "rejoined", "aws.rds", "DescribeGlobalClusters")
 }
 
-func TestWhatWasNeverReceivedStaysOpenUntilItIsCopied(t *testing.T) {
-	judge(t, "lost-writes", []judged{
-		{"there is none", func(*sim.State) {}, incident.Pass, []string{"no snapshot in us-east-1 of what us-west-2 never received"}, nil, nil},
+// left is what the watch left to people before.
+func left(task incident.Task) func(c *engine.Call) {
+	return func(c *engine.Call) {
+		c.Task = func(step string) (incident.Task, bool) { return task, step == "lost-writes" }
+	}
+}
+
+func TestWhatWasNeverReceivedIsLeftToPeopleUntilItIsCompared(t *testing.T) {
+	const newCopy = "failoverbot-unplanned-global-failover-ecommerce-primary-2026-03-03-14-17"
+	known := func(c *engine.Call) {
+		c.Result = func(step string) (engine.Outcome, bool) {
+			return engine.Outcome{Items: []string{"ord-17", "ord-16"}}, step == "orders-kept"
+		}
+	}
+	restored := func(lost ...string) func(s *sim.State) {
+		return func(s *sim.State) {
+			leftBehind(s)
+			copied(s, "available")
+			s.Database.Snapshots[1].At = s.At.Add(-time.Hour)
+			s.Database.Snapshots[1].Lost = lost
+		}
+	}
+	silent := func(c *engine.Call) {
+		known(c)
+		s := partOf[probe.Settings](t, c.Plan.Topology, probe.Platform.Key)
+		s.LostOrders, s.LostOrdersID = "", ""
+		if err := probe.Platform.Freeze(&c.Plan.Topology, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := incident.Task{TaskOpened: incident.TaskOpened{
+		Task: "lost-writes", Due: time.Date(2026, 3, 3, 14, 0, 0, 0, time.UTC), Evidence: map[string]string{"snapshots": lostSnapshot, "last order": "ord-17"},
+	}}
+	early := open
+	early.Due = early.Due.AddDate(1, 0, 0)
+	done := open
+	done.ClosedBy, done.ClosedAt = "alice", done.Due
+	for _, c := range []struct {
+		judged
+		prepare func(c *engine.Call)
+		// title and how the task says; without a title there is none.
+		title, how string
+	}{
+		{judged{"there is none", func(*sim.State) {}, incident.Pass, []string{"no snapshot in us-east-1 of what us-west-2 never received"}, nil, nil}, known, "", ""},
 		{
-			"nobody copied it", leftBehind, incident.Fail,
-			[]string{lostSnapshot + " holds what us-west-2 never received, and goes on 2026-03-10 14:0", "with its backups (7 days)", "aws rds copy-db-cluster-snapshot --region us-east-1", "failoverbot-unplanned-global-failover-ecommerce-primary"},
-			map[string]string{lostSnapshot: "taken at 2026-03-03"},
-			nil,
+			judged{
+				"nobody copied it", leftBehind, incident.Fail, []string{lostSnapshot + " holds what us-west-2 never received, and goes on 2026-03-10 14:0", "with its backups (7 days), and nobody has copied it"},
+				map[string]string{lostSnapshot: "taken at 2026-03-03"}, nil,
+			},
+			known, "Copy " + lostSnapshot + " by 2026-03-10 14:0", "aws rds copy-db-cluster-snapshot --region us-east-1 --source-db-cluster-snapshot-identifier arn:aws:rds:us-east-1:111122223333:cluster-snapshot:" + lostSnapshot + " --target-db-cluster-snapshot-identifier " + newCopy + "; the way back copies it, too. Then: restore " + newCopy,
 		},
-		{"it is copied", func(s *sim.State) { leftBehind(s); copied(s, "available") }, incident.Pass, []string{"is kept: 1 snapshot"}, map[string]string{lostSnapshot: "copied as before-the-way-home"}, nil},
-		{"its copy failed", func(s *sim.State) { leftBehind(s); copied(s, "failed") }, incident.Fail, []string{"copy it: aws rds", "-2026-03-03-14-17-2"}, nil, nil},
-	})
+		{judged{"its copy failed", func(s *sim.State) { leftBehind(s); copied(s, "failed") }, incident.Fail, []string{"nobody has copied it"}, nil, nil}, known, "Copy " + lostSnapshot, newCopy + "-2;"},
+		{judged{"it is being copied", func(s *sim.State) { leftBehind(s); copied(s, "creating") }, incident.Pass, []string{"is being copied as before-the-way-home"}, nil, nil}, known, "See that before-the-way-home becomes available", "restore before-the-way-home"},
+		{
+			judged{"it is copied, and no page tells what is in it", func(s *sim.State) { leftBehind(s); copied(s, "available") }, incident.Pass, []string{"is kept in us-east-1 as before-the-way-home"}, map[string]string{lostSnapshot: "copied as before-the-way-home"}, nil},
+			silent, "Compare the orders in before-the-way-home with those of us-west-2", "--snapshot-identifier before-the-way-home --db-cluster-identifier NEW --engine ENGINE, and an instance in it) and compare its orders with those of us-west-2, from ord-17 on, the last one that us-west-2 had received",
+		},
+		{judged{"the page does not know yet", func(s *sim.State) { leftBehind(s); copied(s, "available") }, incident.Pass, []string{"which orders are missing is not known yet: /api/v1/orders/lost in us-west-2: it is not compared yet (status 202)"}, nil, nil}, known, "Compare the orders in", "from ord-17 on"},
+		{judged{"the page knows no such copy", func(s *sim.State) {
+			restored()(s)
+			s.Database.Snapshots[1].Status = "available"
+			s.Regions[west].Deployments["product-service"].Spec.Replicas = new(int32)
+		}, incident.Pass, []string{"which orders are missing is not known yet"}, nil, nil}, known, "Compare the orders in", ""},
+		{judged{"nothing is missing", restored(), incident.Pass, []string{"is kept in us-east-1 as before-the-way-home, and us-west-2 lacks none of its orders (/api/v1/orders/lost)"}, nil, map[string]float64{"orders missing": 0}}, known, "", ""},
+		{
+			judged{"three are missing", restored("ord-18", "ord-19", "ord-20"), incident.Fail, []string{"before-the-way-home holds 3 orders that us-west-2 lacks: ord-18 to ord-20"}, map[string]string{"missing": "ord-18; ord-19; ord-20", "page": "/api/v1/orders/lost"}, map[string]float64{"orders missing": 3}},
+			known, "Enter anew, or settle with whoever ordered, 3 orders that us-west-2 lacks: ord-18 to ord-20", "",
+		},
+		{judged{"the copy outlives the snapshot", func(s *sim.State) { restored("ord-18")(s); s.Database.Snapshots = s.Database.Snapshots[1:] }, incident.Fail, []string{"holds 1 order that us-west-2 lacks: ord-18"}, nil, nil}, left(open), "Enter anew", "from ord-17 on"},
+		{
+			judged{"it expired", func(*sim.State) {}, incident.Fail, []string{lostSnapshot + " expired on 2026-03-03 14:00 UTC, and nobody had copied it: what us-west-2 never received can be read nowhere in AWS any more"}, map[string]string{lostSnapshot: "gone"}, nil},
+			left(open), "Find what us-west-2 never received without " + lostSnapshot, "compare the orders of us-west-2 after ord-17 with what others have of them",
+		},
+		{judged{"somebody deleted it", func(*sim.State) {}, incident.Fail, []string{"was deleted, although it should have stayed until 2027-03-03 14:00 UTC, and nobody had copied it"}, nil, nil}, left(early), "Find what", ""},
+		{judged{"a person is done with it", leftBehind, incident.Fail, []string{"nobody has copied it"}, nil, nil}, left(done), "", ""},
+		{judged{"it expired, and a person is done with it", func(*sim.State) {}, incident.Pass, []string{"no snapshot"}, nil, nil}, left(done), "", ""},
+	} {
+		judge(t, "lost-writes", []judged{c.judged}, c.prepare)
+		t.Run(c.name+", left", func(t *testing.T) {
+			w := newWorld(t)
+			w.wait(t, time.Minute)
+			w.change(t, c.change)
+			a, call := w.call(t, "lost-writes")
+			c.prepare(&call)
+			o, _, err := a.Look(t.Context(), call)
+			task := o.Task
+			if err != nil || (task != nil) != (c.title != "") {
+				t.Fatalf("left is %+v: %v", task, err)
+			}
+			if task != nil && (!strings.HasPrefix(task.Title, c.title) || !strings.Contains(task.Why, c.how) || task.Owner != incident.RoleCommander || !strings.Contains(task.Evidence["snapshots"], "unplanned")) {
+				t.Errorf("left is %+v", task)
+			}
+		})
+	}
 	blind(t, "lost-writes", "aws.rds", "DescribeDBClusterSnapshots")
+}
+
+func TestARegionThatHasNotRecoveredHasNoSnapshotYet(t *testing.T) {
+	w := newWorld(t)
+	w.change(t, func(s *sim.State) { s.Regions[east].Lost = true })
+	a, c := w.call(t, "lost-writes")
+	_, ok, err := a.Look(t.Context(), c)
+	if f := incident.CallErrorOf(err); err == nil || ok || f.NeedsPerson ||
+		!strings.Contains(err.Error(), "whether there is a snapshot of what us-west-2 never received is not known until us-east-1 answers again, and Aurora takes one only then: ") {
+		t.Errorf("%t %v", ok, err)
+	}
+}
+
+func TestTheWayBackSaysThatASnapshotIsGone(t *testing.T) {
+	w := newWorld(t)
+	var a engine.Action
+	var c engine.Call
+	p := compile(t, w.catalog, w.facts("planned").Back())
+	s, ok := p.Step("lost-writes")
+	if !ok {
+		t.Fatal("the way back has no step lost-writes")
+	}
+	a, c = w.catalog[s.Uses], engine.Call{
+		Plan: p, Step: s, Clock: w.clock, Result: func(string) (engine.Outcome, bool) { return engine.Outcome{Items: []string{"another"}}, true },
+		Task: func(string) (incident.Task, bool) { return incident.Task{}, false },
+	}
+	look := func(verdict incident.Verdict, says, task string) {
+		t.Helper()
+		o, _, err := a.Look(t.Context(), c)
+		if err != nil || o.Measured.Verdict != verdict || !strings.Contains(o.Summary, says) || (o.Task != nil) != (task != "") || o.Task != nil && !strings.Contains(o.Task.Title+" "+o.Task.Why, task) {
+			t.Errorf("%s %q %+v %v", o.Measured.Verdict, o.Summary, o.Task, err)
+		}
+	}
+	look(incident.Pass, "no snapshot in us-east-1 of what us-west-2 never received, and RDS tells of no unplanned failover in 14 days", "")
+	told(t, w, west, "ecommerce-secondary", "Global failover to DB cluster ecommerce-secondary completed.", false)
+	look(incident.Fail, "although there was an unplanned failover on 2026-03-03 14:0", "compare the orders of us-west-2 with what others have of them")
+	w.change(t, leftBehind)
+	look(incident.Fail, lostSnapshot+" holds what us-west-2 never received", "from the last order on that both have")
+	w.change(t, func(s *sim.State) { copied(s, "available") })
+	look(incident.Pass, "is kept in us-east-1 as before-the-way-home", "Compare the orders in before-the-way-home")
+	w.change(t, func(s *sim.State) {
+		s.Database.Snapshots = nil
+		s.Faults = append(s.Faults, sim.Fault{System: "aws.rds", Operation: "DescribeEvents", Region: west, Kind: sim.Deny})
+	})
+	if o, ok, err := a.Look(t.Context(), c); err == nil || ok {
+		t.Errorf("%t %+v", ok, o)
+	}
 }

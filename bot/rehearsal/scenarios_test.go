@@ -656,8 +656,15 @@ func homeAgain(t *testing.T, p played) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What was kept of an unplanned failover is compared by people.
+	unplanned := p.state().Mode == "unplanned"
+	if task := s.Tasks["lost-writes"]; unplanned != (task != nil) || task != nil && (!task.Open() || !strings.HasPrefix(task.Title, "Compare the orders in failoverbot-unplanned-global-failover-ecommerce-primary")) {
+		t.Errorf("what is left to people of what was lost: %+v", task)
+	}
 	for _, point := range view.New(s, plan, nil, s.Last).Points() {
-		t.Errorf("open at its end: %s", point.Title)
+		if point.ID != "lost-writes" {
+			t.Errorf("open at its end: %s", point.Title)
+		}
 	}
 }
 
@@ -968,6 +975,12 @@ func restoredFromABackup(t *testing.T, p played) {
 	p.once(t, "create restores")
 	if data, err := json.Marshal(p.messages); err != nil || !strings.Contains(string(data), "users stay where they are") || strings.Contains(string(data), "/failover impact since") {
 		t.Errorf("it speaks of users who are hurt: %v", err)
+	}
+	for _, m := range p.messages {
+		text, err := json.Marshal(m.Blocks)
+		if err != nil || strings.Contains(string(text), "objective") || strings.Contains(string(text), "Traffic is served") {
+			t.Errorf("it is shown as a failover: %s %v", text, err)
+		}
 	}
 	all := p.world.Velero.Restores["us-west-2"]
 	if len(all) != 1 || all[0].Phase != "Completed" || all[0].Spec["existingResourcePolicy"] != "none" {

@@ -104,7 +104,12 @@ func (v incidentView) card() cardView {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}
 	c.Approvers, c.OnCall = v.approvers(), v.mentions
-	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 {
+	// A restore moves nobody: it has no objective, and no impact unless somebody said so.
+	restore := v.Kind == incident.RestoreBackup
+	if restore && !v.Impact().Known() {
+		c.Impact = ""
+	}
+	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 && !restore {
 		c.Objective = strconv.Itoa(m) + " min"
 		c.Late = v.Impact().For(v.Now).Minutes() > float64(m)
 	}
@@ -130,6 +135,8 @@ func (v incidentView) card() cardView {
 		c.Ended = "aborted"
 	case v.Phase() == "taken back":
 		c.Ended = "taken back"
+	case restore && !v.EndedAt.IsZero():
+		c.Ended = "restored"
 	case !v.ResolvedAt.IsZero():
 		c.Ended = v.Phase()
 	}

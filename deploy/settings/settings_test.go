@@ -500,22 +500,57 @@ func TestTheRoutingControlsOfTheExample(t *testing.T) {
 			t.Errorf("%s is granted on %v, want %v", action, on, controls)
 		}
 	}
-	data, err = os.ReadFile("../iam-failoverbot.json")
+	want := map[string]map[string]any{"Bool": {"route53-recovery-cluster:AllowSafetyRulesOverrides": "false"}}
+	for _, got := range conditions(t, "route53-recovery-cluster:UpdateRoutingControlStates") {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("the policy lets the bot override safety rules: %v", got)
+		}
+	}
+}
+
+// conditions are those under which the policy grants an action, one for each statement.
+func conditions(t *testing.T, action string) (out []map[string]map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile("../iam-failoverbot.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var policy struct {
 		Statement []struct {
 			Action    any
-			Condition map[string]map[string]string
+			Condition map[string]map[string]any
 		}
 	}
 	if err := json.Unmarshal(data, &policy); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range policy.Statement {
-		if s.Action == "route53-recovery-cluster:UpdateRoutingControlStates" && s.Condition["Bool"]["route53-recovery-cluster:AllowSafetyRulesOverrides"] != "false" {
-			t.Error("the policy lets the bot override safety rules")
+		if slices.Contains(many(s.Action), action) {
+			out = append(out, s.Condition)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("the policy does not grant %s", action)
+	}
+	return out
+}
+
+// Of the zone the bot may change the record sets of the public name alone, of the types that
+// lead users somewhere, and it creates none: what it makes anew of a set is an UPSERT, and
+// one that was not there is deleted when a move is taken back.
+func TestRecordSetsOfThePublicNameAloneMayBeChanged(t *testing.T) {
+	c, err := Load(example, environ(nil), providers.Parts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]map[string]any{"ForAllValues:StringEquals": {
+		"route53:ChangeResourceRecordSetsNormalizedRecordNames": []any{strings.ToLower(strings.TrimSuffix(c.Platform.Record, "."))},
+		"route53:ChangeResourceRecordSetsRecordTypes":           []any{"A", "AAAA", "CNAME"},
+		"route53:ChangeResourceRecordSetsActions":               []any{"UPSERT", "DELETE"},
+	}}
+	for _, got := range conditions(t, "route53:ChangeResourceRecordSets") {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("it is granted under %v, want %v", got, want)
 		}
 	}
 }

@@ -135,6 +135,10 @@ type Outcome struct {
 	Asks *incident.Wanted
 	// Users is what a watch of users saw.
 	Users *incident.UsersSeen
+	// Task is what people have to do about what a watch sees; it stands in the timeline
+	// until one of them says that it is done, or the watch finds all well and names none.
+	// Its id is the step's.
+	Task *incident.TaskOpened
 }
 
 // Call is what an action is handed: the step and the frozen plan around it.
@@ -166,7 +170,10 @@ type Call struct {
 	// Prior, what it recorded before its first call. Of one that people went past there is
 	// the evidence of how it had failed.
 	Result func(step string) (o Outcome, ok bool)
-	Clock  incident.Clock
+	// Task is what a step's watch left to people, of this run or of one before it; ok is
+	// false if it left nothing.
+	Task  func(step string) (t incident.Task, ok bool)
+	Clock incident.Clock
 }
 
 // With decodes the step's input, strictly, into v.

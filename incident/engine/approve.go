@@ -223,7 +223,7 @@ func (r *run) effect(ctx context.Context, step runbook.Step) (incident.Effect, e
 	}
 	w.call = Call{
 		Incident: r.id, Plan: r.plan(), Step: step, Attempt: 1, Began: r.Clock.Now(),
-		Result: r.result, Clock: r.Clock,
+		Result: r.result, Task: r.task, Clock: r.Clock,
 	}
 	if err := r.view(ctx, func(s *incident.State) { w.call.Impact = s.Began() }); err != nil {
 		return incident.Effect{}, err

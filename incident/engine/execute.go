@@ -71,7 +71,7 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 		}
 		w.call = Call{
 			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
-			Impact: s.Began(), Go: s.GoAt, Token: r.token16(step.ID), Result: r.result, Clock: r.Clock,
+			Impact: s.Began(), Go: s.GoAt, Token: r.token16(step.ID), Result: r.result, Task: r.task, Clock: r.Clock,
 			Asked: st.Asked, Overwrite: st.Overwrite,
 		}
 		if step.Awaits != "" {

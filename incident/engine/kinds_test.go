@@ -49,7 +49,7 @@ func (d *drama) begin(p runbook.Plan) {
 	_, err = d.book.Decide(d.t.Context(), id, func(s *incident.State) (incident.Write, error) {
 		var w incident.Write
 		if s.Seq == 0 {
-			w.Events = append(w.Events, incident.Event{Time: time.Now(), Actor: "alice", Body: incident.IncidentDeclared{Incident: id}})
+			w.Events = append(w.Events, incident.Event{Time: time.Now(), Actor: "alice", Body: incident.IncidentDeclared{Incident: id, Commander: "alice"}})
 		}
 		run := incident.Event{Time: time.Now(), Actor: "alice", Run: s.NextRun(d.kind)}
 		run.Body = incident.RunBegun{Kind: d.kind, Target: "us-west-2", Mode: "unplanned", Dry: d.dry, Digest: "d", Plan: raw, Follows: s.Run.Name}

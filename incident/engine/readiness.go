@@ -52,6 +52,7 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 	call := Call{
 		Plan: plan, Step: s, Attempt: 1, Began: e.Clock.Now(), Clock: e.Clock,
 		Result: func(string) (Outcome, bool) { return Outcome{}, false },
+		Task:   func(string) (incident.Task, bool) { return incident.Task{}, false },
 	}
 	call.Impact = call.Began
 	within := s.Timeout

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -23,7 +24,7 @@ func (w *work) watch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := w.observe(ctx, observed(w, o, ok, err)); err != nil {
+		if err := w.observe(ctx, observed(w, o, ok, err), o.Task); err != nil {
 			return err
 		}
 		if err := w.Clock.Sleep(ctx, every); err != nil {
@@ -49,9 +50,10 @@ func observed(w *work, o Outcome, ok bool, err error) incident.WatchObserved {
 	return e
 }
 
-// observe writes down what a watch sees, unless it is what it told last. One that
-// cannot find out any more leaves what it told last, with its age, and says so once.
-func (w *work) observe(ctx context.Context, e incident.WatchObserved) error {
+// observe writes down what a watch sees, and what people have to do about it, unless it is
+// what it told last. One that cannot find out any more leaves what it told last, with its
+// age, and says so once.
+func (w *work) observe(ctx context.Context, e incident.WatchObserved, todo *incident.TaskOpened) error {
 	return w.decide(ctx, func(s *incident.State) (incident.Write, error) {
 		if !watches(s) || s.Step(w.step.ID).Status != incident.Running {
 			return incident.Write{}, errStop
@@ -59,8 +61,36 @@ func (w *work) observe(ctx context.Context, e incident.WatchObserved) error {
 		if was := s.Step(w.step.ID).Observed; was != nil && was.Verdict == e.Verdict && (was.State == e.State || e.Verdict == incident.Unsure) {
 			return incident.Write{}, nil
 		}
-		return w.write(e), nil
+		return w.write(append([]incident.Body{e}, w.left(s, e, todo)...)...), nil
 	})
+}
+
+// left is what becomes of the task of a watch with what it sees now.
+func (w *work) left(s *incident.State, e incident.WatchObserved, todo *incident.TaskOpened) []incident.Body {
+	switch {
+	case todo != nil:
+		t := *todo
+		t.Task = w.step.ID
+		if t.Owner == incident.RoleCommander {
+			t.Owner = cmp.Or(s.Declared.Commander, t.Owner)
+		}
+		return []incident.Body{t}
+	case e.Verdict == incident.Pass && s.Tasks[w.step.ID] != nil && s.Tasks[w.step.ID].Open():
+		return []incident.Body{incident.TaskClosed{Task: w.step.ID, How: e.Summary}}
+	}
+	return nil
+}
+
+// task is what a step's watch left to people.
+func (r *run) task(step string) (t incident.Task, ok bool) {
+	if err := r.view(context.Background(), func(s *incident.State) {
+		if has := s.Tasks[step]; has != nil {
+			t, ok = *has, true
+		}
+	}); err != nil {
+		return incident.Task{}, false
+	}
+	return t, ok
 }
 
 // held writes down what keeps a wait from its end, when that is known and not what was

@@ -123,3 +123,54 @@ func TestAWatchEndsWithItsIncident(t *testing.T) {
 		})
 	}
 }
+
+// What a watch leaves to people is theirs until it is done, or all is well; it is told anew
+// only with what is new.
+func TestAWatchLeavesATaskUntilAllIsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		due := began.Add(90 * time.Second)
+		var known []incident.Task
+		look := func(c engine.Call) (engine.Outcome, bool, error) {
+			if task, ok := c.Task("users"); ok {
+				known = append(known, task)
+			}
+			task := &incident.TaskOpened{Title: "Copy it", Owner: incident.RoleCommander, Due: due, Evidence: map[string]string{"snapshot": "s-1"}}
+			switch since := time.Since(began); {
+			case since < 2*time.Minute:
+				return engine.Outcome{Summary: "it is there", State: "there", Task: task}, false, nil
+			case since < 3*time.Minute:
+				return engine.Outcome{}, false, errors.New("no answer")
+			case since < 4*time.Minute:
+				task.Title = "Compare it"
+				return engine.Outcome{Summary: "it is copied", State: "copied", Task: task}, true, nil
+			}
+			return engine.Outcome{Summary: "nothing is missing", State: "well"}, true, nil
+		}
+		d := newDrama(t, watching(look))
+		d.begin(watchPlan())
+		until := func(after time.Duration) []incident.Event {
+			return d.play(func(*incident.State) bool { return time.Now().After(began.Add(after)) })
+		}
+		s := incident.Fold(until(time.Minute))
+		if task := s.Tasks["users"]; task == nil || !task.Open() || task.Title != "Copy it" || !task.Due.Equal(due) || task.Owner != "alice" {
+			t.Fatalf("left is %+v", task)
+		}
+		if s = incident.Fold(until(150 * time.Second)); !s.Tasks["users"].Open() || s.Tasks["users"].Reminded.Before(due) {
+			t.Errorf("without an answer, and due: %+v", s.Tasks["users"])
+		}
+		if s = incident.Fold(until(210 * time.Second)); !s.Tasks["users"].Open() || s.Tasks["users"].Title != "Compare it" {
+			t.Errorf("with another thing to do: %+v", s.Tasks["users"])
+		}
+		events := until(5 * time.Minute)
+		if s = incident.Fold(events); s.Tasks["users"].Open() || s.Tasks["users"].ClosedBy != incident.Bot || s.Tasks["users"].How != "nothing is missing" {
+			t.Errorf("all is well: %+v", s.Tasks["users"])
+		}
+		if n, m := len(of[incident.TaskOpened](events)), len(of[incident.TaskClosed](events)); n != 2 || m != 1 {
+			t.Errorf("told %d times, closed %d times", n, m)
+		}
+		if len(known) == 0 || known[0].Evidence["snapshot"] != "s-1" {
+			t.Errorf("the watch knows %+v", known)
+		}
+	})
+}

@@ -137,6 +137,11 @@ func (b *builder) unprotected() {
 	for _, id := range slices.Sorted(maps.Keys(b.state.Closed)) {
 		add("The open point %s was closed by %s: %s", id, b.who(b.state.Closed[id].By), b.state.Closed[id].How)
 	}
+	for _, id := range b.state.TaskOrder {
+		if t := b.state.Tasks[id]; !t.Open() {
+			add("What was left to do (%s) was closed by %s: %s", id, b.who(t.ClosedBy), t.How)
+		}
+	}
 	if b.state.Unserved {
 		add("It was closed while users were not seen to be served.")
 	}

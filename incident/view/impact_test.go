@@ -258,6 +258,12 @@ func TestAPointIsOpenUntilItIsTrueOrSomebodyClosedIt(t *testing.T) {
 	if got := ids(v); got != "" || v.Unprotected() {
 		t.Errorf("closed by somebody: %q", got)
 	}
+	due := time.Date(2026, 3, 10, 14, 0, 0, 0, time.UTC)
+	s.at(5, incident.TaskOpened{Task: "lost-writes", Title: "Copy it", Why: "with this", Owner: "alice", Due: due})
+	if got := s.view(6).Points(); len(got) != 1 || got[0].ID != "lost-writes" || got[0].Title != "Copy it" || got[0].Owner != "alice" || !got[0].Due.Equal(due) || got[0].How != "with this" {
+		t.Errorf("left to people: %+v", got)
+	}
+	s.at(5, incident.TaskClosed{Task: "lost-writes", How: "copied"})
 	s.at(6, saw(incident.Pass, 10)).at(7, saw(incident.Warn, 7, "Open DNS"))
 	if got := ids(s.view(8)); got != "resolver-open-dns " {
 		t.Errorf("it came about anew: %q", got)

@@ -17,10 +17,15 @@ type Point struct {
 	Title string
 	// Since when it has been so.
 	Since time.Time
+	// Owner of what is to be done about it, a roster id or a role, until Due, and How; of
+	// a task. All may be empty.
+	Owner string
+	Due   time.Time
+	How   string
 }
 
 // Points are what is open: who is still sent to the Region that was left, services that
-// may still write there, and that there is no standby. One that somebody closed is not
+// may still write there, that there is no standby, and what people were left to do. One that somebody closed is not
 // among them unless it came about anew after that.
 func (v View) Points() []Point {
 	var out []Point
@@ -46,7 +51,13 @@ func (v View) facts() []Point {
 	if p, open := v.standby(); open {
 		out = append(out, p)
 	}
-	if o, at := v.seen(incident.LostWritesWatched); o != nil && o.Verdict == incident.Fail {
+	for _, id := range v.TaskOrder {
+		if t := v.Tasks[id]; t.Open() {
+			out = append(out, Point{ID: id, Title: t.Title, Since: t.OpenedAt, Owner: t.Owner, Due: t.Due, How: t.Why})
+		}
+	}
+	// Timelines of before watches left tasks.
+	if o, at := v.seen(incident.LostWritesWatched); o != nil && o.Verdict == incident.Fail && v.Tasks["lost-writes"] == nil {
 		out = append(out, Point{ID: "lost-writes", Title: o.Summary, Since: at})
 	}
 	if p, open := v.strategy(); open {

@@ -176,6 +176,7 @@ var published = map[string]struct {
 	body   string
 }{
 	"denied":      {403, `{"__type":"com.amazonaws.route53recoverycluster#AccessDeniedException","message":"User is not authorized to perform: route53-recovery-cluster:UpdateRoutingControlStates"}`},
+	"resting":     {409, `{"__type":"ConflictException","message":"the safety rule at-least-one-on is in its wait period after the last change","resourceId":"at-least-one-on","resourceType":"SafetyRule"}`},
 	"conflict":    {409, `{"__type":"ConflictException","message":"the rule at-least-one-on is not satisfied","resourceId":"at-least-one-on","resourceType":"SafetyRule"}`},
 	"unavailable": {503, `{"__type":"EndpointTemporarilyUnavailableException","message":"The endpoint is temporarily unavailable"}`},
 	"5xx":         {500, `{"__type":"InternalServerException","message":"An internal error","retryAfterSeconds":1}`},
@@ -425,6 +426,34 @@ func TestAConflictAfterALostAnswerIsNotSure(t *testing.T) {
 	s.turns(nil)
 	if o, there, err := a.Look(t.Context(), c); !there || err != nil || s.applied != 1 {
 		t.Errorf("%t %q %v, applied %d times", there, o.Summary, err, s.applied)
+	}
+}
+
+// What a safety rule refuses for a while is sent again then, and not to another endpoint,
+// which has the same rule.
+func TestAWaitPeriodIsWaitedFor(t *testing.T) {
+	s := newStandIn(t, every("resting"))
+	a, c := s.call()
+	_, err := a.Do(t.Context(), c)
+	if f := incident.CallErrorOf(err); err == nil || !f.Retry || f.NeedsPerson || f.Unknown || f.Definite || f.After != 5*time.Second || !strings.Contains(err.Error(), "in its wait period") {
+		t.Errorf("%v: %+v", err, f)
+	}
+	if at := s.asked("UpdateRoutingControlStates"); len(at) != 1 || s.applied != 0 {
+		t.Errorf("asked at %v, applied %d times", at, s.applied)
+	}
+	// An answer that was lost before it leaves it open whether it came of that very change.
+	s = newStandIn(t, every("lost"))
+	a, c = s.call()
+	k, err := a.cluster(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range k.endpoints[1:] {
+		s.does[e.region] = "resting"
+	}
+	_, err = a.Do(t.Context(), c)
+	if f := incident.CallErrorOf(err); err == nil || !f.Unknown || f.Retry {
+		t.Errorf("after a lost answer: %+v", f)
 	}
 }
 

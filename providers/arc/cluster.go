@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
@@ -121,11 +123,25 @@ func (k *cluster) set(ctx context.Context, to states) (endpoint, error) {
 	return endpoint{}, t.err("no endpoint of the cluster took the states")
 }
 
+// A safety rule refuses every change for a while after one that it has evaluated, five
+// seconds unless it says otherwise, so that states do not flap. API references call that its
+// wait period, or evaluation period.
+// https://docs.aws.amazon.com/recovery-cluster/latest/api/assertionrule.html
+var waitPeriod = regexp.MustCompile(`(?i)\b(wait|evaluation)[ -]?period`)
+
+const waitAgain = 5 * time.Second
+
 // refusedBy is the error of a change at one endpoint. A conflict is a safety rule that
-// refuses, or a change that came too soon after another one; which, its words say.
+// refuses, or a change that came too soon after another one; which, its words say. The
+// latter may be sent again once that is over.
 func refusedBy(ctx context.Context, e endpoint, err error) error {
 	f := *incident.CallErrorOf(awserr.Sort(ctx, err))
-	if awserr.Code(err) == "ConflictException" {
+	switch {
+	case awserr.Code(err) != "ConflictException":
+	case waitPeriod.MatchString(err.Error()):
+		f.Retry, f.NeedsPerson, f.Unknown, f.After = true, false, false, waitAgain
+		f.Hint = "a safety rule lets states rest for a while after each change: nobody need do anything, unless another one turns the same routing controls"
+	default:
 		f.Definite = true
 		f.Hint = "a safety rule refuses these states, or another change was made seconds ago: read what it says, set what the rule asks for, then retry. The bot overrides no safety rule; who may can do it in the console"
 	}
@@ -140,11 +156,11 @@ type tries struct {
 }
 
 // add takes an answer, and says whether trying on is of no use: it is a refusal with a name,
-// which every endpoint would give, or nobody waits any more.
+// for good or for a while, which every endpoint would give, or nobody waits any more.
 func (t *tries) add(ctx context.Context, err error) (final bool) {
 	f := incident.CallErrorOf(err)
 	t.faults = append(t.faults, f)
-	t.final = f.NeedsPerson && !f.Unknown && awserr.Code(err) != ""
+	t.final = (f.NeedsPerson || f.After > 0 && awserr.Code(err) == "ConflictException") && !f.Unknown && awserr.Code(err) != ""
 	return t.final || ctx.Err() != nil
 }
 
@@ -155,7 +171,7 @@ func (t *tries) err(says string) error {
 	out := *last
 	for _, f := range t.faults {
 		out.Unknown = out.Unknown || f.Unknown
-		out.NeedsPerson = out.NeedsPerson && f.NeedsPerson || t.final
+		out.NeedsPerson = out.NeedsPerson && f.NeedsPerson || t.final && last.NeedsPerson
 		if out.Hint == "" {
 			out.Hint = f.Hint
 		}

@@ -13,9 +13,10 @@ const (
 	keepLeaves = "the copies of what was lost cost their storage until somebody deletes them"
 )
 
-// Actions is what a runbook can have Aurora do.
-func (a *Aurora) Actions() engine.Catalog {
-	switchover, failover, detach, keep := a.Switchover(), a.Failover(), Detach{a}, Keep{a}
+// Actions is what a runbook can have Aurora do; reconcile tells what is missing of what was
+// kept of a failover.
+func (a *Aurora) Actions(reconcile Reconcile) engine.Catalog {
+	switchover, failover, detach, keep, lost := a.Switchover(), a.Failover(), Detach{a}, Keep{a}, Lost{a, reconcile}
 	return engine.Catalog{
 		"aurora.outage": {
 			Action: runbook.Action{
@@ -118,10 +119,11 @@ func (a *Aurora) Actions() engine.Catalog {
 			Action: runbook.Action{
 				Kind:   runbook.Watch,
 				Proves: []incident.Trait{incident.LostWritesWatched},
-				About:  "watches for the snapshot of what the source had and the target never received, until it is copied",
+				About:  "watches for the snapshot of what the source had and the target never received, and leaves to people what to do about it",
 				Home:   "source",
+				With:   LostInput{},
 			},
-			Look:  a.LostWrites,
+			Look:  lost.Look,
 			Every: time.Minute,
 		},
 		"aurora.keep": {

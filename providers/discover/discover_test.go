@@ -18,6 +18,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/smithy-go/middleware"
@@ -40,9 +41,12 @@ type stage struct {
 	edits map[string]func(region string, in, out any)
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T) *stage { return stageOf(t, "") }
+
+// stageOf is one whose users are moved by a strategy of its own.
+func stageOf(t *testing.T, strategy string) *stage {
 	t.Helper()
-	scn := &sim.Scenario{Name: "test", Mode: "planned", Target: west}
+	scn := &sim.Scenario{Name: "test", Mode: "planned", Target: west, Start: sim.Start{Strategy: strategy}}
 	clock := sim.NewClock(scn.StartTime(), sim.Max)
 	t.Cleanup(clock.Close)
 	w, err := sim.New(scn, clock, sim.Options{})
@@ -108,6 +112,56 @@ func (f *Found) setting(path string) *Setting {
 	return &f.Settings[i]
 }
 
+// Records that hang on routing controls look like a failover pair, and are moved by those.
+func TestRoutingControlsAreFoundByWhatRecordsHangOn(t *testing.T) {
+	s := stageOf(t, "routing-control")
+	f := s.look(t, s.options())
+	var own struct {
+		Regions map[string]struct {
+			RoutingControl string `json:"routing_control"`
+		}
+	}
+	if err := json.Unmarshal(s.Topology().Parts["arc"], &own); err != nil || len(own.Regions) != 2 {
+		t.Fatalf("%+v %v", own, err)
+	}
+	is := map[string]string{"platform.dns.strategy": "routing-control"}
+	for name, r := range own.Regions {
+		is["platform.arc.regions."+name+".routing_control"] = r.RoutingControl
+	}
+	for path, want := range is {
+		if got := f.setting(path); got == nil || got.Ask != "" || got.Value != want || got.Why == "" {
+			t.Errorf("%s is %+v, want %q", path, got, want)
+		}
+	}
+	if got := f.setting("platform.arc.cluster_endpoints"); got == nil || !strings.Contains(got.Ask, "aws route53-recovery-control-config list-clusters --region us-west-2") {
+		t.Errorf("the endpoints of the cluster: %+v", got)
+	}
+	for _, s := range f.Settings {
+		if strings.HasSuffix(s.Path, "_check") {
+			t.Errorf("%s is %+v", s.Path, s)
+		}
+	}
+	for path, edit := range map[string]func(h *r53types.HealthCheckConfig){
+		"platform.arc.regions.us-east-1.routing_control": func(h *r53types.HealthCheckConfig) { h.RoutingControlArn = nil },
+		"platform.arc.regions.us-west-2.routing_control": func(h *r53types.HealthCheckConfig) {
+			if aws.ToString(h.RoutingControlArn) == own.Regions[west].RoutingControl {
+				h.Type = r53types.HealthCheckTypeHttps
+			}
+		},
+	} {
+		s.edits["GetHealthCheck"] = func(_ string, _, out any) { edit(out.(*route53.GetHealthCheckOutput).HealthCheck.HealthCheckConfig) }
+		if got := s.look(t, s.options()).setting(path); got == nil || got.Value != nil || !strings.Contains(got.Ask, "the ARN of the routing control that lets users into us-") {
+			t.Errorf("%s is %+v", path, got)
+		}
+	}
+	s = newStage(t)
+	for _, one := range s.look(t, s.options()).Settings {
+		if strings.HasPrefix(one.Path, "platform.arc") && !one.Left {
+			t.Errorf("without: %+v", one)
+		}
+	}
+}
+
 // What is found of the pretend platform is what its own settings say.
 func TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt(t *testing.T) {
 	s := newStage(t)
@@ -126,7 +180,7 @@ func TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt(t *testing.T) {
 	}
 	is["platform.probe.public"] = "https://api.ecommerce.com"
 	for path := range is { // what differs by its nature, or nobody can find out
-		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.people.", "platform.prometheus.region_label", "platform.grafana.region_label", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.database_page", "platform.probe.in_flight", "platform.probe.schema", "platform.kube.differing_keys"} {
+		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.people.", "platform.prometheus.region_label", "platform.grafana.region_label", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.lost_orders", "platform.probe.database_page", "platform.probe.in_flight", "platform.probe.schema", "platform.kube.differing_keys"} {
 			if strings.HasPrefix(path, other) || strings.HasSuffix(path, ".reach") || strings.HasSuffix(path, ".datasource") || strings.HasSuffix(path, ".query") ||
 				strings.HasPrefix(path, "platform.prometheus.") && strings.HasSuffix(path, ".url") { // by way of the API server it is reached without
 

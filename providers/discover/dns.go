@@ -30,14 +30,19 @@ type names53 struct {
 	primary, secondary *region
 	// checks are the record's own, by Region, and what is known of each.
 	checks map[string]*checked
+	// others are those of its records that are no failover records, by Region.
+	others map[string]*checked
 }
 
 // checked is the health check of a record, and its children.
 type checked struct {
 	id   string
 	kind r53types.HealthCheckType
-	not  *Unread
-	gone bool
+	// control is the ARN of the routing control that turns it, of one of type
+	// RECOVERY_CONTROL.
+	control string
+	not     *Unread
+	gone    bool
 	// endpoints and takeovers are the children that look at an address, and at an object.
 	endpoints, takeovers []child
 }
@@ -178,14 +183,19 @@ func (w *world) failovers(all []r53types.ResourceRecordSet) map[string]bool {
 // readChecks reads what the failover records hang on, and the zone's servers.
 func (l *look) readChecks(ctx context.Context, w *world) {
 	d := &w.dns
-	d.checks = map[string]*checked{}
+	d.checks, d.others = map[string]*checked{}, map[string]*checked{}
 	for _, s := range d.records.all {
-		if bare(aws.ToString(s.Name)) != d.name || s.Failover == "" {
+		if bare(aws.ToString(s.Name)) != d.name {
 			continue
 		}
 		r := w.at(leads(s))
 		switch {
 		case r == nil:
+			continue
+		case s.Failover == "":
+			if id := aws.ToString(s.HealthCheckId); id != "" {
+				d.others[r.name] = &checked{id: id}
+			}
 			continue
 		case s.Failover == r53types.ResourceRecordSetFailoverPrimary:
 			d.primary = r
@@ -198,7 +208,7 @@ func (l *look) readChecks(ctx context.Context, w *world) {
 		}
 	}
 	reads := []func(){func() { d.servers = l.nameservers(ctx, d.zone) }}
-	for _, c := range d.checks {
+	for _, c := range slices.Concat(slices.Collect(maps.Values(d.checks)), slices.Collect(maps.Values(d.others))) {
 		reads = append(reads, func() { l.readCheck(ctx, c) })
 	}
 	l.together(reads...)
@@ -210,7 +220,7 @@ func (l *look) readCheck(ctx context.Context, c *checked) {
 	if len(is.all) == 0 {
 		return
 	}
-	c.kind = is.all[0].Type
+	c.kind, c.control = is.all[0].Type, aws.ToString(is.all[0].RoutingControlArn)
 	of := is.all[0].ChildHealthChecks
 	children := make([]told[*r53types.HealthCheckConfig], len(of))
 	var reads []func()
@@ -271,6 +281,9 @@ func (w *world) strategy(*region) *Setting {
 	if d.name == "" || d.zones.not != nil || d.records.not != nil {
 		return nil
 	}
+	if w.byControls() {
+		return has("routing-control", "The records of %s hang on health checks of type RECOVERY_CONTROL.", d.name)
+	}
 	some := false
 	for _, s := range d.records.all {
 		if bare(aws.ToString(s.Name)) != d.name {
@@ -292,6 +305,8 @@ func (w *world) noChecks(*region) *Setting {
 	switch {
 	case slices.ContainsFunc(w.regions, func(r *region) bool { return w.checkOf(r) != nil }):
 		return nil
+	case w.byControls():
+		return leave("{}: with the strategy routing-control no check is named")
 	case d.zones.not != nil || d.records.not != nil || d.primary == nil:
 		return leave("by Region, the checks of its record: health_check, endpoint_check and takeover_check%s; {} with the strategy record-change", d.why())
 	}
@@ -302,10 +317,64 @@ func (w *world) noChecks(*region) *Setting {
 // left out: nothing moves users away from it.
 func (w *world) checkOf(r *region) *checked {
 	c := w.dns.checks[r.name]
-	if c == nil || w.dns.secondary == r && c.not == nil && c.kind != r53types.HealthCheckTypeCalculated {
+	if c == nil || c.controlled() || w.dns.secondary == r && c.not == nil && c.kind != r53types.HealthCheckTypeCalculated {
 		return nil
 	}
 	return c
+}
+
+// controlled says that a routing control turns the check, and nothing else.
+func (c *checked) controlled() bool { return c.kind == r53types.HealthCheckTypeRecoveryControl }
+
+// controlOf is the check of a Region's record that a routing control turns; nil: there is none.
+func (w *world) controlOf(r *region) *checked {
+	for _, of := range []map[string]*checked{w.dns.checks, w.dns.others} {
+		if c := of[r.name]; c != nil && c.controlled() {
+			return c
+		}
+	}
+	return nil
+}
+
+// byControls says that routing controls move users.
+func (w *world) byControls() bool {
+	return slices.ContainsFunc(w.regions, func(r *region) bool { return w.controlOf(r) != nil })
+}
+
+func (w *world) noControls(*region) *Setting {
+	switch d := w.dns; {
+	case w.byControls():
+		return nil
+	case d.zones.not != nil || d.records.not != nil:
+		return leave("cluster_endpoints and by Region routing_control, or leave arc out%s", d.why())
+	}
+	return left("No record of the public name hangs on a health check of type RECOVERY_CONTROL.")
+}
+
+// routingControl is the one that lets users into a Region: its record hangs on it.
+func (w *world) routingControl(r *region) *Setting {
+	if !w.byControls() {
+		return nil
+	}
+	const what = "the ARN of the routing control that lets users into "
+	switch c := w.controlOf(r); {
+	case c == nil:
+		return leave("%s%s (no record that leads there hangs on a check of type RECOVERY_CONTROL)", what, r.name).gone()
+	case c.control == "":
+		return leave("%s%s (its health check %s tells none)", what, r.name, c.id)
+	default:
+		return has(c.control, "The health check %s of the record of %s hangs on it.", c.id, r.name)
+	}
+}
+
+// clusterEndpoints are told by a control plane that is asked for nothing else.
+//
+// https://docs.aws.amazon.com/recovery-cluster/latest/api/cluster.html
+func (w *world) clusterEndpoints(*region) *Setting {
+	if !w.byControls() {
+		return nil
+	}
+	return leave("by Region, the five endpoints of the cluster that has the routing controls: aws route53-recovery-control-config list-clusters --region us-west-2 --query 'Clusters[].ClusterEndpoints[]'").knownToPeople()
 }
 
 func (w *world) healthCheck(r *region) *Setting {

@@ -444,7 +444,8 @@ func TestTheNamespaceThatIsNamedIsTaken(t *testing.T) {
 func TestEveryFindingIsTried(t *testing.T) {
 	follows := map[string]string{
 		"platform.record": "input", "platform.aurora.regions": "platform.aurora.global_cluster", "platform.cache.regions": "platform.cache.global_group",
-		"platform.dns.strategy":   "TestDiscoverTellsPlainRecordsFromAFailoverPair, of the whole program",
+		"platform.dns.strategy": "TestDiscoverTellsPlainRecordsFromAFailoverPair, of the whole program",
+		"platform.arc":          "TestRoutingControlsAreFoundByWhatRecordsHangOn", "platform.jaeger": "TestJaegerIsFoundByItsImage",
 		"platform.kube.consumers": "its own test", "platform.kube.database_env": "TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt", "platform.kube.regions.*.min_nodes_per_zone": "min_zones",
 	}
 	for _, f := range findings {

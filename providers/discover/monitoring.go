@@ -21,6 +21,8 @@ type app struct {
 	images []string
 	// port is the one that it listens on where its container declares none.
 	port int32
+	// one says that it answers queries on that port alone, whatever else it listens on.
+	one bool
 	// unlike are arguments with which it is something else.
 	unlike []string
 }
@@ -28,6 +30,7 @@ type app struct {
 var (
 	// An agent forwards what it scrapes, and answers no query.
 	prometheusApp = app{name: "Prometheus", images: []string{"prometheus"}, port: 9090, unlike: []string{"--agent", "--enable-feature=agent"}}
+	jaegerApp     = app{name: "Jaeger", images: []string{"jaeger-query", "all-in-one", "jaeger"}, port: 16686, one: true}
 	grafanaApp    = app{name: "Grafana", images: []string{"grafana", "grafana-oss", "grafana-enterprise"}, port: 3000}
 )
 
@@ -79,6 +82,9 @@ func (a app) listens(c *corev1.Container, p corev1.ServicePort) bool {
 		return to.IntVal == a.port
 	}
 	return slices.ContainsFunc(c.Ports, func(own corev1.ContainerPort) bool {
+		if a.one && own.ContainerPort != a.port {
+			return false
+		}
 		return to.Type == intstr.String && own.Name == to.StrVal || to.Type == intstr.Int && own.ContainerPort == to.IntVal
 	})
 }
@@ -179,17 +185,43 @@ func (w *world) prometheusService(r *region) *Setting {
 	if w.noPrometheus(nil) != nil {
 		return nil
 	}
-	const what = "the service of Prometheus as namespace/name:port, or url: with its address"
-	places, as := r.places(prometheusApp)
+	return w.serviceOf(prometheusApp, "platform.prometheus", r)
+}
+
+// serviceOf is the one Service that leads to an app in a Region's cluster.
+func (w *world) serviceOf(a app, key string, r *region) *Setting {
+	what := "the service of " + a.name + " as namespace/name:port, or url: with its address"
+	places, as := r.places(a)
 	var all []candidate
 	for _, p := range places {
-		all = append(all, candidate{p.String(), fmt.Sprintf("The one Service that leads to Prometheus, the %s %s.", p.of.kind, p.of.name)})
+		all = append(all, candidate{p.String(), fmt.Sprintf("The one Service that leads to %s, the %s %s.", a.name, p.of.kind, p.of.name)})
 	}
-	why, read := r.unplaced(prometheusApp, as)
+	why, read := r.unplaced(a, as)
 	if len(all) == 0 && !read {
 		return leave("%s (%s)", what, why)
 	}
-	return w.choose("platform.prometheus.regions."+r.name+".service", what, why, workloadsUnread(r), all)
+	return w.choose(key+".regions."+r.name+".service", what, why, workloadsUnread(r), all)
+}
+
+// ---- Jaeger ----
+
+func (w *world) noJaeger(*region) *Setting {
+	return w.without(jaegerApp, "jaeger", "regions: with the url or the service of each, and region_attribute")
+}
+
+// regionAttribute is asked for where there is a Jaeger: its traces are not looked at.
+func (w *world) regionAttribute(*region) *Setting {
+	if w.noJaeger(nil) != nil {
+		return nil
+	}
+	return leave("the attribute of spans or of their resource that names the Region, such as cloud.region; or leave the line out").knownToPeople()
+}
+
+func (w *world) jaegerService(r *region) *Setting {
+	if w.noJaeger(nil) != nil {
+		return nil
+	}
+	return w.serviceOf(jaegerApp, "platform.jaeger", r)
 }
 
 // ---- Grafana ----

@@ -199,6 +199,45 @@ func TestWhatMonitorsAClusterIsKnownByItsImage(t *testing.T) {
 	}
 }
 
+// As its operator installs it: all in one, with a Service for queries and one for spans.
+const jaeger = `
+kind: Deployment
+metadata: {namespace: tracing, name: simplest}
+spec:
+  selector: {matchLabels: {app: jaeger}}
+  template:
+    metadata: {labels: {app: jaeger}}
+    spec:
+      containers:
+      - {name: jaeger, image: "docker.io/jaegertracing/all-in-one:1.62.0", ports: [{name: query, containerPort: 16686}, {name: otlp, containerPort: 4317}, {name: admin, containerPort: 14269}]}
+---
+kind: Service
+metadata: {namespace: tracing, name: simplest-query}
+spec: {selector: {app: jaeger}, ports: [{name: http-query, port: 80, targetPort: query}, {name: admin, port: 14269, targetPort: 14269}]}
+---
+kind: Service
+metadata: {namespace: tracing, name: simplest-collector}
+spec: {selector: {app: jaeger}, ports: [{name: otlp, port: 4317, targetPort: otlp}]}
+`
+
+// Jaeger is known by its image, too, and by what leads to the port of its queries.
+func TestJaegerIsFoundByItsImage(t *testing.T) {
+	w := &world{regions: []*region{cluster(t, east, operated+"---"+jaeger), cluster(t, west, operated)}}
+	if got := w.jaegerService(w.regions[0]); got.Value != "tracing/simplest-query:80" || got.Why != "The one Service that leads to Jaeger, the Deployment simplest." {
+		t.Errorf("%+v", got)
+	}
+	if got := w.jaegerService(w.regions[1]); got == nil || got.Value != nil || !strings.Contains(got.Ask, "the service of Jaeger as namespace/name:port, or url: with its address (none of 2 workloads in the cluster of us-west-2 runs its image)") {
+		t.Errorf("%+v", got)
+	}
+	if got := w.regionAttribute(nil); got == nil || !got.People || w.noJaeger(nil) != nil {
+		t.Errorf("%+v", got)
+	}
+	w.regions[0] = cluster(t, east, operated)
+	if got := w.noJaeger(nil); got == nil || !got.Left || !strings.Contains(got.Why, "runs Jaeger by its image") || w.jaegerService(w.regions[0]) != nil || w.regionAttribute(nil) != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Where neither cluster runs it, it is left out, and nothing of it is asked for; where one
 // cluster could not be read, that is said.
 func TestWhatMonitorsNoClusterIsLeftOut(t *testing.T) {

@@ -60,6 +60,10 @@ var findings = []finding{
 	{"platform.dns.nameservers", (*world).nameservers},
 	{"platform.dns.resolvers", resolvers},
 
+	{"platform.arc", (*world).noControls},
+	{"platform.arc.cluster_endpoints", (*world).clusterEndpoints},
+	{"platform.arc.regions.*.routing_control", (*world).routingControl},
+
 	{"platform.elb.regions.*.load_balancer_arn", (*world).balancer},
 
 	{"platform.kube.cron_jobs", (*world).cronJobs},
@@ -100,6 +104,10 @@ var findings = []finding{
 	{"platform.prometheus", (*world).noPrometheus},
 	{"platform.prometheus.region_label", (*world).targetLabel},
 	{"platform.prometheus.regions.*.service", (*world).prometheusService},
+
+	{"platform.jaeger", (*world).noJaeger},
+	{"platform.jaeger.region_attribute", (*world).regionAttribute},
+	{"platform.jaeger.regions.*.service", (*world).jaegerService},
 
 	{"platform.grafana", (*world).noGrafana},
 	{"platform.grafana.region_label", ifGrafana("the label of the query's series that names the Region, such as region")},

@@ -193,7 +193,7 @@ func (p *Probe) Kept(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	if err != nil {
 		return o, false, err
 	}
-	o.Measured.AsOf = p.clock.Now()
+	o.Measured.AsOf, o.Items = p.clock.Now(), there
 	if _, asked := c.Plan.Step(in.Before); !asked {
 		return p.estimated(c, in.Lag, there, o)
 	}

@@ -10,7 +10,7 @@ import (
 // Platform is what stands under platform.probe in the settings.
 var Platform = runbook.Part{Key: "probe", Example: Settings{
 	Public: "https://api.ecommerce.com", RegionHeader: "X-Served-By-Region", Order: "/api/v1/orders/synthetic-test",
-	LastOrders: "/api/v1/orders?newest=20", LastOrdersID: "orders.id", DatabasePage: "/health/db",
+	LastOrders: "/api/v1/orders?newest=20", LastOrdersID: "orders.id", LostOrders: "/api/v1/orders/lost", LostOrdersID: "orders.id", DatabasePage: "/health/db",
 	InFlightPage: "/health/in-flight", InFlightField: "requests.open", SchemaPage: "/health/schema", SchemaField: "schema",
 }}
 
@@ -31,6 +31,13 @@ type Settings struct {
 	// LastOrdersID is where their ids stand in its JSON: keys with dots between, and of a
 	// list each element: orders.id. Empty: the answer is the id, or a list of them.
 	LastOrdersID string `yaml:"last_orders_id,omitempty" json:"last_orders_id,omitempty"`
+	// LostOrders is the path of a page that tells which orders are in the copy of a database
+	// snapshot and not in the database, oldest first, once the platform knows: it is asked
+	// with ?snapshot=, ?region= of the snapshot, and ?after= the last order that was
+	// received, and answers 202 until then. Empty: people compare.
+	LostOrders string `yaml:"lost_orders,omitempty" json:"lost_orders,omitempty"`
+	// LostOrdersID is where their ids stand in its JSON, as in LastOrdersID.
+	LostOrdersID string `yaml:"lost_orders_id,omitempty" json:"lost_orders_id,omitempty"`
 	// DatabasePage is the path of a page on which the platform says whether it is connected
 	// to its database and may write there, and to which. Empty: there is none.
 	DatabasePage string `yaml:"database_page,omitempty" json:"database_page,omitempty"`
@@ -53,11 +60,13 @@ func (s Settings) Check(c runbook.Checks) {
 	c.Origin("public", s.Public)
 	c.Rooted("order", s.Order)
 	c.Rooted("last_orders", s.LastOrders)
+	c.Rooted("lost_orders", s.LostOrders)
 	c.Rooted("database_page", s.DatabasePage)
 	c.Rooted("in_flight_page", s.InFlightPage)
 	c.Rooted("schema_page", s.SchemaPage)
 	for _, f := range []struct{ key, value, page, of, what, example string }{
 		{"last_orders_id", s.LastOrdersID, "last_orders", s.LastOrders, "ids stand", "orders.id"},
+		{"lost_orders_id", s.LostOrdersID, "lost_orders", s.LostOrders, "ids stand", "orders.id"},
 		{"in_flight_field", s.InFlightField, "in_flight_page", s.InFlightPage, "the number stands", "requests.open"},
 		{"schema_field", s.SchemaField, "schema_page", s.SchemaPage, "the version stands", "schema.version"},
 	} {

@@ -49,6 +49,8 @@ type DBSnapshot struct {
 	// Of is what it is a copy of; empty of one that Aurora took by itself.
 	Of     string `json:"of,omitempty"`
 	Status string `json:"status"`
+	// Lost are the orders in it that the other Region never received, oldest first.
+	Lost []string `json:"lost,omitempty"`
 }
 
 // retention is how many days the clusters keep their backups.
@@ -316,6 +318,10 @@ func (s *State) stepDatabase() {
 	for i := range d.Members {
 		s.stepDetach(&d.Members[i])
 	}
+	// What Aurora took by itself goes with the backups; a copy stays.
+	d.Snapshots = slices.DeleteFunc(d.Snapshots, func(t DBSnapshot) bool {
+		return t.Of == "" && !s.At.Before(t.At.AddDate(0, 0, retention))
+	})
 	// A primary that was left behind rejoins on a new volume once it is back.
 	for i := range d.Members {
 		m := &d.Members[i]
@@ -623,7 +629,7 @@ func copySnapshot(r request, in *rds.CopyDBClusterSnapshotInput) (*rds.CopyDBClu
 	if of == nil {
 		return nil, &rdst.DBClusterSnapshotNotFoundFault{Message: ptr("DBClusterSnapshot not found: " + deref(in.SourceDBClusterSnapshotIdentifier))}
 	}
-	made := DBSnapshot{Region: r.region, ID: deref(in.TargetDBClusterSnapshotIdentifier), Cluster: of.Cluster, At: r.now, Of: of.ID, Status: "available"}
+	made := DBSnapshot{Region: r.region, ID: deref(in.TargetDBClusterSnapshotIdentifier), Cluster: of.Cluster, At: r.now, Of: of.ID, Status: "available", Lost: of.Lost}
 	r.Database.Snapshots = append(r.Database.Snapshots, made)
 	shown := made.shown()
 	return &rds.CopyDBClusterSnapshotOutput{DBClusterSnapshot: &shown}, nil

@@ -58,6 +58,7 @@ func (w *World) platform(region, via string) http.Handler {
 		return map[string]any{"schema": cmp.Or(r.Schema, usualSchema)}
 	})))
 	mux.HandleFunc("GET "+ordersPath, w.serve(region, via, ordersPath, false, getLastOrders))
+	mux.HandleFunc("GET "+lostPath, w.serve(region, via, lostPath, false, getLostOrders))
 	mux.HandleFunc("GET "+orderPath+"/{id}", w.serve(region, via, orderPath+"/{id}", false, getOrder))
 	return mux
 }

@@ -149,6 +149,33 @@ func getLastOrders(s *State, r *http.Request, _ []byte) (int, any, bool) {
 	return http.StatusOK, map[string]any{"region": region, "orders": orders}, false
 }
 
+// comparing is how long the pretend platform takes to restore a snapshot's copy and to
+// compare it.
+const comparing = 20 * time.Minute
+
+// getLostOrders is the page of what is in the copy of a snapshot and was never received.
+func getLostOrders(s *State, r *http.Request, _ []byte) (int, any, bool) {
+	region, _ := r.Context().Value(regionKey{}).(string)
+	if ready, _ := s.readyPods(s.Regions[region], "product-service"); ready == 0 {
+		return http.StatusServiceUnavailable, reason("product-service has no ready pod"), false
+	}
+	q := r.URL.Query()
+	for _, d := range s.Database.Snapshots {
+		switch {
+		case d.ID != q.Get("snapshot") || d.Region != q.Get("region") || d.Of == "":
+		case s.At.Before(d.At.Add(comparing)):
+			return http.StatusAccepted, reason("%s is being restored", d.ID), false
+		default:
+			orders := []any{}
+			for _, id := range d.Lost {
+				orders = append(orders, map[string]any{"id": id})
+			}
+			return http.StatusOK, map[string]any{"snapshot": d.ID, "orders": orders}, false
+		}
+	}
+	return http.StatusNotFound, reason("there is no copy %q in %q", q.Get("snapshot"), q.Get("region")), false
+}
+
 // lastOrders are those that the database of a Region has, newest first: those of the bot
 // and those that the world sends itself.
 func (s *State) lastOrders(region string) []Order {

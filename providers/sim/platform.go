@@ -34,6 +34,7 @@ const (
 	cronJob       = "invoice-run"
 	orderPath     = "/api/v1/orders/synthetic-test"
 	ordersPath    = "/api/v1/orders"
+	lostPath      = ordersPath + "/lost"
 	databasePage  = "/health/db"
 	inFlightPage  = "/health/in-flight"
 	schemaPage    = "/health/schema"
@@ -246,7 +247,7 @@ func (w *World) parts() keys {
 		"dns":     names,
 		"probe": keys{
 			"public": "http://" + recordName, "region_header": regionHeader, "order": orderPath,
-			"last_orders": ordersPath, "last_orders_id": "orders.id", "database_page": databasePage,
+			"last_orders": ordersPath, "last_orders_id": "orders.id", "lost_orders": lostPath, "lost_orders_id": "orders.id", "database_page": databasePage,
 			"in_flight_page": inFlightPage, "in_flight_field": "requests.open", "schema_page": schemaPage, "schema_field": "schema",
 		},
 		"takeover": keys{"takeover_key": takeoverKey, "regions": inRegions(func(r string) keys { return keys{"takeover_bucket": bucketName(r)} })},

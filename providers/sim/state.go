@@ -85,6 +85,9 @@ type Region struct {
 	// CutOff Regions cannot be reached by the bot.
 	CutOff   bool     `json:"cut_off"`
 	Degraded *Degrade `json:"degraded,omitempty"`
+	// Staying is how many requests a minute come from users who stay, wherever the zone
+	// sends them.
+	Staying float64 `json:"staying,omitempty"`
 	// TargetsBroken makes every target of the load balancer unhealthy.
 	TargetsBroken bool `json:"targets_broken"`
 	// ALB is what Route 53 thinks of the load balancer.

@@ -19,19 +19,23 @@ const (
 )
 
 // publishTraffic writes what each Region served in the minute that is over: users are
-// where the zone sends them. A load balancer tells of no minute without a request.
+// where the zone sends them, but for those who stay where they are. A load balancer tells of no minute without a request.
 func (s *State) publishTraffic() {
 	const keep = 200
 	for _, name := range regionNames {
 		r, began := s.Regions[name], s.At.Add(-datapoint)
-		if n := len(r.Traffic); !s.stands(name) || r.Unseen || s.resolve(recordName) != name || n > 0 && !r.Traffic[n-1].At.Before(began) {
+		if n := len(r.Traffic); !s.stands(name) || r.Unseen || s.resolve(recordName) != name && r.Staying == 0 || n > 0 && !r.Traffic[n-1].At.Before(began) {
 			continue
 		}
 		slow := r.P99MS
 		if r.Degraded != nil {
 			slow += float64(r.Degraded.LatencyMS)
 		}
-		r.Traffic = append(r.Traffic, Traffic{began, requestsAMinute, slow * (0.9 + float64(draw(s.Seed, 200, "p99", name, s.At.Unix()))/1000)})
+		requests := r.Staying
+		if s.resolve(recordName) == name {
+			requests = requestsAMinute
+		}
+		r.Traffic = append(r.Traffic, Traffic{began, requests, slow * (0.9 + float64(draw(s.Seed, 200, "p99", name, s.At.Unix()))/1000)})
 		if n := len(r.Traffic); n > keep {
 			r.Traffic = slices.Clone(r.Traffic[n-keep:])
 		}
