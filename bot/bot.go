@@ -122,6 +122,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 		Proofs:    b.ready,
 		Active:    o.active(catalog),
 		Serves:    o.serves(catalog),
+		Signs:     o.signs(catalog),
 		Supports:  b.supports(),
 		Rehearsal: o.Rehearsal,
 		Review:    b.review,

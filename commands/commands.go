@@ -58,6 +58,10 @@ type Options struct {
 	// known; start asks it, and a Region that is down must not keep it waiting. Nil:
 	// Active is asked instead.
 	Serves func(ctx context.Context, region string) (yes bool, evidence string, err error)
+	// Signs are what each part of the platform says of whether one Region serves; start and
+	// failback are refused where they disagree, and a Region that is down must not keep them
+	// waiting. Nil: Serves is asked instead.
+	Signs func(ctx context.Context, region string) []Sign
 	// Proofs are what the bot itself is relied on for: check tries them all, start
 	// those that were not so lately. Nil: there are none.
 	Proofs *incident.Proofs

@@ -28,6 +28,8 @@ type serving struct {
 	err      error
 	// not is a Region that does not serve; which one does was not asked then.
 	not string
+	// signs are what each part of the platform says of the Region that was asked about.
+	signs []Sign
 }
 
 func (c *Commands) serving(ctx context.Context, within time.Duration) serving {
@@ -154,13 +156,21 @@ func (s serving) orElse(say text.Text, at any) text.Text {
 // towards is what has to be known of who serves before a start towards target: only
 // whether it serves already, if that can be asked alone.
 func (c *Commands) towards(ctx context.Context, target string, within time.Duration) serving {
-	if c.Serves == nil || target == "" {
+	if c.Serves == nil && c.Signs == nil || target == "" {
 		return c.serving(ctx, within)
 	}
 	asked, stop := c.bounded(ctx, within, "finding out whether "+target+" serves")
-	yes, evidence, err := c.Serves(asked, target)
-	stop()
-	now := serving{evidence: evidence, err: err}
+	defer stop()
+	var now serving
+	var yes bool
+	var err error
+	if c.Signs != nil {
+		now.signs = c.Signs(asked, target)
+		yes, now.evidence, err = serve(now.signs)
+	} else {
+		yes, now.evidence, err = c.Serves(asked, target)
+	}
+	now.err = err
 	switch {
 	case err != nil:
 	case yes:

@@ -54,6 +54,9 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 	}
 	if w.missing() && ask.CanForm && ask.Values == nil {
 		now := c.towards(ctx, w.target, formWithin)
+		if a := c.unclear(ctx, w, now); a != nil {
+			return *a
+		}
 		if a := c.alreadyActive(ctx, w, now); a != nil {
 			return *a
 		}
@@ -70,6 +73,9 @@ func (c *Commands) start(ctx context.Context, ask Ask, who Person) Answer {
 		return *refused("A detach is for an unplanned failover: in a planned one nothing is lost, and the standby follows again. Nothing was begun.")
 	}
 	now := c.towards(ctx, w.target, servesWithin)
+	if a := c.unclear(ctx, w, now); a != nil {
+		return *a
+	}
 	if a := c.alreadyActive(ctx, w, now); a != nil {
 		return *a
 	}
@@ -284,7 +290,10 @@ func (c *Commands) begin(ctx context.Context, ask Ask, facts runbook.Facts, bega
 				Digest: plan.Digest, Plan: raw,
 			},
 		}
-		if w.anyway && active.err != nil {
+		switch {
+		case w.anyway && disagree(active.signs, w.mode):
+			bodies = append(bodies, incident.NoteAdded{Text: "Started anyway, although it is not clear which Region serves: " + eachSays(active.signs).String()})
+		case w.anyway && active.err != nil:
 			bodies = append(bodies, incident.NoteAdded{Text: fmt.Sprintf("Started anyway, although it cannot be read which Region serves: %s.", text.Bare(active.err))})
 		}
 		out := c.write(ask, bodies...)
@@ -375,11 +384,23 @@ func (c *Commands) failback(ctx context.Context, ask Ask, who Person) Answer {
 		return *a
 	}
 	now := c.serving(ctx, servesWithin)
+	if c.Signs != nil {
+		now.signs = c.towards(ctx, w.target, servesWithin).signs
+	}
+	if a := c.unclear(ctx, w, now); a != nil {
+		return *a
+	}
 	switch {
 	case now.err != nil:
 		return *refused("%v A failback moves a platform of which both Regions answer and agree, so nothing was begun. {status} says how they stand.", now.says())
 	case now.region == w.target:
-		return *refused("%v Nothing has to go back there.", now.says())
+		left, err := c.fled(ctx, w.target)
+		if err != nil {
+			return *c.answerTo(err, false)
+		}
+		if !left {
+			return *refused("%v Nothing has to go back there.", now.says())
+		}
 	}
 	if a := c.wrongWay(w, now); a != nil {
 		return *a
@@ -390,11 +411,19 @@ func (c *Commands) failback(ctx context.Context, ask Ask, who Person) Answer {
 	if w.reason == "" {
 		return Answer{Form: &Form{
 			Verb: "failback", On: w.words(), Title: "Start a failback", Submit: "Start",
-			Text:   text.Format("%v %v Nothing changes before somebody presses Go.", text.Heading("Users go back to %s.", w.target), now.says()),
+			Text:   text.Format("%v %v Nothing changes before somebody presses Go.", c.backAs(w.target, now), now.says()),
 			Fields: []Field{{Name: "reason", Label: "Reason", Hint: everybodyReads, Lines: true}},
 		}}
 	}
 	return c.declare(ctx, ask, who, w, now)
+}
+
+// backAs is what a failback to a Region is for, as a heading.
+func (c *Commands) backAs(target string, now serving) text.Text {
+	if now.region == target {
+		return text.Heading("%s becomes a standby again.", c.standby(target))
+	}
+	return text.Heading("Users go back to %s.", target)
 }
 
 // requestedBack reads what was said of a failback. Home is meant where no Region is named.

@@ -15,6 +15,10 @@ const (
 	TargetsHealthy Trait = "targets-healthy"
 	// MovesUsers: with it users are sent to the target.
 	MovesUsers Trait = "moves-users"
+	// CacheLeads: the cache was seen to be the primary in the target.
+	CacheLeads Trait = "cache-leads"
+	// TakeoverPut: the object is there by which the target has taken over.
+	TakeoverPut Trait = "takeover-put"
 	// NamesMoved: the zone's own servers give out the target alone.
 	NamesMoved Trait = "names-moved"
 	// ResolversAsked: public resolvers were asked what they give out.
@@ -41,6 +45,8 @@ const (
 	StandbyWatched Trait = "standby-watched"
 	// LostWritesWatched: it goes on looking for what the target never received.
 	LostWritesWatched Trait = "lost-writes-watched"
+	// TakeoverWatched: it goes on looking whether the next takeover would be seen.
+	TakeoverWatched Trait = "takeover-watched"
 	// StandbyAgain: a service in the source is as large as in a standby, and runs.
 	StandbyAgain Trait = "standby-again"
 	// BackupSeen: a backup of the source can be restored in the target.

@@ -110,7 +110,7 @@ func (w *world) checksOf(t *testing.T) dns.Checks {
 // call is one step of the shipped runbook, compiled for this world.
 func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching()} {
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("unplanned").Fleeing(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching()} {
 		p := compile(t, w.catalog, facts)
 		s, ok := p.Step(step)
 		if !ok {
@@ -354,6 +354,26 @@ var changes = map[string]changeCase{
 		meddle: func(s *sim.State) { setFlags(s, false, true) },
 		says:   []string{"it is disabled=false inverted=true", "had set disabled=false inverted=false", "it was disabled=true inverted=true before"},
 	},
+	"dns.ignore": {
+		step: "takeover-ignored", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
+		byHand: func(s *sim.State) { setTakeover(s, true, false) },
+		meddle: func(s *sim.State) { setTakeover(s, false, false) },
+		says:   []string{"it is disabled=false inverted=false", "had set disabled=true inverted=false", "it was disabled=false inverted=true before"},
+	},
+	"dns.shield": {
+		step: "takeover-shielded", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
+		start:  func(s *sim.State) { setTakeover(s, true, false) },
+		byHand: func(s *sim.State) { setFlags(s, true, false) },
+		meddle: func(s *sim.State) { setFlags(s, false, true) },
+		says:   []string{"it is disabled=false inverted=true", "had set disabled=true inverted=false", "it was disabled=false inverted=false before"},
+	},
+	"dns.heed": {
+		step: "takeover-heeded", system: "aws.route53", operations: []string{"UpdateHealthCheck"},
+		start:  func(s *sim.State) { setTakeover(s, true, false) },
+		byHand: func(s *sim.State) { setTakeover(s, false, true) },
+		meddle: func(s *sim.State) { setTakeover(s, true, true) },
+		says:   []string{"it is disabled=true inverted=true", "had set disabled=false inverted=true", "it was disabled=true inverted=false before"},
+	},
 	"takeover.remove": {
 		step: "takeover-removed", system: "aws.s3", operations: []string{"DeleteObject"},
 		start: putByHand, byHand: removeByHand, undoes: "PutObject",
@@ -447,6 +467,16 @@ func turn(s *sim.State, inEast, inWest string) {
 func setFlags(s *sim.State, disabled, inverted bool) {
 	for _, h := range s.DNS.Checks {
 		if h.Type == "CALCULATED" {
+			h.Disabled, h.Inverted = disabled, inverted
+			h.Version++
+		}
+	}
+}
+
+// setTakeover sets the flags of the check of the takeover object.
+func setTakeover(s *sim.State, disabled, inverted bool) {
+	for _, h := range s.DNS.Checks {
+		if strings.Contains(h.Host, "takeover") {
 			h.Disabled, h.Inverted = disabled, inverted
 			h.Version++
 		}

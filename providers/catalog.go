@@ -180,8 +180,9 @@ func Catalog(e Connections) engine.Catalog {
 	w.clusters = kube.New(w.Kube, w.Clock)
 	w.pager = pagerduty.NewReader(w.Pager, w.Dial)
 	w.web = webapi.New(w.Dial, w.clusters.Proxy, w.Clock)
+	lever := takeover.New(w.aws, w.reads, nil)
 	w.shift = dns.NewShift(w.aws, w.reads, dns.Lever{
-		Addresses: takeover.Addresses, Readable: takeover.New(w.aws, w.reads, nil).Readable,
+		Addresses: takeover.Addresses, Readable: lever.Readable, There: lever.There,
 		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
 	})
 	out := engine.Catalog{}

@@ -121,7 +121,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 		}
 	})
 	steps := map[string]bool{}
-	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back()} {
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("unplanned").Fleeing()} {
 		for _, s := range compile(t, w.catalog, facts).Steps {
 			if a := w.catalog[s.Uses]; a.Look != nil && (a.Part == nil || slices.Contains([]string{"cloudfront", "dns", "iam", "logs", "s3", "secrets", "sns", "sqs", "takeover", "xray"}, a.Part.Key)) && s.Kind != runbook.Exercise {
 				steps[s.ID] = true
@@ -131,7 +131,7 @@ func TestThePoliciesGrantEachCallOnWhatItIsAbout(t *testing.T) {
 	for _, step := range slices.Sorted(maps.Keys(steps)) {
 		_, _, _ = w.looked(t, step) // what it finds is no matter
 	}
-	for _, step := range []string{"shift-dns", "take-over", "restore-dns", "takeover-removed"} {
+	for _, step := range []string{"shift-dns", "take-over", "restore-dns", "takeover-removed", "takeover-ignored", "takeover-shielded", "takeover-heeded", "remove-reachable-takeover"} {
 		a, call := w.call(t, step)
 		_, _, _ = a.Look(t.Context(), call)
 		_, _ = a.Do(t.Context(), call)

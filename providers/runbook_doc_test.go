@@ -1,7 +1,6 @@
 package providers_test
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -150,11 +149,14 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 			}
 		}
 	}
-	for _, f := range []runbook.Facts{wayBack(), restoring(), detaching()} {
+	for _, f := range []struct {
+		runbook.Facts
+		how string
+	}{{wayBack(), "failback"}, {fleeing(), "unplanned"}, {restoring(), "restore"}, {detaching(), "detach"}} {
 		at := 0
-		for _, s := range compile(t, cat, f).Steps {
+		for _, s := range compile(t, cat, f.Facts).Steps {
 			if steps[s.Group] == nil {
-				steps[s.Group] = &step{Step: s, modes: []string{cmp.Or(string(f.Kind), "detach")}, gates: []runbook.Gate{s.Gate}}
+				steps[s.Group] = &step{Step: s, modes: []string{f.how}, gates: []runbook.Gate{s.Gate}}
 				order = slices.Insert(order, at, s.Group)
 			}
 			at = slices.Index(order, s.Group) + 1
@@ -171,6 +173,11 @@ func restoring() runbook.Facts {
 // detaching are the facts of an unplanned failover whose database is detached.
 func detaching() runbook.Facts {
 	return runbook.RepresentativeFacts("planned", providers.Parts()...).Detaching()
+}
+
+// fleeing are the facts of an unplanned failover home.
+func fleeing() runbook.Facts {
+	return runbook.RepresentativeFacts("unplanned", providers.Parts()...).Fleeing()
 }
 
 // wayBack are the facts of a failback.
@@ -233,7 +240,7 @@ func TestWhatTheRunbookPageNamesExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	groups := map[string]bool{}
-	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), restoring(), detaching()} {
+	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), fleeing(), restoring(), detaching()} {
 		for _, s := range compile(t, catalog(), facts).Steps {
 			groups[s.Group] = true
 		}

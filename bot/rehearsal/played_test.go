@@ -282,9 +282,14 @@ func (p played) apartFrom(t *testing.T, region string) {
 }
 
 // watchedThen says that it is what the watch of those who write looks at, or those of
-// requests, queues, CronJobs and what RDS tells, which go on beside everything.
+// requests, queues, CronJobs, the takeover object and what RDS tells, which go on beside everything.
 func watchedThen(s *incident.State, plan *runbook.Plan, c sim.Call) bool {
-	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "list cronjobs" || c.Operation == "DescribeEvents" || c.Operation == "DescribeDBClusterSnapshots" || c.Operation == "get deployments" && slices.ContainsFunc(plan.Showing(incident.WritersWatched), func(step runbook.Step) bool {
+	return c.Operation == "GetMetricData" && c.System == "aws.cloudwatch" || c.System == "aws.sqs" || c.Operation == "list cronjobs" || c.Operation == "HeadObject" && watching(s, plan, incident.TakeoverWatched, c) || c.Operation == "DescribeEvents" || c.Operation == "DescribeDBClusterSnapshots" || c.Operation == "get deployments" && watching(s, plan, incident.WritersWatched, c)
+}
+
+// watching says that the watch of that had begun by then.
+func watching(s *incident.State, plan *runbook.Plan, t incident.Trait, c sim.Call) bool {
+	return slices.ContainsFunc(plan.Showing(t), func(step runbook.Step) bool {
 		began := s.Step(step.ID).Started
 		return !began.IsZero() && !c.Time.Before(began)
 	})

@@ -56,6 +56,14 @@ func (f Facts) Detaching() Facts {
 	return f
 }
 
+// Fleeing are the facts of an unplanned failover of these the other way, once the Region that
+// has taken over is lost.
+func (f Facts) Fleeing() Facts {
+	f.Mode = "unplanned"
+	f.Source, f.Target = f.Target, f.Source
+	return f
+}
+
 // Restoring are the facts of a run that restores a backup of the Region of these that is
 // left.
 func (f Facts) Restoring() Facts {

@@ -24,7 +24,7 @@ func LintFile(fsys fs.FS, name string, cat Catalog) (Faults, error) {
 
 // Lint returns everything that can be found wrong without an incident, and nil
 // when there is nothing: what [Load] found, what the catalogue does not know, and
-// what cannot be right. For the last it compiles every mode, the way back, and a restore,
+// what cannot be right. For the last it compiles every mode in both directions, and a restore,
 // with [RepresentativeFacts].
 func (s *Source) Lint(cat Catalog) Faults {
 	c := newCompiler(s, cat)
@@ -44,8 +44,8 @@ func (s *Source) Lint(cat Catalog) Faults {
 	return c.faults.Sorted()
 }
 
-// representative are the facts of what the runbook was written for: each mode, a detach
-// where it can be unplanned, where it can be planned the way back, and a restore where a section is about one.
+// representative are the facts of what the runbook was written for: each mode, the way back
+// in it, a detach where it can be unplanned, and a restore where a section is about one.
 func (s *Source) representative(cat Catalog) (all []Facts) {
 	for _, mode := range s.Modes {
 		all = append(all, RepresentativeFacts(mode, cat.Parts()...))
@@ -55,6 +55,9 @@ func (s *Source) representative(cat Catalog) (all []Facts) {
 	}
 	if slices.Contains(s.Modes, "planned") {
 		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Back())
+	}
+	if slices.Contains(s.Modes, "unplanned") {
+		all = append(all, RepresentativeFacts("unplanned", cat.Parts()...).Fleeing())
 	}
 	if slices.ContainsFunc(s.sections, func(s *section) bool { return s.kind.value == string(incident.RestoreBackup) }) {
 		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Restoring())

@@ -60,6 +60,9 @@ func (v View) facts() []Point {
 	if o, at := v.seen(incident.LostWritesWatched); o != nil && o.Verdict == incident.Fail && v.Tasks["lost-writes"] == nil {
 		out = append(out, Point{ID: "lost-writes", Title: o.Summary, Since: at})
 	}
+	if o, at := v.seen(incident.TakeoverWatched); o != nil && o.Verdict == incident.Fail {
+		out = append(out, Point{ID: "takeover", Title: o.Summary, Since: at})
+	}
 	if p, open := v.strategy(); open {
 		out = append(out, p)
 	}

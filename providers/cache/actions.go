@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/providers/awserr"
@@ -37,9 +38,10 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 		},
 		"cache.primary": {
 			Action: runbook.Action{
-				Kind:  runbook.Wait,
-				About: "waits until the target's cache is the primary",
-				Home:  "target",
+				Kind:   runbook.Wait,
+				Proves: []incident.Trait{incident.CacheLeads},
+				About:  "waits until the target's cache is the primary",
+				Home:   "target",
 			},
 			Look:  c.Primary,
 			Every: 2 * time.Second,

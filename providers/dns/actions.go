@@ -15,7 +15,7 @@ const recordAction = "dns.record"
 // balancer and inVPC are those of [NewVerify], address is that of [NewSetUp], alias is
 // what records are made to lead to, and control is what they may hang on.
 func Actions(shift *Shift, client *Client, balancer BalancerName, address BalancerAddress, alias BalancerAlias, control ControlOf, inVPC bool) engine.Catalog {
-	verify, restore := NewVerify(client, balancer, inVPC), Restore{shift}
+	verify, restore, ignore := NewVerify(client, balancer, inVPC), Restore{shift, truth}, Restore{shift, ignored}
 	record := Record{shift, alias, verify}
 	return engine.Catalog{
 		"dns.outage": {
@@ -91,19 +91,29 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			},
 			Look: restore.Ready,
 		},
-		"dns.restore": {
+		"dns.restore": sets(restore, returns, "lets the primary's health check say the truth again, by version", incident.MovesUsers),
+		"dns.ignore":  sets(ignore, flees, "makes the primary's takeover check healthy for good, by version, whatever lies in the Region that is left", incident.MovesUsers),
+		"dns.heed":    sets(Restore{shift, heeded}, returns, "makes the primary's takeover check look for the takeover object again, by version"),
+		"dns.shield":  sets(Restore{shift, shielded}, returns, "holds the primary's health check healthy, by version, while its takeover check begins to look again"),
+		"dns.unseen": {
 			Action: runbook.Action{
-				Kind:   runbook.Change,
-				Proves: []incident.Trait{incident.MovesUsers},
-				About:  "lets the primary's health check say the truth again, by version",
-				Leads:  returns,
-				Home:   Home,
-				Undo:   restoreUndo,
+				Kind:  runbook.Wait,
+				About: "waits until a takeover check that looks again is believed not to see the takeover object",
+				Leads: returns,
+				Home:  Home,
 			},
-			Look:   restore.Look,
-			Do:     restore.Do,
-			Undo:   &engine.Undo{Look: restore.LookBack, Do: restore.Back},
-			Effect: restore.Effect,
+			Look:  restore.Unseen,
+			Every: 5 * time.Second,
+		},
+		"dns.ignored": {
+			Action: runbook.Action{
+				Kind:   runbook.Watch,
+				Proves: []incident.Trait{incident.TakeoverWatched},
+				About:  "watches whether the primary's takeover check ignores the takeover object, and whether that is still there",
+				Home:   Home,
+			},
+			Look:  ignore.Left,
+			Every: 30 * time.Second,
 		},
 		"dns.controls": {
 			Action: runbook.Action{
@@ -160,5 +170,23 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Look:  verify.Resolvers,
 			Every: 5 * time.Second,
 		},
+	}
+}
+
+// sets is the action that sets the flags of a check of the Region that a run leads to.
+func sets(r Restore, leads func(t runbook.Topology, source, target string) error, about string, proves ...incident.Trait) engine.Action {
+	return engine.Action{
+		Action: runbook.Action{
+			Kind:   runbook.Change,
+			Proves: proves,
+			About:  about,
+			Leads:  leads,
+			Home:   Home,
+			Undo:   r.undo,
+		},
+		Look:   r.Look,
+		Do:     r.Do,
+		Undo:   &engine.Undo{Look: r.LookBack, Do: r.Back},
+		Effect: r.Effect,
 	}
 }

@@ -31,6 +31,9 @@ type Lever struct {
 	// Readable says why the probe object beside it cannot be read by whoever does not
 	// sign; plain is without TLS.
 	Readable func(ctx context.Context, t runbook.Topology, r runbook.Region, plain bool) error
+	// There is whether the object itself lies in the Region's bucket: "s3://bucket/key, an
+	// object that INC-2026-0042 put at ..."; empty if not.
+	There func(ctx context.Context, t runbook.Topology, r runbook.Region) (string, error)
 	// Page is the status that a page answers with, asked for from here.
 	Page func(ctx context.Context, u string) (status int, err error)
 }
@@ -73,6 +76,9 @@ type comparison struct {
 	names    names
 	checks   map[string]*types.HealthCheck
 	evidence map[string]string
+	// returning: the run leads to the Region whose record is the primary; away: the other
+	// one may be lost, and nothing is asked of it.
+	returning, away bool
 	// wrong keeps users where they are, or sends them back; astray is wrong with what
 	// sees an outage, and stops nobody from being moved by hand; notes are no fault.
 	wrong, astray, notes []string
@@ -140,6 +146,11 @@ func (s *Shift) Takeover(ctx context.Context, c engine.Call) (engine.Outcome, bo
 	return o, ok, nil
 }
 
+// homeward compares for a run that leads to the Region whose record is the primary.
+func homeward(p *runbook.Plan) func(*comparison) {
+	return func(g *comparison) { g.returning, g.away = true, p.Mode == "unplanned" }
+}
+
 func (g *comparison) outcome(wrong []string) (engine.Outcome, bool) {
 	o := engine.Outcome{Evidence: g.evidence}
 	if len(wrong) > 0 {
@@ -157,12 +168,15 @@ func (g *comparison) outcome(wrong []string) (engine.Outcome, bool) {
 }
 
 // compare reads the records and every check that they hang on.
-func (s *Shift) compare(ctx context.Context, p *runbook.Plan) (*comparison, error) {
+func (s *Shift) compare(ctx context.Context, p *runbook.Plan, with ...func(*comparison)) (*comparison, error) {
 	d, err := leaving(p)
 	if err != nil {
 		return nil, err
 	}
 	g := &comparison{Shift: s, plan: p, names: d, checks: map[string]*types.HealthCheck{}}
+	for _, f := range with {
+		f(g)
+	}
 	if _, err := g.check(ctx, d.HealthCheck); err != nil {
 		return nil, err
 	}
@@ -172,7 +186,7 @@ func (s *Shift) compare(ctx context.Context, p *runbook.Plan) (*comparison, erro
 	if err := g.region(ctx, p.Source, p.Target, d.Checks); err != nil {
 		return nil, err
 	}
-	if own, ok := d.Regions[p.Target.Name]; ok {
+	if own, ok := d.Regions[p.Target.Name]; ok && !g.away {
 		if err := g.region(ctx, p.Target, p.Source, own); err != nil {
 			return nil, err
 		}
@@ -233,6 +247,10 @@ func (g *comparison) object(ctx context.Context, r, over runbook.Region, id stri
 	who := r.Name + "'s takeover check"
 	g.evidence["takeover_check"] = seenBy(cfg)
 	f := flagsOf(g.checks[id])
+	if g.returning && f == ignoring {
+		g.notes = append(g.notes, fmt.Sprintf("%s %s is %s: it ignores the takeover object", who, id, f))
+		f = heeding
+	}
 	if !f.Inverted {
 		g.say("%s %s is not inverted: the object's absence would move users", who, id)
 	}
@@ -267,7 +285,7 @@ func (g *comparison) object(ctx context.Context, r, over runbook.Region, id stri
 	} else {
 		g.pace(who, "the object", cfg)
 	}
-	if speaks == "http" {
+	if speaks == "http" && !g.away {
 		if err := g.lever.Readable(ctx, g.plan.Topology, over, true); err != nil && incident.CallErrorOf(err).NeedsPerson {
 			g.say("%s asks without TLS, and is refused that: %v", who, err)
 		}
@@ -354,7 +372,7 @@ func (g *comparison) page(ctx context.Context, who string, r runbook.Region, pat
 		}
 	}
 	name := g.plan.Target.Name
-	if other, ok := g.names.Regions[name]; ok && r.Name != name {
+	if other, ok := g.names.Regions[name]; ok && r.Name != name && !g.away {
 		cfg, err := g.check(ctx, other.EndpointCheck)
 		if err != nil {
 			return err
@@ -466,10 +484,10 @@ func (g *comparison) secondary(ctx context.Context, what, id string) error {
 		return fmt.Errorf("the check %s of %s: %w", id, what, err)
 	}
 	g.evidence["standby_check"] = id + ": " + note
-	if bad {
+	if bad && !g.returning {
 		g.say("the check %s of %s is unhealthy (%s): everybody would be sent back to the primary", id, what, note)
 	}
-	if !known && g.checks[id].HealthCheckConfig.Type != types.HealthCheckTypeCalculated {
+	if !known && !g.away && g.checks[id].HealthCheckConfig.Type != types.HealthCheckTypeCalculated {
 		if err := g.endpoint(ctx, "the check of "+what, g.plan.Target, id); err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, checker
 		"takeover.put": {
 			Action: runbook.Action{
 				Kind:   runbook.Change,
-				Proves: []incident.Trait{incident.MovesUsers},
+				Proves: []incident.Trait{incident.MovesUsers, incident.TakeoverPut},
 				About:  "puts the takeover object, which moves users without a control plane",
 				Home:   "target",
 				Undo:   undo,

@@ -67,6 +67,21 @@ func (t *Takeover) Readable(ctx context.Context, top runbook.Topology, r runbook
 	return t.unsigned(ctx, r.Name, at.probe(), plain)
 }
 
+// There is the object that makes a Region take over, where it is and who put it; empty if it
+// is not there.
+func (t *Takeover) There(ctx context.Context, top runbook.Topology, r runbook.Region) (string, error) {
+	s, err := runbook.PartOf[Settings](top, Platform.Key)
+	if err != nil {
+		return "", err
+	}
+	at := object{s.Regions[r.Name].TakeoverBucket, s.TakeoverKey}
+	there, err := t.present(ctx, r.Name, at)
+	if err != nil || there == nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %s", at, there), nil
+}
+
 // unsigned reads an object as a checker does: signing nothing. Where S3 does not show
 // it the error is [hidden]: strangers are not told whether it is there.
 func (t *Takeover) unsigned(ctx context.Context, region string, at object, plain bool) error {
