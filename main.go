@@ -32,6 +32,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/deploy/settings"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/detect"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/runbook/strict"
 	"github.com/failoverbot/failoverbot/incident/text"
@@ -326,6 +327,10 @@ func serve(ctx context.Context, file string, env func(string) string, secrets *t
 			BotToken: c.Secrets.SlackBotToken, AppToken: c.Secrets.SlackAppToken, APIURL: c.Secrets.SlackAPIURL,
 		},
 		Channel: c.Slack.Channel, OnCallGroup: c.Slack.OnCallGroup, Support: c.Slack.Support, Command: c.Slack.Command, Templates: files(c), UpdateEvery: c.UpdateEvery, CheckEvery: c.CheckEvery,
+		Detection: bot.Detection{
+			Off: c.Detection.Off, Control: c.Detection.Control,
+			Settings: detect.Settings{Views: c.Detection.Views, Observations: c.Detection.Observations, CoolDown: c.Detection.CoolDown},
+		},
 		Secrets: secrets,
 	}, log)
 	if err != nil {

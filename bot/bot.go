@@ -18,6 +18,7 @@ import (
 	"github.com/failoverbot/failoverbot/bot/slack"
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
+	"github.com/failoverbot/failoverbot/incident/detect"
 	"github.com/failoverbot/failoverbot/incident/engine"
 	"github.com/failoverbot/failoverbot/incident/evidence"
 	"github.com/failoverbot/failoverbot/incident/review"
@@ -62,6 +63,8 @@ type Options struct {
 	// CheckEvery is the time between two assessments of the readiness that are made by
 	// themselves; none is when zero.
 	CheckEvery time.Duration
+	// Detection is whether a failover is proposed by itself.
+	Detection Detection
 	// Rehearsal marks everything that is said as practice.
 	Rehearsal bool
 	// Secrets are kept out of all that is said and recorded; nil knows their shapes
@@ -89,6 +92,10 @@ type Bot struct {
 	talks atomic.Pointer[slack.Face]
 	ready *incident.Proofs
 	log   zerolog.Logger
+
+	sourceAnswers func(ctx context.Context, p detect.Pair) bool
+	// cutOff is why this replica cannot see the platform; empty or nil: it can.
+	cutOff atomic.Pointer[string]
 }
 
 // New makes the parts and tries both Slack tokens. A run that is under way must not
@@ -112,6 +119,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 	}, log)
 	compile := func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) }
 	b.ready = b.proofs(catalog.Runbook(), compile)
+	b.sourceAnswers = o.sourceAnswers(catalog)
 	b.Commands = commands.New(commands.Options{
 		Book:      b.Book,
 		Engine:    b.Engine,
@@ -246,6 +254,9 @@ func (b *Bot) Run(ctx context.Context) error {
 	all.Go(func() error { return b.runSlack(ctx) })
 	if b.CheckEvery > 0 {
 		all.Go(func() error { return b.scheduled().run(ctx) })
+	}
+	if !b.Detection.Off {
+		all.Go(func() error { return b.watching().run(ctx) })
 	}
 	err := all.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

@@ -106,6 +106,14 @@ func (b *Bot) proofs(catalog runbook.Catalog, compile func(runbook.Facts) (*runb
 			return b.reached.Load().Knows(ctx, b.Roster)
 		})},
 	)
+	if !b.Detection.Off {
+		list = append(list, incident.Proof{Name: "the platform is seen from here", Where: "this replica", Prove: func(context.Context) error {
+			if why := b.cutOff.Load(); why != nil && *why != "" {
+				return errors.New(*why)
+			}
+			return nil
+		}})
+	}
 	if page := b.Connections.Page; page != nil {
 		list = append(list, incident.Proof{Name: "people on call can be paged", Where: "PagerDuty", Prove: func(context.Context) error { return page.Plausible() }})
 	}

@@ -131,6 +131,8 @@ var (
 func verbs() []verb {
 	return []verb{
 		{"start", "start REGION planned|unplanned REASON", "begin a failover to that Region", leaders, (*Commands).start},
+		{"start_proposed", "", "begin the failover that is proposed", leaders, (*Commands).startProposed},
+		{"not_now", "", "leave a proposal, and hear of it again later", leaders, (*Commands).notNow},
 		{"check", "check [REGION] [planned|unplanned]", "carry out the readiness checks now; changes nothing", roster, (*Commands).check},
 		{"status", "status", "where things stand, and who is waited for", nil, (*Commands).status},
 		{"readiness", "readiness", "what each check before Go has found", roster, (*Commands).found},
@@ -233,7 +235,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 }
 
 // apart are the verbs that are about no incident.
-var apart = []string{"start", "check", "failback", "restore", "help", "confirm", "deny"}
+var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "help", "confirm", "deny"}
 
 // ofThat makes what an answer offers name the incident that was asked about, where a
 // command alone would not mean it: several are open, or it is none of them.

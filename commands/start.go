@@ -201,6 +201,7 @@ func (c *Commands) declare(ctx context.Context, ask Ask, who Person, w request, 
 		}
 	}
 	c.Engine.Adopt(id)
+	c.takenUp(ctx, ask, id, facts.Target.Name)
 	c.log.Info().Str("incident", string(id)).Str("target", facts.Target.Name).Str("mode", facts.Mode).Msg("incident declared")
 	what := facts.Mode
 	if w.detach {

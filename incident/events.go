@@ -650,7 +650,8 @@ type SignalObserved struct {
 	Measured
 }
 
-// FailoverProposed: several signals agree. Nothing is begun by it.
+// FailoverProposed: several signals agree. Nothing is begun by it. Once more for the same
+// proposal it says what has changed since.
 type FailoverProposed struct {
 	Proposal string   `json:"proposal"`
 	Source   string   `json:"source"`
@@ -658,7 +659,30 @@ type FailoverProposed struct {
 	Mode     string   `json:"mode"`
 	Signals  []string `json:"signals"`
 	Summary  string   `json:"summary"`
+	// Moved: users are sent to the target already, whose database does not write.
+	Moved bool `json:"moved,omitempty"`
+	// Began is when the first of the signals was bad; zero: nobody knows.
+	Began time.Time `json:"began,omitzero"`
+	// Seen are all signals as they stood, those that agree first.
+	Seen []SignalSeen `json:"seen,omitempty"`
 }
+
+// SignalSeen is a signal as it stood when something was proposed.
+type SignalSeen struct {
+	Signal  string  `json:"signal"`
+	Summary string  `json:"summary"`
+	Verdict Verdict `json:"verdict"`
+	// AsOf is its newest observation, Since the first that said the same.
+	AsOf  time.Time `json:"as_of,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// The answers to a proposal.
+const (
+	ProposalStarted   = "started"
+	ProposalDismissed = "dismissed"
+	ProposalWithdrawn = "withdrawn"
+)
 
 // ProposalAnswered: a person began it or said no, or it no longer holds (then
 // Actor is Bot).

@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -9,6 +11,10 @@ import (
 // signals, proposals, the standby, drills, open points. It lives in the same Log,
 // with the same chain and lease.
 const PlatformLog ID = "platform"
+
+// DetectionLease is under what the lease stands of the replica that watches whether a
+// failover is to be proposed. It has no timeline: what is found is on the platform log.
+const DetectionLease ID = "detection"
 
 // signalsKept bounds what is kept of each signal, assessmentsKept of assessments:
 // the timeline has them all.
@@ -58,8 +64,14 @@ type Signal struct {
 // Proposal is a failover that was proposed; Answer is empty while it stands.
 type Proposal struct {
 	FailoverProposed
-	At         time.Time
-	Answer     string
+	// At is when it was first proposed and Changed when it last said something new; Seq is
+	// its first event.
+	At, Changed time.Time
+	Seq         uint64
+	Answer      string
+	// Incident was begun upon it; Reason is why it was answered so.
+	Incident   ID
+	Reason     string
 	AnsweredBy string
 	AnsweredAt time.Time
 }
@@ -104,10 +116,17 @@ func (p *Platform) apply(e Event) {
 	case SignalObserved:
 		p.Signals[b.Signal] = newest(append(p.Signals[b.Signal], Signal{b, e.Time}), signalsKept)
 	case FailoverProposed:
-		p.Proposals[b.Proposal] = &Proposal{FailoverProposed: b, At: e.Time}
+		q := p.Proposals[b.Proposal]
+		if q == nil {
+			q = &Proposal{At: e.Time, Seq: e.Seq}
+			p.Proposals[b.Proposal] = q
+		}
+		if q.Answer == "" {
+			q.FailoverProposed, q.Changed = b, e.Time
+		}
 	case ProposalAnswered:
 		if q := p.Proposals[b.Proposal]; q != nil && q.Answer == "" {
-			q.Answer, q.AnsweredBy, q.AnsweredAt = b.Answer, e.Actor, e.Time
+			q.Answer, q.AnsweredBy, q.AnsweredAt, q.Incident, q.Reason = b.Answer, e.Actor, e.Time, b.Incident, b.Reason
 		}
 	case StandbyChanged:
 		was, ok := p.Standby[b.Region]
@@ -133,6 +152,25 @@ func (p *Platform) apply(e Event) {
 			p.Order = without(p.Order, b.Point)
 		}
 	}
+}
+
+// Latest are the newest proposals, oldest first; none where p is nil.
+func (p *Platform) Latest(n int) []*Proposal {
+	if p == nil {
+		return nil
+	}
+	all := slices.SortedFunc(maps.Values(p.Proposals), func(a, b *Proposal) int { return cmp.Compare(a.Seq, b.Seq) })
+	return newest(all, n)
+}
+
+// Proposed is the proposal that stands; nil where none does, or p is nil.
+func (p *Platform) Proposed() *Proposal {
+	for _, q := range p.Latest(1) {
+		if q.Answer == "" {
+			return q
+		}
+	}
+	return nil
 }
 
 func (p *Platform) toldOf(what string) *told {

@@ -172,8 +172,8 @@ var patience = map[runbook.Kind]time.Duration{
 	runbook.Wait: 30 * time.Second, runbook.Watch: 30 * time.Second, runbook.Exercise: 30 * time.Second, runbook.Change: 15 * time.Second,
 }
 
-// Catalog is every action that a runbook may name.
-func Catalog(e Connections) engine.Catalog {
+// wired are the ends, with what stands on them.
+func wired(e Connections) wires {
 	w := wires{Connections: e, aws: regional(e.AWS), reads: awserr.NewReads(e.Clock), servers: dns.NewClient(e.Dial, e.Clock)}
 	w.balancers = elb.New(w.aws, w.reads, w.Clock)
 	w.databases = aurora.New(w.aws, w.reads, w.Clock)
@@ -185,6 +185,12 @@ func Catalog(e Connections) engine.Catalog {
 		Addresses: takeover.Addresses, Readable: lever.Readable, There: lever.There,
 		Page: probe.New(w.Dial, w.servers.Authoritative, w.Clock, "").Page,
 	})
+	return w
+}
+
+// Catalog is every action that a runbook may name.
+func Catalog(e Connections) engine.Catalog {
+	w := wired(e)
 	out := engine.Catalog{}
 	for _, s := range systems {
 		for id, a := range s.actions(w) {

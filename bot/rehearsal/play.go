@@ -101,26 +101,14 @@ func quiet(ctx context.Context, err error) error {
 // playPeople plays the people, and gives the bot the time to say its last words.
 func (r *rehearsal) playPeople(ctx context.Context) error {
 	defer r.clock.Busy()()
+	if r.scn.Lasts > 0 {
+		return r.lasts(ctx)
+	}
 	patience := cmp.Or(r.patience, longest)
 	ctx, stop := r.clock.WithTimeout(ctx, patience, fmt.Errorf("the rehearsal was not over after %s", patience))
 	defer stop()
-	var people []player.Person
-	for _, p := range r.scn.People {
-		one := player.Person{ID: p.ID, Name: p.Name, Roles: p.Roles, Absent: p.Absent}
-		for _, d := range p.Does {
-			if d.On == "notice" { // a kind of message
-				d.On, d.Kind = player.OnMessage, d.On
-			}
-			one.Does = append(one.Does, player.Act{
-				On: d.On, Kind: d.Kind, Step: d.Step, After: d.After, Say: d.Say, Press: d.Press, Form: d.Form, Times: d.Times,
-			})
-		}
-		people = append(people, one)
-	}
 	resume := r.clock.Idle()
-	err := player.New(r.slack.URL(), r.clock, people, func(line string) {
-		_, _ = fmt.Fprintf(r.Stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), line)
-	}).Run(ctx)
+	err := player.New(r.slack.URL(), r.clock, r.players(), r.print).Run(ctx)
 	resume()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -129,6 +117,48 @@ func (r *rehearsal) playPeople(ctx context.Context) error {
 		return fmt.Errorf("play the people: %w", err)
 	}
 	return r.lastWords(ctx)
+}
+
+// print prints what somebody does.
+func (r *rehearsal) print(line string) {
+	_, _ = fmt.Fprintf(r.Stdout, "%s  %s\n", r.clock.Now().Format("15:04:05"), line)
+}
+
+// lasts lets time pass in which no incident is to be declared.
+func (r *rehearsal) lasts(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	all, playing := errgroup.WithContext(ctx)
+	busy := r.clock.Busy()
+	all.Go(func() error {
+		defer busy()
+		resume := r.clock.Idle()
+		defer resume()
+		return quiet(playing, player.New(r.slack.URL(), r.clock, r.players(), r.print).Run(playing))
+	})
+	err := quiet(ctx, r.clock.Sleep(ctx, r.scn.Lasts))
+	stop()
+	resume := r.clock.Idle()
+	defer resume()
+	return errors.Join(err, all.Wait())
+}
+
+// players are the people of the scenario.
+func (r *rehearsal) players() []player.Person {
+	var people []player.Person
+	for _, p := range r.scn.People {
+		one := player.Person{ID: p.ID, Name: p.Name, Roles: p.Roles, Absent: p.Absent}
+		for _, d := range p.Does {
+			if d.On == "notice" || d.On == "proposal" { // kinds of messages
+				d.On, d.Kind = player.OnMessage, d.On
+			}
+			one.Does = append(one.Does, player.Act{
+				On: d.On, Kind: d.Kind, Step: d.Step, After: d.After, Say: d.Say, Press: d.Press, Form: d.Form, Times: d.Times,
+			})
+		}
+		people = append(people, one)
+	}
+	return people
 }
 
 // lastWords waits until the review of a resolved incident is in the channel.

@@ -56,7 +56,11 @@ func rehearsed(t *testing.T, scenario string, change ...func(*Options)) played {
 	lines(t, filepath.Join(out, "timeline.jsonl"), &p.timeline)
 	lines(t, filepath.Join(out, "calls.jsonl"), &p.calls)
 	lines(t, filepath.Join(out, "messages.jsonl"), &p.messages)
-	lines(t, filepath.Join(out, resultsFile), &p.results)
+	scn, err := sim.Load(scenario)
+	quiet := err == nil && scn.Lasts > 0 // nobody has anything to say then
+	if !quiet {
+		lines(t, filepath.Join(out, resultsFile), &p.results)
+	}
 	world, err := os.ReadFile(filepath.Join(out, "world.json"))
 	if err != nil {
 		t.Error(err)
@@ -73,7 +77,7 @@ func rehearsed(t *testing.T, scenario string, change ...func(*Options)) played {
 	}
 	p.wire = string(text)
 	for _, name := range []string{"messages.jsonl", "wire.jsonl", "world.json"} {
-		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
+		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 && (!quiet || name != "messages.jsonl") {
 			t.Errorf("%s is missing or empty: %v", name, err)
 		}
 	}

@@ -67,7 +67,7 @@ func (r *rehearsal) recordsFit() error {
 		return nil
 	}
 	paths := []string{filepath.Join(r.results, resultsFile)}
-	for _, name := range []string{"timeline.jsonl", "review.md", "world.json", "wire.jsonl", "messages.jsonl", "calls.jsonl"} {
+	for _, name := range []string{"timeline.jsonl", "review.md", "world.json", "platform.jsonl", "wire.jsonl", "messages.jsonl", "calls.jsonl"} {
 		paths = append(paths, filepath.Join(r.Out, name))
 	}
 	for _, path := range paths {
@@ -128,8 +128,12 @@ func (r *rehearsal) verify() error {
 	if err != nil {
 		return err
 	}
-	if id == "" {
-		return errors.New("no incident was declared")
+	platform, err := r.record.Read(ctx, incident.PlatformLog, 0, 0)
+	if err != nil {
+		return err
+	}
+	if id == "" || r.scn.Lasts > 0 {
+		return r.verifyQuiet(id, platform)
 	}
 	if r.seen, err = r.record.Read(ctx, id, 0, 0); err != nil {
 		return err
@@ -149,11 +153,32 @@ func (r *rehearsal) verify() error {
 	}
 	faults = append(faults, r.world.CheckRecord(timelines, said)...)
 	faults = append(faults, r.world.CheckTold(r.told())...)
+	faults = append(faults, r.world.CheckPlatform(platform)...)
 	r.measures()
 	if len(faults) > 0 {
 		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
 	}
 	_, _ = fmt.Fprintln(r.Stdout, "The incident is resolved and the world is as the scenario expects it.")
+	return nil
+}
+
+// verifyQuiet says whether a rehearsal without an incident ended as it should.
+func (r *rehearsal) verifyQuiet(id incident.ID, platform []incident.Event) error {
+	var faults []string
+	switch {
+	case r.scn.Lasts == 0:
+		faults = append(faults, "no incident was declared")
+	case id != "":
+		faults = append(faults, id.Name()+" was declared")
+	}
+	if r.scn.Lasts > 0 {
+		faults = append(faults, r.world.Check()...)
+	}
+	faults = append(faults, r.world.CheckPlatform(platform)...)
+	if len(faults) > 0 {
+		return fmt.Errorf("the rehearsal did not end as it should:\n  %s", strings.Join(faults, "\n  "))
+	}
+	_, _ = fmt.Fprintln(r.Stdout, "No incident was declared and the world is as the scenario expects it.")
 	return nil
 }
 
@@ -253,6 +278,14 @@ func (r *rehearsal) writeRecords() error {
 			data, err = jsonl(timelines[n])
 		}
 		write("timeline"+which(n)+".jsonl", data, err)
+	}
+	if r.scn.Start.Detection {
+		var data []byte
+		platform, err := r.record.Read(ctx, incident.PlatformLog, 0, 0)
+		if err == nil {
+			data, err = jsonl(platform)
+		}
+		write("platform.jsonl", data, err)
 	}
 	if len(ids) == 0 {
 		write("timeline.jsonl", nil, nil)

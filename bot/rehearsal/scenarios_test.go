@@ -55,6 +55,11 @@ var claims = map[string]func(*testing.T, played){
 	"failback-drifted":        driftShownAndAccepted,
 	"velero-restore":          restoredFromABackup,
 
+	"outage-proposed":       proposedInTime,
+	"noisy-day":             proposedNothing,
+	"cut-off":               proposedNothing,
+	"route53-already-moved": adoptedWithUsersMoved,
+
 	"unserved-at-resolve": closedNotRestored,
 	"bot-killed":          foundOutByLooking,
 	"slack-away":          wentOnWithoutSlack,
@@ -86,7 +91,11 @@ func TestEveryScenarioPlaysItself(t *testing.T) {
 				t.Fatalf("%v:\n%s", p.err, p.printed)
 			}
 			s := p.state()
-			if s.ResolvedAt.IsZero() || len(s.Open) > 0 {
+			if scn, err := sim.Load(name); err != nil || scn.Lasts > 0 { // there is no incident
+				if err != nil || len(p.timeline) > 0 {
+					t.Errorf("%d events of an incident: %v", len(p.timeline), err)
+				}
+			} else if s.ResolvedAt.IsZero() || len(s.Open) > 0 {
 				t.Errorf("resolved at %v with %d questions open", s.ResolvedAt, len(s.Open))
 			}
 			claim(t, p)
@@ -492,8 +501,13 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 		"of the orders before the move",
 	},
 	"unserved-at-resolve": {"  - {at: 5s, lose: us-east-1}\n", "", "0 times IncidentResolved"},
-	"region-loss":         {"  - {at: 5s, lose: us-east-1}\n", "", "0 times StepFinished of outage-agreed"},
-	"lag-too-high":        {"  lag_ms: 9000\n", "  lag_ms: 90\n", "0 times StepSkipped of replication-lag"},
+	"outage-proposed":     {"  - {at: 90s, lose: us-east-1}\n", "", "no incident was declared"},
+	// Where nothing should happen there is a real outage instead.
+	"cut-off":               {"  - {at: 5m, network: down}\n", "  - {at: 5m, lose: us-east-1}\n", "that were proposed ended [open], expected []"},
+	"noisy-day":             {"  - {at: 5h, cut_off: us-east-1}\n", "  - {at: 5h, lose: us-east-1}\n", "that were proposed ended [open], expected []"},
+	"route53-already-moved": {"  - {at: 2m, fault: {kind: 5xx, system: http, operation: GET /healthz, region: us-east-1}}\n", "", "no incident was declared"},
+	"region-loss":           {"  - {at: 5s, lose: us-east-1}\n", "", "0 times StepFinished of outage-agreed"},
+	"lag-too-high":          {"  lag_ms: 9000\n", "  lag_ms: 90\n", "0 times StepSkipped of replication-lag"},
 	"approver-absent": {
 		"{name: Bob, id: U0BOB, roles: [approver], absent: true}",
 		"{name: Bob, id: U0BOB, roles: [approver], does: [{on: question, kind: approval, after: 5s, press: approve, form: {confirm: us-west-2}}]}",

@@ -251,6 +251,7 @@ func (r *rehearsal) replica() bot.Options {
 		Slack:     slack.Settings{BotToken: r.reach.BotToken, AppToken: r.reach.AppToken, APIURL: r.reach.SlackAPI},
 		Channel:   channel,
 		Templates: r.Templates,
+		Detection: bot.Detection{Off: !r.scn.Start.Detection},
 		Rehearsal: true,
 		Secrets:   &r.secrets,
 		Catalog:   r.catalog,

@@ -126,7 +126,7 @@ func loadWords(files fs.FS, command string) (words, error) {
 	}
 	for _, name := range []string{
 		"card", "go", "approval", "failed", "update", "back", "break-glass", "volatile", "diverged", "lost", "gone-back", "away", "reached",
-		"ask", "review", "home", "readiness", "here", "asked",
+		"ask", "review", "home", "readiness", "here", "asked", "proposal",
 	} {
 		if t.Lookup(name+".tmpl") == nil {
 			return words{}, fmt.Errorf("the message templates lack message/%s.tmpl", name)

@@ -46,6 +46,18 @@ func (s *Settings) check(r *strict.Report, dir string) {
 	if s.CheckEvery != 0 && s.CheckEvery < time.Minute {
 		r.Fault("check_every", `"check_every" has to be at least 1m, or 0s for never, not %s`, s.CheckEvery)
 	}
+	d := s.Detection
+	for key, n := range map[string]int{"views": d.Views, "observations": d.Observations} {
+		if at := "detection." + key; n != 0 && n < 2 || n == 0 && r.Given(at) {
+			r.Fault(at, `%q has to be at least 2, not %d: one alone may err`, key, n)
+		}
+	}
+	if r.Given("detection.cool_down") && d.CoolDown < time.Minute {
+		r.Fault("detection.cool_down", `"cool_down" has to be at least 1m, not %s`, d.CoolDown)
+	}
+	for i, at := range d.Control {
+		r.HostPort(fmt.Sprintf("detection.control[%d]", i), at)
+	}
 	if u := s.PagerDuty.URL; u != "" {
 		r.Origin("pagerduty.url", u)
 	}

@@ -66,8 +66,30 @@ type Settings struct {
 	// itself. Default: 30m. 0s: none is. Otherwise at least 1m.
 	CheckEvery time.Duration `yaml:"check_every,omitempty"`
 
+	// Detection is whether the bot watches by itself whether a failover is to be proposed.
+	Detection Detection `yaml:"detection,omitempty"`
+
 	// Secrets come from the environment.
 	Secrets Secrets `yaml:"-"`
+}
+
+// Detection says when a failover is proposed.
+type Detection struct {
+	// Off: nothing is watched and nothing proposed. Default and zero: it is.
+	Off bool `yaml:"off,omitempty"`
+	// Views is how many views that have nothing in common have to agree. Default and zero:
+	// 2. At least 2.
+	Views int `yaml:"views,omitempty"`
+	// Observations is how many in a row, ten seconds apart, turn a signal. Default and zero:
+	// 3. At least 2.
+	Observations int `yaml:"observations,omitempty"`
+	// CoolDown is how long nothing is proposed after a proposal was answered or withdrawn.
+	// Default and zero: 15m. At least 1m.
+	CoolDown time.Duration `yaml:"cool_down,omitempty"`
+	// Control are addresses, host:port, that lie in neither Region: while none of them can be
+	// connected to, nor either Region, the bot itself is cut off. Default and empty: the
+	// resolvers and the name servers of platform.dns.
+	Control []string `yaml:"control,omitempty"`
 }
 
 // Slack is where people talk to the bot.

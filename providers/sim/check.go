@@ -90,6 +90,37 @@ func (w *World) CheckRecord(timelines [][]incident.Event, said []time.Time) (dif
 	return differs
 }
 
+// CheckPlatform compares the platform log with what the scenario expects of it: what was
+// proposed and what became of it, and what was observed.
+func (w *World) CheckPlatform(events []incident.Event) (differs []string) {
+	say := func(format string, args ...any) { differs = append(differs, fmt.Sprintf(format, args...)) }
+	var proposed, ended []string
+	for _, e := range events {
+		switch b := e.Body.(type) {
+		case incident.FailoverProposed:
+			if !slices.Contains(proposed, b.Proposal) {
+				proposed, ended = append(proposed, b.Proposal), append(ended, "open")
+			}
+		case incident.ProposalAnswered:
+			if i := slices.Index(proposed, b.Proposal); i >= 0 && ended[i] == "open" {
+				ended[i] = b.Answer
+			}
+		}
+	}
+	if want := w.scn.Expect.Proposed; (w.scn.Start.Detection || len(want) > 0) && !slices.Equal(ended, want) {
+		say("the failovers that were proposed ended %v, expected %v", ended, want)
+	}
+	for _, want := range w.scn.Expect.Signals {
+		if !slices.ContainsFunc(events, func(e incident.Event) bool {
+			b, ok := e.Body.(incident.SignalObserved)
+			return ok && b.Signal == want.Signal && string(b.Verdict) == want.Verdict
+		}) {
+			say("the signal %s did not turn to %s", want.Signal, want.Verdict)
+		}
+	}
+	return differs
+}
+
 func (e Expect) checkEnds(timelines [][]incident.Event, say say) {
 	if len(e.Ended) == 0 {
 		return

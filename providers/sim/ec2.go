@@ -19,6 +19,8 @@ type Network struct {
 	Transit string `json:"transit,omitempty"`
 	// Dropped: a security group lets no connection through to private addresses.
 	Dropped bool `json:"dropped,omitempty"`
+	// Down: nothing that the bot asks of the platform, of AWS or of name servers leaves.
+	Down bool `json:"down,omitempty"`
 }
 
 // VPC is that of a Region.

@@ -67,6 +67,9 @@ func (s *State) broken(c Call) (kind string, used bool) {
 		return kind, used
 	}
 	r := s.Regions[c.Region]
+	if s.Network.Down && c.System != "http" { // requests have been stopped on their way
+		return lostKind(c), false
+	}
 	if r == nil || !r.Lost && (!r.CutOff || c.System == "aws.route53") {
 		return "", false
 	}

@@ -241,6 +241,12 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
 	var real net.Dialer
+	if w.cutOff() { // nothing leaves, whatever it is for
+		if err := w.dialling(ctx, 127*time.Second); err != nil {
+			return nil, err
+		}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}
+	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return real.DialContext(ctx, network, addr)
 	}
@@ -280,6 +286,14 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 		return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s listens on port %s only: %w", host, listens, syscall.ECONNREFUSED)}
 	}
 	return real.DialContext(ctx, "tcp", w.address(strings.Join(strings.Fields(server+" "+via+" "+region), " ")))
+}
+
+// cutOff says that the bot's own network is down.
+func (w *World) cutOff() bool {
+	w.lock()
+	defer w.unlock()
+	w.state.advance(w.scn, w.clock.Now())
+	return w.state.Network.Down
 }
 
 // connect costs the time of a connection, or fails as that Region fails. Only

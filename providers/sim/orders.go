@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -323,16 +324,19 @@ func (s *State) gets(region, operation string, do func() (status int)) bool {
 	if r == nil || r.Lost {
 		return false
 	}
-	c := Call{System: "http", Operation: operation, Region: region}
-	for _, f := range s.Faults {
-		if f.Times == 0 && f.fits(c) {
-			return false
-		}
+	if s.faulted(region, operation) {
+		return false
 	}
 	if r.fails(s.Seed, "own "+operation, s.At.Unix()) {
 		return false
 	}
 	return do() < http.StatusBadRequest
+}
+
+// faulted says that a request of somebody else's to a Region meets with a fault that lasts.
+func (s *State) faulted(region, operation string) bool {
+	c := Call{System: "http", Operation: operation, Region: region}
+	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Times == 0 && f.fits(c) })
 }
 
 // fails draws whether a Region that half works fails a request.

@@ -299,7 +299,7 @@ func (s *State) answers(c *HealthCheck) bool {
 		switch host {
 		case endpointHost(name): // the load balancers listen on port 80 only
 			page := c.Type == "TCP" || c.Path == "/healthz" || slices.ContainsFunc(services, func(v service) bool { return v.topology.Health != "" && v.topology.Health == c.Path })
-			return !r.Lost && c.port() == 80 && page && s.targetsHealthy(r) > 0
+			return !r.Lost && c.port() == 80 && page && s.targetsHealthy(r) > 0 && (c.Type == "TCP" || !s.faulted(name, "GET "+c.Path))
 		case bucketHost(name):
 			if c.Type == "TCP" { // S3 answers whatever the bucket holds
 				return !r.Lost

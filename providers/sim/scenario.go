@@ -42,6 +42,9 @@ type Scenario struct {
 	Start Start `yaml:"start,omitempty" json:"start,omitzero"`
 	// Events are what happens to the world.
 	Events []Event `yaml:"events,omitempty" json:"events,omitempty"`
+	// Lasts is how long a rehearsal lasts in which no incident is to be declared; one is a
+	// fault then.
+	Lasts time.Duration `yaml:"lasts,omitempty" json:"lasts,omitempty"`
 	// People are who is present. Without any, Alice, Bob, Carol, Dan and Eve are
 	// there and do nothing by themselves.
 	People []Person `yaml:"people,omitempty" json:"people,omitempty"`
@@ -69,6 +72,8 @@ type Start struct {
 	// TakeoverCheck is what the check of the takeover object looks at, where that is
 	// not the object that the settings name.
 	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
+	// Detection: the bot watches by itself whether a failover is to be proposed.
+	Detection bool `yaml:"detection,omitempty" json:"detection,omitempty"`
 	// Strategy is how the settings have users moved: by health checks, if not given,
 	// "record-change" or "routing-control".
 	Strategy string `yaml:"strategy,omitempty" json:"strategy,omitempty" jsonschema:"record-change or routing-control"`
@@ -115,6 +120,9 @@ type Event struct {
 	CutOff string `yaml:"cut_off,omitempty" json:"cut_off,omitempty"`
 	// Reconnect ends a CutOff.
 	Reconnect string `yaml:"reconnect,omitempty" json:"reconnect,omitempty"`
+	// Network is the bot's own: "down", when nothing that it asks of the platform, of AWS or
+	// of name servers leaves, or "up" again. Everything else is well, Slack included.
+	Network string `yaml:"network,omitempty" json:"network,omitempty" jsonschema:"down or up"`
 	// Degrade makes the services of a Region slow and failing in part.
 	Degrade *Degrade `yaml:"degrade,omitempty" json:"degrade,omitempty"`
 	// Replication changes how the database's replication does.
@@ -244,9 +252,10 @@ type Person struct {
 type Deed struct {
 	// On is what makes them do it: "start" (the rehearsal begins), "question" (the
 	// bot asks something), "notice" (the bot tells something that needs somebody),
+	// "proposal" (the bot proposes a failover),
 	// "mitigated" (service is restored) or "taken-back" (what a run had changed is
 	// undone).
-	On string `yaml:"on" json:"on" jsonschema:"start, question, notice, mitigated or taken-back"`
+	On string `yaml:"on" json:"on" jsonschema:"start, question, notice, proposal, mitigated or taken-back"`
 	// Kind of the question: go, approval, failed. Empty is any.
 	Kind string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"go, approval or failed"`
 	// Step that the question is about, by its id. Empty is any.
@@ -277,6 +286,11 @@ type Expect struct {
 	Broken []ExpectBroken `yaml:"broken,omitempty" json:"broken,omitempty"`
 	// Told is what was said to one person alone, such as a refusal.
 	Told []ExpectTold `yaml:"told,omitempty" json:"told,omitempty"`
+	// Proposed is what became of each failover that the bot proposed, in order: started,
+	// dismissed, withdrawn or open. None is also looked at where detection is on.
+	Proposed []string `yaml:"proposed,omitempty" json:"proposed,omitempty" jsonschema:"started, dismissed, withdrawn or open, for each proposal"`
+	// Signals are observations that the platform log has to hold.
+	Signals []ExpectSignal `yaml:"signals,omitempty" json:"signals,omitempty"`
 	// Silent is for how long, from Go on, nothing was said in Slack at one stretch, at
 	// least.
 	Silent time.Duration `yaml:"silent,omitempty" json:"silent,omitempty"`
@@ -337,6 +351,14 @@ type ExpectTold struct {
 	Says string `yaml:"says" json:"says"`
 	// Times it was said at least; 0 is once.
 	Times int `yaml:"times,omitempty" json:"times,omitempty"`
+}
+
+// ExpectSignal is an observation that the platform log has to hold.
+type ExpectSignal struct {
+	// Signal is its name: "pages of us-east-1".
+	Signal string `yaml:"signal" json:"signal"`
+	// Verdict is what it turned to: pass, fail or unknown.
+	Verdict string `yaml:"verdict" json:"verdict" jsonschema:"pass, fail or unknown"`
 }
 
 // ExpectBroken is a call that has to have failed by a fault.
@@ -516,10 +538,12 @@ func (l linter) notNegative(n int, at ...any) {
 var (
 	marks     = []string{markStart, markPromoting, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
-	moments   = []string{"start", "question", "notice", "mitigated", "taken-back"}
+	moments   = []string{"start", "question", "notice", "proposal", "mitigated", "taken-back"}
 	questions = []string{"go", "approval", "failed"}
 	runEnds   = []string{"mitigated", "aborted", incident.Superseded, "taken back", "done", "open"}
-	buttons   = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "abort-back", "take-back", "switch"}
+	// proposalEnds are what can become of a proposal.
+	proposalEnds = []string{incident.ProposalStarted, incident.ProposalDismissed, incident.ProposalWithdrawn, "open"}
+	buttons      = []string{"approve", "decline", "break-glass", "go", "go-override", "retry", "go-on", "overwrite", "abort", "abort-back", "take-back", "switch", "start-proposed", "not-now"}
 )
 
 func (l linter) scenario(s *Scenario) {
@@ -531,6 +555,9 @@ func (l linter) scenario(s *Scenario) {
 	l.oneOf("mode", s.Mode, []string{"planned", "unplanned"}, "mode")
 	l.oneOf("Region", s.Target, regionNames, "target")
 
+	if s.Lasts < 0 {
+		l.fault([]any{"lasts"}, "%s is below zero", s.Lasts)
+	}
 	l.notNegative(s.Start.LagMS, "start", "lag_ms")
 	l.notNegative(s.Start.CacheLagMS, "start", "cache_lag_ms")
 	l.notNegative(s.Start.PodsPerNode, "start", "pods_per_node")
@@ -668,6 +695,10 @@ func (l linter) event(e Event, at ...any) {
 		n++
 		l.endpoint(c, in("takeover_check")...)
 	}
+	if e.Network != "" {
+		n++
+		l.oneOf("state", e.Network, []string{"down", "up"}, in("network")...)
+	}
 	if e.Bot != "" {
 		n++
 		l.oneOf("deed", e.Bot, []string{"kill", "start"}, in("bot")...)
@@ -677,7 +708,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, configure, add_nodes, resolver, takeover_check, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, network, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, configure, add_nodes, resolver, takeover_check, fault, bot, slack", n)
 	}
 }
 
@@ -728,8 +759,8 @@ func (l linter) deed(d Deed, at ...any) {
 	if (d.Say == "") == (d.Press == "") {
 		l.fault(in(), "give either what they say or which button they press")
 	}
-	if d.On != "question" && (d.Kind != "" || d.Step != "" || d.Press != "" && d.On != "notice") {
-		l.fault(in(), "kind, step and press belong to `on: question`, and press to `on: notice`")
+	if d.On != "question" && (d.Kind != "" || d.Step != "" || d.Press != "" && d.On != "notice" && d.On != "proposal") {
+		l.fault(in(), "kind, step and press belong to `on: question`, and press to `on: notice` and `on: proposal`")
 	}
 }
 
@@ -746,6 +777,15 @@ func (l linter) expect(e Expect) {
 			l.fault([]any{"expect", "timeline", i}, "this event has no type, such as StepFailed")
 		}
 		l.notNegative(ev.Times, "expect", "timeline", i, "times")
+	}
+	for i, end := range e.Proposed {
+		l.oneOf("end", end, proposalEnds, "expect", "proposed", i)
+	}
+	for i, s := range e.Signals {
+		if s.Signal == "" {
+			l.fault([]any{"expect", "signals", i}, "this signal has no name, such as pages of us-east-1")
+		}
+		l.oneOf("verdict", s.Verdict, []string{string(incident.Pass), string(incident.Fail), string(incident.Unsure)}, "expect", "signals", i, "verdict")
 	}
 	for i, b := range e.Broken {
 		if b.Operation == "" {

@@ -333,6 +333,8 @@ func (s *State) happen(e Event) {
 		s.Regions[e.CutOff].CutOff = true
 	case e.Reconnect != "":
 		s.Regions[e.Reconnect].CutOff = false
+	case e.Network != "":
+		s.Network.Down = e.Network == "down"
 	case e.Degrade != nil:
 		d := *e.Degrade
 		s.Regions[d.Region].Degraded = &d

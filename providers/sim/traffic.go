@@ -11,6 +11,8 @@ type Traffic struct {
 	At       time.Time `json:"at"`
 	Requests float64   `json:"requests"`
 	P99MS    float64   `json:"p99_ms"`
+	// Errors are those of the requests that ended in one.
+	Errors float64 `json:"errors,omitempty"`
 }
 
 const (
@@ -19,7 +21,8 @@ const (
 )
 
 // publishTraffic writes what each Region served in the minute that is over: users are
-// where the zone sends them, but for those who stay where they are. A load balancer tells of no minute without a request.
+// where the zone sends them, but for those who stay where they are. A load balancer tells
+// of no minute without a request.
 func (s *State) publishTraffic() {
 	const keep = 200
 	for _, name := range regionNames {
@@ -35,11 +38,24 @@ func (s *State) publishTraffic() {
 		if s.resolve(recordName) == name {
 			requests = requestsAMinute
 		}
-		r.Traffic = append(r.Traffic, Traffic{began, requests, slow * (0.9 + float64(draw(s.Seed, 200, "p99", name, s.At.Unix()))/1000)})
+		r.Traffic = append(r.Traffic, Traffic{
+			At: began, Requests: requests, Errors: s.ending(r) * requests, P99MS: slow * (0.9 + float64(draw(s.Seed, 200, "p99", name, s.At.Unix()))/1000),
+		})
 		if n := len(r.Traffic); n > keep {
 			r.Traffic = slices.Clone(r.Traffic[n-keep:])
 		}
 	}
+}
+
+// ending is the share of requests that end in an error in a Region as it is now.
+func (s *State) ending(r *Region) float64 {
+	switch {
+	case s.targetsHealthy(r) == 0:
+		return 1
+	case r.Degraded != nil:
+		return float64(r.Degraded.FailPercent) / 100
+	}
+	return 0
 }
 
 // ownMetric is the platform's own metric of how long answers take, in milliseconds, by
@@ -52,8 +68,11 @@ func (r request) traffic() []series {
 	if len(region.Traffic) == 0 {
 		return nil
 	}
-	var requests, took, own []Point
+	var requests, took, own, errors []Point
 	for _, m := range region.Traffic {
+		if m.Errors > 0 { // a load balancer tells of no minute without one
+			errors = append(errors, Point{At: m.At, Region: r.region, Value: m.Errors})
+		}
 		requests = append(requests, Point{At: m.At, Region: r.region, Value: m.Requests})
 		took = append(took, Point{At: m.At, Region: r.region, Value: m.P99MS / 1000, Samples: m.Requests})
 		own = append(own, Point{At: m.At, Region: r.region, Value: m.P99MS, Samples: m.Requests / float64(len(services))})
@@ -61,6 +80,9 @@ func (r request) traffic() []series {
 	arn := albARN(r.region)
 	balancer := arn[strings.Index(arn, "app/"):]
 	all := []series{{"AWS/ApplicationELB", "RequestCount", map[string]string{"LoadBalancer": balancer}, requests}}
+	if len(errors) > 0 {
+		all = append(all, series{"AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", map[string]string{"LoadBalancer": balancer}, errors})
+	}
 	for _, g := range region.Balancer.Groups {
 		arn := targetGroupARN(r.region, g.Name)
 		of := map[string]string{"LoadBalancer": balancer, "TargetGroup": arn[strings.Index(arn, "targetgroup/"):]}
