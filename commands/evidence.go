@@ -59,7 +59,7 @@ func evidenceText(r *evidence.Report) text.Text {
 			text.Count(len(r.Runs), "run"), text.Count(len(r.Timelines), "incident")),
 	}
 	if broken > 0 {
-		lines = append(lines, text.Format("The chain of events is broken in %s: nothing of it was taken for proof.", text.Count(broken, "incident")))
+		lines = append(lines, text.Format("Of %s the record could not be read whole, or its chain is broken: nothing of it was taken for proof.", text.Count(broken, "incident")))
 	}
 	left := 0
 	for _, b := range r.Control {

@@ -43,3 +43,19 @@ func TestTheEvidenceIsAFileAndAFewLines(t *testing.T) {
 	r.Evidence = func(*evidence.Report) (File, error) { return File{}, errors.New("the template has a fault") }
 	contains(t, r.say(dave, "evidence").Text, "could not be written: the template has a fault", "Nothing on the record is lost")
 }
+
+func playEvidence(t *testing.T, tr *transcript) {
+	r := tr.in("an auditor asks", started(t))
+	tr.says(alice, "evidence")
+	page := func(*evidence.Report) (File, error) {
+		return File{Name: "failback-evidence.html", Content: []byte("x")}, nil
+	}
+	r.Evidence = page
+	tr.says(alice, "evidence tomorrow")
+	tr.says(dave, "evidence since 30d")
+	r.log.fail["Read"] = true
+	tr.says(dave, "evidence")
+	delete(r.log.fail, "Read")
+	r.Evidence = func(*evidence.Report) (File, error) { return File{}, errors.New("the template has a fault") }
+	tr.says(dave, "evidence")
+}

@@ -128,4 +128,16 @@ func playSigns(_ *testing.T, tr *transcript) {
 	tr.says(alice, "start us-west-2 unplanned us-east-1 is gone")
 	tr.says(alice, "failback us-east-1 it is well")
 	tr.says(alice, "start us-west-2 unplanned anyway us-east-1 is gone")
+
+	const home, away = "us-east-1", "us-west-2"
+	r = tr.in("the Region that took over was lost, and users fled home", newRoom(tr.t))
+	r.signs(away, away, away, "")
+	r.say(alice, "start us-east-1 unplanned us-west-2 is gone")
+	r.bot(finished("outage-seen", "lag-low", "backup-fresh")...)
+	r.askGo()
+	r.say(alice, "go")
+	r.bot(incident.IncidentMitigated{Summary: "Users are served from us-east-1."})
+	r.say(alice, "resolve")
+	r.signs(home, home, home, "")
+	tr.presses(alice, "failback", home)
 }
