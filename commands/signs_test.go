@@ -16,10 +16,10 @@ func (r *room) signs(database, cache, dns, takeover string) {
 	r.Active = func(context.Context) (string, string, error) { return database, "asked", nil }
 	r.Signs = func(_ context.Context, region string) []Sign {
 		one := func(s Sign, at string) Sign {
-			switch {
-			case at == unreadable:
+			switch at {
+			case unreadable:
 				s.Err = errors.New("no answer within 2s")
-			case at == region:
+			case region:
 				s.Yes, s.Says = true, strings.ToLower(s.What)+" is in "+region
 			default:
 				s.Says = strings.ToLower(s.What) + " is not in " + region

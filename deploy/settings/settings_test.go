@@ -464,7 +464,7 @@ func TestThePoliciesNameWhatTheExampleNames(t *testing.T) {
 		}
 	}
 	home := partOf[dns.Settings](t, c, "dns").Regions[c.Platform.Home]
-	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + home.HealthCheck}; !slices.Equal(got, want) {
+	if got, want := granted["route53:UpdateHealthCheck"], []string{"arn:aws:route53:::healthcheck/" + home.HealthCheck, "arn:aws:route53:::healthcheck/" + home.TakeoverCheck}; !slices.Equal(got, want) {
 		t.Errorf("route53:UpdateHealthCheck is granted on %v, want %v", got, want)
 	}
 }
