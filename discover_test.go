@@ -187,6 +187,7 @@ func TestDiscoverLooksForWhatEachSystemHasToKnow(t *testing.T) {
 		"cloudwatch": "it says what is fast enough, and has defaults",
 		"xray":       "a Region that is waiting has no traces by which it could be told",
 		"istio":      "it says where istiod is, and has defaults; where there is no mesh it is left out",
+		"drs":        "it says where servers tell that their data are whole, which their owners know; the servers are found by each run",
 	}
 	text := discoveredIn(t, func(*sim.World) error { return nil })
 	for _, p := range providers.Parts() {

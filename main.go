@@ -450,7 +450,7 @@ func runbookVerb() *cobra.Command {
 		return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	}
 	var mode string
-	var back, restore, detach bool
+	var back, restore, detach, servers bool
 	show := &cobra.Command{
 		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -465,6 +465,9 @@ func runbookVerb() *cobra.Command {
 			}
 			if detach && (back || restore || mode == "planned" && c.Flags().Changed("mode")) {
 				return bot.Usagef("a detach is unplanned: leave --mode, --failback and --restore out, or --detach")
+			}
+			if servers && (back || restore || mode != "planned") {
+				return bot.Usagef("servers are moved apart: leave --mode, --failback and --restore out, or --servers")
 			}
 			files, path, dir := runbookFile(args)
 			source, err := strict.Within(c.Context(), func() (*runbook.Source, error) {
@@ -487,6 +490,9 @@ func runbookVerb() *cobra.Command {
 			if detach {
 				facts = facts.Detaching()
 			}
+			if servers {
+				facts = facts.Servers()
+			}
 			plan, err := source.Compile(catalog(), facts)
 			if err != nil {
 				return under(err, dir)
@@ -499,6 +505,7 @@ func runbookVerb() *cobra.Command {
 	show.Flags().BoolVar(&back, "failback", false, "the plan of the way back")
 	show.Flags().BoolVar(&detach, "detach", false, "the plan of an unplanned failover whose database is detached")
 	show.Flags().BoolVar(&restore, "restore", false, "the plan of a restore from a backup")
+	show.Flags().BoolVar(&servers, "servers", false, "the plan of a move of servers home")
 	lint := &cobra.Command{
 		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {

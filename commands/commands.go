@@ -167,6 +167,7 @@ func verbs() []verb {
 		{"evidence", "evidence [since DAY|90d]", "what runs and drills prove of the failback control, as a file", roster, (*Commands).evidence},
 		{"failback", "failback [REGION] REASON", "go back to the home Region, once it follows again", leaders, (*Commands).failback},
 		{"restore", "restore [REGION] [from BACKUP|SCHEDULE] REASON", "restore a Velero backup of the other Region there", leaders, (*Commands).restore},
+		{"servers", "servers [REGION] REASON", "move the servers of Elastic Disaster Recovery to that Region, home if none is named", leaders, (*Commands).servers},
 		{"help", "help", "this list", nil, (*Commands).help},
 	}
 }
@@ -235,7 +236,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 }
 
 // apart are the verbs that are about no incident.
-var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "help", "confirm", "deny"}
+var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "servers", "help", "confirm", "deny"}
 
 // ofThat makes what an answer offers name the incident that was asked about, where a
 // command alone would not mean it: several are open, or it is none of them.
@@ -543,6 +544,9 @@ func (c *Commands) live(s *incident.State) error {
 		return &refusal{Answer{Refused: true, Text: say}}
 	case !s.EndedAt.IsZero() && s.Kind == incident.RestoreBackup:
 		return refuse("The restore of %s ended at %s. Nothing was done. To close it: %v.", s.ID.Name(), c.at(s.EndedAt), c.toClose(s))
+	case !s.EndedAt.IsZero() && s.Kind == incident.MoveServers:
+		return refuse("The servers' move of %s ended at %s. Nothing was done. To close it: %v. To move them back: {servers %s REASON}, once it is closed.",
+			s.ID.Name(), c.at(s.EndedAt), c.toClose(s), s.Source)
 	case !s.EndedAt.IsZero() && s.Kind == incident.Undo:
 		return refuse("What %s had changed was taken back at %s. Nothing was done. To close it: %v. To try anew: {start %s}.",
 			s.ID.Name(), c.at(s.EndedAt), c.toClose(s), s.Target)

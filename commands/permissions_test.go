@@ -63,6 +63,7 @@ var permitted = map[string]string{
 	"evidence":       "yes   yes   yes   no    no    no",
 	"failback":       "yes   yes   no    no    no    no",
 	"restore":        "yes   yes   no    no    no    no",
+	"servers":        "yes   yes   no    no    no    no",
 	"help":           "yes   yes   yes   yes   yes   yes",
 }
 

@@ -94,7 +94,14 @@ const (
 	Drill    RunKind = "drill"
 	// RestoreBackup has what a backup holds restored in the target; users stay where they are.
 	RestoreBackup RunKind = "restore"
+	// MoveServers moves the servers that Elastic Disaster Recovery protects to the target;
+	// the users of the platform stay where they are.
+	MoveServers RunKind = "servers"
 )
+
+// Apart says that a run of that kind moves no user of the platform: it is carried out by
+// sections of its own.
+func (k RunKind) Apart() bool { return k == RestoreBackup || k == MoveServers }
 
 // RunBegun: a run begins, with the plan that it carries out, whatever happens to
 // the files. The event names the run. Actor asked for it.

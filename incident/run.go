@@ -304,10 +304,9 @@ func (r *Run) ServedAt() time.Time {
 	return seen
 }
 
-// How is what people call the run: planned or unplanned, of a failover, or a failback, or a
-// restore.
+// How is what people call the run: planned or unplanned, of a failover, or by its kind.
 func (r *Run) How() string {
-	if r.Kind == Failback || r.Kind == RestoreBackup {
+	if r.Kind == Failback || r.Kind.Apart() {
 		return string(r.Kind)
 	}
 	return r.Mode

@@ -56,4 +56,8 @@ const (
 	// ToldWhole: what it found wrong stands in its evidence, a line each, and all of it is
 	// told to whoever decides to go on with that.
 	ToldWhole Trait = "told-whole"
+	// ServersOut: servers were taken out of what leads their users to them.
+	ServersOut Trait = "servers-out"
+	// ServersLed: what leads users to servers leads to those that were moved, and they answer.
+	ServersLed Trait = "servers-led"
 )

@@ -68,6 +68,10 @@ func worldOf(t *testing.T, scn *sim.Scenario) *world {
 	})
 	out := &world{World: w, clock: clock, found: map[string]engine.Outcome{
 		"restore-list": {Evidence: map[string]string{"backup": newestBackup, "started": "2026-03-03T13:50:00Z"}},
+		"servers-list": {Items: []string{erpApp, erpDB, reports}},
+		"servers-original": {Evidence: map[string]string{
+			erpApp: "instance=i-1 subnet=subnet-us-east-1-a groups=sg-erp-app-us-east-1 profile=servers type=m7i.xlarge targets=erp:8080",
+		}},
 	}}
 	out.catalog = providers.Catalog(out.connections())
 	return out
@@ -110,8 +114,8 @@ func (w *world) checksOf(t *testing.T) dns.Checks {
 // call is one step of the shipped runbook, compiled for this world.
 func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("unplanned").Fleeing(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching()} {
-		p := compile(t, w.catalog, facts)
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("unplanned").Fleeing(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching(), w.facts("planned").Servers()} {
+		p := w.expanded(compile(t, w.catalog, facts))
 		s, ok := p.Step(step)
 		if !ok {
 			continue
@@ -125,6 +129,17 @@ func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	}
 	t.Fatalf("the runbook has no step %s", step)
 	return engine.Action{}, engine.Call{}
+}
+
+// expanded is a plan with the lists that other steps of the run have found.
+func (w *world) expanded(p *runbook.Plan) *runbook.Plan {
+	lists := map[string][]string{}
+	for _, s := range p.Steps {
+		if found, ok := w.found[s.EachOf]; ok && s.EachOf != "" {
+			lists[s.ID] = found.Items
+		}
+	}
+	return p.Expand(lists)
 }
 
 func (w *world) wait(t *testing.T, d time.Duration) {
@@ -284,6 +299,60 @@ var changes = map[string]changeCase{
 		step: "restore", system: "kubernetes", operations: []string{"create restores"},
 		byHand: func(s *sim.State) { askedFor(s, restoreToken) },
 		drop:   func(t *testing.T, w *world) { w.change(t, func(s *sim.State) { s.Velero.Restores = nil }) },
+	},
+	"drs.reverse": {
+		step: "reverse/" + erpApp, system: "aws.drs", operations: []string{"ReverseReplication"}, start: serversAway,
+		byHand: func(s *sim.State) { reversedAs(s, "INITIATING", erpApp) },
+		undoes: "StopReplication",
+		meddle: func(s *sim.State) {
+			all := s.Recovery.Sources[east]
+			all[len(all)-1].State = "DISCONNECTED"
+		},
+		says: []string{"the replication of erp-app to us-east-1", "it is DISCONNECTED", "had set replicating", "it was not there before"},
+		drop: func(t *testing.T, w *world) { w.change(t, func(s *sim.State) { s.Recovery.Sources[east] = nil }) },
+	},
+	"drs.freeze": {
+		step: "servers-out", system: "aws.elasticloadbalancing", operations: []string{"DeregisterTargets"}, start: serversAway,
+		byHand: func(s *sim.State) { s.Recovery.Led[west] = map[string]map[string]int32{"erp": {}, "reports": {}} },
+		undoes: "RegisterTargets",
+		meddle: func(s *sim.State) { s.Recovery.Led[west]["erp"][erpApp] = 9090 },
+		says:   []string{erpApp + " in target group erp", "it is at port 9090", "had set not in it", "it was at port 8080 before"},
+	},
+	"drs.launch": {
+		step: "launch", system: "aws.drs", operations: []string{"StartRecovery"},
+		start: func(s *sim.State) { serversAway(s); reversedAs(s, "CONTINUOUS", erpApp, erpDB, reports) },
+		byHand: func(s *sim.State) {
+			j := &sim.RecoveryJob{ID: "drsjob-by-hand", Type: "LAUNCH", By: "START_RECOVERY", Created: s.At, Tags: map[string]string{"failoverbot": restoreToken}}
+			for _, one := range s.Recovery.Sources[east] {
+				j.Servers = append(j.Servers, &sim.JobServer{Source: one.ID, Name: one.Name, Status: "PENDING", At: s.At})
+			}
+			s.Recovery.Jobs[east] = append(s.Recovery.Jobs[east], j)
+		},
+		undoes: "TerminateRecoveryInstances",
+		meddle: func(s *sim.State) { s.Recovery.Led[east]["erp"][s.Recovery.Sources[east][0].Launched] = 8080 },
+		says:   []string{"in target group erp", "had set launched, and in no target group", "it was not there before"},
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				for _, j := range s.Recovery.Jobs[east] {
+					for _, one := range j.Servers {
+						one.Status, one.Why = "FAILED", "no capacity"
+					}
+					j.Ended = s.At
+				}
+			})
+		},
+	},
+	"drs.lead": {
+		step: "servers-lead", system: "aws.elasticloadbalancing", operations: []string{"RegisterTargets"},
+		start: func(s *sim.State) {
+			serversAway(s)
+			reversedAs(s, "CONTINUOUS", erpApp, erpDB, reports)
+			launchedIn(s)
+		},
+		byHand: func(s *sim.State) { s.Recovery.Led[east]["erp"][s.Recovery.Sources[east][0].Launched] = 8080 },
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) { delete(s.Recovery.Led[east]["erp"], s.Recovery.Sources[east][0].Launched) })
+		},
 	},
 	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},

@@ -28,6 +28,7 @@ import (
 	"github.com/failoverbot/failoverbot/providers/cloudfront"
 	"github.com/failoverbot/failoverbot/providers/cloudwatch"
 	"github.com/failoverbot/failoverbot/providers/dns"
+	"github.com/failoverbot/failoverbot/providers/drs"
 	"github.com/failoverbot/failoverbot/providers/ecr"
 	"github.com/failoverbot/failoverbot/providers/elb"
 	"github.com/failoverbot/failoverbot/providers/endpoints"
@@ -117,6 +118,7 @@ var systems = []struct {
 	{&velero.Platform, func(w wires) engine.Catalog {
 		return velero.Actions(velero.Cluster{Objects: w.clusters.Objects, Create: w.clusters.Create, Namespace: w.clusters.Namespace}, w.Clock)
 	}},
+	{&drs.Platform, func(w wires) engine.Catalog { return drs.Actions(w.aws, w.reads, w.Dial, w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return quotas.Actions(w.aws, w.reads, usesOf(w), w.Clock) }},
 	{nil, func(w wires) engine.Catalog { return ecr.Actions(w.aws, w.reads, imagesIn(w.clusters), w.Clock) }},
 	{&iam.Platform, func(w wires) engine.Catalog { return iam.Actions(w.aws, w.reads, accountsIn(w.clusters), w.Clock) }},

@@ -129,8 +129,8 @@ func toldAnew(doc string, old []row, order []string, steps map[string]*step) str
 	return b.String()
 }
 
-// stepsOf are the steps of both modes, of the way back, of a restore and of a detach, by their
-// ids in the files, and these in order.
+// stepsOf are the steps of both modes, of the way back, of a restore, of a move of servers and
+// of a detach, by their ids in the files, and these in order.
 func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	t.Helper()
 	cat := catalog()
@@ -152,7 +152,7 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	for _, f := range []struct {
 		runbook.Facts
 		how string
-	}{{wayBack(), "failback"}, {fleeing(), "unplanned"}, {restoring(), "restore"}, {detaching(), "detach"}} {
+	}{{wayBack(), "failback"}, {fleeing(), "unplanned"}, {restoring(), "restore"}, {moving(), "servers"}, {detaching(), "detach"}} {
 		at := 0
 		for _, s := range compile(t, cat, f.Facts).Steps {
 			if steps[s.Group] == nil {
@@ -178,6 +178,11 @@ func detaching() runbook.Facts {
 // fleeing are the facts of an unplanned failover home.
 func fleeing() runbook.Facts {
 	return runbook.RepresentativeFacts("unplanned", providers.Parts()...).Fleeing()
+}
+
+// moving are the facts of a move of servers.
+func moving() runbook.Facts {
+	return runbook.RepresentativeFacts("planned", providers.Parts()...).Servers()
 }
 
 // wayBack are the facts of a failback.
@@ -240,7 +245,7 @@ func TestWhatTheRunbookPageNamesExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	groups := map[string]bool{}
-	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), fleeing(), restoring(), detaching()} {
+	for _, facts := range []runbook.Facts{runbook.RepresentativeFacts("planned", providers.Parts()...), runbook.RepresentativeFacts("unplanned", providers.Parts()...), wayBack(), fleeing(), restoring(), moving(), detaching()} {
 		for _, s := range compile(t, catalog(), facts).Steps {
 			groups[s.Group] = true
 		}

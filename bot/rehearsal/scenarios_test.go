@@ -54,6 +54,10 @@ var claims = map[string]func(*testing.T, played){
 	"detach-then-rebuild":     detachedAndTold,
 	"failback-drifted":        driftShownAndAccepted,
 	"velero-restore":          restoredFromABackup,
+	"drs-failback":            serversWentHome,
+	"drs-one-server-fails":    oneServerWasAskedForAgain,
+
+	"drs-backout-before-traffic": serversStayedAway,
 
 	"outage-proposed":       proposedInTime,
 	"noisy-day":             proposedNothing,
@@ -542,6 +546,10 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"bot-killed":               {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
 	"slack-away":               {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
 	"velero-restore":           {"start:\n  lacks: {us-west-2: [order-service, payment-service]}\n", "", "0 times StepFinished of restored-pods"},
+	"drs-failback":             {"        say: /failover servers home\n        form: {reason: \"us-east-1 is well again\"}\n", "        say: /failover status\n", "erp-app runs 0 times in us-east-1"},
+
+	"drs-one-server-fails":       {"    fails: {erp-db: \"InsufficientInstanceCapacity: we currently do not have sufficient m7i.xlarge capacity\"}\n", "", "0 times StepFailed of launch"},
+	"drs-backout-before-traffic": {"    broken: {erp-db: \"order 4711 is missing\"}\n", "", "0 times StepFailed of servers-work"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing. A third of
@@ -1026,6 +1034,70 @@ func restoredFromABackup(t *testing.T, p played) {
 		}
 		if strings.Contains(c.Operation, "secrets") && !strings.HasPrefix(c.Operation, "get /api/v1/namespaces/") {
 			t.Errorf("Secrets were read in another way: %s", c)
+		}
+	}
+}
+
+// The servers were launched at home by one job and led to, users were moved by nothing else,
+// and what was left is their copy.
+func serversWentHome(t *testing.T, p played) {
+	s := p.state()
+	if s.Kind != incident.MoveServers || s.Phase() != "resolved" || s.Unserved {
+		t.Errorf("a %s, %s", s.Kind, s.Phase())
+	}
+	p.once(t, "StartRecovery")
+	st := s.Step("launch")
+	jobs := p.world.Recovery.Jobs["us-east-1"]
+	if len(jobs) != 1 || st.Job == nil || st.Job.Handle != jobs[0].ID || jobs[0].Tags["failoverbot"] != st.Job.Token {
+		t.Fatalf("the job is %+v, and there are %+v", st.Job, jobs)
+	}
+	for step, by := range map[string]string{"servers-out": "bob", "servers-lead": "bob"} {
+		if got := s.Step(step).ApprovedBy; got != by {
+			t.Errorf("%s was approved by %q", step, got)
+		}
+	}
+	out, ran := s.Step("servers-out"), s.Step("launch")
+	if !ran.Started.After(out.Ended) {
+		t.Errorf("launched at %s, users were taken out at %s", ran.Started, out.Ended)
+	}
+	for _, c := range p.calls {
+		if c.Mutating && c.System != "aws.drs" && c.System != "aws.elasticloadbalancing" {
+			t.Errorf("it changed something else: %s", c)
+		}
+	}
+}
+
+// The server that failed was asked for by a second job, alone, and nobody was led to the
+// others before.
+func oneServerWasAskedForAgain(t *testing.T, p played) {
+	jobs := p.world.Recovery.Jobs["us-east-1"]
+	if len(jobs) != 2 || len(jobs[0].Servers) != 3 || len(jobs[1].Servers) != 1 || jobs[1].Servers[0].Name != "erp-db" {
+		t.Fatalf("jobs: %+v", jobs)
+	}
+	if n := len(p.applied("RegisterTargets")); n != 2 {
+		t.Errorf("%d target groups were changed at home", n)
+	}
+	s := p.state()
+	if led := s.Step("servers-lead").Started; !led.After(jobs[1].Ended) {
+		t.Errorf("users were led there at %s, the last server was there at %s", led, jobs[1].Ended)
+	}
+}
+
+// Nothing of the move is left: what was launched is terminated, and no copy is kept.
+func serversStayedAway(t *testing.T, p played) {
+	r := p.world.Recovery
+	p.once(t, "TerminateRecoveryInstances")
+	if len(r.Instances["us-east-1"]) != 0 {
+		t.Errorf("left at home: %+v", r.Instances["us-east-1"])
+	}
+	for _, one := range r.Sources["us-east-1"] {
+		if one.State != "STOPPED" {
+			t.Errorf("%s is %s", one.Name, one.State)
+		}
+	}
+	for _, c := range p.calls {
+		if c.Applied && c.Operation == "RegisterTargets" && c.Region == "us-east-1" {
+			t.Errorf("users were led home: %s", c)
 		}
 	}
 }

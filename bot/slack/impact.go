@@ -21,7 +21,7 @@ func (v incidentView) impact(at func(time.Time) string) string {
 		lasts = fmt.Sprintf("at least %s (seen since %s, start not known)", lasts, at(i.Seen))
 	}
 	switch {
-	case !i.Known() && v.Kind == incident.RestoreBackup:
+	case !i.Known() && v.Kind.Apart():
 		return "none meant: users stay where they are"
 	case !i.Known() && v.Users() != nil:
 		return "none seen: " + lineOf(v.Users().Summary, 200)

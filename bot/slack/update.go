@@ -13,7 +13,7 @@ import (
 
 // updateView has the fields of section 9 of the source document.
 type updateView struct {
-	What                               string // failover, failback or restore
+	What                               string // failover, failback, restore or servers
 	Platform, Severity, Status, Time   string
 	Impact, Source, SourceIs           string
 	Target, TargetIs, Commander        string
@@ -37,7 +37,7 @@ func (v incidentView) update(next time.Time) updateView {
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
-	if v.Kind == incident.Failback || v.Kind == incident.RestoreBackup {
+	if v.Kind == incident.Failback || v.Kind.Apart() {
 		u.What = string(v.Kind)
 	}
 	if began := v.View.Impact().Began; !began.IsZero() {
@@ -65,6 +65,8 @@ func (v incidentView) update(next time.Time) updateView {
 	switch {
 	case v.Kind == incident.RestoreBackup:
 		u.SourceIs, u.TargetIs = "backed up", v.restoredIs()
+	case v.Kind == incident.MoveServers:
+		u.SourceIs, u.TargetIs = v.serversAre()
 	case !v.MitigatedAt.IsZero():
 		u.TargetIs = "ACTIVE"
 	case v.Kind == incident.Undo:
@@ -93,6 +95,19 @@ func (v incidentView) restoredIs() string {
 		return "TO BE RESTORED"
 	}
 	return "BEING RESTORED"
+}
+
+// serversAre says how far each Region is between which servers are moved.
+func (v incidentView) serversAre() (source, target string) {
+	switch {
+	case v.Ended.How == "done":
+		return "left by the servers", "SERVERS RUN THERE"
+	case v.Over():
+		return "servers stay or were taken out", "MOVE STOPPED"
+	case v.GoAt.IsZero():
+		return "servers run there", "SERVERS TO BE MOVED"
+	}
+	return "servers leave", "SERVERS BEING MOVED"
 }
 
 // under says that a run is being carried out, so updates need not come at once.

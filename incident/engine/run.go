@@ -555,8 +555,11 @@ func (a *nextWork) close(r *run, s *incident.State) {
 // summary says what was reached, and what was left out on the way.
 func (r *run) summary(s *incident.State) string {
 	text := "Users are served from " + r.plan().Target.Name
-	if s.Kind == incident.RestoreBackup {
+	switch s.Kind { //nolint:exhaustive // the others move users
+	case incident.RestoreBackup:
 		text = "The backup is restored in " + r.plan().Target.Name
+	case incident.MoveServers:
+		text = "The servers run in " + r.plan().Target.Name
 	}
 	var without []string
 	for _, step := range r.plan().Steps {

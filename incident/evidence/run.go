@@ -62,6 +62,8 @@ func (r Run) Title() string {
 		return fmt.Sprintf("Failback %s to %s", r.Source, r.Target)
 	case incident.RestoreBackup:
 		return fmt.Sprintf("Restore of a backup in %s", r.Target)
+	case incident.MoveServers:
+		return fmt.Sprintf("Move of servers %s to %s", r.Source, r.Target)
 	case incident.Undo:
 		return fmt.Sprintf("Taking back, towards %s", r.Source)
 	case incident.Failover, incident.Drill:
@@ -242,7 +244,7 @@ func (c *Collector) run(s *incident.State, r *incident.Run, plan *runbook.Plan, 
 	out.Outcome, out.Ended, out.complete = outcome(s, r)
 	c.roles(out, s, r, x)
 	c.carriedOut(out, r, plan, x)
-	if r.Kind != incident.Undo && r.Kind != incident.RestoreBackup && r == led(s) {
+	if r.Kind != incident.Undo && !r.Kind.Apart() && r == led(s) {
 		out.objectives(s, r, plan)
 	}
 	for _, face := range x.faces[r.Name] {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -30,21 +31,24 @@ func (b *builder) moments() {
 	}
 	run := led(b.state)
 	back := run != nil && run.Kind == incident.Failback
-	restore := run != nil && run.Kind == incident.RestoreBackup
+	var apart string // what is done, where nobody is moved
+	if run != nil && run.Kind.Apart() {
+		apart = map[incident.RunKind]string{incident.RestoreBackup: "restore", incident.MoveServers: "move of the servers"}[run.Kind]
+	}
 	switch {
-	case restore:
-		add(at(b.t4, "the restore was never begun"), "Restore initiated", note)
+	case apart != "":
+		add(at(b.t4, "the "+apart+" was never begun"), upper(apart)+" initiated", note)
 	case back:
 		add(at(b.t4, "the failback was never begun"), "Failback initiated", note)
 	default:
 		add(at(b.t4, "the failover was never begun"), "Failover initiated", note)
 	}
-	if restore { // nobody is moved
+	if apart != "" {
 		var ended time.Time
 		if run.Ended.How != "" {
 			ended = run.EndedAt
 		}
-		add(at(ended, "the restore is not complete"), "Restore complete", run.Ended.Summary)
+		add(at(ended, "the "+apart+" is not complete"), upper(apart)+" complete", run.Ended.Summary)
 		b.resolved()
 		b.stopped()
 		return
@@ -250,3 +254,6 @@ func (b *builder) impact() (time.Duration, bool) {
 	}
 	return b.t5.Sub(b.t0), true
 }
+
+// upper is a sentence's beginning.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -70,3 +70,11 @@ func (f Facts) Restoring() Facts {
 	f.Kind, f.Mode = incident.RestoreBackup, "planned"
 	return f
 }
+
+// Servers are the facts of a run that moves the servers of the Region of these that took over
+// back to the one that was left.
+func (f Facts) Servers() Facts {
+	f = f.Back()
+	f.Kind = incident.MoveServers
+	return f
+}

@@ -45,7 +45,8 @@ func (s *Source) Lint(cat Catalog) Faults {
 }
 
 // representative are the facts of what the runbook was written for: each mode, the way back
-// in it, a detach where it can be unplanned, and a restore where a section is about one.
+// in it, a detach where it can be unplanned, and a restore or a move of servers where a
+// section is about one.
 func (s *Source) representative(cat Catalog) (all []Facts) {
 	for _, mode := range s.Modes {
 		all = append(all, RepresentativeFacts(mode, cat.Parts()...))
@@ -59,8 +60,10 @@ func (s *Source) representative(cat Catalog) (all []Facts) {
 	if slices.Contains(s.Modes, "unplanned") {
 		all = append(all, RepresentativeFacts("unplanned", cat.Parts()...).Fleeing())
 	}
-	if slices.ContainsFunc(s.sections, func(s *section) bool { return s.kind.value == string(incident.RestoreBackup) }) {
-		all = append(all, RepresentativeFacts("planned", cat.Parts()...).Restoring())
+	for _, apart := range []Facts{RepresentativeFacts("planned", cat.Parts()...).Restoring(), RepresentativeFacts("planned", cat.Parts()...).Servers()} {
+		if slices.ContainsFunc(s.sections, func(s *section) bool { return s.kind.value == string(apart.Kind) }) {
+			all = append(all, apart)
+		}
 	}
 	return all
 }

@@ -90,7 +90,8 @@ type Policy struct {
 // refer to. They are frozen with the plan.
 type Facts struct {
 	Incident string
-	// Kind is what the run is for: a failover, a failback, or a restore. Empty is a failover.
+	// Kind is what the run is for: a failover, a failback, a restore, or a move of servers. Empty is a
+	// failover.
 	Kind     incident.RunKind
 	Mode     string // "planned" or "unplanned"
 	Severity string
@@ -118,7 +119,7 @@ func (f Facts) kind() incident.RunKind { return cmp.Or(f.Kind, incident.Failover
 // any other of every run that moves users.
 func (f Facts) takes(s *section) bool {
 	if s.kind.value == "" {
-		return f.kind() != incident.RestoreBackup
+		return !f.kind().Apart()
 	}
 	return s.kind.value == string(f.kind())
 }

@@ -189,12 +189,53 @@ func (v View) stopped() (from, until time.Time) {
 // orders says that a step of the run tries an order of users.
 func orders(r *incident.Run) bool { return r.Proves(incident.OrdersFlow) }
 
+// apart is the newest run that moves no user of the platform, where the incident's newest
+// run is that, or takes it back; nil otherwise.
+func (v View) apart() *incident.Run {
+	r := v.Run
+	if r.Kind == incident.Undo {
+		r = v.RunOf(v.Follows)
+	}
+	if r == nil || !r.Kind.Apart() {
+		return nil
+	}
+	return r
+}
+
+// serversOut says that a run took servers from their users, and neither it nor one that
+// takes it back has led users to them again.
+func (v View) serversOut(r *incident.Run) bool {
+	shown := func(t incident.Trait) bool {
+		for _, st := range r.Steps {
+			if r.Shows(st.ID, t) && st.Status == incident.Done {
+				return true
+			}
+		}
+		return false
+	}
+	if !shown(incident.ServersOut) || shown(incident.ServersLed) {
+		return false
+	}
+	if v.Run == r || v.Ended.How != "done" {
+		return true
+	}
+	for _, st := range v.Steps { // of the run that took it back
+		if st.Status == incident.Skipped {
+			return true
+		}
+	}
+	return false
+}
+
 // Served says whether users were seen to be served, and if not, why not, as a clause.
 // An incident whose runs watch nobody is taken to be served once it is mitigated.
 func (v View) Served() (ok bool, why string) {
+	apart := v.apart()
 	switch {
-	case v.Kind == incident.RestoreBackup:
-		return true, "" // it moves nobody, and stops nothing
+	case apart != nil && v.serversOut(apart):
+		return false, "the servers were taken out of their target groups by us, and were not led to again"
+	case apart != nil:
+		return true, "" // users of the platform stay where they are
 	case v.Impact().Stopped():
 		return false, "orders are stopped by us, and none was seen to be taken since"
 	case v.Users() != nil:

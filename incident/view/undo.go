@@ -47,7 +47,7 @@ func (v View) TakeBack() (TakeBack, error) {
 					done[s.Undoes] = true
 				}
 			}
-		case !r.Dry && (r.Kind == incident.Failover || r.Kind == incident.Failback || r.Kind == incident.RestoreBackup || r.Kind == ""):
+		case !r.Dry && (r.Kind == incident.Failover || r.Kind == incident.Failback || r.Kind.Apart() || r.Kind == ""):
 			if t.Follows == "" {
 				t.Follows = r.Name
 			}

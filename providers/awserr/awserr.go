@@ -103,6 +103,10 @@ var reasons = []reason{
 		"the account is not signed up for this service or this Region: enable it in the account",
 	},
 	{
+		[]string{"UninitializedAccountException"},
+		"nobody has set the service up there: set Elastic Disaster Recovery up in that Region",
+	},
+	{
 		[]string{"AccountProblem", "InvalidPayer", "PendingVerification", "Blocked"},
 		"AWS holds the account back: ask AWS Support, and move by hand meanwhile",
 	},

@@ -180,7 +180,7 @@ func TestWhatIsFoundIsThePlatformAsItsSettingsHaveIt(t *testing.T) {
 	}
 	is["platform.probe.public"] = "https://api.ecommerce.com"
 	for path := range is { // what differs by its nature, or nobody can find out
-		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.people.", "platform.prometheus.region_label", "platform.grafana.region_label", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.lost_orders", "platform.probe.database_page", "platform.probe.in_flight", "platform.probe.schema", "platform.kube.differing_keys"} {
+		for _, other := range []string{"platform.iam.", "platform.istio.", "platform.jaeger.", "platform.s3.probe_key", "platform.cloudwatch.", "platform.drs.", "platform.people.", "platform.prometheus.region_label", "platform.grafana.region_label", "platform.xray.", "platform.dns.nameservers", "platform.dns.resolvers", "platform.velero.max_age_minutes", "platform.probe.region_header", "platform.probe.order", "platform.probe.last_orders", "platform.probe.lost_orders", "platform.probe.database_page", "platform.probe.in_flight", "platform.probe.schema", "platform.kube.differing_keys"} {
 			if strings.HasPrefix(path, other) || strings.HasSuffix(path, ".reach") || strings.HasSuffix(path, ".datasource") || strings.HasSuffix(path, ".query") ||
 				strings.HasPrefix(path, "platform.prometheus.") && strings.HasSuffix(path, ".url") { // by way of the API server it is reached without
 

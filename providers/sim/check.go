@@ -23,6 +23,7 @@ func (w *World) Check() (differs []string) {
 	s.expectCache(e, say)
 	s.expectCluster(e, w.scn.Target, say)
 	s.expectRestored(e, say)
+	s.expectRecovered(e, say)
 	s.expectDNS(e, say)
 	s.expectTakeover(e, say)
 	s.expectOrders(e, say)

@@ -74,6 +74,8 @@ var ec2API = awsAPI{
 		"DescribeRegions":                          reads(describeRegions).lostAs(Refuse),
 		"DescribeNetworkInterfaces":                reads(describeInterfaces),
 		"DescribeVpcs":                             reads(describeVPCs),
+		"DescribeInstances":                        reads(describeInstances).lostAs(Hang),
+		"DescribeInstanceStatus":                   reads(describeInstanceStatus).lostAs(Hang),
 		"DescribeRouteTables":                      reads(describeRouteTables),
 		"DescribeVpcPeeringConnections":            reads(describePeering),
 		"DescribeTransitGatewayPeeringAttachments": reads(describeTransitPeering),
@@ -84,6 +86,8 @@ var ec2API = awsAPI{
 		switch in := in.(type) {
 		case *ec2.DescribeVpcsInput:
 			return strings.Join(in.VpcIds, ",")
+		case *ec2.DescribeInstanceStatusInput:
+			return strings.Join(in.InstanceIds, ",")
 		case *ec2.DescribeVpcPeeringConnectionsInput:
 			return strings.Join(in.VpcPeeringConnectionIds, ",")
 		case *ec2.DescribeTransitGatewayPeeringAttachmentsInput:

@@ -80,6 +80,9 @@ var elbAPI = awsAPI{
 		"DescribeTargetGroups":  reads(describeTargetGroups),
 		"DescribeTargetHealth":  reads(describeTargetHealth),
 
+		"RegisterTargets":   changes(registerTargets).lostAs(Hang),
+		"DeregisterTargets": changes(deregisterTargets).lostAs(Hang),
+
 		"DescribeCapacityReservation": reads(describeCapacityReservation),
 
 		"DescribeListeners":            reads(describeListeners),
@@ -88,6 +91,10 @@ var elbAPI = awsAPI{
 	target: func(in any) string {
 		switch in := in.(type) {
 		case *elb.DescribeTargetHealthInput:
+			return deref(in.TargetGroupArn)
+		case *elb.RegisterTargetsInput:
+			return deref(in.TargetGroupArn)
+		case *elb.DeregisterTargetsInput:
 			return deref(in.TargetGroupArn)
 		case *elb.DescribeTargetGroupsInput:
 			return deref(in.LoadBalancerArn)
@@ -143,6 +150,13 @@ func describeTargetGroups(r request, in *elb.DescribeTargetGroupsInput) (*elb.De
 			HealthCheckPath: ptr("/healthz"), HealthCheckPort: ptr("traffic-port"), HealthCheckProtocol: elbt.ProtocolEnumHttp, VpcId: ptr(vpcID(r.region)),
 		})
 	}
+	if in.LoadBalancerArn == nil {
+		for _, name := range r.ledBy(r.region) {
+			if arn := targetGroupARN(r.region, name); (len(in.TargetGroupArns) == 0 || slices.Contains(in.TargetGroupArns, arn)) && (len(in.Names) == 0 || slices.Contains(in.Names, name)) {
+				out.TargetGroups = append(out.TargetGroups, serverGroup(r.region, name))
+			}
+		}
+	}
 	if len(out.TargetGroups) < max(len(in.TargetGroupArns), len(in.Names)) {
 		return nil, &elbt.TargetGroupNotFoundException{Message: ptr("One or more target groups not found")}
 	}
@@ -174,6 +188,9 @@ func describeCapacityReservation(r request, in *elb.DescribeCapacityReservationI
 
 func describeTargetHealth(r request, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
 	region := r.Regions[r.region]
+	if out, ok := r.serverHealth(deref(in.TargetGroupArn)); ok {
+		return out, nil
+	}
 	group := region.group(deref(in.TargetGroupArn))
 	if group == nil {
 		return nil, &elbt.TargetGroupNotFoundException{Message: ptr("Target group '" + deref(in.TargetGroupArn) + "' not found")}

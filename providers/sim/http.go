@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -51,10 +52,10 @@ func (w *World) platform(region, via string) http.Handler {
 	}))
 	mux.HandleFunc("POST "+orderPath, w.serve(region, via, orderPath, true, postOrder))
 	mux.HandleFunc("GET "+databasePage, w.serve(region, via, databasePage, false, databaseHealth))
-	mux.HandleFunc("GET "+inFlightPage, w.serve(region, via, inFlightPage, false, page(func(r *Region) any {
+	mux.HandleFunc("GET "+inFlightPage, w.serve(region, via, inFlightPage, false, productPage(func(r *Region) any {
 		return map[string]any{"requests": map[string]any{"open": r.InFlight}}
 	})))
-	mux.HandleFunc("GET "+schemaPage, w.serve(region, via, schemaPage, false, page(func(r *Region) any {
+	mux.HandleFunc("GET "+schemaPage, w.serve(region, via, schemaPage, false, productPage(func(r *Region) any {
 		return map[string]any{"schema": cmp.Or(r.Schema, usualSchema)}
 	})))
 	mux.HandleFunc("GET "+ordersPath, w.serve(region, via, ordersPath, false, getLastOrders))
@@ -202,8 +203,8 @@ func health(name string) answer {
 // usualSchema is the version of the schema that the services of the release are made for.
 const usualSchema = "20260211"
 
-// page is one that product-service serves, which is not stopped with those that write.
-func page(says func(r *Region) any) answer {
+// productPage is one that product-service serves, which is not stopped with those that write.
+func productPage(says func(r *Region) any) answer {
 	return func(s *State, r *http.Request, _ []byte) (int, any, bool) {
 		region, _ := r.Context().Value(regionKey{}).(string)
 		if ready, _ := s.readyPods(s.Regions[region], "product-service"); ready == 0 {
@@ -255,6 +256,9 @@ func (w *World) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	region, via := regionOfAddress(host), viaPublic
 	dropped := w.state.Network.Dropped && region != "" && addr == reachAddr(region)
 	server, listens := "http", "80"
+	if in, m := w.state.machineAt(host); m != nil {
+		region, server, listens, via = in, "machines", strconv.Itoa(serverProbePort), ""
+	}
 	if region == "" {
 		for _, r := range regionNames {
 			if sameName(host, cacheHost(r)) {

@@ -243,6 +243,7 @@ func (w *World) parts() keys {
 		"istio":   keys{"istio_namespace": istioNamespace},
 		"people":  keys{"access_days": 90},
 		"secrets": keys{"names": []string{secretsPrefix + "*"}},
+		"drs":     keys{"server_probe_port": serverProbePort, "server_probe_path": serverProbePath},
 		"velero":  keys{"max_age_minutes": 15, "regions": inRegions(func(string) keys { return keys{"backup_schedule": backupSchedule} })},
 		"dns":     names,
 		"probe": keys{

@@ -91,6 +91,20 @@ type Start struct {
 	// Lacks are services that a Region's cluster does not have, with their ConfigMaps,
 	// Secrets, volume claims and Istio's objects.
 	Lacks map[string][]string `yaml:"lacks,omitempty" json:"lacks,omitempty"`
+	// Servers are those of Elastic Disaster Recovery, which were failed over; without it
+	// nobody has set the service up.
+	Servers *StartServers `yaml:"servers,omitempty" json:"servers,omitempty"`
+}
+
+// StartServers are servers that Elastic Disaster Recovery has recovered.
+type StartServers struct {
+	// In is the Region in which they run.
+	In string `yaml:"in" json:"in"`
+	// Fails are those whose launch fails, each with what the log of the job says of it.
+	Fails map[string]string `yaml:"fails,omitempty" json:"fails,omitempty"`
+	// Broken are those that do not find their data whole once they were launched, each with
+	// what its own page says.
+	Broken map[string]string `yaml:"broken,omitempty" json:"broken,omitempty"`
 }
 
 // Endpoint is what a health check looks at. What is not given is as it should be.
@@ -129,6 +143,8 @@ type Event struct {
 	Replication *Replication `yaml:"replication,omitempty" json:"replication,omitempty"`
 	// BreakTargets makes every target of a Region's load balancer unhealthy.
 	BreakTargets string `yaml:"break_targets,omitempty" json:"break_targets,omitempty"`
+	// MendServer has a server launched well from then on, and find its data whole.
+	MendServer string `yaml:"mend_server,omitempty" json:"mend_server,omitempty"`
 	// MendTargets ends a BreakTargets.
 	MendTargets string `yaml:"mend_targets,omitempty" json:"mend_targets,omitempty"`
 	// Promotion changes how long the database takes to change its writer.
@@ -316,6 +332,11 @@ type Expect struct {
 	Unfenced string `yaml:"unfenced,omitempty" json:"unfenced,omitempty"`
 	// Restored is the Region that has every service, running, with all that belongs to it.
 	Restored string `yaml:"restored,omitempty" json:"restored,omitempty"`
+	// Servers is the Region in which each server of Elastic Disaster Recovery runs once,
+	// where its target group leads to it, and no one of the other Region does.
+	Servers string `yaml:"servers,omitempty" json:"servers,omitempty"`
+	// Protected is the Region to which all of them are replicated up to the last moment.
+	Protected string `yaml:"protected,omitempty" json:"protected,omitempty"`
 	// DNS is the Region that the zone's own servers answer.
 	DNS string `yaml:"dns,omitempty" json:"dns,omitempty"`
 	// Takeover is the Region whose bucket holds the takeover object.
@@ -539,7 +560,7 @@ var (
 	marks     = []string{markStart, markPromoting, markPromoted, markTakeover, markDNSMoved}
 	roles     = []string{"commander", "approver", "responder", "outsider", "break_glass"}
 	moments   = []string{"start", "question", "notice", "proposal", "mitigated", "taken-back"}
-	questions = []string{"go", "approval", "failed"}
+	questions = []string{"go", "approval", "ask", "failed"}
 	runEnds   = []string{"mitigated", "aborted", incident.Superseded, "taken back", "done", "open"}
 	// proposalEnds are what can become of a proposal.
 	proposalEnds = []string{incident.ProposalStarted, incident.ProposalDismissed, incident.ProposalWithdrawn, "open"}
@@ -584,6 +605,18 @@ func (l linter) scenario(s *Scenario) {
 			l.oneOf("service", name, serviceNames(), "start", "lacks", r, i)
 		}
 	}
+	if at := s.Start.Servers; at != nil {
+		l.oneOf("Region", at.In, regionNames, "start", "servers", "in")
+		for name := range at.Fails {
+			l.oneOf("server", name, serverNames(), "start", "servers", "fails", name)
+		}
+		for name := range at.Broken {
+			l.oneOf("server", name, serverNames(), "start", "servers", "broken", name)
+		}
+	}
+	if e := s.Expect; s.Start.Servers == nil && (e.Servers != "" || e.Protected != "") {
+		l.fault([]any{"expect"}, "there are no servers: start with some")
+	}
 	l.endpoint(s.Start.TakeoverCheck, "start", "takeover_check")
 	if s.Start.Strategy != "" {
 		l.oneOf("strategy", s.Start.Strategy, []string{recordChange, routingControl}, "start", "strategy")
@@ -624,6 +657,10 @@ func (l linter) event(e Event, at ...any) {
 			n++
 			l.region(r.region, in(r.key)...)
 		}
+	}
+	if e.MendServer != "" {
+		n++
+		l.oneOf("server", e.MendServer, serverNames(), in("mend_server")...)
 	}
 	if d := e.Degrade; d != nil {
 		n++
@@ -810,6 +847,8 @@ func (l linter) expect(e Expect) {
 		{"scaled", e.Scaled},
 		{"connected", e.Connected},
 		{"restored", e.Restored},
+		{"servers", e.Servers},
+		{"protected", e.Protected},
 		{"fenced", e.Fenced},
 		{"unfenced", e.Unfenced},
 		{"dns", e.DNS},

@@ -46,6 +46,9 @@ func (w *World) listen() error {
 			if err := w.listenMonitoring(region); err != nil {
 				return err
 			}
+			if err := w.listenMachines(region); err != nil {
+				return err
+			}
 			for _, via := range []string{viaOwn, viaPublic} {
 				if err := w.listenHTTP(region, via); err != nil {
 					return err

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"maps"
 	"sort"
 	"time"
 
@@ -27,7 +28,7 @@ var awsAPIs = map[string]awsAPI{
 	"Elastic Load Balancing v2": elbAPI, "STS": stsAPI, "ACM": acmAPI, "ECR": ecrAPI,
 	"IAM": iamAPI, "EKS": eksAPI, "WAFV2": wafAPI, "CloudFront": cloudfrontAPI, "EC2": ec2API,
 	"Secrets Manager": secretsAPI, "SNS": snsAPI, "SQS": sqsAPI, "CloudWatch Logs": logsAPI, "XRay": xrayAPI, "Service Quotas": quotasAPI,
-	"Route53 Recovery Cluster": arcAPI,
+	"Route53 Recovery Cluster": arcAPI, "drs": drsAPI,
 }
 
 // State is the whole pretend world, as it is at one moment. It is plain data: it
@@ -55,6 +56,8 @@ type State struct {
 	Pager    Pager              `json:"pager"`
 	// Distribution is CloudFront's.
 	Distribution Distribution `json:"distribution"`
+	// Recovery is Elastic Disaster Recovery's; nil: nobody has set it up.
+	Recovery *Recovery `json:"recovery,omitempty"`
 	// Replication is what is replicated from one bucket to another.
 	Replication []*BucketRule `json:"replication"`
 	// Roles are IAM's: the policies that say who may take them on, by ARN.
@@ -246,6 +249,10 @@ func begin(scn *Scenario, seed uint64, at time.Time) *State {
 	s.Pager = beginPager(at)
 	s.Network = Network{Peering: "active"}
 	s.Replication = beginReplication()
+	if at := scn.Start.Servers; at != nil {
+		s.FailedOver(at.In)
+		s.Recovery.Fails, s.Recovery.Broken = copied(at.Fails), copied(at.Broken)
+	}
 	s.publishPast()
 	s.step(scn)
 	return s
@@ -312,6 +319,7 @@ func (s *State) step(scn *Scenario) {
 	s.stepCache()
 	s.stepVelero()
 	s.stepRestores()
+	s.stepRecovery()
 	if s.At.Equal(s.At.Truncate(time.Second)) {
 		for _, name := range regionNames {
 			s.stepCluster(s.Regions[name])
@@ -347,6 +355,9 @@ func (s *State) happen(e Event) {
 		s.Database.replicate(*e.Replication)
 	case e.BreakTargets != "":
 		s.Regions[e.BreakTargets].TargetsBroken = true
+	case e.MendServer != "":
+		delete(s.Recovery.Fails, e.MendServer)
+		delete(s.Recovery.Broken, e.MendServer)
 	case e.MendTargets != "":
 		s.Regions[e.MendTargets].TargetsBroken = false
 	case e.PauseGitOps != "":
@@ -389,4 +400,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	sort.Strings(keys)
 	return keys
+}
+
+// copied is a map of its own, which is never nil.
+func copied(m map[string]string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, m)
+	return out
 }
