@@ -354,6 +354,22 @@ var changes = map[string]changeCase{
 			w.change(t, func(s *sim.State) { delete(s.Recovery.Led[east]["erp"], s.Recovery.Sources[east][0].Launched) })
 		},
 	},
+	"drs.stop": {
+		step: "servers-rest", system: "aws.ec2", operations: []string{"StopInstances"}, start: serversAway,
+		byHand: func(s *sim.State) {
+			for _, id := range []string{erpApp, erpDB, reports} {
+				s.Recovery.Machines[west][id].State = "stopped"
+			}
+		},
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				s.Recovery.Machines[west][erpDB].State = "running"
+				s.Recovery.Machines[west][erpApp].State = "running"
+				s.Recovery.Machines[west][reports].State = "running"
+			})
+		},
+		eitherWay: true, // in either Region they may not run
+	},
 	"aurora.switchover": {step: "switch-database", system: "aws.rds", operations: []string{"SwitchoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"aurora.failover":   {step: "promote-database", system: "aws.rds", operations: []string{"FailoverGlobalCluster"}, byHand: promoteByHand, drop: dropPromotion},
 	"aurora.detach": {

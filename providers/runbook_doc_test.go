@@ -76,7 +76,7 @@ func (s *step) told() (mode, mark, where string) {
 	}
 	system, _, _ := strings.Cut(s.Uses, ".")
 	where = "providers/" + system
-	if s.Kind == runbook.Go {
+	if s.Kind == runbook.Go || s.Kind == runbook.Ask {
 		where = "asked by the engine"
 	}
 	return mode, mark, where

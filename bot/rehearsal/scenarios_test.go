@@ -58,6 +58,7 @@ var claims = map[string]func(*testing.T, played){
 	"drs-one-server-fails":    oneServerWasAskedForAgain,
 
 	"drs-backout-before-traffic": serversStayedAway,
+	"drs-backout-after-traffic":  serversWentAwayAgain,
 
 	"outage-proposed":       proposedInTime,
 	"noisy-day":             proposedNothing,
@@ -550,6 +551,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 
 	"drs-one-server-fails":       {"    fails: {erp-db: \"InsufficientInstanceCapacity: we currently do not have sufficient m7i.xlarge capacity\"}\n", "", "0 times StepFailed of launch"},
 	"drs-backout-before-traffic": {"    broken: {erp-db: \"order 4711 is missing\"}\n", "", "0 times StepFailed of servers-work"},
+	"drs-backout-after-traffic":  {"        say: /failover servers us-west-2\n        form: {reason: \"the servers are too slow at home\"}\n", "        say: /failover status\n", "the runs ended [done], expected [done done]"},
 }
 
 // A scenario that ends as it expects without its trouble would show nothing. A third of
@@ -1061,7 +1063,7 @@ func serversWentHome(t *testing.T, p played) {
 		t.Errorf("launched at %s, users were taken out at %s", ran.Started, out.Ended)
 	}
 	for _, c := range p.calls {
-		if c.Mutating && c.System != "aws.drs" && c.System != "aws.elasticloadbalancing" {
+		if c.Mutating && c.System != "aws.drs" && c.System != "aws.elasticloadbalancing" && c.Operation != "StopInstances" {
 			t.Errorf("it changed something else: %s", c)
 		}
 	}
@@ -1098,6 +1100,30 @@ func serversStayedAway(t *testing.T, p played) {
 	for _, c := range p.calls {
 		if c.Applied && c.Operation == "RegisterTargets" && c.Region == "us-east-1" {
 			t.Errorf("users were led home: %s", c)
+		}
+	}
+}
+
+// The servers went away again with what was written at home: launched of the copies that the
+// first run had made, and not what it had left.
+func serversWentAwayAgain(t *testing.T, p played) {
+	if n := len(p.applied("StartRecovery")); n != 2 {
+		t.Errorf("%d launches", n)
+	}
+	for _, operation := range []string{"TerminateRecoveryInstances", "StopReplication"} {
+		if n := len(p.applied(operation)); n != 0 {
+			t.Errorf("%s was called %d times", operation, n)
+		}
+	}
+	jobs := p.world.Recovery.Jobs["us-west-2"]
+	if last := jobs[len(jobs)-1]; len(jobs) != 2 || len(last.Servers) != 3 || last.Tags["failoverbot"] == "" {
+		t.Errorf("jobs away from home: %+v", jobs)
+	}
+	for _, j := range jobs[len(jobs)-1].Servers {
+		for _, left := range jobs[0].Servers {
+			if j.Source == left.Source || j.Instance == left.Instance {
+				t.Errorf("%s was launched of what the first move had left", j.Name)
+			}
 		}
 	}
 }

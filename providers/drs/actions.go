@@ -123,6 +123,16 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 			},
 			Look: d.Lead, Do: d.LeadDo, Effect: d.LeadEffect,
 		},
+		"drs.stop": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "stops the servers in the Region that users have left, and keeps them",
+				Home:  "source",
+				With:  StopInput{},
+				Undo:  stopUndo, Leaves: stopLeaves,
+			},
+			Look: d.Stop, Do: d.StopDo, Effect: d.StopEffect,
+		},
 		"drs.serving": {
 			Action: runbook.Action{
 				Kind:  runbook.Wait,

@@ -27,6 +27,7 @@ import (
 // instance.
 type machine struct {
 	id, subnet, profile, kind string
+	state                     ec2types.InstanceStateName
 	groups                    []string // security groups, sorted
 	// targets are the target groups that it was in, with its port.
 	targets []string
@@ -118,6 +119,9 @@ func (d *DRS) described(ctx context.Context, region string, ids []string) (map[s
 
 func machineAs(i ec2types.Instance) machine {
 	m := machine{id: aws.ToString(i.InstanceId), subnet: aws.ToString(i.SubnetId), kind: string(i.InstanceType), address: aws.ToString(i.PrivateIpAddress)}
+	if i.State != nil {
+		m.state = i.State.Name
+	}
 	for _, g := range i.SecurityGroups {
 		m.groups = append(m.groups, aws.ToString(g.GroupId))
 	}

@@ -498,6 +498,21 @@ func describeInstanceStatus(r request, in *ec2.DescribeInstanceStatusInput) (*ec
 	return out, nil
 }
 
+func stopInstances(r request, in *ec2.StopInstancesInput) (*ec2.StopInstancesOutput, error) {
+	out := &ec2.StopInstancesOutput{}
+	for _, id := range in.InstanceIds {
+		if r.Recovery == nil || r.Recovery.Machines[r.region][id] == nil {
+			return nil, notInEC2("InstanceID", id)
+		}
+	}
+	for _, id := range in.InstanceIds {
+		m := r.Recovery.Machines[r.region][id]
+		m.State, m.Since = "stopped", r.now
+		out.StoppingInstances = append(out.StoppingInstances, ec2t.InstanceStateChange{InstanceId: ptr(id), CurrentState: &ec2t.InstanceState{Name: ec2t.InstanceStateNameStopping}})
+	}
+	return out, nil
+}
+
 // ledBy are the target groups of servers that a Region has, behind a load balancer of
 // their own.
 func (s *State) ledBy(region string) []string {

@@ -75,6 +75,7 @@ var ec2API = awsAPI{
 		"DescribeNetworkInterfaces":                reads(describeInterfaces),
 		"DescribeVpcs":                             reads(describeVPCs),
 		"DescribeInstances":                        reads(describeInstances).lostAs(Hang),
+		"StopInstances":                            changes(stopInstances).lostAs(Hang),
 		"DescribeInstanceStatus":                   reads(describeInstanceStatus).lostAs(Hang),
 		"DescribeRouteTables":                      reads(describeRouteTables),
 		"DescribeVpcPeeringConnections":            reads(describePeering),
@@ -86,6 +87,8 @@ var ec2API = awsAPI{
 		switch in := in.(type) {
 		case *ec2.DescribeVpcsInput:
 			return strings.Join(in.VpcIds, ",")
+		case *ec2.StopInstancesInput:
+			return strings.Join(in.InstanceIds, ",")
 		case *ec2.DescribeInstanceStatusInput:
 			return strings.Join(in.InstanceIds, ",")
 		case *ec2.DescribeVpcPeeringConnectionsInput:

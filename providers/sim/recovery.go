@@ -259,6 +259,9 @@ func (s *State) stepRecovery() {
 			}
 		}
 		for _, one := range r.Sources[region] {
+			if m := r.Machines[otherRegion(region)][one.Of]; m != nil && m.State != "running" && one.State != "STOPPED" && one.State != "DISCONNECTED" {
+				one.State, one.Since = "DISCONNECTED", s.At
+			}
 			for _, t := range syncTakes {
 				if one.State == t.state && s.At.Sub(one.Since) >= t.takes {
 					one.State, one.Since = t.next, s.At
