@@ -18,3 +18,12 @@ func TestDyingAnywhereAppliesEachChangeOnce(t *testing.T) {
 }
 
 func TestWithoutItsTroubleEachScenarioEndsOtherwise(t *testing.T) { endsOtherwise(t, sim.Scenarios()) }
+
+// A whole day of noise, at its own pace.
+func TestAWholeDayOfNoiseProposesNothing(t *testing.T) {
+	p := rehearsed(t, "noisy-day")
+	if p.err != nil {
+		t.Fatalf("%v:\n%s", p.err, p.printed)
+	}
+	proposedNothing(t, p)
+}

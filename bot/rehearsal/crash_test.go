@@ -293,7 +293,7 @@ var crashes = map[string]crash{
 	"switchover-dropped":     {2, askingAgain},
 	"abort-before-promotion": {5, whileTakingBack},
 	"failover-then-failback": {6, goingHome},
-	"detach-then-rebuild":    {6, about("detach-database", "database-host", "database-writable")},
+	"database-detached":      {6, about("detach-database", "database-host", "database-writable")},
 	"velero-restore":         {6, about("restore", "RunEnded")},
 }
 
