@@ -129,7 +129,8 @@ func TestHowTheServersWereSetUpIsRecorded(t *testing.T) {
 	}
 	judge(t, "servers-original", []judged{
 		{
-			"all of it", serversAway, incident.Pass, []string{"3 servers were set up in us-east-1", "2 are led to by target groups"},
+			"all of it", serversAway, incident.Pass,
+			[]string{"3 servers were set up in us-east-1", "2 are led to by target groups"},
 			map[string]string{
 				erpApp: "subnet=subnet-us-east-1-a groups=sg-erp-app-us-east-1 profile=servers type=m7i.xlarge targets=erp:8080",
 				erpDB:  "subnet=subnet-us-east-1-b groups=sg-erp-db-us-east-1 profile=servers type=m7i.xlarge targets=",
@@ -173,8 +174,10 @@ func TestReplicationIsFollowed(t *testing.T) {
 	}
 	judge(t, "servers-replicated", []judged{
 		{
-			"up to the last moment", copies("CONTINUOUS"), incident.Pass, []string{"3 servers are replicated from us-west-2 to us-east-1 up to the last moment, 12 s behind at most"},
-			map[string]string{erpApp: "erp-app; s-east-0; CONTINUOUS; lag PT0M12S"}, map[string]float64{"servers ready": 3, "replication lag": 12},
+			"up to the last moment", copies("CONTINUOUS"), incident.Pass,
+			[]string{"3 servers are replicated from us-west-2 to us-east-1 up to the last moment, 12 s behind at most"},
+			map[string]string{erpApp: "erp-app; s-east-0; CONTINUOUS; lag PT0M12S"},
+			map[string]float64{"servers ready": 3, "replication lag": 12},
 		},
 		{"on its way", copies("INITIAL_SYNC"), incident.Fail, []string{"0 of 3 servers ready in us-east-1, 0 % replicated, 6 min left by the service's estimate: erp-app is INITIAL_SYNC"}, nil, nil},
 		{"begun", copies("INITIATING"), incident.Fail, []string{"erp-app is INITIATING"}, nil, nil},
@@ -328,8 +331,10 @@ func TestWhatWasLaunchedIsComparedWithWhatWas(t *testing.T) {
 	}
 	judge(t, "servers-launched", []judged{
 		{
-			"as it was", launched, incident.Pass, []string{"3 servers launched in us-east-1 from data of after users were taken out, set up as before"},
-			map[string]string{erpApp: "erp-app; i-east-0 of 2026-03-03T14:01:"}, map[string]float64{"servers launched": 3},
+			"as it was", launched, incident.Pass,
+			[]string{"3 servers launched in us-east-1 from data of after users were taken out, set up as before"},
+			map[string]string{erpApp: "erp-app; i-east-0 of 2026-03-03T14:01:"},
+			map[string]float64{"servers launched": 3},
 		},
 		{
 			"of an older point in time", as(launched, func(s *sim.State) { s.Recovery.Instances[east][1].Point = s.At.Add(-time.Hour) }), incident.Fail,

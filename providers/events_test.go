@@ -202,8 +202,10 @@ func TestWhatWasNeverReceivedIsLeftToPeopleUntilItIsCompared(t *testing.T) {
 		{judged{"there is none", func(*sim.State) {}, incident.Pass, []string{"no snapshot in us-east-1 of what us-west-2 never received"}, nil, nil}, known, "", ""},
 		{
 			judged{
-				"nobody copied it", leftBehind, incident.Fail, []string{lostSnapshot + " holds what us-west-2 never received, and goes on 2026-03-10 14:0", "with its backups (7 days), and nobody has copied it"},
-				map[string]string{lostSnapshot: "taken at 2026-03-03"}, nil,
+				"nobody copied it", leftBehind, incident.Fail,
+				[]string{lostSnapshot + " holds what us-west-2 never received, and goes on 2026-03-10 14:0", "with its backups (7 days), and nobody has copied it"},
+				map[string]string{lostSnapshot: "taken at 2026-03-03"},
+				nil,
 			},
 			known, "Copy " + lostSnapshot + " by 2026-03-10 14:0", "aws rds copy-db-cluster-snapshot --region us-east-1 --source-db-cluster-snapshot-identifier arn:aws:rds:us-east-1:111122223333:cluster-snapshot:" + lostSnapshot + " --target-db-cluster-snapshot-identifier " + newCopy + "; the way back copies it, too. Then: restore " + newCopy,
 		},

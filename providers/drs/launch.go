@@ -350,7 +350,7 @@ func (d *DRS) Job(ctx context.Context, c engine.Call, handle string) (engine.Pro
 	}
 	var failed []string
 	for _, who := range slices.Sorted(maps.Keys(r.of)) {
-		switch r.of[who].LaunchStatus { //nolint:exhaustive // the job is over, and the others came to nothing
+		switch r.of[who].LaunchStatus { // the job is over, and the others came to nothing
 		case types.LaunchStatusLaunched, types.LaunchStatusTerminated:
 		default:
 			failed = append(failed, d.why(ctx, r.job[who], r.of[who]))

@@ -48,7 +48,7 @@ func machineOf(s string) (m machine, known bool) {
 		}
 		return strings.Split(s, ",")
 	}
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
 		case "instance":
@@ -337,7 +337,7 @@ func (d *DRS) probe(ctx context.Context, address string, s Settings) string {
 		return fmt.Sprintf("does not answer at %s: %v", at, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 200)) //nolint:errcheck // what was read says enough
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 200)) // what was read says enough
 	if resp.StatusCode != http.StatusOK {
 		return strings.TrimSpace(fmt.Sprintf("answers %d at %s: %s", resp.StatusCode, at, text.Inline(string(body))))
 	}

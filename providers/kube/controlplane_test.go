@@ -90,7 +90,7 @@ func reach(p *kubetest.Platform, kubeconfig string, dial live.Dial) *shop {
 	clock := incident.RealClock{}
 	client := live.Kube(live.KubeSettings{Clusters: clusters, Clock: clock, Dial: dial})
 	catalog := providers.Catalog(providers.Connections{Clock: clock, Kube: client})
-	host := kube.New(client, clock).Actions(func(context.Context, *runbook.Plan) (string, error) { return ownHost, nil })["kube.host"]
+	host := kube.New(client, clock).Actions(func(context.Context, *runbook.Plan) (string, error) { return ownHost, nil }, nil)["kube.host"]
 	host.Part, host.CallTimeout = catalog["kube.host"].Part, catalog["kube.host"].CallTimeout
 	catalog["kube.host"] = host // there is no AWS here to ask
 	return &shop{
