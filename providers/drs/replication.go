@@ -411,13 +411,14 @@ func (p *progress) client(s *server) {
 		if lag, ok := duration(aws.ToString(info.LagDuration)); ok {
 			p.lag = max(p.lag, lag)
 		}
-		switch info.DataReplicationState { // the others go on by themselves
+		switch info.DataReplicationState {
 		case types.RecoveryInstanceDataReplicationStateStalled, types.RecoveryInstanceDataReplicationStateDisconnected, types.RecoveryInstanceDataReplicationStatePaused:
 			p.stuck = append(p.stuck, fmt.Sprintf("%s is %s", s.String(), info.DataReplicationState))
 			return
+		default: // they go on by themselves
 		}
 	}
-	switch state { // the others go on by themselves
+	switch state {
 	case types.FailbackStateFailbackReadyForLaunch, types.FailbackStateFailbackCompleted:
 		p.synced++
 		p.ready++
