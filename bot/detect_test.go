@@ -50,6 +50,13 @@ func (e *eyes) set(v incident.Verdict, kinds ...detect.Kind) {
 	}
 }
 
+// now changes what is so, while nobody looks.
+func (e *eyes) now(change func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change()
+}
+
 func (e *eyes) readers(name string) (out []detect.Reader) {
 	for _, kind := range []detect.Kind{detect.Pages, detect.DNS, detect.Control, detect.Replication, detect.Writer} {
 		out = append(out, detect.Reader{Kind: kind, Read: func(_ context.Context, p detect.Pair) []detect.Signal {
@@ -145,7 +152,7 @@ func TestOneReplicaProposesOnce(t *testing.T) {
 			t.Errorf("%d events of an hour in which nothing changed", len(e.bodies())-quiet)
 		}
 		e.set(incident.Fail, detect.Pages, detect.DNS)
-		e.answers = false
+		e.now(func() { e.answers = false })
 		all := e.proposals(2 * time.Minute)
 		if len(all) != 1 || all[0].Mode != "unplanned" || !all[0].Moved || all[0].Answer != "" || len(all[0].Signals) != 2 || len(e.shown) == 0 {
 			t.Fatalf("proposed %+v, told %v", all, e.shown)
@@ -232,9 +239,7 @@ func TestNothingIsProposedWhileARunChangesThings(t *testing.T) {
 			t.Errorf("read %d times during the run", e.reads["a"]-before)
 		}
 		// The run has moved the writer, and users: the other Region serves and is well.
-		e.mu.Lock()
-		e.writer = "us-west-2"
-		e.mu.Unlock()
+		e.now(func() { e.writer = "us-west-2" })
 		e.set(incident.Pass, detect.Pages, detect.DNS)
 		write(incident.IncidentResolved{})
 		if all = e.proposals(time.Hour); len(all) != 1 || e.reads["a"] == before {
@@ -268,14 +273,12 @@ func TestWhatCannotBeToldIsToldLater(t *testing.T) {
 		e.log.set(true)
 		e.set(incident.Fail, detect.Pages, detect.DNS)
 		time.Sleep(5 * time.Minute)
-		e.fails = errors.New("Slack is away")
+		e.now(func() { e.fails = errors.New("Slack is away") })
 		e.log.set(false)
 		if all := e.proposals(2 * time.Minute); len(all) != 1 || len(e.shown) != 0 {
 			t.Fatalf("%d proposals, told %v", len(all), e.shown)
 		}
-		e.mu.Lock()
-		e.fails = nil
-		e.mu.Unlock()
+		e.now(func() { e.fails = nil })
 		if all := e.proposals(time.Minute); len(all) != 1 || len(e.shown) != 1 {
 			t.Errorf("%d proposals, told %v", len(all), e.shown)
 		}

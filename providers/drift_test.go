@@ -208,7 +208,7 @@ func TestAfterGoWhatWasNotShownIsANo(t *testing.T) {
 		t.Errorf("all was shown: %t %q", ok, o.Summary)
 	}
 	for name, change := range map[string]func(o *sim.KeptObject){
-		"another value": func(o *sim.KeptObject) { o.Data["CHECKOUT"] = "v4" },
+		"another value": func(o *sim.KeptObject) { o.Data["CHECKOUT"] = "v4"; delete(o.Data, "FRAUD") },
 		"another key":   func(o *sim.KeptObject) { o.Data["CHECKOUT"], o.Data["FRAUD"] = "v3", "on" },
 	} {
 		w.change(t, func(s *sim.State) { object(s, west, "configmaps", "order-settings", change) })
