@@ -24,10 +24,11 @@ SIZE_LIMIT_MB := 110
 # Lines about what could not be run; testreport shows them at the end.
 MISSING := .bin/missing.txt
 
-# The whole program plays dozens of failovers, which the race detector makes several
-# times slower: its tests run without it, everything below with it.
-WHOLE := . ./bot/rehearsal
-BELOW = $(shell go list ./... | grep -v -e '^github.com/failoverbot/failoverbot$$' -e '/bot/rehearsal$$') ./.ci/testreport
+# The whole program plays dozens of failovers, and each change is tried through all that
+# can go wrong, which the race detector makes several times slower: these tests run without
+# it, everything below with it. test-real has it for ./providers, too.
+WHOLE := . ./bot/rehearsal ./providers
+BELOW = $(shell go list ./... | grep -v -e '^github.com/failoverbot/failoverbot$$' -e '/bot/rehearsal$$' -e '/providers$$') ./.ci/testreport
 
 # The race detector needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null && echo -race)
@@ -82,7 +83,7 @@ unit: tools ## the tests alone
 	@[ -n "$(RACE)" ] || echo "the race detector: it needs a C compiler, and none was found" >> $(MISSING); \
 	{ ok=0; \
 	  go test -json $(RACE) -timeout 15m $(BELOW) || ok=1; \
-	  go test -json -timeout 25m $(WHOLE) || ok=1; \
+	  go test -json -timeout 40m $(WHOLE) || ok=1; \
 	  exit $$ok; } | go run ./.ci/testreport $(MISSING)
 
 .PHONY: test-real
@@ -92,8 +93,9 @@ test-real: $(KUBEBOX) ## long tests: the Kubernetes actions against two real con
 	    tests=$$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(t .*/\1/p' $$(grep -l '^//go:build real$$' $$package*_test.go) | paste -sd '|'); \
 	    race=$(RACE); [ "$$package" != ./ ] || race=; \
 	    FAILOVERBOT_KUBEBOX="$(CURDIR)/$(KUBEBOX)" \
-	      go test -json -count=1 $$race -tags real -timeout 30m -run "^($$tests)$$" "$$package" || ok=1; \
+	      go test -json -count=1 $$race -tags real -timeout 60m -run "^($$tests)$$" "$$package" || ok=1; \
 	  done; \
+	  [ -z "$(RACE)" ] || go test -json -count=1 $(RACE) -timeout 60m ./providers || ok=1; \
 	  exit $$ok; } | go run ./.ci/testreport
 
 $(KUBEBOX): $(wildcard .ci/kubebox/*.go) .ci/kubebox/go.mod .ci/kubebox/go.sum
