@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -371,6 +372,13 @@ func (w *world) consumers(*region) *Setting {
 // databaseEnv is the variable that tells the serving Region's services the global database's
 // endpoint.
 func (w *world) databaseEnv(*region) *Setting {
+	const what = "the variable that has the database's host in the services' Deployments, or leave the line out"
+	switch not := cmp.Or(w.databases.not, w.serving().deployments.not); {
+	case w.inEach == "":
+		return nil
+	case not != nil:
+		return leave("%s (%s)", what, not.brief())
+	}
 	var found []string
 	for _, d := range w.serving().deployments.all {
 		for _, c := range slices.Concat(d.Spec.Template.Spec.InitContainers, d.Spec.Template.Spec.Containers) {
