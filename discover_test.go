@@ -99,7 +99,7 @@ func filled(t *testing.T, text string, more map[string]string) string {
 		"channel": "C0123456789", "people": "[{id: alice, slack: U0123456789, name: Alice, roles: [commander]}, {id: bob, slack: U0234567890, name: Bob, roles: [approver]}]",
 		"platform": "Shop", "lag_warn_ms": "1000", "lag_confirm_ms": "5000", "lag_bands_ms": "[1000, 5000]", "objective_minutes": "30", "page": "false",
 		"region_label": "region", "datasource": "prometheus", "query": "up", "url": "https://grafana.example.com",
-		"region_header": "X-Served-By-Region", "order": "/api/v1/orders/synthetic-test", "writes": "true",
+		"region_header": "X-Served-By-Region", "order": "/api/v1/orders/synthetic-test", "writes": "true", "database_env": "DB_HOST",
 	}
 	maps.Copy(by, more)
 	return regexp.MustCompile(`([a-z_0-9-]+): "FILL IN[^"]*"`).ReplaceAllStringFunc(text, func(l string) string {
