@@ -66,12 +66,16 @@ func disagree(signs []Sign, mode string) bool {
 
 // unclear refuses a start where the world does not agree which Region serves, with what each
 // part of it says. A run towards the target that the record knows to have stopped half way
-// explains it: then the next one goes on from there.
+// explains it: then the next one goes on from there. So does a proposal that stands because
+// Route 53 has moved users there by itself.
 func (c *Commands) unclear(ctx context.Context, w request, now serving) *Answer {
 	if w.anyway || !disagree(now.signs, w.mode) {
 		return nil
 	}
 	half, err := c.halfway(ctx, w.target)
+	if err == nil && !half && !disagree(now.signs, unplanned) {
+		half, err = c.movedByItself(ctx, w.target)
+	}
 	switch {
 	case err != nil:
 		return c.answerTo(err, false)
@@ -84,6 +88,15 @@ func (c *Commands) unclear(ctx context.Context, w request, now serving) *Answer 
 	}
 	return refused("%v Put right what stands out, or say that %s is to take over as it is: {start %s %s %s REASON}. What has moved already is found and not moved twice.",
 		say, w.target, w.target, nonempty(w.mode, unplanned), anyway)
+}
+
+// movedByItself says that a proposal stands that users are sent to that Region already.
+func (c *Commands) movedByItself(ctx context.Context, target string) (moved bool, err error) {
+	err = c.Book.View(ctx, incident.PlatformLog, func(s *incident.State) {
+		q := s.Platform.Proposed()
+		moved = q != nil && q.Moved && q.Target == target
+	})
+	return moved, err
 }
 
 // eachSays is what each sign says.

@@ -120,6 +120,27 @@ func TestARunThatStoppedHalfWayIsGoneOnWith(t *testing.T) {
 	contains(t, r.say(alice, "start us-west-2 planned on").Text, "us-east-1 -> us-west-2")
 }
 
+// Where it was proposed because Route 53 has moved users by itself, that is no disagreement.
+func TestUsersWhoWereMovedByRoute53AreFollowed(t *testing.T) {
+	for _, moved := range []bool{true, false} {
+		r := newRoom(t)
+		r.signs("us-east-1", "us-east-1", "us-west-2", "")
+		_, err := r.Book.Decide(t.Context(), incident.PlatformLog, func(*incident.State) (incident.Write, error) {
+			return incident.Write{Events: []incident.Event{{Time: r.clock.Now(), Actor: incident.Bot, Body: incident.FailoverProposed{
+				Proposal: "p-1", Source: "us-east-1", Target: "us-west-2", Mode: planned, Moved: moved,
+			}}}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "It is not clear which Region serves"
+		if moved {
+			want = "is open: us-east-1 -> us-west-2"
+		}
+		contains(t, r.say(alice, "start us-west-2 planned users are there").Text, want)
+	}
+}
+
 func playSigns(_ *testing.T, tr *transcript) {
 	r := tr.in("the cache was moved by hand", newRoom(tr.t))
 	r.signs("us-east-1", "us-west-2", "us-east-1", "")
