@@ -80,6 +80,7 @@ func home(t *testing.T, id incident.ID, at time.Time, rehearsal bool) *told {
 	o.add(incident.Bot, "failback-1", incident.ApprovalAsked{Question: "q-1", Kind: incident.AskGo, Step: "go"})
 	o.add("alice", "failback-1", incident.ApprovalGiven{Question: "q-1", Kind: incident.AskGo, Step: "go", Choice: "go", Overridden: []string{"shaky"}, Reason: "known"})
 	o.add(incident.Bot, "failback-1",
+		incident.WatchObserved{Step: "healthy", Measured: incident.Measured{Verdict: incident.Warn}, Summary: "2 of 3", State: "2"}, // what it waited for
 		incident.StepFinished{Step: "healthy", Summary: "3 of 3"},
 		incident.StepFailed{Step: "shaky", Error: "2 of 3 answer", Advice: true},
 		incident.IncidentMitigated{Summary: "home"},

@@ -332,7 +332,7 @@ func (c *Collector) carriedOut(out *run, r *incident.Run, plan *runbook.Plan, x 
 			f.passed = true
 		case incident.Fail, incident.Unsure:
 		}
-		if o := st.Observed; o != nil {
+		if o := st.Observed; o != nil && !step.Kind.Ends() { // a wait is told by how it ended
 			f.verdict, f.passed = o.Verdict, o.Verdict == incident.Pass || o.Verdict == incident.NotApplicable
 			told.Result, told.Seen = "watched: "+words(o.Verdict), o.Summary
 		}
