@@ -22,6 +22,21 @@ func (c *Commands) restore(ctx context.Context, ask Ask, who Person) Answer {
 	if err != nil {
 		return *c.answerTo(err, false)
 	}
+	return c.beginApart(ctx, ask, who, w, func(source string) Answer {
+		if !ask.CanForm {
+			return *refused("What is missing: the reason. Say it in one line: {restore %s order-service was never deployed there}.", w.target)
+		}
+		return Answer{Form: &Form{
+			Verb: "restore", On: w.restoreWords(), Title: "Restore a backup", Submit: "Start",
+			Text:   text.Format("%v Users stay where they are, and what exists there is skipped. Nothing changes before somebody presses Go.", text.Heading("A backup of %s is restored in %s.", source, w.target)),
+			Fields: []Field{{Name: "reason", Label: "Reason", Hint: everybodyReads, Lines: true}},
+		}}
+	})
+}
+
+// beginApart begins a run that moves no users of the platform, so it asks no Region which one
+// serves. without answers a wish that names no reason; source is the other Region.
+func (c *Commands) beginApart(ctx context.Context, ask Ask, who Person, w request, without func(source string) Answer) Answer {
 	if a := c.nothingOpen(ctx); a != nil {
 		return *a
 	}
@@ -34,14 +49,8 @@ func (c *Commands) restore(ctx context.Context, ask Ask, who Person) Answer {
 		return Answer{Refused: true, Errors: map[string]text.Text{"reason": text.Format("This is needed.")}}
 	case len([]rune(w.reason)) > reasonMax && ask.Values != nil:
 		return Answer{Refused: true, Errors: map[string]text.Text{"reason": text.Format("At most %d letters; put the rest in a note.", reasonMax)}}
-	case w.reason == "" && !ask.CanForm:
-		return *refused("What is missing: the reason. Say it in one line: {restore %s order-service was never deployed there}.", w.target)
 	case w.reason == "":
-		return Answer{Form: &Form{
-			Verb: "restore", On: w.restoreWords(), Title: "Restore a backup", Submit: "Start",
-			Text:   text.Format("%v Users stay where they are, and what exists there is skipped. Nothing changes before somebody presses Go.", text.Heading("A backup of %s is restored in %s.", source, w.target)),
-			Fields: []Field{{Name: "reason", Label: "Reason", Hint: everybodyReads, Lines: true}},
-		}}
+		return without(source)
 	}
 	return c.declare(ctx, ask, who, w, serving{region: source})
 }

@@ -15,28 +15,16 @@ func (c *Commands) servers(ctx context.Context, ask Ask, who Person) Answer {
 	if err != nil {
 		return *c.answerTo(err, false)
 	}
-	if a := c.nothingOpen(ctx); a != nil {
-		return *a
-	}
-	source := c.other(w.target)
-	if source == "" {
-		source = c.Topology.Home
-	}
-	switch {
-	case w.reason == "" && ask.Values != nil:
-		return Answer{Refused: true, Errors: map[string]text.Text{"reason": text.Format("This is needed.")}}
-	case len([]rune(w.reason)) > reasonMax && ask.Values != nil:
-		return Answer{Refused: true, Errors: map[string]text.Text{"reason": text.Format("At most %d letters; put the rest in a note.", reasonMax)}}
-	case w.reason == "" && !ask.CanForm:
-		return *refused("What is missing: the reason. Say it in one line: {servers %s it is well again there}.", w.target)
-	case w.reason == "":
+	return c.beginApart(ctx, ask, who, w, func(source string) Answer {
+		if !ask.CanForm {
+			return *refused("What is missing: the reason. Say it in one line: {servers %s it is well again there}.", w.target)
+		}
 		return Answer{Form: &Form{
 			Verb: "servers", On: w.target, Title: "Move the servers", Submit: "Start",
 			Text:   text.Format("%v Users of the platform stay where they are. Nothing changes before somebody presses Go.", text.Heading("The servers of Elastic Disaster Recovery are moved from %s to %s.", source, w.target)),
 			Fields: []Field{{Name: "reason", Label: "Reason", Hint: everybodyReads, Lines: true}},
 		}}
-	}
-	return c.declare(ctx, ask, who, w, serving{region: source})
+	})
 }
 
 // requestedServers reads [REGION] REASON. Without a Region the home one is meant; the word
