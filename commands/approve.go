@@ -289,9 +289,9 @@ func goneWithout(v view.View) text.Text {
 	return all.Short(1200)
 }
 
-// WhatHappens heads effect i, counted from 0, of n that one yes covers: numbered
+// whatHappens heads effect i, counted from 0, of n that one yes covers: numbered
 // where there are several, so that nobody takes the first for all of it.
-func WhatHappens(i, n int) string {
+func whatHappens(i, n int) string {
 	if n < 2 {
 		return "What happens"
 	}
@@ -305,7 +305,7 @@ func effectList(q *incident.Question) text.Text {
 		if i > 0 {
 			all = all.Add("\n\n")
 		}
-		all = all.Add("%v  %v", text.Heading("%s", WhatHappens(i, len(q.Effects))), text.Passage(e.What))
+		all = all.Add("%v  %v", text.Heading("%s", whatHappens(i, len(q.Effects))), text.Passage(e.What))
 		if e.Lost != "" {
 			all = all.Add("\n%v  %v", text.Heading("What may be lost"), text.Passage(e.Lost))
 		}
@@ -314,6 +314,35 @@ func effectList(q *incident.Question) text.Text {
 		}
 	}
 	return all.Short(2500)
+}
+
+// details shows what exactly a yes would do, change by change: the question itself names
+// them, and has what is lost and how it is undone.
+func (c *Commands) details(ctx context.Context, ask Ask, _ Person) Answer {
+	id, a := c.which(ctx, ask)
+	if a != nil {
+		return *a
+	}
+	var say text.Text
+	a = c.view(ctx, id, func(s *incident.State, p *runbook.Plan) error {
+		if ask.On == "" && len(c.look(s).OfKind(incident.AskApprove)) == 0 {
+			return refuse("No approval is asked for now. {status} shows what is waited for.")
+		}
+		q, _, err := c.pick(s, p, ask, incident.AskApprove, "details")
+		if err != nil {
+			return err
+		}
+		if len(q.Effects) == 0 {
+			say = text.Format("What exactly “%s” does could not be read. Look before you approve.", q.Title)
+			return nil
+		}
+		say = text.Format("%v, as read at %v\n%v%v", text.Heading("%s", q.Title), clock(q.AskedAt), goneWithout(c.look(s)), effectList(q))
+		return nil
+	})
+	if a != nil {
+		return *a
+	}
+	return Answer{Text: say}
 }
 
 func wrongRegion(ask Ask, q *incident.Question, said, verb string) Answer {

@@ -139,6 +139,7 @@ func verbs() []verb {
 		{"go", "go", "begin to change things, once readiness is known", leaders, (*Commands).goNow},
 		{"go_override", "go-override REASON", "begin although a required check failed", leaders, (*Commands).goOverride},
 		{"approve", "approve REGION [STEP]", "agree to a point of no return", roster, (*Commands).approve},
+		{"details", "details [STEP]", "what exactly a yes would do", roster, (*Commands).details},
 		{"decline", "decline [STEP] [REASON]", "say no to it", roster, (*Commands).decline},
 		{"break_glass", "break-glass REGION REASON", "approve alone, after nobody answered", roster, (*Commands).breakGlass},
 		{"answer", "answer [STEP] CHOICE", "say that something is done, or how it stands", roster, (*Commands).answer},
@@ -173,7 +174,7 @@ func verbs() []verb {
 }
 
 // readers only look, so what they say is said anew each time; what check found is kept.
-var readers = []string{"help", "status", "check", "readiness"}
+var readers = []string{"help", "status", "check", "readiness", "details"}
 
 // OnlyLooks says that a verb changes nothing, on the record or beside it. What is no
 // verb is answered with what there is, so it only looks too.

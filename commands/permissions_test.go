@@ -35,6 +35,7 @@ var permitted = map[string]string{
 	"go":             "yes   yes   no    no    no    no",
 	"go_override":    "yes   yes   no    no    no    no",
 	"approve":        "no    yes   no    no    no    no",
+	"details":        "yes   yes   yes   no    no    no",
 	"decline":        "yes   yes   no    no    no    no",
 	"break_glass":    "no    no    no    no    no    no",
 	"answer":         "yes   yes   yes   no    no    no",

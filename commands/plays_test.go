@@ -250,6 +250,7 @@ func playReadiness(t *testing.T, tr *transcript) {
 	r.askGo()
 	tr.says(alice, "go")
 	tr.presses(alice, "go_override", "qgo")
+	tr.says(dave, "details")
 	r = tr.in("nothing is checked before Go", newRoom(t))
 	r.Compile = func(f runbook.Facts) (*runbook.Plan, error) {
 		p, err := testPlan(f)
@@ -266,6 +267,9 @@ func playApproval(t *testing.T, tr *transcript) {
 	tr.says(mallory, "status")
 	tr.says(alice, "start us-west-2 planned x")
 	tr.says(mallory, "approve us-west-2")
+	tr.says(mallory, "details")
+	tr.says(dave, "details")
+	tr.presses(dave, "details", "q1")
 	tr.presses(alice, "approve", "q1")
 	tr.presses(dave, "approve", "q1")
 	tr.presses(bob, "approve", "q99")
@@ -300,6 +304,11 @@ func playApproval(t *testing.T, tr *transcript) {
 	tr.says(bob, "decline it is *worse*")
 	tr.presses(carol, "approve", next)
 	tr.presses(dave, "remind", next)
+
+	r = tr.in("what an approval does could not be read", promoting(t))
+	r.bot(incident.ApprovalAsked{Question: "q7", Kind: incident.AskApprove, Step: "move-dns", Title: "Move DNS", Role: Approver})
+	tr.presses(dave, "details", "q7")
+	tr.says(dave, "details")
 
 	r = tr.in("an approval while the run is paused", promoting(t))
 	tr.says(dave, "pause")

@@ -135,6 +135,7 @@ func (p played) applied(operation string) (calls []sim.Call) {
 
 func TestRegionDegraded(t *testing.T) {
 	p := rehearsed(t, "region-degraded")
+	withinBudgets(t, p)
 	if p.err != nil {
 		t.Fatalf("%v:\n%s", p.err, p.printed)
 	}
@@ -170,6 +171,7 @@ func TestRegionDegraded(t *testing.T) {
 
 func TestRegionLoss(t *testing.T) {
 	p := rehearsed(t, "region-loss")
+	withinBudgets(t, p)
 	if p.err != nil {
 		t.Fatalf("%v:\n%s", p.err, p.printed)
 	}

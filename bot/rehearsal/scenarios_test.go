@@ -684,6 +684,7 @@ func backedOutAndAgain(t *testing.T, p played) {
 
 func homeAgain(t *testing.T, p played) {
 	asAtTheStart(t, p)
+	withinBudgets(t, p)
 	var back played
 	lines(t, filepath.Join(p.out, "timeline-2.jsonl"), &back.timeline)
 	s := back.state()

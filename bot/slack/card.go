@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,10 +35,9 @@ type cardView struct {
 	Steps, Decisions                                 int
 	Before                                           bool // Go has not been given
 	OK, Failed, Unknown, Running, Left               int
-	Warned, NotApplicable                            int
+	Warned                                           int
 	Views, Bad                                       []finding
-	More                                             int
-	Sections                                         []sectionLine
+	Sections                                         []string
 	Asking                                           []asking
 	Unshown                                          int // open questions beyond those
 	Impact, Objective                                string
@@ -50,7 +50,6 @@ type cardView struct {
 	TakenBack                                        string // what a run that takes back has come to
 	TakingBack                                       bool   // the run that AbortedBy stopped is being taken back, or was
 	Changed                                          []string
-	Summary                                          string
 	Mitigated                                        string
 	ResolvedBy, Resolved                             string
 	NotDurable                                       string
@@ -74,8 +73,8 @@ func (v incidentView) card() cardView {
 		Phase: v.Phase(), Before: v.GoAt.IsZero() && v.AbortedAt.IsZero() && v.ResolvedAt.IsZero(),
 		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
 		Steps: len(v.plan.Steps), Decisions: v.plan.Decisions(), NoReturn: lineOf(v.plan.noReturn, 120), Digest: cut(line(v.Plan.Digest), 6),
-		Impact: v.impact(clockTime), Points: v.points(), Back: len(v.GoneBack()) > 0,
-		Sections: v.sections(),
+		Impact: v.impact(minuteTime), Points: v.points(), Back: len(v.GoneBack()) > 0,
+		Sections: together(v.sections()),
 	}
 	c.SourceLost, c.Switch = v.lost(), v.OffersSwitch()
 	c.Usually, c.Orders = v.usually(), v.orders()
@@ -104,23 +103,25 @@ func (v incidentView) card() cardView {
 		c.Digest = line(v.Plan.Digest)[:min(6, len(line(v.Plan.Digest)))]
 	}
 	c.Approvers, c.OnCall = v.approvers(), v.mentions
+	if v.Impact().Stopped() && v.ResolvedAt.IsZero() {
+		c.Orders = "" // the impact says it
+	}
 	// A restore moves nobody: it has no objective, and no impact unless somebody said so.
 	restore := v.Kind == incident.RestoreBackup
 	if restore && !v.Impact().Known() {
 		c.Impact = ""
 	}
-	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 && !restore {
+	if m := v.plan.Topology.Policy.ObjectiveMinutes; m > 0 && !restore && v.Impact().Known() {
 		c.Objective = strconv.Itoa(m) + " min"
 		c.Late = v.Impact().For(v.Now).Minutes() > float64(m)
 	}
 	if c.Before {
 		r := v.Readiness()
-		c.OK, c.Failed, c.Unknown, c.Running, c.Left, c.Bad = r.Passed, r.Failed, r.Unknown, r.Running, r.Left, append(v.bad(r), v.warned(r)...)
-		c.Warned, c.NotApplicable = r.Warned, r.NotApplicable
+		c.OK, c.Failed, c.Unknown, c.Running, c.Left = r.Passed, r.Failed, r.Unknown, r.Running, r.Left
+		c.Warned = r.Warned
 		c.Views = v.views()
-		if len(c.Bad) > badMax {
-			c.More = len(c.Bad) - badMax
-			c.Bad = c.Bad[:badMax]
+		if len(v.OpenQuestions()) == 0 { // the question says it
+			c.Bad, _ = v.bad(r)
 		}
 	}
 	open := v.OpenQuestions()
@@ -151,16 +152,63 @@ func (v incidentView) card() cardView {
 		c.TakenBack = lineOf(v.RunEnded(), 500)
 	}
 	if !v.MitigatedAt.IsZero() {
-		c.Mitigated, c.Summary = clockTime(v.ServedAt()), lineOf(v.Mitigated.Summary, 500)
+		c.Mitigated = clockTime(v.ServedAt())
 	}
 	if !v.ResolvedAt.IsZero() {
 		c.Unserved = v.Unserved
 		c.Resolved, c.ResolvedBy = clockTime(v.ResolvedAt), v.who(v.ResolvedBy)
 	}
-	if v.Durability != nil && v.Durability.Volatile {
+	if v.Durability != nil && v.Durability.Volatile && !v.practice {
 		c.NotDurable = lineOf(v.Durability.Says, 200)
 	}
 	return c
+}
+
+// doneMax is how many sections that are done are named.
+const doneMax = 3
+
+// together are the sections as the card shows them: a line for each that is under way or
+// has stopped, and one for all that are done, and one for all that are to come. What is
+// carried out now is said where there is one section under way, and of several, what is out
+// of the ordinary.
+func together(sections []sectionLine) []string {
+	var out, done, later []string
+	busy, plain := 0, true // what is done is worth no further word
+	for _, l := range sections {
+		plain = plain && (!l.Finished || l.Note == "")
+		if l.Busy {
+			busy++
+		}
+	}
+	for _, l := range sections {
+		switch {
+		case l.Finished && l.Note == "" && l.Mark == "✓":
+			done = append(done, l.Title)
+		case l.Finished && l.Mark == "✓":
+			done = append(done, l.Title+" ("+l.Note+")")
+		case l.Mark == "·":
+			later = append(later, l.Title)
+		default:
+			say := fmt.Sprintf("%s %s  %d/%d", l.Mark, l.Title, l.Done, l.Total)
+			if note := l.Note; note != "" && !l.Asked && (busy < 2 || !l.Plain) { // who is asked is said above
+				say += "  " + note
+			}
+			out = append(out, say)
+		}
+	}
+	if len(done) == len(sections) && plain {
+		return []string{fmt.Sprintf("✓ all %s", text.Count(len(done), "section"))}
+	}
+	if len(done) > doneMax && plain {
+		done = []string{fmt.Sprintf("%d of %s, last %s", len(done), text.Count(len(sections), "section"), done[len(done)-1])}
+	}
+	if len(done) > 0 {
+		out = slices.Insert(out, 0, "✓ "+strings.Join(done, ", "))
+	}
+	if len(later) > 0 {
+		out = append(out, "· "+strings.Join(later, ", "))
+	}
+	return out
 }
 
 // lost says since when the Region that is left has not answered; empty while it does.
@@ -215,7 +263,7 @@ func (v incidentView) orders() string {
 	case until.IsZero():
 		return "Orders stopped at " + clockTime(since) + ", and were not seen to be possible again."
 	}
-	return "Orders were stopped for " + text.Duration(until.Sub(since)) + ", from " + clockTime(since) + " to " + clockTime(until) + "."
+	return "Orders were stopped for " + text.Duration(until.Sub(since)) + "."
 }
 
 // ordersAfter says what a yes to the question means for those who order.
@@ -228,9 +276,9 @@ func (v incidentView) ordersAfter(q *incident.Question) string {
 	case i.Stopped():
 		return strings.TrimSuffix("stopped since "+clockTime(i.ByUs)+"; "+again, "; ")
 	case v.Mode == "unplanned": // what they get is what the Region that is lost gives
-		return again
+		return strings.Replace(again, "after your yes", "later", 1)
 	case v.StopsOrders(q):
-		return strings.TrimSuffix("stop with your yes; "+again, "; ")
+		return strings.TrimSuffix("stop with your yes; "+strings.Replace(again, "after your yes", "later", 1), "; ")
 	}
 	return ""
 }
@@ -256,7 +304,7 @@ func (v incidentView) approvers() string {
 	if len(others) == 0 {
 		return "nobody but " + asked + ", who asked and so may not"
 	}
-	return strings.Join(others, ", ") + " (one needed, not " + asked + ")"
+	return either(others)
 }
 
 // questionsOnCard is for how many open questions the card has buttons; the
@@ -268,11 +316,17 @@ func (b *Face) cardMessage(v incidentView) message {
 	var rows []slack.Block
 	open := v.OpenQuestions()
 	for _, q := range open[:min(len(open), questionsOnCard)] {
-		answers := slices.DeleteFunc(v.among(q, open), func(b commands.Button) bool { return b.Verb == "switch" }) // it is of the run
+		answers := slices.DeleteFunc(v.among(q, open), func(b commands.Button) bool {
+			return b.Verb == "switch" || strings.HasPrefix(b.Label, checkAgain) // it is of the run; nobody has to
+		})
 		rows = append(rows, row("question/"+q.Question, answers...)...)
 	}
 	rows = append(rows, row("run", v.controls()...)...)
-	m := compose(b.words.say("card", v.card()), v.practice, rows...)
+	c := v.card()
+	m := compose(b.words.say("card", c), v.practice, rows...)
+	if c.SourceLost == "" && c.Alarm == "" && !c.Gone { // a notification says first which incident it is
+		m.text = prefix(v.practice) + cut(strings.Join([]string{c.Incident, c.Severity, c.Source + " → " + c.Target, c.Mode, c.Phase}, " · "), 300)
+	}
 	m.meta = map[string]any{"incident": string(v.ID), "key": keyCard, "kind": "card", "state": v.Phase()}
 	return m
 }
@@ -333,6 +387,10 @@ func (v incidentView) among(q *incident.Question, others []*incident.Question) [
 	return out
 }
 
+// checkAgain begins the label of a button that carries a check out again which nothing
+// waits for.
+const checkAgain = "Check again"
+
 // retriesMax is for how many failed gates there is a button.
 const retriesMax = 4
 
@@ -358,7 +416,13 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		}
 		label := "Retry"
 		if len(retry)+len(r.Again) == 0 {
-			retry, label = r.Bad, "Check again" // nobody has to, but somebody may have acted on it
+			// Nobody has to, but somebody may have acted on it.
+			label = checkAgain
+			for _, s := range r.Bad {
+				if v.Step(s.ID).Verdict() != incident.Warn {
+					retry = append(retry, s)
+				}
+			}
 		}
 		for i, s := range retry[:min(len(retry), retriesMax)] {
 			again := commands.Button{Verb: "retry", Label: label, On: s.ID, Incident: v.ID}
@@ -378,6 +442,9 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 		out := []commands.Button{b("approve", "Approve …", "primary"), b("decline", "Decline …", "")}
 		if s := v.switches(); len(s) > 0 {
 			out = append(s, out[1]) // a yes would be refused
+		}
+		if len(q.Effects) > 0 {
+			out = append(out, b("details", "Details", ""))
 		}
 		if v.Expiries[q.Step] >= 1 {
 			out = append(out, b("break_glass", "Break glass …", ""))

@@ -116,21 +116,22 @@ func (b *Face) detailMessage(v incidentView, lines []detail) message {
 
 // reviewView is what is said with the review draft.
 type reviewView struct {
-	Incident, Source, Target, AbortedBy      string
+	Status, Incident, Severity, What         string
+	Commander, Source, Target, AbortedBy     string
 	Mitigated, Impact, Machine, People, File string
 	// Title says how much of the draft was measured and how much is to be filled in.
-	Title    string
-	Headings []string
-	Points   []string
-	Unserved bool
-	Missing  string
+	Title   string
+	Points  []string
+	Missing string
 }
 
 func (v incidentView) review() reviewView {
+	u := v.update(time.Time{})
 	r := reviewView{
+		Status: u.Status, Severity: u.Severity, What: u.What, Commander: u.Commander,
 		Incident: line(v.ID.Name()), Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40),
 		Impact: v.impact(clockTime), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
-		Points: v.points(), Unserved: v.Unserved,
+		Points: v.points(),
 	}
 	if !v.MitigatedAt.IsZero() {
 		r.Mitigated = clockTime(v.ServedAt())
@@ -145,7 +146,7 @@ func (v incidentView) review() reviewView {
 
 // fill is the part that the written draft brings.
 func (r *reviewView) fill(file commands.File) {
-	r.File, r.Title, r.Headings = line(file.Name), lineOf(file.Title, 200), headings(file)
+	r.File, r.Title = line(file.Name), lineOf(file.Title, 200)
 	if r.Title == "" {
 		r.Title = "Review draft of " + r.Incident
 	}

@@ -1,7 +1,7 @@
 package slack
 
 import (
-	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,38 +18,53 @@ func (v incidentView) impact(at func(time.Time) string) string {
 	var parts []string
 	lasts := text.Duration(i.For(v.Now))
 	if i.Began.IsZero() && i.Known() {
-		lasts = fmt.Sprintf("at least %s (seen since %s, start not known)", lasts, at(i.Seen))
+		lasts = "at least " + lasts
 	}
 	switch {
 	case !i.Known() && v.Kind.Apart():
 		return "none meant: users stay where they are"
 	case !i.Known() && v.Users() != nil:
+		if v.Users().Verdict == incident.Pass {
+			return "none seen: users are served"
+		}
 		return "none seen: " + lineOf(v.Users().Summary, 200)
 	case !i.Known():
 		return "not known since when; `/failover impact since 13:58` sets it"
 	case !i.End.IsZero() && !i.Hurt:
 		parts = append(parts, lasts)
 	case !i.End.IsZero():
-		parts = append(parts, lasts, "not over for everybody when it was closed")
+		parts = append(parts, lasts, "not over for everybody")
+	case i.Began.IsZero():
+		parts = append(parts, lasts)
 	default:
 		parts = append(parts, "so far "+lasts)
-	}
-	if i.Hurt && v.ResolvedAt.IsZero() && i.Failing > 0 {
-		parts = append(parts, view.Percent(i.Failing)+" of requests fail")
 	}
 	if i.Stopped() && v.ResolvedAt.IsZero() {
 		parts = append(parts, "orders stopped by us since "+at(i.ByUs))
 	}
+	if i.Hurt && v.ResolvedAt.IsZero() && i.Failing > 0 {
+		parts = append(parts, view.Percent(i.Failing)+" of requests fail")
+	}
 	return strings.Join(parts, " · ")
 }
 
-// points are the open points as messages name them.
+// points are the open points as messages name them. Resolvers that do not follow are one.
 func (v incidentView) points() []string {
-	var out []string
+	var out, stale []string
 	for _, p := range v.Points() {
+		if p.Resolver != "" {
+			stale = append(stale, lineOf(p.Resolver, 100))
+			continue
+		}
 		out = append(out, lineOf(p.Title, 200))
 	}
-	return out
+	switch len(stale) {
+	case 0:
+		return out
+	case 1:
+		return slices.Insert(out, 0, stale[0]+" still sends users to "+lineOf(v.Source, 40))
+	}
+	return slices.Insert(out, 0, text.List(stale, "and")+" still send users to "+lineOf(v.Source, 40))
 }
 
 // goneBack tells that users are sent back to the Region that was left; ok is false if

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 )
 
@@ -211,25 +209,4 @@ func (f *follower) review(ctx context.Context, o outlook) error {
 	f.posted[keyFile] = f.posted[keyReview]
 	f.unlogged[keyFile] = post{key: keyFile, ts: f.posted[keyReview]}
 	return f.recordAll(ctx)
-}
-
-// sectionTen are the headings of the source document's review template.
-var sectionTen = []string{
-	"Incident Summary", "Timeline", "Root Cause Analysis", "What Went Well", "What Could Be Improved", "Action Items", "Metrics",
-}
-
-// headings are those of section 10 that a review has, for a glance; what it has
-// besides is in the file.
-func headings(file commands.File) []string {
-	var out []string
-	for l := range strings.Lines(string(file.Content)) {
-		h := strings.TrimLeft(l, "#")
-		if n := len(l) - len(h); n != 2 && n != 3 {
-			continue
-		}
-		if h = strings.TrimSpace(h); slices.Contains(sectionTen, h) && !slices.Contains(out, h) {
-			out = append(out, h)
-		}
-	}
-	return out
 }

@@ -9,14 +9,13 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
 	"github.com/failoverbot/failoverbot/incident/runbook"
 	"github.com/failoverbot/failoverbot/incident/text"
 	"github.com/failoverbot/failoverbot/incident/view"
 )
 
-type effectView struct{ Head, What, Lost, Undo string }
+type effectView struct{ What, Lost, Undo string }
 
 type questionView struct {
 	Title, Who, Role         string
@@ -26,17 +25,22 @@ type questionView struct {
 	Times                    int
 	BreakGlass               string // who may now approve alone
 	Effects                  []effectView
-	Confirm                  string
-	Target                   string
-	Outcome                  string // empty while it is open
-	Wanted                   int    // how many people have to say yes
-	Given                    string // who did so far, of several
+	// Loses is what a yes may lose, of each change that it covers; Undo how the change that
+	// it is about is undone, and With are the others, by their titles.
+	Loses, With []string
+	Undo        string
+	Confirm     string
+	Target      string
+	Outcome     string // empty while it is open
+	Wanted      int    // how many people have to say yes
+	Given       string // who did so far, of several
 	// go
 	OK, Failed, Unknown   int
 	Warned, NotApplicable int
 	Running, Past         int
 	Bad                   []finding
 	More                  int
+	Aside                 []finding // what is not well and nothing waits for
 	Steps, Decisions      int
 	Usually               string
 	NoReturn              string
@@ -97,9 +101,10 @@ func (v incidentView) question(q *incident.Question) questionView {
 			break
 		}
 		w.Effects = append(w.Effects, effectView{
-			Head: commands.WhatHappens(i, len(q.Effects)), What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
+			What: lineOf(e.What, 700), Lost: lineOf(e.Lost, 500), Undo: lineOf(e.Undo, 500),
 		})
 	}
+	v.consent(q, &w)
 	switch {
 	case !q.Open:
 		w.Outcome = v.outcome(q)
@@ -121,6 +126,40 @@ func (v incidentView) question(q *incident.Question) questionView {
 	case incident.AskPerson:
 	}
 	return w
+}
+
+// consent is what a yes to the question comes to, on one screen of a phone: the change that
+// it is about, and the others that it covers. Each of them whole is behind Details.
+func (v incidentView) consent(q *incident.Question, w *questionView) {
+	about := 0
+	for i, e := range q.Effects {
+		if s := v.plan.steps[e.Step]; s != nil && s.NoReturn {
+			about = i
+			break
+		}
+	}
+	for i, e := range q.Effects {
+		s := v.plan.steps[e.Step]
+		switch {
+		case i == about:
+			w.Undo = lineOf(e.Undo, 300)
+			if s != nil && e.Lost == "" && v.Mode == "planned" && v.Shows(s.ID, incident.WriterMoved) {
+				w.Loses = slices.Insert(w.Loses, 0, "nothing of the database: the standby catches up first")
+			}
+		case s != nil:
+			w.With = append(w.With, v.plan.title(s.ID))
+		default:
+			w.With = append(w.With, lineOf(e.What, 200))
+		}
+		if e.Lost == "" {
+			continue
+		}
+		at := len(w.Loses)
+		if i == about {
+			at = 0
+		}
+		w.Loses = slices.Insert(w.Loses, at, lineOf(e.Lost, 500))
+	}
 }
 
 // about is what a question is about. What was declined did not stop, and of what
@@ -156,7 +195,8 @@ func (v incidentView) lastApproval(step string) (last *incident.Question) {
 // gate says how what Go needs stands now; once Go was given, what it passed.
 func (v incidentView) gate(q *incident.Question, w *questionView) {
 	r := v.Readiness()
-	w.OK, w.Failed, w.Unknown, w.Running, w.Past, w.Bad = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden, append(v.bad(r), v.warned(r)...)
+	w.OK, w.Failed, w.Unknown, w.Running, w.Past = r.Passed, r.Failed, r.Unknown, r.Running+r.Left, r.Overridden
+	w.Bad, w.Aside = v.bad(r)
 	w.Warned, w.NotApplicable = r.Warned, r.NotApplicable
 	w.Differs = v.toldWhole()
 	if len(w.Bad) > badMax {
@@ -242,7 +282,8 @@ func (v incidentView) looks(q *incident.Question) string {
 		return "closed"
 	case q.Kind == incident.AskGo:
 		r := v.Readiness()
-		return fmt.Sprintf("open %v %v %v %v %v", v.titles(r.Again), v.titles(r.Locked), v.bad(r), v.warned(r), v.toldWhole())
+		bad, aside := v.bad(r)
+		return fmt.Sprintf("open %v %v %v %v %v", v.titles(r.Again), v.titles(r.Locked), bad, aside, v.toldWhole())
 	case q.Kind == incident.AskFailed: // what stops it may come to stop others, or no longer do so
 		if c, of := view.CauseOf(v.Causes(), q.Step); of {
 			return fmt.Sprintf("open %s %v", c.Says, v.titles(c.Steps))

@@ -51,7 +51,7 @@ func TestOneMomentIsOneState(t *testing.T) {
 			if !strings.Contains(card, "*"+phase+"*") {
 				t.Errorf("%s, event %d (%s): the card begins %q", name, n, phase, card[:min(len(card), 100)])
 			}
-			if !strings.Contains(update, "*Status:* "+says.status+"\n") {
+			if !strings.Contains(update, " · "+says.status+" · ") {
 				t.Errorf("%s, event %d (%s): the update says %q", name, n, phase, v.update(time.Time{}).Status)
 			}
 			if topic := v.topic(); !strings.Contains(topic, says.topic) || (topic == "") != !v.ResolvedAt.IsZero() {

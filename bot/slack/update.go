@@ -7,41 +7,38 @@ import (
 
 	"github.com/failoverbot/failoverbot/commands"
 	"github.com/failoverbot/failoverbot/incident"
-	"github.com/failoverbot/failoverbot/incident/runbook"
-	"github.com/failoverbot/failoverbot/incident/text"
 )
 
 // updateView has the fields of section 9 of the source document.
 type updateView struct {
-	What                               string // failover, failback, restore or servers
-	Platform, Severity, Status, Time   string
-	Impact, Source, SourceIs           string
-	Target, TargetIs, Commander        string
-	Actions                            []string
-	Now                                string
-	Next, In                           string
-	Incident, Elapsed, Machine, People string
-	Reason                             string
-	Points                             []string
+	What                             string // failover, failback, restore or servers
+	Platform, Severity, Status, Time string
+	Impact, Source, SourceIs         string
+	Target, TargetIs, Commander      string
+	Alarm                            string // what is to be read before all else
+	Done, Now, Next, Incident        string
+	Points                           []string
 }
 
 func (v incidentView) update(next time.Time) updateView {
 	d := v.Declared
 	u := updateView{
-		What: string(incident.Failover), Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: utc(v.Now),
+		What: string(incident.Failover), Platform: lineOf(v.plan.Topology.Platform, 80), Severity: lineOf(d.Severity, 20), Time: minuteUTC(v.Now),
 		Source: lineOf(v.Source, 40), Target: lineOf(v.Target, 40), Commander: v.who(d.Commander),
 		SourceIs: v.sourceIs(), TargetIs: "STANDBY", Status: "IN PROGRESS", Incident: line(v.ID.Name()),
-		Elapsed: text.Duration(v.RunOver().Sub(v.DeclaredAt)), People: short(v.waited()), Machine: short(v.RunOver().Sub(v.DeclaredAt) - v.waited()),
-		Points: v.points(), Reason: theirs(d.Reason, 400), Impact: v.impact(utc),
+		Points: v.points(), Impact: v.impact(minuteUTC), Done: v.done(), Now: v.doing(),
+	}
+	if !v.MitigatedAt.IsZero() {
+		u.Done = "" // what goes on says it
+	}
+	if s := v.SplitBrain(); s != "" {
+		u.Alarm = "Possible split brain: " + lineOf(s, 300)
 	}
 	if u.Platform == "" {
 		u.Platform = "the platform"
 	}
 	if v.Kind == incident.Failback || v.Kind.Apart() {
 		u.What = string(v.Kind)
-	}
-	if began := v.View.Impact().Began; !began.IsZero() {
-		u.Impact += " · since " + utc(began)
 	}
 	switch v.Phase() {
 	case "taking back":
@@ -76,10 +73,8 @@ func (v incidentView) update(next time.Time) updateView {
 	case u.TargetIs == "NOT TAKING OVER" && v.Promoted():
 		u.TargetIs = "ASKED TO TAKE THE DATABASE"
 	}
-	u.Actions = v.actions()
-	u.Now = v.doing()
 	if !next.IsZero() {
-		u.Next, u.In = next.UTC().Format("15:04 UTC"), text.Duration(next.Sub(v.Now))
+		u.Next = minuteUTC(next)
 	}
 	return u
 }
@@ -120,6 +115,9 @@ func (v incidentView) sourceIs() string {
 		return "DOES NOT ANSWER since " + utc(lost)
 	}
 	if v.Mode != "unplanned" {
+		if !v.MitigatedAt.IsZero() {
+			return "LEFT"
+		}
 		return "planned move"
 	}
 	agreed, looked := 0, v.Showing(incident.Quorum)
@@ -138,53 +136,18 @@ func (v incidentView) sourceIs() string {
 	return "reported down, not confirmed"
 }
 
-// actionsMax is how many lines "Actions taken" may have.
-const actionsMax = 12
+// minuteUTC is a moment of today, for records that nobody's client turns into local time.
+func minuteUTC(t time.Time) string { return t.UTC().Format("15:04 UTC") }
 
-// actions are the changes that this run made so far: a line for each, or one for
-// all the copies of a step. What was there already is none of them.
-func (v incidentView) actions() []string {
-	var out []string
-	type sum struct {
-		title string
-		n     int
-		last  time.Time
-		what  string
-	}
-	at := map[string]int{}
-	var sums []sum
-	for i := range v.plan.Steps {
-		s := &v.plan.Steps[i]
-		st := v.Step(s.ID)
-		if s.Kind != runbook.Change || st.Status != incident.Done || !st.Changed {
-			continue
-		}
-		j, ok := at[s.Group]
-		if !ok {
-			j = len(sums)
-			at[s.Group] = j
-			sums = append(sums, sum{title: v.plan.title(s.ID), what: lineOf(st.Finished.Summary, 200)})
-		}
-		sums[j].n++
-		if st.Ended.After(sums[j].last) {
-			sums[j].last = st.Ended
+// done is the section of changes that was done last; empty if none was.
+func (v incidentView) done() string {
+	var last sectionLine
+	for _, l := range v.sections() {
+		if l.Changes && l.Finished && !l.Ended.Before(last.Ended) {
+			last = l
 		}
 	}
-	for i, s := range sums {
-		if i == actionsMax-1 && len(sums) > actionsMax {
-			out = append(out, fmt.Sprintf("and %d more", len(sums)-i))
-			break
-		}
-		text := s.title
-		switch {
-		case s.n > 1:
-			text += fmt.Sprintf(" and %d more like it", s.n-1)
-		case s.what != "":
-			text += ": " + s.what
-		}
-		out = append(out, text+" ("+s.last.UTC().Format("15:04 UTC")+")")
-	}
-	return out
+	return last.Title
 }
 
 // doing is what is going on now, in a few words.
@@ -196,7 +159,7 @@ func (v incidentView) doing() string {
 		if len(v.GoneBack()) > 0 {
 			return "users go back to " + lineOf(v.Source, 40) + "; " + v.who(v.Declared.Commander) + " decides the way on"
 		}
-		return "users are served from " + lineOf(v.Target, 40) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
+		return "users are served; " + v.who(v.Declared.Commander) + " resolves it"
 	case "taken back":
 		return lineOf(strings.TrimSuffix(v.RunEnded(), "."), 300) + "; " + v.who(v.Declared.Commander) + " resolves it when it is over"
 	case "ended":
@@ -213,7 +176,7 @@ func (v incidentView) doing() string {
 	var busy, slow []string
 	begun := ""
 	for _, l := range v.sections() {
-		text := l.Title + fmt.Sprintf(" (%d of %d)", l.Done, l.Total)
+		text := l.Title
 		switch {
 		case l.Busy && l.Slow != "":
 			slow = append(slow, l.Slow)

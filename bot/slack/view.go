@@ -120,10 +120,10 @@ func (v incidentView) named(role string) []string {
 type sectionLine struct {
 	Mark, Title string
 	Done, Total int
-	Time        string
 	Note        string
 	Finished    bool
 	Busy        bool   // something runs in it now
+	Plain       bool   // and the note says no more than what
 	Slow        string // what takes longer than usual in it
 	Asked       bool   // somebody is asked about a step of it
 	Changes     bool
@@ -165,13 +165,7 @@ func (v incidentView) sectionLine(c view.Section) sectionLine {
 	default:
 		l.Mark = "·"
 	}
-	switch {
-	case c.Began.IsZero():
-	case l.Busy || c.CutOff > 0 || l.Finished && c.Ended.IsZero():
-		l.Time = text.Duration(v.RunOver().Sub(c.Began))
-	case !c.Ended.IsZero():
-		l.Time = text.Duration(c.Ended.Sub(c.Began))
-	}
+	l.Plain = l.Busy && !l.Asked && c.Failed == 0 && l.Slow == "" && c.CutOff+c.Overridden+c.Skipped == 0
 	switch {
 	case l.Asked:
 		l.Note = "waiting for " + either(v.may(c.Asked)) + " since " + clockTime(c.Asked.AskedAt)
@@ -226,7 +220,7 @@ func (v incidentView) held(running []runbook.Step) string {
 
 func nowRunning(s runbook.Step) string {
 	if s.Kind.Finds() {
-		return "being checked: " + lineOf(s.Title, 100)
+		return "checks " + lineOf(s.Title, 100)
 	}
 	return "now: " + lineOf(s.Title, 100)
 }
@@ -240,42 +234,34 @@ type finding struct {
 	Mark, Title, Text string
 }
 
-// bad are the findings that failed or are unknown, the worst first, and whether advice or
-// a lock says how much that matters.
-func (v incidentView) bad(r view.Readiness) []finding {
-	var out []finding
+// bad are the findings that failed or are unknown and that Go waits for, the worst first,
+// and what stops several; aside are the others that are not well, which are read behind
+// Show readiness.
+func (v incidentView) bad(r view.Readiness) (bad, aside []finding) {
 	causes := v.Causes()
 	for _, c := range causes {
-		out = append(out, v.causeFinding(c))
+		bad = append(bad, v.causeFinding(c))
 	}
+	var warned []finding
 	for i := range r.Bad {
 		s := &r.Bad[i]
-		if _, of := view.CauseOf(causes, s.ID); of || v.Step(s.ID).Verdict() == incident.Warn {
+		if _, of := view.CauseOf(causes, s.ID); of {
 			continue
 		}
 		f := v.finding(s)
-		switch {
-		case v.Step(s.ID).Status == incident.Advised:
-			f.Text += " (advice: nothing waits for it)"
-		case v.Step(s.ID).Status == incident.Done:
-			f.Text += " (nothing waits for it)"
+		switch st := v.Step(s.ID); {
+		case st.Verdict() == incident.Warn:
+			warned = append(warned, f)
+		case st.Status == incident.Advised, st.Status == incident.Done:
+			aside = append(aside, f)
 		case view.Locked(*s):
 			f.Text += " (cannot be overridden)"
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-// warned are the findings that passed and deserve a second look.
-func (v incidentView) warned(r view.Readiness) []finding {
-	var out []finding
-	for i := range r.Bad {
-		if s := &r.Bad[i]; v.Step(s.ID).Verdict() == incident.Warn {
-			out = append(out, v.finding(s))
+			bad = append(bad, f)
+		default:
+			bad = append(bad, f)
 		}
 	}
-	return out
+	return bad, append(aside, warned...)
 }
 
 // causeFinding tells what stops several steps, once for all of them.
@@ -365,28 +351,35 @@ func (v incidentView) titles(steps []runbook.Step) []string {
 	return out
 }
 
-// passed counts what an update is due for: declared, Go, each section of changes
-// that is done, mitigated, aborted, resolved. It only
+// settled is how long orders have to be taken again before that is worth an update of its
+// own: soon after it users are served, and that update says both.
+const settled = time.Minute
+
+// passed counts what an update is due for: that what users get has changed, because orders
+// are stopped by us or taken again, or users are served; or that the run will change
+// nothing about it, because it was stopped or taken back. The card says the rest. It only
 // grows, from run to run too.
 func (v incidentView) passed() int {
 	n := passedBefore * max(0, len(v.Runs)-1)
-	if !v.DeclaredAt.IsZero() {
-		n++
-	}
-	if !v.GoAt.IsZero() {
-		n++
-		for _, c := range v.Sections() {
-			if c.Changes && c.Finished() {
-				n++
-			}
-		}
-	}
-	for _, t := range []time.Time{v.MitigatedAt, v.AbortedAt, v.ended(), v.ResolvedAt} {
+	for _, t := range []time.Time{v.Impact().ByUs, v.ordersTaken(), v.MitigatedAt, v.AbortedAt, v.ended()} {
 		if !t.IsZero() {
 			n++
 		}
 	}
 	return n
+}
+
+// ordersTaken is since when orders have been taken again, once that has been so for a
+// while without users being served; zero before, and where that came sooner.
+func (v incidentView) ordersTaken() time.Time {
+	again, now := v.Impact().ByUsEnd, v.Now
+	if !v.MitigatedAt.IsZero() {
+		now = v.MitigatedAt
+	}
+	if again.IsZero() || now.Sub(again) < settled {
+		return time.Time{}
+	}
+	return again
 }
 
 // ended is when a run that takes back came to its end; zero if it did not. The end of

@@ -66,8 +66,19 @@ func (f *follower) look(s *incident.State, o *outlook) {
 		soon(due)
 	}
 
+	if f.next.IsZero() && !o.resolved { // the card is the first that is said
+		f.next = v.DeclaredAt.Add(b.opt.UpdateEvery)
+	}
+	if again := v.Impact().ByUsEnd; !again.IsZero() && v.MitigatedAt.IsZero() && v.ordersTaken().IsZero() {
+		soon(again.Add(settled).Sub(v.Now))
+	}
 	apart := f.updateAt.Add(updateApart).Sub(v.Now)
-	if n := v.passed(); n > f.phases && v.under() && apart > 0 {
+	if n := v.passed(); o.resolved && b.opt.Review != nil && !s.Gone() {
+		// The review's message is the last that is said.
+		for _, key := range slices.Sorted(maps.Keys(f.updates)) {
+			o.jobs = append(o.jobs, f.updates[key].above(below{}))
+		}
+	} else if n > f.phases && v.under() && apart > 0 {
 		soon(apart)
 	} else if n > f.phases {
 		f.update(v, o, keyUpdate+strconv.Itoa(n))

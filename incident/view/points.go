@@ -17,6 +17,8 @@ type Point struct {
 	Title string
 	// Since when it has been so.
 	Since time.Time
+	// Resolver that still sends users to the Region that was left; of such a point.
+	Resolver string
 	// Owner of what is to be done about it, a roster id or a role, until Due, and How; of
 	// a task. All may be empty.
 	Owner string
@@ -42,7 +44,7 @@ func (v View) facts() []Point {
 	if o := v.Users(); o != nil {
 		for _, r := range o.Users.Stale {
 			out = append(out, Point{
-				ID: pointID("resolver", r), Since: v.staleSince(r),
+				ID: pointID("resolver", r), Since: v.staleSince(r), Resolver: r,
 				Title: fmt.Sprintf("%s still sends users to %s", r, v.Source),
 			})
 		}
@@ -197,7 +199,7 @@ func (v View) standby() (Point, bool) {
 	}
 	for _, s := range v.Showing(incident.WritersStopped) {
 		if st := v.Step(s.ID); st.Status == incident.Done {
-			p.Title = fmt.Sprintf("Not protected: the services that write in %s are stopped", v.Source)
+			p.Title = fmt.Sprintf("Not protected: services in %s are stopped", v.Source)
 			return p, true
 		}
 	}

@@ -192,7 +192,7 @@ func (l lag) loss(c engine.Call) string {
 		}
 		return s + ")"
 	}
-	return fmt.Sprintf("about %s of writes (%s%s)", about(l.points[0].ms), l.told(), l.outage(c))
+	return fmt.Sprintf("about %s of writes (lag %s, read %s ago%s)", about(l.points[0].ms), ms(l.points[0].ms), text.Age(l.age()), l.outage(c))
 }
 
 func about(v float64) string {

@@ -218,7 +218,7 @@ func (c *Cache) Effect(ctx context.Context, call engine.Call) (incident.Effect, 
 	e := incident.Effect{
 		Step: call.Step.ID,
 		What: fmt.Sprintf("FailoverGlobalReplicationGroup: %s -> %s", id, own),
-		Lost: "cache entries that had not been copied yet, usually less than 1 s of them",
+		Lost: "cache entries of less than 1 s, usually",
 		Undo: undo, Bound: "cache " + id + " -> " + own.Group,
 	}
 	g, err := c.group(ctx, p)

@@ -413,7 +413,7 @@ func worst(failed map[string]error) error {
 func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, error) {
 	names := writers(c.Plan)
 	e := incident.Effect{
-		Step: c.Step.ID, Undo: fenceUndo, Lost: "orders in hand there; users get errors until users are moved",
+		Step: c.Step.ID, Undo: fenceUndo, Lost: "orders in hand there",
 		What:  fmt.Sprintf("stop %s in %s", strings.Join(names, ", "), c.Plan.Source.Name),
 		Bound: "fence " + c.Plan.Source.Name + ": " + strings.Join(names, ","),
 	}
