@@ -56,6 +56,9 @@ const (
 	// ToldWhole: what it found wrong stands in its evidence, a line each, and all of it is
 	// told to whoever decides to go on with that.
 	ToldWhole Trait = "told-whole"
+	// WarnsOfGo: what it warns of is told whole to whoever is asked for Go, for it may have
+	// to be acted on before.
+	WarnsOfGo Trait = "warns-of-go"
 	// ServersOut: servers were taken out of what leads their users to them.
 	ServersOut Trait = "servers-out"
 	// ServersLed: what leads users to servers leads to those that were moved, and they answer.

@@ -419,7 +419,7 @@ func (v incidentView) choices(q *incident.Question) []commands.Button {
 			// Nobody has to, but somebody may have acted on it.
 			label = checkAgain
 			for _, s := range r.Bad {
-				if v.Step(s.ID).Verdict() != incident.Warn {
+				if v.Step(s.ID).Verdict() != incident.Warn || actOn(&s) {
 					retry = append(retry, s)
 				}
 			}

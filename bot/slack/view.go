@@ -250,6 +250,8 @@ func (v incidentView) bad(r view.Readiness) (bad, aside []finding) {
 		}
 		f := v.finding(s)
 		switch st := v.Step(s.ID); {
+		case st.Verdict() == incident.Warn && actOn(s):
+			bad = append(bad, f)
 		case st.Verdict() == incident.Warn:
 			warned = append(warned, f)
 		case st.Status == incident.Advised, st.Status == incident.Done:
@@ -263,6 +265,9 @@ func (v incidentView) bad(r view.Readiness) (bad, aside []finding) {
 	}
 	return bad, append(aside, warned...)
 }
+
+// actOn says that a warning of the step may have to be acted on before Go.
+func actOn(s *runbook.Step) bool { return slices.Contains(s.Proves, incident.WarnsOfGo) }
 
 // causeFinding tells what stops several steps, once for all of them.
 func (v incidentView) causeFinding(c view.Cause) finding {

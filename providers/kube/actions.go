@@ -47,9 +47,10 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 		},
 		"kube.managers": {
 			Action: runbook.Action{
-				Kind:  runbook.Check,
-				About: "checks whether Argo CD, Flux or KEDA would set back what the run scales, stops or suspends",
-				Home:  "target",
+				Kind:   runbook.Check,
+				Proves: []incident.Trait{incident.WarnsOfGo},
+				About:  "checks whether Argo CD, Flux or KEDA would set back what the run scales, stops or suspends",
+				Home:   "target",
 			},
 			Look: k.Managers,
 		},
