@@ -450,7 +450,7 @@ func runbookVerb() *cobra.Command {
 		return providers.Catalog(providers.Connections{Clock: incident.RealClock{}}).Runbook()
 	}
 	var mode string
-	var back, restore, detach, servers bool
+	var back, restore, detach, servers, rebuild bool
 	show := &cobra.Command{
 		Use: "show [FILE]", Short: "Print the plan it makes", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -468,6 +468,9 @@ func runbookVerb() *cobra.Command {
 			}
 			if servers && (back || restore || mode != "planned") {
 				return bot.Usagef("servers are moved apart: leave --mode, --failback and --restore out, or --servers")
+			}
+			if rebuild && (back || restore || detach || servers || mode != "planned") {
+				return bot.Usagef("a standby is rebuilt apart: leave the other flags out, or --rebuild")
 			}
 			files, path, dir := runbookFile(args)
 			source, err := strict.Within(c.Context(), func() (*runbook.Source, error) {
@@ -493,6 +496,9 @@ func runbookVerb() *cobra.Command {
 			if servers {
 				facts = facts.Servers()
 			}
+			if rebuild {
+				facts = facts.Rebuilding()
+			}
 			plan, err := source.Compile(catalog(), facts)
 			if err != nil {
 				return under(err, dir)
@@ -506,6 +512,7 @@ func runbookVerb() *cobra.Command {
 	show.Flags().BoolVar(&detach, "detach", false, "the plan of an unplanned failover whose database is detached")
 	show.Flags().BoolVar(&restore, "restore", false, "the plan of a restore from a backup")
 	show.Flags().BoolVar(&servers, "servers", false, "the plan of a move of servers home")
+	show.Flags().BoolVar(&rebuild, "rebuild", false, "the plan of a standby's rebuild after a detach")
 	lint := &cobra.Command{
 		Use: "lint [FILE]", Short: "Report every fault with file, line and column", Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -228,7 +228,8 @@ func pageOf[T any](all []T, most, marker string, usual int) (some []T, next stri
 // ---- RDS ----
 
 // globalClusters are moto's, of those asked for, with what it does not tell: that each
-// member follows. In moto all do.
+// member follows, and that the cluster of which a global one was made writes. In moto all
+// follow.
 func (s *standIn) globalClusters(c *awsCall) *awsAnswer {
 	a := s.pass(c.Context(), c)
 	e, err := readXML(a)
@@ -255,8 +256,12 @@ func (s *standIn) globalClusters(c *awsCall) *awsAnswer {
 	}
 	for i := range list.In {
 		if members := list.In[i].at("GlobalClusterMembers"); members != nil {
+			writes := slices.ContainsFunc(members.In, func(m element) bool { return m.text("IsWriter") == "true" })
 			for n := range members.In {
 				members.In[n].put(leaf("SynchronizationStatus", "connected"))
+				if !writes && n == 0 {
+					members.In[n].put(leaf("IsWriter", "true"))
+				}
 			}
 		}
 	}

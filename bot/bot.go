@@ -108,6 +108,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 	}
 	book := incident.NewBook(incident.Hiding(o.Record, o.Secrets.Hide))
 	o.Connections.Record, o.Connections.Roster, o.Connections.Support = book, o.Roster, o.Support != ""
+	o.Connections.InForce = o.Topology
 	catalog := providers.Catalog(o.Connections)
 	if o.Catalog != nil {
 		catalog = o.Catalog(catalog)

@@ -169,6 +169,7 @@ func verbs() []verb {
 		{"failback", "failback [REGION] REASON", "go back to the home Region, once it follows again", leaders, (*Commands).failback},
 		{"restore", "restore [REGION] [from BACKUP|SCHEDULE] REASON", "restore a Velero backup of the other Region there", leaders, (*Commands).restore},
 		{"servers", "servers [REGION] REASON", "move the servers of Elastic Disaster Recovery to that Region, home if none is named", leaders, (*Commands).servers},
+		{"rebuild", "rebuild REGION REASON", "make a standby database anew where a detach has left one behind", leaders, (*Commands).rebuild},
 		{"help", "help", "this list", nil, (*Commands).help},
 	}
 }
@@ -237,7 +238,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 }
 
 // apart are the verbs that are about no incident.
-var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "servers", "help", "confirm", "deny"}
+var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "servers", "rebuild", "help", "confirm", "deny"}
 
 // ofThat makes what an answer offers name the incident that was asked about, where a
 // command alone would not mean it: several are open, or it is none of them.
@@ -548,6 +549,8 @@ func (c *Commands) live(s *incident.State) error {
 	case !s.EndedAt.IsZero() && s.Kind == incident.MoveServers:
 		return refuse("The servers' move of %s ended at %s. Nothing was done. To close it: %v. To move them back: {servers %s REASON}, once it is closed.",
 			s.ID.Name(), c.at(s.EndedAt), c.toClose(s), s.Source)
+	case !s.EndedAt.IsZero() && s.Kind == incident.RebuildStandby:
+		return refuse("The rebuild of %s ended at %s. Nothing was done. To close it: %v.", s.ID.Name(), c.at(s.EndedAt), c.toClose(s))
 	case !s.EndedAt.IsZero() && s.Kind == incident.Undo:
 		return refuse("What %s had changed was taken back at %s. Nothing was done. To close it: %v. To try anew: {start %s}.",
 			s.ID.Name(), c.at(s.EndedAt), c.toClose(s), s.Target)

@@ -397,7 +397,7 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 	}
 	allow(mallory, "status", "help", "here")
 	allow(dave, "confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "note", "pause", "remind", "impact")
-	leading := []string{"confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "note", "pause", "failback", "restore", "servers", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair", "impact", "close_point", "start_proposed", "not_now"}
+	leading := []string{"confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "note", "pause", "failback", "restore", "servers", "rebuild", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair", "impact", "close_point", "start_proposed", "not_now"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {

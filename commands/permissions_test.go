@@ -65,6 +65,7 @@ var permitted = map[string]string{
 	"failback":       "yes   yes   no    no    no    no",
 	"restore":        "yes   yes   no    no    no    no",
 	"servers":        "yes   yes   no    no    no    no",
+	"rebuild":        "yes   yes   no    no    no    no",
 	"help":           "yes   yes   yes   yes   yes   yes",
 }
 

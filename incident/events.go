@@ -97,11 +97,14 @@ const (
 	// MoveServers moves the servers that Elastic Disaster Recovery protects to the target;
 	// the users of the platform stay where they are.
 	MoveServers RunKind = "servers"
+	// RebuildStandby makes a standby database in the target, where a detach has left one
+	// behind; users stay where they are.
+	RebuildStandby RunKind = "rebuild"
 )
 
 // Apart says that a run of that kind moves no user of the platform: it is carried out by
 // sections of its own.
-func (k RunKind) Apart() bool { return k == RestoreBackup || k == MoveServers }
+func (k RunKind) Apart() bool { return k == RestoreBackup || k == MoveServers || k == RebuildStandby }
 
 // RunBegun: a run begins, with the plan that it carries out, whatever happens to
 // the files. The event names the run. Actor asked for it.

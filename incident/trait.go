@@ -59,6 +59,8 @@ const (
 	// WarnsOfGo: what it warns of is told whole to whoever is asked for Go, for it may have
 	// to be acted on before.
 	WarnsOfGo Trait = "warns-of-go"
+	// SaidAtTheEnd: what it found is part of what is said when the run has ended.
+	SaidAtTheEnd Trait = "said-at-the-end"
 	// ServersOut: servers were taken out of what leads their users to them.
 	ServersOut Trait = "servers-out"
 	// ServersLed: what leads users to servers leads to those that were moved, and they answer.

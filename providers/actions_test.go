@@ -68,6 +68,8 @@ func worldOf(t *testing.T, scn *sim.Scenario) *world {
 	})
 	out := &world{World: w, clock: clock, found: map[string]engine.Outcome{
 		"restore-list": {Evidence: map[string]string{"backup": newestBackup, "started": "2026-03-03T13:50:00Z"}},
+		"orphan":       {Items: []string{"ecommerce-primary-1", "ecommerce-primary-2"}},
+		"rebuild-room": {Evidence: map[string]string{"new_global_cluster": newGlobal, "new_cluster": newCluster}},
 		"servers-list": {Items: []string{erpApp, erpDB, reports}},
 		"servers-original": {Evidence: map[string]string{
 			erpApp: "instance=i-1 subnet=subnet-us-east-1-a groups=sg-erp-app-us-east-1 profile=servers type=m7i.xlarge targets=erp:8080",
@@ -114,7 +116,7 @@ func (w *world) checksOf(t *testing.T) dns.Checks {
 // call is one step of the shipped runbook, compiled for this world.
 func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 	t.Helper()
-	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("unplanned").Fleeing(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching(), w.facts("planned").Servers()} {
+	for _, facts := range []runbook.Facts{w.facts("planned"), w.facts("unplanned"), w.facts("planned").Back(), w.facts("unplanned").Fleeing(), w.facts("planned").Restoring(), w.facts("unplanned").Detaching(), w.facts("planned").Servers(), w.facts("planned").Rebuilding()} {
 		p := w.expanded(compile(t, w.catalog, facts))
 		s, ok := p.Step(step)
 		if !ok {
@@ -122,7 +124,7 @@ func (w *world) call(t *testing.T, step string) (engine.Action, engine.Call) {
 		}
 		now := w.clock.Now()
 		return w.catalog[s.Uses], engine.Call{
-			Incident: "INC-2026-0042", Plan: p, Step: s, Attempt: 1, Began: now, Impact: now, Clock: w.clock,
+			Incident: "INC-2026-0042", Plan: p.For(s), Step: s, Attempt: 1, Began: now, Impact: now, Clock: w.clock,
 			Token: restoreToken, Result: func(step string) (engine.Outcome, bool) { o, ok := w.found[step]; return o, ok },
 			Task: func(string) (incident.Task, bool) { return incident.Task{}, false },
 		}
@@ -381,6 +383,64 @@ var changes = map[string]changeCase{
 				m.Detached, m.Status = time.Time{}, "available"
 			})
 			w.wait(t, time.Minute)
+		},
+	},
+	"aurora.release": {
+		step: "orphan-release", system: "aws.rds", operations: []string{"RemoveFromGlobalCluster"},
+		start:  leftAnOrphan,
+		byHand: func(s *sim.State) { s.Database.Member(east).Global = "" },
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				m := s.Database.Member(east)
+				m.Detached, m.Status = time.Time{}, "available"
+			})
+			w.wait(t, 6*time.Minute)
+		},
+	},
+	"aurora.stop": {
+		step: "orphan-stop", system: "aws.rds", operations: []string{"StopDBCluster"},
+		start:  releasedOrphan,
+		byHand: func(s *sim.State) { s.Database.Member(east).Status = "stopped" },
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				m := s.Database.Member(east)
+				m.Status, m.Ready = "available", time.Time{}
+			})
+		},
+	},
+	"aurora.globalize": {
+		step: "new-global", system: "aws.rds", operations: []string{"CreateGlobalCluster"},
+		start:  stoppedOrphan,
+		byHand: globalByHand,
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				s.Database.Globals, s.Database.Member(west).Global = []string{"ecommerce-global"}, ""
+			})
+			w.wait(t, time.Minute)
+		},
+	},
+	"aurora.follow": {
+		step: "new-cluster", system: "aws.rds", operations: []string{"CreateDBCluster"},
+		start:  func(s *sim.State) { stoppedOrphan(s); globalByHand(s) },
+		byHand: func(s *sim.State) { clusterByHand(s, newCluster) },
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				s.Database.Members[0], s.Database.Orphans = s.Database.Orphans[0], nil
+			})
+		},
+	},
+	"aurora.populate": {
+		step: "new-instance/ecommerce-primary-1", system: "aws.rds", operations: []string{"CreateDBInstance"},
+		start: func(s *sim.State) { stoppedOrphan(s); globalByHand(s); clusterByHand(s, newCluster) },
+		byHand: func(s *sim.State) {
+			m := s.Database.Member(east)
+			m.Made, m.Instances = []sim.DBInstance{{ID: newCluster + "-1", Class: "db.r6g.2xlarge"}}, 1
+		},
+		drop: func(t *testing.T, w *world) {
+			w.change(t, func(s *sim.State) {
+				m := s.Database.Member(east)
+				m.Made, m.Instances = nil, 0
+			})
 		},
 	},
 	"kube.host": {

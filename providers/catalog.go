@@ -75,6 +75,9 @@ type Connections struct {
 	Pager *pagerduty.API
 	// PagerTest is a service of PagerDuty's that a test event is sent to; nil: there is none.
 	PagerTest *pagerduty.Test
+	// InForce is the platform as the settings with which the bot runs have it; a run keeps
+	// that of its beginning.
+	InForce runbook.Topology
 	// Roster is whose word counts, Record has what they have said; nil: it is unknown.
 	Roster incident.Roster
 	Record asked.Record
@@ -98,7 +101,9 @@ var systems = []struct {
 	{nil, func(w wires) engine.Catalog { return pagerduty.Actions(w.Page, w.pager, w.PagerTest, w.Dial, w.Clock) }},
 	{&asked.Platform, func(w wires) engine.Catalog { return asked.Actions(w.people()) }},
 	{nil, func(wires) engine.Catalog { return record.Actions() }},
-	{&aurora.Platform, func(w wires) engine.Catalog { return w.databases.Actions(missingIn(w)) }},
+	{&aurora.Platform, func(w wires) engine.Catalog {
+		return w.databases.Actions(missingIn(w), func() runbook.Topology { return w.InForce })
+	}},
 	{&cache.Platform, func(w wires) engine.Catalog { return cache.Actions(w.aws, w.reads, w.Dial) }},
 	{&dns.Platform, func(w wires) engine.Catalog {
 		return dns.Actions(w.shift, w.servers, w.balancers.Name, w.balancers.Address, w.balancers.Alias, arc.ControlOf, w.InVPC)

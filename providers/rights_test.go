@@ -201,3 +201,63 @@ func texts(v any) []string {
 	}
 	return out
 }
+
+// A rebuild may do what it does on what it is about: what the settings name, and new names
+// after those. It may delete nothing, and stop nothing that it made.
+func TestTheRightsOfARebuildAreOnWhatItIsAbout(t *testing.T) {
+	data, err := os.ReadFile("../deploy/iam-failoverbot-rebuild.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy struct {
+		Statement []struct{ Action, Resource any }
+	}
+	if err := json.Unmarshal(data, &policy); err != nil {
+		t.Fatal(err)
+	}
+	granted := func(action, arn string) bool {
+		for _, s := range policy.Statement {
+			if !slices.Contains(texts(s.Action), action) {
+				continue
+			}
+			for _, on := range texts(s.Resource) {
+				if ok, err := path.Match(strings.ReplaceAll(on, "/", ":"), strings.ReplaceAll(arn, "/", ":")); err == nil && ok {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	const rds, global = "arn:aws:rds:us-east-1:123456789012:", "arn:aws:rds::123456789012:global-cluster:"
+	for _, c := range []struct {
+		action, arn string
+		may         bool
+	}{
+		{"rds:RemoveFromGlobalCluster", global + "ecommerce-global", true},
+		{"rds:RemoveFromGlobalCluster", rds + "cluster:ecommerce-primary", true},
+		{"rds:RemoveFromGlobalCluster", global + newGlobal, false},
+		{"rds:StopDBCluster", rds + "cluster:ecommerce-primary", true},
+		{"rds:StopDBCluster", rds + "cluster:" + newCluster, false},
+		{"rds:CreateGlobalCluster", global + newGlobal, true},
+		{"rds:CreateGlobalCluster", "arn:aws:rds:us-west-2:123456789012:cluster:ecommerce-secondary", true},
+		{"rds:CreateGlobalCluster", global + "other", false},
+		{"rds:CreateDBCluster", rds + "cluster:" + newCluster, true},
+		{"rds:CreateDBCluster", global + newGlobal, true},
+		{"rds:CreateDBCluster", rds + "subgrp:ecommerce-db-us-east-1", true},
+		{"rds:CreateDBCluster", rds + "cluster-pg:ecommerce", true},
+		{"rds:CreateDBCluster", rds + "cluster:ecommerce-primary", false},
+		{"rds:CreateDBInstance", rds + "db:" + newCluster + "-1", true},
+		{"rds:CreateDBInstance", rds + "cluster:" + newCluster, true},
+		{"rds:CreateDBInstance", rds + "db:other", false},
+		{"rds:AddTagsToResource", rds + "db:" + newCluster + "-1", true},
+		{"rds:SwitchoverGlobalCluster", global + newGlobal, true},
+		{"rds:SwitchoverGlobalCluster", rds + "cluster:" + newCluster, true},
+		{"rds:FailoverGlobalCluster", global + newGlobal, false},
+		{"rds:DeleteDBCluster", rds + "cluster:" + newCluster, false},
+		{"kms:CreateGrant", "arn:aws:kms:us-east-1:123456789012:key/0d5e6f70-0000-4000-8000-000000000001", true},
+	} {
+		if may := granted(c.action, c.arn); may != c.may {
+			t.Errorf("%s on %s: %t, want %t", c.action, c.arn, may, c.may)
+		}
+	}
+}

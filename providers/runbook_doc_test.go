@@ -129,8 +129,8 @@ func toldAnew(doc string, old []row, order []string, steps map[string]*step) str
 	return b.String()
 }
 
-// stepsOf are the steps of both modes, of the way back, of a restore, of a move of servers and
-// of a detach, by their ids in the files, and these in order.
+// stepsOf are the steps of both modes, of the way back, of a restore, of a move of servers,
+// of a detach and of a rebuild, by their ids in the files, and these in order.
 func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	t.Helper()
 	cat := catalog()
@@ -152,7 +152,7 @@ func stepsOf(t *testing.T) (steps map[string]*step, order []string) {
 	for _, f := range []struct {
 		runbook.Facts
 		how string
-	}{{wayBack(), "failback"}, {fleeing(), "unplanned"}, {restoring(), "restore"}, {moving(), "servers"}, {detaching(), "detach"}} {
+	}{{wayBack(), "failback"}, {fleeing(), "unplanned"}, {restoring(), "restore"}, {moving(), "servers"}, {detaching(), "detach"}, {rebuilding(), "rebuild"}} {
 		at := 0
 		for _, s := range compile(t, cat, f.Facts).Steps {
 			if steps[s.Group] == nil {
@@ -183,6 +183,11 @@ func fleeing() runbook.Facts {
 // moving are the facts of a move of servers.
 func moving() runbook.Facts {
 	return runbook.RepresentativeFacts("planned", providers.Parts()...).Servers()
+}
+
+// rebuilding are the facts of a standby's rebuild after a detach.
+func rebuilding() runbook.Facts {
+	return runbook.RepresentativeFacts("planned", providers.Parts()...).Rebuilding()
 }
 
 // wayBack are the facts of a failback.

@@ -260,6 +260,9 @@ func TestTheRunbookPageHasARowForEachLine(t *testing.T) {
 		if len(r.steps) == 0 && !strings.HasPrefix(r.note, "Not yet: ") && !strings.HasPrefix(r.note, "Met by ") {
 			t.Errorf("%s has no step: its row says \"Met by ...\", or \"Not yet: \" and the reason", r.at)
 		}
+		if section, _, _ := strings.Cut(r.at, "."); strings.HasPrefix(r.note, "Not yet: ") && section >= "3" && section <= "8" && len(section) == 1 {
+			t.Errorf("%s moves or restores users, so something carries it out: %s", r.at, r.note)
+		}
 	}
 	if !slices.Equal(got, want) {
 		for _, at := range want {

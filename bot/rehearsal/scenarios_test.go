@@ -54,6 +54,7 @@ var claims = map[string]func(*testing.T, played){
 	"failback-refused":        stayedWhereItIs,
 	"failback-backed-out":     backedOutAndAgain,
 	"database-detached":       detachedAndTold,
+	"detach-then-rebuild":     rebuiltAndHomeAgain,
 	"failback-drifted":        driftShownAndAccepted,
 	"velero-restore":          restoredFromABackup,
 	"drs-failback":            serversWentHome,
@@ -335,6 +336,60 @@ func detachedAndTold(t *testing.T, p played) {
 	}
 }
 
+// rebuiltAndHomeAgain: each thing was made once, nothing was deleted, users noticed nothing of
+// it, and the platform is at home as it was, but for the database's names.
+func rebuiltAndHomeAgain(t *testing.T, p played) {
+	p.once(t, "StopDBCluster", "CreateGlobalCluster", "CreateDBCluster", "SwitchoverGlobalCluster")
+	for operation, n := range map[string]int{"CreateDBInstance": 2, "RemoveFromGlobalCluster": 2, "FailoverGlobalCluster": 0} {
+		if got := len(p.applied(operation)); got != n {
+			t.Errorf("%s was applied %d times, want %d", operation, got, n)
+		}
+	}
+	d := p.world.Database
+	if len(d.Orphans) != 1 || d.Orphans[0].Cluster != "ecommerce-primary" || d.Orphans[0].Status != "stopped" || d.Orphans[0].Global != "" {
+		t.Errorf("what was left behind: %+v", d.Orphans)
+	}
+	for _, m := range d.Members {
+		if m.Global != "ecommerce-global-2" || m.Status != "available" || m.Sync != "connected" || m.Instances != 2 || m.Writer != (m.Region == "us-east-1") {
+			t.Errorf("%+v", m)
+		}
+	}
+	for _, r := range p.world.Regions {
+		for name, dep := range r.Deployments {
+			if host := dep.Spec.Template.Spec.Containers[0].Env[0].Value; !strings.HasPrefix(host, "ecommerce-global-2.") {
+				t.Errorf("%s in %s connects to %s", name, r.Name, host)
+			}
+			if n := *dep.Spec.Replicas; n == 0 {
+				t.Errorf("%s does not run in %s", name, r.Name)
+			}
+		}
+	}
+	var told []string
+	for _, m := range p.messages {
+		data, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, string(data))
+	}
+	all := strings.Join(told, "\n")
+	for _, want := range []string{"regions.us-east-1.db_cluster: ecommerce-primary-2", "AWS starts it again after seven days", "no run deletes a database"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("nobody was told %q", want)
+		}
+	}
+	if want := "Task settings-in-force closed by failoverbot: the settings name ecommerce-global-2 and ecommerce-primary-2"; !strings.Contains(p.printed, want) {
+		t.Error("the task of the settings was not closed by the settings")
+	}
+	// Users went on ordering while the standby was made.
+	from := p.world.OwnOrders.From
+	for i, served := range []byte(p.world.OwnOrders.Log) {
+		if at := from.Add(time.Duration(i) * time.Second).Sub(sim.DefaultStart); at > 12*time.Minute && at < 42*time.Minute && served != 'w' {
+			t.Fatalf("no order was taken %s after the start", at)
+		}
+	}
+}
+
 // pausedFirst: Go's question tells who would set the sizes back and how they are paused, and
 // they last once that is so.
 func pausedFirst(t *testing.T, p played) {
@@ -573,6 +628,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"unplanned-then-failback":  {"        say: /failover failback us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated mitigated]"},
 	"failback-backed-out":      {"  - {at: 20m, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster, times: 1}}\n", "", "expected [mitigated aborted taken back mitigated]"},
 	"database-detached":        {"  versions: {us-west-2: \"16.8\"}\n", "  versions: {us-west-2: \"16.6\"}\n", "0 times StepFinished of standby-database"},
+	"detach-then-rebuild":      {"        say: /failover rebuild us-east-1\n", "        say: /failover status\n", "the runs ended [mitigated], expected [mitigated done mitigated]"},
 	"failback-drifted":         {"  - {at: 20m, configure: {region: us-west-2, service: order-service, key: CHECKOUT, value: v3}}\n", "", "0 times StepFailed of drift"},
 	"lost-while-away":          {"  - {at: 40m, lose: us-west-2}\n", "", "the runs ended [mitigated], expected [mitigated mitigated mitigated]"},
 	"failback-refused":         {"        after: 22m\n", "        after: 50m\n", "0 times StepFailed of standby-database"},

@@ -11,7 +11,7 @@ import (
 
 // updateView has the fields of section 9 of the source document.
 type updateView struct {
-	What                             string // failover, failback, restore or servers
+	What                             string // failover, failback, restore, servers or rebuild
 	Platform, Severity, Status, Time string
 	Impact, Source, SourceIs         string
 	Target, TargetIs, Commander      string
@@ -64,6 +64,8 @@ func (v incidentView) update(next time.Time) updateView {
 		u.SourceIs, u.TargetIs = "backed up", v.restoredIs()
 	case v.Kind == incident.MoveServers:
 		u.SourceIs, u.TargetIs = v.serversAre()
+	case v.Kind == incident.RebuildStandby:
+		u.SourceIs, u.TargetIs = "serves", v.rebuiltIs()
 	case !v.MitigatedAt.IsZero():
 		u.TargetIs = "ACTIVE"
 	case v.Kind == incident.Undo:
@@ -103,6 +105,19 @@ func (v incidentView) serversAre() (source, target string) {
 		return "servers run there", "SERVERS TO BE MOVED"
 	}
 	return "servers leave", "SERVERS BEING MOVED"
+}
+
+// rebuiltIs says how far the Region is that gets a standby.
+func (v incidentView) rebuiltIs() string {
+	switch {
+	case v.Ended.How == "done":
+		return "HAS A STANDBY"
+	case v.Over():
+		return "NO STANDBY, STOPPED"
+	case v.GoAt.IsZero():
+		return "NO STANDBY"
+	}
+	return "STANDBY BEING MADE"
 }
 
 // under says that a run is being carried out, so updates need not come at once.

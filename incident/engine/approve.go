@@ -222,7 +222,7 @@ func (r *run) effect(ctx context.Context, step runbook.Step) (incident.Effect, e
 		return incident.Effect{Step: step.ID, What: step.Title, Undo: step.Undo}, nil
 	}
 	w.call = Call{
-		Incident: r.id, Plan: r.plan(), Step: step, Attempt: 1, Began: r.Clock.Now(),
+		Incident: r.id, Plan: r.plan().For(step), Step: step, Attempt: 1, Began: r.Clock.Now(),
 		Result: r.result, Task: r.task, Clock: r.Clock,
 	}
 	if err := r.view(ctx, func(s *incident.State) { w.call.Impact = s.Began() }); err != nil {

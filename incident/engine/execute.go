@@ -70,15 +70,12 @@ func (r *run) execute(ctx context.Context, step runbook.Step) error {
 			job = st.Job.Handle
 		}
 		w.call = Call{
-			Incident: r.id, Plan: r.plan(), Step: step, Attempt: st.Attempt, Began: st.Started,
+			Incident: r.id, Plan: r.plan().For(step), Step: step, Attempt: st.Attempt, Began: st.Started,
 			Impact: s.Began(), Go: s.GoAt, Token: r.token16(step.ID), Result: r.result, Task: r.task, Clock: r.Clock,
 			Asked: st.Asked, Overwrite: st.Overwrite,
 		}
 		if step.Awaits != "" {
 			w.call.Asked = s.Step(step.Awaits).Asked
-		}
-		if step.Turned {
-			w.call.Plan = r.plan().Turned()
 		}
 		left = leftUntil(s, step)
 	})

@@ -50,7 +50,7 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 		return f
 	}
 	call := Call{
-		Plan: plan, Step: s, Attempt: 1, Began: e.Clock.Now(), Clock: e.Clock,
+		Plan: plan.For(s), Step: s, Attempt: 1, Began: e.Clock.Now(), Clock: e.Clock,
 		Result: func(string) (Outcome, bool) { return Outcome{}, false },
 		Task:   func(string) (incident.Task, bool) { return incident.Task{}, false },
 	}

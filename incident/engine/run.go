@@ -560,6 +560,8 @@ func (r *run) summary(s *incident.State) string {
 		text = "The backup is restored in " + r.plan().Target.Name
 	case incident.MoveServers:
 		text = "The servers run in " + r.plan().Target.Name
+	case incident.RebuildStandby:
+		text = "The database has a standby in " + r.plan().Target.Name
 	}
 	var without []string
 	for _, step := range r.plan().Steps {
@@ -568,9 +570,16 @@ func (r *run) summary(s *incident.State) string {
 		}
 	}
 	if len(without) == 0 {
-		return text + ", verified."
+		text += ", verified."
+	} else {
+		text += ". Somebody went on without: " + strings.Join(without, ", ") + "."
 	}
-	return text + ". Somebody went on without: " + strings.Join(without, ", ") + "."
+	for _, step := range r.plan().Showing(incident.SaidAtTheEnd) {
+		if st := s.Step(step.ID); st.Status == incident.Done {
+			text += " " + strings.TrimSuffix(st.Finished.Summary, ".") + "."
+		}
+	}
+	return text
 }
 
 func ready(s *incident.State, step runbook.Step) bool {

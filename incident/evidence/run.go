@@ -64,6 +64,8 @@ func (r Run) Title() string {
 		return fmt.Sprintf("Restore of a backup in %s", r.Target)
 	case incident.MoveServers:
 		return fmt.Sprintf("Move of servers %s to %s", r.Source, r.Target)
+	case incident.RebuildStandby:
+		return fmt.Sprintf("Rebuild of the standby in %s", r.Target)
 	case incident.Undo:
 		return fmt.Sprintf("Taking back, towards %s", r.Source)
 	case incident.Failover, incident.Drill:

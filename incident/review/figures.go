@@ -33,7 +33,7 @@ func (b *builder) moments() {
 	back := run != nil && run.Kind == incident.Failback
 	var apart string // what is done, where nobody is moved
 	if run != nil && run.Kind.Apart() {
-		apart = map[incident.RunKind]string{incident.RestoreBackup: "restore", incident.MoveServers: "move of the servers"}[run.Kind]
+		apart = map[incident.RunKind]string{incident.RestoreBackup: "restore", incident.MoveServers: "move of the servers", incident.RebuildStandby: "rebuild of the standby"}[run.Kind]
 	}
 	switch {
 	case apart != "":

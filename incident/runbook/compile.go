@@ -190,8 +190,8 @@ func (c *compiler) checkStep(s *step) {
 	if s.adviceWhen.given() && s.gate.given() {
 		c.fault(s.adviceWhen.at.Fault(`"advice_when" says in which runs the step is advice, and "gate" says it for all of them: keep one`))
 	}
-	if a, known := c.cat[s.uses.value]; known && s.turned && a.Kind != Check && a.Kind != Wait {
-		c.fault(s.at.Fault(`"turned" exchanges source and target for a step that reads, and %s is a %s`, s.uses.value, a.Kind))
+	if a, known := c.cat[s.uses.value]; known && s.turned && a.Kind != Check && a.Kind != Wait && a.Kind != Change {
+		c.fault(s.at.Fault(`"turned" exchanges source and target for a check, a wait or a change, and %s is a %s`, s.uses.value, a.Kind))
 	}
 	most := c.span(s.timeout, "timeout")
 	if most == 0 {

@@ -19,7 +19,7 @@ import (
 // modes are the ways in which a failover can be run; kinds what a run can be for.
 var (
 	modes = []string{"planned", "unplanned"}
-	kinds = []string{string(incident.Failover), string(incident.Failback), string(incident.RestoreBackup), string(incident.MoveServers)}
+	kinds = []string{string(incident.Failover), string(incident.Failback), string(incident.RestoreBackup), string(incident.MoveServers), string(incident.RebuildStandby)}
 )
 
 // A condition looks at a handful of facts; this many steps of evaluation are far

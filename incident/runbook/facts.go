@@ -78,3 +78,11 @@ func (f Facts) Servers() Facts {
 	f.Kind = incident.MoveServers
 	return f
 }
+
+// Rebuilding are the facts of a run that makes a standby anew in the Region of these that was
+// left, after a detach.
+func (f Facts) Rebuilding() Facts {
+	f = f.Back()
+	f.Kind = incident.RebuildStandby
+	return f
+}

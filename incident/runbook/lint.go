@@ -45,8 +45,8 @@ func (s *Source) Lint(cat Catalog) Faults {
 }
 
 // representative are the facts of what the runbook was written for: each mode, the way back
-// in it, a detach where it can be unplanned, and a restore or a move of servers where a
-// section is about one.
+// in it, a detach where it can be unplanned, and a restore, a move of servers or a
+// rebuild where a section is about one.
 func (s *Source) representative(cat Catalog) (all []Facts) {
 	for _, mode := range s.Modes {
 		all = append(all, RepresentativeFacts(mode, cat.Parts()...))
@@ -60,7 +60,7 @@ func (s *Source) representative(cat Catalog) (all []Facts) {
 	if slices.Contains(s.Modes, "unplanned") {
 		all = append(all, RepresentativeFacts("unplanned", cat.Parts()...).Fleeing())
 	}
-	for _, apart := range []Facts{RepresentativeFacts("planned", cat.Parts()...).Restoring(), RepresentativeFacts("planned", cat.Parts()...).Servers()} {
+	for _, apart := range []Facts{RepresentativeFacts("planned", cat.Parts()...).Restoring(), RepresentativeFacts("planned", cat.Parts()...).Servers(), RepresentativeFacts("planned", cat.Parts()...).Rebuilding()} {
 		if slices.ContainsFunc(s.sections, func(s *section) bool { return s.kind.value == string(apart.Kind) }) {
 			all = append(all, apart)
 		}

@@ -187,7 +187,8 @@ type Step struct {
 	Undoes string          `json:"undoes,omitempty"`
 	Prior  json.RawMessage `json:"prior,omitempty"`
 	// Turned says that the step is carried out with source and target exchanged: of the
-	// Region that was left, or, in an undo run, because users are where they were.
+	// Region that was left, or, in an undo run, because users are where they were. A change
+	// is taken back so, too.
 	Turned bool `json:"turned,omitempty"`
 	// Leaves says, of a change, that nothing of it is left to take back, and why.
 	Leaves string `json:"leaves,omitempty"`
@@ -253,6 +254,15 @@ func (p *Plan) Turned() *Plan {
 	out := *p
 	out.Source, out.Target = p.Target, p.Source
 	return &out
+}
+
+// For is the plan as a step of it sees it: one that is turned sees source and target
+// exchanged.
+func (p *Plan) For(s Step) *Plan {
+	if s.Turned {
+		return p.Turned()
+	}
+	return p
 }
 
 // Shows says that the step's action proves that.

@@ -45,7 +45,7 @@ func Schema(cat Catalog) ([]byte, error) {
 		"without":     sentence("What it comes to when somebody goes on without the step: read by whoever overrides it, and by whoever approves after. May be filled in."),
 		"locked":      {Type: "boolean", Description: "The step can be retried, never skipped."},
 		"closing":     {Type: "boolean", Description: "The step is carried out when the incident is resolved."},
-		"turned":      {Type: "boolean", Description: "The step looks at source and target as if they were exchanged: it reads."},
+		"turned":      {Type: "boolean", Description: "The step looks at source and target as if they were exchanged: a check, a wait or a change."},
 		"awaits":      oneOrMany("Of a wait: the step whose change it waits for, of several the one that takes part. If that will not come about, it can be asked for again."),
 		"each_of":     named("The check that finds, while the run is under way, the list of what this step is carried out for."),
 		"asks": object([]string{"role"}, map[string]*jsonschema.Schema{

@@ -90,8 +90,8 @@ type Policy struct {
 // refer to. They are frozen with the plan.
 type Facts struct {
 	Incident string
-	// Kind is what the run is for: a failover, a failback, a restore, or a move of servers. Empty is a
-	// failover.
+	// Kind is what the run is for: a failover, a failback, a restore, a move of servers, or a rebuild. Empty
+	// is a failover.
 	Kind     incident.RunKind
 	Mode     string // "planned" or "unplanned"
 	Severity string

@@ -119,7 +119,7 @@ func (m Made) undone(s Step, prior json.RawMessage, back map[string]json.RawMess
 	u := Step{
 		ID: undoes + s.ID, Group: undoes + s.Group, Section: "undo", Title: "Take back: " + s.Title, Source: s.Source,
 		Uses: s.Uses, Kind: Change, With: s.With, Gate: Required, Timeout: s.Timeout, Usually: s.Usually,
-		Undo: s.Undo, Home: s.Home, Item: s.Item, Undoes: s.ID, Prior: prior, Needs: slices.Clone(later),
+		Undo: s.Undo, Home: s.Home, Item: s.Item, Undoes: s.ID, Prior: prior, Needs: slices.Clone(later), Turned: s.Turned,
 	}
 	for _, after := range m.Plan.Steps {
 		if _, taken := back[after.ID]; taken && m.Plan.Needed(after.ID)[s.ID] {

@@ -84,3 +84,18 @@ func TestWhatSeveralRunsChangedIsTakenBackTheNewestFirst(t *testing.T) {
 		}
 	}
 }
+
+// What was changed on the other side is taken back there, and waited for there.
+func TestWhatWasChangedTurnedIsTakenBackTurned(t *testing.T) {
+	p := moved()
+	p.Steps[0].Turned = true // scale
+	plan, _, err := p.Undo([]Changed{{Step: "scale"}, {Step: "fence"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, turned := range map[string]bool{"undo-scale": true, "back-scale": true, "undo-fence": false} {
+		if s, ok := plan.Step(id); !ok || s.Turned != turned {
+			t.Errorf("%s: there %t, turned %t, want %t", id, ok, s.Turned, turned)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package aurora
 
 import (
+	"maps"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -14,8 +15,158 @@ const (
 )
 
 // Actions is what a runbook can have Aurora do; reconcile tells what is missing of what was
-// kept of a failover.
-func (a *Aurora) Actions(reconcile Reconcile) engine.Catalog {
+// kept of a failover, and inForce are the settings with which the bot runs.
+func (a *Aurora) Actions(reconcile Reconcile, inForce func() runbook.Topology) engine.Catalog {
+	out := a.rebuild(inForce)
+	maps.Copy(out, a.moves(reconcile))
+	return out
+}
+
+// rebuild is what makes a standby anew after a detach.
+func (a *Aurora) rebuild(inForce func() runbook.Topology) engine.Catalog {
+	r := Rebuild{a}
+	release, stop, globalize, follow, populate := Release{r}, Stop{r}, Globalize{r}, Follow{r}, Populate{r}
+	return engine.Catalog{
+		"aurora.orphan": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the target has a database that was left behind by a detach, of which a new one can be made",
+				Home:  "target",
+				With:  RebuildInput{},
+			},
+			Look: r.Orphan,
+		},
+		"aurora.room": {
+			Action: runbook.Action{
+				Kind:  runbook.Check,
+				About: "checks that the target takes a new standby database, and chooses names that nobody has",
+				Home:  "target",
+				With:  RebuildInput{},
+			},
+			Look: r.Room,
+		},
+		"aurora.release": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "takes the database that was left behind out of the global one of which it is all that is left",
+				Home:  "target",
+				With:  RebuildInput{},
+				Undo:  released, Leaves: released,
+			},
+			Look:   release.Look,
+			Do:     release.Do,
+			Effect: release.Effect,
+		},
+		"aurora.released": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the database that was left behind belongs to no global one",
+				Home:  "target",
+				With:  RebuildInput{},
+			},
+			Look:  release.Released,
+			Every: 10 * time.Second,
+		},
+		"aurora.stop": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "stops the database that was left behind, and keeps it",
+				Home:  "target",
+				With:  RebuildInput{},
+				Undo:  stays, Leaves: stays,
+			},
+			Look:   stop.Look,
+			Do:     stop.Do,
+			Effect: stop.Effect,
+			Job:    stop.Job,
+			Every:  15 * time.Second,
+		},
+		"aurora.globalize": {
+			Action: runbook.Action{
+				Kind:     runbook.Change,
+				About:    "makes a global database of the one that serves",
+				Home:     "source",
+				With:     RebuildInput{},
+				NoReturn: true,
+				Undo:     "none: no run deletes a database; on the way on, a standby follows",
+			},
+			Look:   globalize.Look,
+			Do:     globalize.Do,
+			Effect: globalize.Effect,
+		},
+		"aurora.global": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the new global database is available, and tells its endpoint",
+				Home:  "source",
+				With:  RebuildInput{},
+			},
+			Look:  globalize.Ready,
+			Every: 10 * time.Second,
+		},
+		"aurora.follow": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "makes a database in the target that follows the one that serves, set up as the one that was left behind",
+				Home:  "target",
+				With:  RebuildInput{},
+				Undo:  madeUndo, Leaves: madeUndo,
+			},
+			Look:   follow.Look,
+			Do:     follow.Do,
+			Effect: follow.Effect,
+			Job:    follow.Job,
+			Every:  15 * time.Second,
+		},
+		"aurora.populate": {
+			Action: runbook.Action{
+				Kind:  runbook.Change,
+				About: "makes an instance of the new database, as one of the database that was left behind is",
+				Home:  "target",
+				With:  RebuildInput{},
+				Undo:  madeUndo, Leaves: madeUndo,
+			},
+			Look:   populate.Look,
+			Do:     populate.Do,
+			Effect: populate.Effect,
+			Job:    populate.Job,
+			Every:  15 * time.Second,
+		},
+		"aurora.follows": {
+			Action: runbook.Action{
+				Kind:  runbook.Wait,
+				About: "waits until the new database is in sync, with all of its instances",
+				Home:  "target",
+				With:  RebuildInput{},
+			},
+			Look:  r.Follows,
+			Every: 15 * time.Second,
+		},
+		"aurora.renamed": {
+			Action: runbook.Action{
+				Kind:   runbook.Check,
+				Proves: []incident.Trait{incident.SaidAtTheEnd},
+				About:  "tells which lines of the settings change with what was made",
+				Home:   "target",
+				With:   RebuildInput{},
+			},
+			Look: r.Renamed,
+		},
+		"aurora.in-force": {
+			Action: runbook.Action{
+				Kind:  runbook.Watch,
+				About: "watches whether the settings in force name what was made, and leaves it to people until they do",
+				Home:  "target",
+				With:  RebuildInput{},
+			},
+			Look:  r.InForce(inForce),
+			Every: 15 * time.Second,
+		},
+	}
+}
+
+// moves is what moves the database between Regions, and what is seen of that.
+func (a *Aurora) moves(reconcile Reconcile) engine.Catalog {
 	switchover, failover, detach, keep, lost := a.Switchover(), a.Failover(), Detach{a}, Keep{a}, Lost{a, reconcile}
 	return engine.Catalog{
 		"aurora.outage": {

@@ -56,9 +56,6 @@ func (d Detach) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, 
 	}
 	o := engine.Outcome{Evidence: g.evidence(), Before: g.writer}
 	o.Evidence["cluster"], o.Evidence["cluster_status"] = g.target.DBCluster, cl.status
-	person := func(hint, format string, args ...any) error {
-		return &incident.CallError{NeedsPerson: true, Err: fmt.Errorf(format, args...), Hint: hint}
-	}
 	switch {
 	case alone:
 		o.Summary = fmt.Sprintf("%s in %s stands alone", g.target.DBCluster, p.Target.Name)

@@ -38,9 +38,6 @@ func (m Promotion) Look(ctx context.Context, c engine.Call) (engine.Outcome, boo
 		return engine.Outcome{}, false, err
 	}
 	o := engine.Outcome{Evidence: g.evidence(), Before: g.writer}
-	person := func(hint, format string, args ...any) error {
-		return &incident.CallError{NeedsPerson: true, Err: fmt.Errorf(format, args...), Hint: hint}
-	}
 	if s := g.moving; s != nil {
 		to := aws.ToString(s.ToDbClusterArn)
 		switch {

@@ -28,6 +28,23 @@ type Hosts func(ctx context.Context, p *runbook.Plan) (string, error)
 type HostInput struct {
 	// Service is the Deployment's name.
 	Service string `yaml:"service" json:"service"`
+	// From is the step that found the host, as "endpoint" of its evidence. Without it the
+	// host is that of the target's own database.
+	From string `yaml:"from,omitempty" json:"from,omitempty"`
+}
+
+// wanted is the host that the service is to have.
+func (h Host) wanted(ctx context.Context, c engine.Call, in HostInput) (string, error) {
+	if in.From == "" {
+		return h.of(ctx, c.Plan)
+	}
+	o, _ := c.Result(in.From)
+	if host := o.Evidence["endpoint"]; host != "" {
+		return host, nil
+	}
+	return "", &incident.CallError{
+		NeedsPerson: true, Definite: true, Err: fmt.Errorf("step %s found no host for %s", in.From, in.Service), Hint: "retry that step first",
+	}
 }
 
 // Host gives a service of the target another host of the database, where the database is
@@ -142,7 +159,7 @@ func (h Host) Look(ctx context.Context, c engine.Call) (engine.Outcome, bool, er
 	if err := c.With(&in); err != nil {
 		return engine.Outcome{}, false, err
 	}
-	wanted, err := h.of(ctx, c.Plan)
+	wanted, err := h.wanted(ctx, c, in)
 	if err != nil {
 		return engine.Outcome{}, false, err
 	}
@@ -168,7 +185,7 @@ func (h Host) Do(ctx context.Context, c engine.Call) (engine.Outcome, error) {
 	if err := c.With(&in); err != nil {
 		return engine.Outcome{}, err
 	}
-	wanted, err := h.of(ctx, c.Plan)
+	wanted, err := h.wanted(ctx, c, in)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

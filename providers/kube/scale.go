@@ -421,6 +421,9 @@ func (f Fence) Effect(ctx context.Context, c engine.Call) (incident.Effect, erro
 	if err := c.With(&in); err != nil {
 		return e, err
 	}
+	if c.Plan.Kind.Apart() { // users are elsewhere
+		e.Lost = "nothing of users: they are served from " + c.Plan.Target.Name
+	}
 	if in.Untold != "" {
 		e.Lost += ". " + in.Untold
 	}

@@ -38,6 +38,12 @@ type Database struct {
 	// WritesGoOn: the writes of an old writer cannot be blocked.
 	WritesGoOn bool         `json:"writes_go_on,omitempty"`
 	Snapshots  []DBSnapshot `json:"snapshots,omitempty"`
+	// Withdrawn are versions of the engine that RDS offers no more, and Others is how many
+	// clusters and instances the account has beside the platform's.
+	Withdrawn []string `json:"withdrawn,omitempty"`
+	Others    int64    `json:"others,omitempty"`
+	// Called is what the settings call it; nil: as in the beginning.
+	Called *DatabaseNames `json:"called,omitempty"`
 }
 
 // DBSnapshot is a snapshot of a cluster.
@@ -78,6 +84,46 @@ type DBMember struct {
 	InstanceState string  `json:"instance_state,omitempty"`
 	MaxCapacity   float64 `json:"max_capacity,omitempty"`
 	Version       string  `json:"version"`
+	// Ready is when a cluster that is being made will be available, or one that is being
+	// stopped will be stopped; zero: nothing is under way.
+	Ready time.Time `json:"ready,omitzero"`
+	// Made are the instances of a cluster that somebody made; of the others Instances says
+	// how many there are.
+	Made []DBInstance `json:"made,omitempty"`
+	// Setup is how the cluster was set up.
+	Setup DBSetup `json:"setup,omitzero"`
+}
+
+// DBSetup is what a cluster is set up with in its Region.
+type DBSetup struct {
+	Subnets    string   `json:"subnets"`
+	Parameters string   `json:"parameters"`
+	Key        string   `json:"key"`
+	Groups     []string `json:"groups"`
+	Port       int32    `json:"port"`
+	Retention  int32    `json:"retention"`
+	Protected  bool     `json:"protected"`
+	IAM        bool     `json:"iam"`
+	Logs       []string `json:"logs"`
+}
+
+// DBInstance is an instance that somebody made.
+type DBInstance struct {
+	ID         string    `json:"id"`
+	Class      string    `json:"class"`
+	Zone       string    `json:"zone"`
+	Tier       int32     `json:"tier"`
+	Parameters string    `json:"parameters"`
+	Ready      time.Time `json:"ready"`
+}
+
+// setupOf is how the platform's clusters are set up in a Region.
+func setupOf(region string) DBSetup {
+	return DBSetup{
+		Subnets: "ecommerce-db-" + region, Parameters: "ecommerce-aurora-postgresql16", Groups: []string{"sg-db-" + region},
+		Key: "arn:aws:kms:" + region + ":" + account + ":key/0d5e6f70-0000-4000-8000-000000000001", Port: 5432, Retention: retention,
+		Protected: true, IAM: true, Logs: []string{"postgresql"},
+	}
 }
 
 // Failover is a switchover or a failover that goes on.
@@ -110,6 +156,15 @@ const (
 	cancelTime     = 30 * time.Second // from when it begins to take a promotion back
 	resyncTime     = 25 * time.Minute
 	detachTime     = 90 * time.Second
+	stopTime       = time.Minute
+	clusterTime    = 3 * time.Minute // until one that is made is available and in sync
+	instanceTime   = 3 * time.Minute
+)
+
+// How many clusters and instances the account may have in a Region.
+const (
+	mostClusters  = 40
+	mostInstances = 40
 )
 
 // engineVersion is that of the global database.
@@ -120,7 +175,7 @@ func beginDatabase(start Start, long time.Time) Database {
 	for _, name := range regionNames {
 		d.Members = append(d.Members, DBMember{
 			Region: name, Cluster: clusterName(name), ARN: clusterARN(name), Global: globalCluster, Writer: name == homeRegion,
-			Sync: "connected", Status: "available", Instances: 2, Class: "db.r6g.2xlarge", Version: cmp.Or(start.Versions[name], engineVersion),
+			Sync: "connected", Status: "available", Instances: 2, Class: "db.r6g.2xlarge", Version: cmp.Or(start.Versions[name], engineVersion), Setup: setupOf(name),
 		})
 	}
 	return d
@@ -172,7 +227,7 @@ func (m *DBMember) host() string {
 // leads is the cluster that a host leads to; nil where there is none that writes.
 func (d *Database) leads(host string) *DBMember {
 	for _, m := range d.all() {
-		if m.Writer && (host == m.host() || m.Global != "" && host == globalHost(m.Global)) {
+		if m.Writer && m.Status != "stopping" && m.Status != "stopped" && (host == m.host() || m.Global != "" && host == globalHost(m.Global)) {
 			return m
 		}
 	}
@@ -195,9 +250,12 @@ func (d *Database) due() (at []time.Time) {
 			at = append(at, f.Dropped, f.Dropped.Add(cancelTime))
 		}
 	}
-	for _, m := range d.Members {
+	for _, m := range d.all() {
 		if !m.Detached.IsZero() {
 			at = append(at, m.Detached)
+		}
+		if !m.Ready.IsZero() {
+			at = append(at, m.Ready)
 		}
 	}
 	return at
@@ -315,8 +373,11 @@ func (s *State) stepDatabase() {
 			s.mark(markPromoted)
 		}
 	}
-	for i := range d.Members {
-		s.stepDetach(&d.Members[i])
+	for _, m := range d.all() {
+		s.stepDetach(m)
+		if !m.Ready.IsZero() && !m.Ready.After(s.At) && !s.Regions[m.Region].Lost {
+			m.ready()
+		}
 	}
 	// What Aurora took by itself goes with the backups; a copy stays.
 	d.Snapshots = slices.DeleteFunc(d.Snapshots, func(t DBSnapshot) bool {
@@ -368,6 +429,16 @@ func (s *State) stepDetach(m *DBMember) {
 	}
 }
 
+// ready ends what is under way with the cluster itself.
+func (m *DBMember) ready() {
+	m.Ready = time.Time{}
+	if m.Status == "stopping" {
+		m.Status = "stopped"
+		return
+	}
+	m.Status, m.Sync = "available", "connected"
+}
+
 // takeBack lets Aurora drop a promotion that it had accepted: it is cancelling for a
 // while, and then it is as if nobody had asked.
 func (s *State) takeBack(f *Failover, from, to *DBMember) {
@@ -403,6 +474,13 @@ var rdsAPI = awsAPI{
 		"SwitchoverGlobalCluster":    changes(switchover),
 		"FailoverGlobalCluster":      changes(failover),
 		"RemoveFromGlobalCluster":    changes(removeFromGlobal),
+
+		"DescribeDBEngineVersions":  reads(describeVersions),
+		"DescribeAccountAttributes": reads(describeAccount),
+		"StopDBCluster":             changes(stopCluster),
+		"CreateGlobalCluster":       changes(createGlobal),
+		"CreateDBCluster":           changes(createCluster),
+		"CreateDBInstance":          changes(createInstance),
 	},
 	target: func(in any) string {
 		switch in := in.(type) {
@@ -424,6 +502,14 @@ var rdsAPI = awsAPI{
 			return deref(in.TargetDbClusterIdentifier)
 		case *rds.RemoveFromGlobalClusterInput:
 			return deref(in.DbClusterIdentifier)
+		case *rds.StopDBClusterInput:
+			return deref(in.DBClusterIdentifier)
+		case *rds.CreateGlobalClusterInput:
+			return deref(in.GlobalClusterIdentifier)
+		case *rds.CreateDBClusterInput:
+			return deref(in.DBClusterIdentifier)
+		case *rds.CreateDBInstanceInput:
+			return deref(in.DBInstanceIdentifier)
 		}
 		return ""
 	},
@@ -516,11 +602,19 @@ func (m *DBMember) shown() rdst.DBCluster {
 		DBClusterIdentifier: ptr(m.Cluster), DBClusterArn: ptr(m.ARN), Status: ptr(m.Status),
 		Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version), EngineMode: ptr("provisioned"), MultiAZ: ptr(m.Instances > 1),
 		Endpoint:              ptr(m.host()),
-		BackupRetentionPeriod: ptr(int32(retention)),
-		ReaderEndpoint:        ptr(m.Cluster + ".cluster-ro-pretend." + m.Region + ".rds.amazonaws.com"),
+		BackupRetentionPeriod: ptr(m.Setup.Retention),
+		DBSubnetGroup:         ptr(m.Setup.Subnets), DBClusterParameterGroup: ptr(m.Setup.Parameters), KmsKeyId: ptr(m.Setup.Key), StorageEncrypted: ptr(true),
+		Port: ptr(m.Setup.Port), DeletionProtection: ptr(m.Setup.Protected), IAMDatabaseAuthenticationEnabled: ptr(m.Setup.IAM), EnabledCloudwatchLogsExports: m.Setup.Logs,
+		ReaderEndpoint: ptr(m.Cluster + ".cluster-ro-pretend." + m.Region + ".rds.amazonaws.com"),
 	}
 	if m.MaxCapacity > 0 {
 		c.ServerlessV2ScalingConfiguration = &rdst.ServerlessV2ScalingConfigurationInfo{MinCapacity: ptr(0.5), MaxCapacity: ptr(m.MaxCapacity)}
+	}
+	if m.Global != "" {
+		c.GlobalClusterIdentifier = ptr(m.Global)
+	}
+	for _, g := range m.Setup.Groups {
+		c.VpcSecurityGroups = append(c.VpcSecurityGroups, rdst.VpcSecurityGroupMembership{VpcSecurityGroupId: ptr(g), Status: ptr("active")})
 	}
 	for i := range m.Instances {
 		c.DBClusterMembers = append(c.DBClusterMembers, rdst.DBClusterMember{
@@ -533,6 +627,7 @@ func (m *DBMember) shown() rdst.DBCluster {
 
 func describeDBInstances(r request, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
 	out := &rds.DescribeDBInstancesOutput{}
+	id := deref(in.DBInstanceIdentifier)
 	for _, m := range r.Database.all() {
 		if m.Region != r.region || slices.ContainsFunc(in.Filters, func(f rdst.Filter) bool {
 			return deref(f.Name) != "db-cluster-id" || !slices.Contains(f.Values, m.Cluster)
@@ -540,16 +635,43 @@ func describeDBInstances(r request, in *rds.DescribeDBInstancesInput) (*rds.Desc
 			continue
 		}
 		for i := range m.Instances {
-			out.DBInstances = append(out.DBInstances, rdst.DBInstance{
-				DBInstanceIdentifier: ptr(instanceName(m, i)), DBClusterIdentifier: ptr(m.Cluster), DBInstanceClass: ptr(m.Class),
-				DBInstanceStatus: ptr(cmp.Or(m.InstanceState, "available")), PromotionTier: ptr(int32(i)), Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version),
-			})
+			if id == "" || id == instanceName(m, i) {
+				out.DBInstances = append(out.DBInstances, r.instance(m, i))
+			}
 		}
+	}
+	if id != "" && len(out.DBInstances) == 0 {
+		return nil, &rdst.DBInstanceNotFoundFault{Message: ptr("DBInstance " + id + " not found.")}
 	}
 	return out, nil
 }
 
-func instanceName(m *DBMember, i int) string { return fmt.Sprintf("%s-%d", m.Cluster, i+1) }
+// instance is one as the API tells it.
+func (r request) instance(m *DBMember, i int) rdst.DBInstance {
+	one := DBInstance{Class: m.Class, Zone: m.Region + string(rune('a'+i%zonesPerRegion)), Tier: int32(i), Parameters: "ecommerce-instance"}
+	status := cmp.Or(m.InstanceState, "available")
+	switch {
+	case i < len(m.Made):
+		if one = m.Made[i]; one.Ready.After(r.now) {
+			status = "creating"
+		}
+	case m.Status == "stopping" || m.Status == "stopped":
+		status = m.Status
+	}
+	return rdst.DBInstance{
+		DBInstanceIdentifier: ptr(instanceName(m, i)), DBClusterIdentifier: ptr(m.Cluster), DBInstanceClass: ptr(one.Class),
+		DBInstanceStatus: ptr(status), PromotionTier: ptr(one.Tier), Engine: ptr("aurora-postgresql"), EngineVersion: ptr(m.Version), AvailabilityZone: ptr(one.Zone),
+		DBParameterGroups:  []rdst.DBParameterGroupStatus{{DBParameterGroupName: ptr(one.Parameters), ParameterApplyStatus: ptr("in-sync")}},
+		PubliclyAccessible: ptr(false), AutoMinorVersionUpgrade: ptr(true), CACertificateIdentifier: ptr("rds-ca-rsa2048-g1"),
+	}
+}
+
+func instanceName(m *DBMember, i int) string {
+	if i < len(m.Made) {
+		return m.Made[i].ID
+	}
+	return fmt.Sprintf("%s-%d", m.Cluster, i+1)
+}
 
 func describeEvents(r request, in *rds.DescribeEventsInput) (*rds.DescribeEventsOutput, error) {
 	from, to := r.now.Add(-time.Hour), r.now
@@ -694,7 +816,7 @@ func removeFromGlobal(r request, in *rds.RemoveFromGlobalClusterInput) (*rds.Rem
 			return nil, &rdst.InvalidDBClusterStateFault{Message: ptr("DB cluster " + m.Cluster + " is in state " + m.Status + ".")}
 		}
 		m.Detached = r.now.Add(detachTime)
-		if !m.Writer {
+		if m.Status = "modifying"; !m.Writer {
 			m.Status = "promoting"
 			r.mark(markPromoting)
 		}

@@ -27,8 +27,8 @@ func TestInputIsCheckedByTheRealSDK(t *testing.T) {
 	if !errors.As(err, &op) || !strings.Contains(err.Error(), "missing required field") {
 		t.Errorf("got %v", err)
 	}
-	_, err = s.rds(west).DescribeDBEngineVersions(s.ctx, &rds.DescribeDBEngineVersionsInput{})
-	if err == nil || !strings.Contains(err.Error(), "no answer for RDS DescribeDBEngineVersions") {
+	_, err = s.rds(west).DescribeDBParameterGroups(s.ctx, &rds.DescribeDBParameterGroupsInput{})
+	if err == nil || !strings.Contains(err.Error(), "no answer for RDS DescribeDBParameterGroups") {
 		t.Errorf("an operation that the world does not know: %v", err)
 	}
 	if calls := s.Calls(); len(calls) != 0 {

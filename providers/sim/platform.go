@@ -118,7 +118,7 @@ func clusterName(region string) string {
 }
 
 func clusterARN(region string) string {
-	return fmt.Sprintf("arn:aws:rds:%s:%s:cluster:%s", region, account, clusterName(region))
+	return clusterARNOf(region, clusterName(region))
 }
 
 func albARN(region string) string {
@@ -208,10 +208,11 @@ func (w *World) parts() keys {
 			return keys{"routing_control": controlARN(r)}
 		})}
 	}
+	called := w.called.Load()
 	return keys{
 		"arc": controls,
-		"aurora": keys{"global_cluster": globalCluster, "regions": inRegions(func(r string) keys {
-			return keys{"db_cluster": clusterName(r), "db_cluster_arn": clusterARN(r)}
+		"aurora": keys{"global_cluster": called.global(), "regions": inRegions(func(r string) keys {
+			return keys{"db_cluster": called.cluster(r), "db_cluster_arn": clusterARNOf(r, called.cluster(r))}
 		})},
 		"cache": keys{"global_group": globalGroup, "regions": inRegions(func(r string) keys {
 			return keys{"cache_group": cacheGroup(r), "reach": "redis://" + cacheHost(r) + ":6379"}

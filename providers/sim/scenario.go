@@ -163,6 +163,9 @@ type Event struct {
 	Resolver *Resolver `yaml:"resolver,omitempty" json:"resolver,omitempty"`
 	// TakeoverCheck is what somebody sets the check of the takeover object to.
 	TakeoverCheck *Endpoint `yaml:"takeover_check,omitempty" json:"takeover_check,omitempty"`
+	// Settings are the names of the database that somebody puts into the settings; a bot that
+	// is started from then on has them.
+	Settings *DatabaseNames `yaml:"settings,omitempty" json:"settings,omitempty"`
 	// Fault breaks single calls.
 	Fault *Fault `yaml:"fault,omitempty" json:"fault,omitempty"`
 	// Bot is "kill", as kill -9 does, or "start".
@@ -732,6 +735,15 @@ func (l linter) event(e Event, at ...any) {
 		n++
 		l.endpoint(c, in("takeover_check")...)
 	}
+	if d := e.Settings; d != nil {
+		n++
+		if d.GlobalCluster == "" {
+			l.fault(in("settings", "global_cluster"), "global_cluster is missing")
+		}
+		for r := range d.Clusters {
+			l.region(r, in("settings", "clusters", r)...)
+		}
+	}
 	if e.Network != "" {
 		n++
 		l.oneOf("state", e.Network, []string{"down", "up"}, in("network")...)
@@ -745,7 +757,7 @@ func (l linter) event(e Event, at ...any) {
 		l.oneOf("deed", e.Slack, []string{"away", "back"}, in("slack")...)
 	}
 	if n != 1 {
-		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, network, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, configure, add_nodes, resolver, takeover_check, fault, bot, slack", n)
+		l.fault(in(), "an event has to say exactly one thing that happens, this one says %d: use one of lose, restore, cut_off, reconnect, network, degrade, replication, break_targets, mend_targets, promotion, drop_promotion, pause_gitops, configure, add_nodes, resolver, takeover_check, settings, fault, bot, slack", n)
 	}
 }
 

@@ -376,6 +376,9 @@ func (s *State) happen(e Event) {
 		s.DNS.lie(*e.Resolver)
 	case e.TakeoverCheck != nil:
 		s.DNS.look(checkTakeover, *e.TakeoverCheck)
+	case e.Settings != nil:
+		called := *e.Settings
+		s.Database.Called = &called
 	case e.Fault != nil:
 		s.Faults = append(s.Faults, *e.Fault)
 	case e.Bot != "", e.Slack != "":

@@ -34,6 +34,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/failoverbot/failoverbot/incident"
@@ -63,6 +64,10 @@ type World struct {
 	state  *State
 	folder *folder // where the state is kept; nil in memory
 	lost   error   // why the newest state of another process could not be read
+
+	// called is what the settings call the database; nil: as in the beginning. It is there
+	// without the state's lock.
+	called atomic.Pointer[DatabaseNames]
 
 	hookMu sync.Mutex
 	hooks  []func(Call, bool) error
@@ -123,6 +128,7 @@ func (w *World) lock() {
 }
 
 func (w *World) unlock() {
+	w.called.Store(w.state.Database.Called)
 	if w.folder != nil {
 		w.folder.unlock()
 	}
