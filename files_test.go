@@ -171,7 +171,7 @@ func TestTheFirstSignalEndsAProgramThatReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		for _, verb := range []string{"serve", "check"} {
+		for _, verb := range []string{"serve", "check", "drill"} {
 			slow := filepath.Join(t.TempDir(), "slow")
 			wrongs["a pipe"](t, slow)
 			p := launch(t, []string{asMain + "=" + slow, "HOME=" + t.TempDir(), "GOCOVERDIR=" + t.TempDir()}, self, verb, "--config", example)

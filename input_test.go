@@ -139,6 +139,12 @@ func TestWhatIsTypedWrong(t *testing.T) {
 		"check of no Region":         {[]string{"check", "--config", example, "--region", "mars"}, []string{`"mars" is not a Region of the platform: use one of us-east-1, us-west-2`}},
 		"check of no target":         {[]string{"check", "--config", example, "--target", "mars"}, []string{`"mars" is not a Region of the platform: use one of us-east-1, us-west-2`}},
 		"check in no form":           {[]string{"check", "--config", example, "--output", "yaml"}, []string{`--output is table or json, not "yaml"`}},
+		"drill without settings":     {[]string{"drill"}, []string{`--config is missing`}},
+		"drill of nothing":           {[]string{"drill", "--config", example, "--of", "restore"}, []string{`--of is planned, unplanned, failback or servers, not "restore"`}},
+		"drill in no form":           {[]string{"drill", "--config", example, "--output", "yaml"}, []string{`--output is table or json, not "yaml"`}},
+		"drill of no Region":         {[]string{"drill", "--config", example, "--target", "mars"}, []string{`"mars" is not a Region of the platform: use one of us-east-1, us-west-2`}},
+		"drill of a failback away":   {[]string{"drill", "--config", example, "--of", "failback", "--target", "us-west-2"}, []string{`a failback leads to us-east-1, where the platform is at home, and us-west-2 is not`}},
+		"drill of a stranger":        {[]string{"drill", "--config", example, "--owner", "nobody"}, []string{`--owner "nobody" is not on the roster: use one of `}},
 		"check in no mode":           {[]string{"check", "--config", example, "--mode", "later"}, []string{`--mode is planned or unplanned, not "later"`}},
 
 		"settings that never end":      {[]string{"serve", "--config", "/dev/zero"}, []string{`read the settings: read /dev/zero: it is a device, and has to be a regular file`}},

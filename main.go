@@ -125,7 +125,7 @@ func verbs(env func(string) string, secrets *text.Secrets) *cobra.Command {
 		}
 		return bot.Usagef("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(serveVerb(env, secrets), checkVerb(env, secrets), discoverVerb(env, secrets), evidenceVerb(env, secrets), timelineVerb(env, secrets), rehearseVerb(), runbookVerb(), scenarioVerb(), versionVerb())
+	root.AddCommand(serveVerb(env, secrets), checkVerb(env, secrets), discoverVerb(env, secrets), drillVerb(env, secrets), evidenceVerb(env, secrets), timelineVerb(env, secrets), rehearseVerb(), runbookVerb(), scenarioVerb(), versionVerb())
 	return root
 }
 

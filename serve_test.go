@@ -771,6 +771,38 @@ func TestServeOnRealEnds(t *testing.T) {
 		secretless(t, text)
 	})
 
+	t.Run("a dry run in the terminal is marked, kept with its owner, and ends with what it came to", func(t *testing.T) {
+		env := maps.Clone(l.env)
+		env["REDIS_URL"] = redisURL
+		delete(env, "SLACK_BOT_TOKEN")
+		code, text := program(t, env, "drill", "--config", l.config, "--owner", "alice").exit()
+		if code != exitFailed {
+			t.Errorf("exit code %d", code)
+		}
+		for _, want := range []string{
+			`(?m)^DRILL, dry run of a planned failover from us-east-1 to us-west-2: \d+ (rights|required)`,
+			`(?m)^Held by Alice at .* plan [0-9a-f]{6}`,
+			`(?m)^unknown\n +\d+ rights of Kubernetes in us-west-2 \(patch\s+horizontalpodautoscalers\.autoscaling\s+user-service\s+in\s+ecommerce-prod;(.|\n)*?no connection to\s+the\s+cluster`,
+			`(?m)^unknown\n +\d+ rights of IAM in us-`,
+			`(?m)^\+0 s +asks +`,
+			`a planned failover to us-west-2 would be stopped`,
+		} {
+			if !regexp.MustCompile(want).MatchString(text) {
+				t.Errorf("it does not say %s:\n%s", want, text)
+			}
+		}
+		record, err := redis.Open(t.Context(), redis.Options{URL: redisURL, Prefix: "fb"}, zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer record.Disconnect() //nolint:errcheck // only a test's
+		var held []incident.Held
+		if err := incident.NewBook(record).View(t.Context(), incident.PlatformLog, func(s *incident.State) { held = slices.Clone(s.Platform.Drills) }); err != nil || len(held) != 1 || held[0].By != "alice" || len(held[0].Foreseen.Missing) == 0 {
+			t.Errorf("%v: on the record is %+v", err, held)
+		}
+		secretless(t, text)
+	})
+
 	t.Run("status says which Region serves and how that is known", func(t *testing.T) {
 		slack.T = t
 		answer := slack.Ask(alice, "/failover status")

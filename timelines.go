@@ -43,11 +43,15 @@ func readFolder(ctx context.Context, folder string, add func(evidence.Timeline))
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case d.IsDir() || !strings.HasPrefix(d.Name(), "timeline") || filepath.Ext(path) != ".jsonl":
+		case d.IsDir(), !(strings.HasPrefix(d.Name(), "timeline") && filepath.Ext(path) == ".jsonl") && d.Name() != platformFile:
 			return nil
 		}
-		found++
 		t, err := readTimeline(path)
+		if d.Name() == platformFile {
+			t.ID = incident.PlatformLog
+		} else {
+			found++
+		}
 		if err == nil {
 			add(t)
 		}
@@ -63,6 +67,9 @@ func readFolder(ctx context.Context, folder string, add func(evidence.Timeline))
 	}
 	return nil
 }
+
+// platformFile is what a rehearsal calls its platform log.
+const platformFile = "platform.jsonl"
 
 // timelineMost is the most bytes of a timeline that is read from a file.
 const timelineMost = 64 << 20

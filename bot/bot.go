@@ -116,7 +116,7 @@ func New(ctx context.Context, o Options, log zerolog.Logger) (*Bot, error) {
 	b := &Bot{Options: o, Book: book, log: log}
 	outages := slack.NewOutages()
 	b.Engine = engine.New(engine.Options{
-		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(), Gone: gone, Away: outages.Set,
+		Book: b.Book, Catalog: catalog, Clock: o.Clock, Holder: holder(), Gone: gone, Away: outages.Set, Reviews: providers.Reviews(o.Connections),
 	}, log)
 	compile := func(f runbook.Facts) (*runbook.Plan, error) { return source.Compile(catalog.Runbook(), f) }
 	b.ready = b.proofs(catalog.Runbook(), compile)

@@ -157,7 +157,7 @@ var rendered = regexp.MustCompile("<@|&(lt|gt|amp);|`|[∗＿∼ˋ]|%!")
 func TestEveryAnswerIsShownInPlainText(t *testing.T) {
 	tr := &transcript{t: t, answered: map[string]bool{}, refused: map[string]bool{}}
 	for _, play := range []func(*testing.T, *transcript){
-		playNothingOpen, playProved, playStart, playReadiness, playApproval, playStopped, playAskedAgain, playSwitch, playSigns, playEnd, playTakeBack, playImpact, playAsked, playConfirm, playProposal, playSeveralOpen, playRecordAway, playRestore, playServers, playRebuild, playEvidence,
+		playNothingOpen, playProved, playStart, playReadiness, playApproval, playStopped, playAskedAgain, playSwitch, playSigns, playEnd, playTakeBack, playImpact, playAsked, playConfirm, playProposal, playSeveralOpen, playRecordAway, playRestore, playServers, playRebuild, playEvidence, playDrills,
 	} {
 		play(t, tr)
 	}

@@ -129,4 +129,6 @@ type Engine interface {
 	// Readiness carries out the checks of a plan that need no decision, all at
 	// once, without an incident, and says why that was done.
 	Readiness(ctx context.Context, plan *runbook.Plan, why string) incident.AssessmentMade
+	// Foresee says what carrying out a plan would do now, and changes nothing.
+	Foresee(ctx context.Context, plan *runbook.Plan) *incident.Foreseen
 }

@@ -170,6 +170,7 @@ func verbs() []verb {
 		{"restore", "restore [REGION] [from BACKUP|SCHEDULE] REASON", "restore a Velero backup of the other Region there", leaders, (*Commands).restore},
 		{"servers", "servers [REGION] REASON", "move the servers of Elastic Disaster Recovery to that Region, home if none is named", leaders, (*Commands).servers},
 		{"rebuild", "rebuild REGION REASON", "make a standby database anew where a detach has left one behind", leaders, (*Commands).rebuild},
+		{"drill", "drill [REGION] dry-run [planned|unplanned|failback|servers]", "what a run would do now, in which order, and which rights it lacks; changes nothing", roster, (*Commands).drill},
 		{"help", "help", "this list", nil, (*Commands).help},
 	}
 }
@@ -238,7 +239,7 @@ func (c *Commands) Do(ctx context.Context, ask Ask) Answer {
 }
 
 // apart are the verbs that are about no incident.
-var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "servers", "rebuild", "help", "confirm", "deny"}
+var apart = []string{"start", "start_proposed", "not_now", "check", "failback", "restore", "servers", "rebuild", "drill", "help", "confirm", "deny"}
 
 // ofThat makes what an answer offers name the incident that was asked about, where a
 // command alone would not mean it: several are open, or it is none of them.

@@ -50,6 +50,7 @@ type fakeEngine struct {
 	findings    []incident.Finding
 	other       engine.Takeover
 	plan        *runbook.Plan
+	foreseen    incident.Foreseen
 }
 
 func (e *fakeEngine) Adopt(id incident.ID) {
@@ -77,6 +78,16 @@ func (e *fakeEngine) Effects(context.Context, incident.ID, string) ([]incident.E
 func (e *fakeEngine) Readiness(_ context.Context, p *runbook.Plan, why string) incident.AssessmentMade {
 	e.plan = p
 	return incident.AssessmentMade{Why: why, Source: p.Source.Name, Target: p.Target.Name, Mode: p.Mode, Digest: p.Digest, Findings: e.findings}
+}
+
+// Foresee foresees what the test sets, with the facts of the plan.
+func (e *fakeEngine) Foresee(_ context.Context, p *runbook.Plan) *incident.Foreseen {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.plan = p
+	f := e.foreseen
+	f.Kind, f.Source, f.Target, f.Mode, f.Digest = p.Kind, p.Source.Name, p.Target.Name, p.Mode, p.Digest
+	return &f
 }
 
 // brokenLog fails the calls that a test names.
@@ -396,8 +407,8 @@ func TestEachRoleMayAskWhatItShould(t *testing.T) {
 		}
 	}
 	allow(mallory, "status", "help", "here")
-	allow(dave, "confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "note", "pause", "remind", "impact")
-	leading := []string{"confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "note", "pause", "failback", "restore", "servers", "rebuild", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair", "impact", "close_point", "start_proposed", "not_now"}
+	allow(dave, "confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "drill", "note", "pause", "remind", "impact")
+	leading := []string{"confirm", "deny", "here", "answer", "status", "help", "check", "readiness", "details", "timeline", "review", "evidence", "drill", "note", "pause", "failback", "restore", "servers", "rebuild", "remind", "start", "go", "go_override", "retry", "skip", "go_on", "resume", "abort", "abort_back", "abort_leave", "take_back", "overwrite", "switch", "repair", "impact", "close_point", "start_proposed", "not_now"}
 	allow(alice, append(leading, "resolve")...)
 	allow(bob, leading...)
 	for _, person := range []string{mallory, dave, alice, bob} {

@@ -66,6 +66,7 @@ var permitted = map[string]string{
 	"restore":        "yes   yes   no    no    no    no",
 	"servers":        "yes   yes   no    no    no    no",
 	"rebuild":        "yes   yes   no    no    no    no",
+	"drill":          "yes   yes   yes   no    no    no",
 	"help":           "yes   yes   yes   yes   yes   yes",
 }
 

@@ -713,11 +713,14 @@ type StandbyChanged struct {
 	Left time.Duration `json:"left,omitempty"`
 }
 
-// DrillHeld: a drill is over.
+// DrillHeld: a drill is over. Actor held it.
 type DrillHeld struct {
+	// Incident that it was held in; empty of a dry run, which begins none.
 	Incident ID     `json:"incident"`
 	Scope    string `json:"scope"`
 	Result   string `json:"result"`
+	// Foreseen is what a dry run has seen; nil of a drill that changed things.
+	Foreseen *Foreseen `json:"foreseen,omitempty"`
 }
 
 // PointOpened: something is not as it should be, and stays on every face until it

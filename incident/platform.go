@@ -82,9 +82,10 @@ type Standby struct {
 	Since time.Time
 }
 
-// Held is a drill, and when it was over.
+// Held is a drill, who held it, and when it was over.
 type Held struct {
 	DrillHeld
+	By string
 	At time.Time
 }
 
@@ -136,7 +137,7 @@ func (p *Platform) apply(e Event) {
 		}
 		p.Standby[b.Region] = Standby{b, since}
 	case DrillHeld:
-		p.Drills = append(p.Drills, Held{b, e.Time})
+		p.Drills = append(p.Drills, Held{b, e.Actor, e.Time})
 	case PointOpened:
 		was, open := p.Points[b.Point]
 		since := e.Time

@@ -209,6 +209,15 @@ func Catalog(e Connections) engine.Catalog {
 	return out
 }
 
+// Reviews ask those who grant rights which ones the bot has, by the system.
+func Reviews(e Connections) map[string]engine.Review {
+	w := wired(e)
+	return map[string]engine.Review{
+		engine.GrantedByIAM:        iam.New(w.aws, w.reads, accountsIn(w.clusters), w.Clock).Granted,
+		engine.GrantedByKubernetes: w.clusters.Granted,
+	}
+}
+
 // people is who is on call and who has taken a page, in the words of who asks people.
 func (w wires) people() asked.Options {
 	o := asked.Options{Clock: w.Clock, Roster: w.Roster, Record: w.Record, Support: w.Support, Dial: w.Dial}

@@ -173,6 +173,7 @@ func (r *rehearsal) verifyQuiet(id incident.ID, platform []incident.Event) error
 	}
 	if r.scn.Lasts > 0 {
 		faults = append(faults, r.world.Check()...)
+		faults = append(faults, r.world.CheckTold(r.told())...)
 	}
 	faults = append(faults, r.world.CheckPlatform(platform)...)
 	if len(faults) > 0 {
@@ -279,9 +280,9 @@ func (r *rehearsal) writeRecords() error {
 		}
 		write("timeline"+which(n)+".jsonl", data, err)
 	}
-	if r.scn.Start.Detection {
+	platform, err := r.record.Read(ctx, incident.PlatformLog, 0, 0)
+	if err != nil || len(platform) > 0 || r.scn.Start.Detection {
 		var data []byte
-		platform, err := r.record.Read(ctx, incident.PlatformLog, 0, 0)
 		if err == nil {
 			data, err = jsonl(platform)
 		}

@@ -90,7 +90,7 @@ var curriculum = []string{
 	"region-degraded", "region-loss", "lag-too-high", "pods-pending", "aurora-stuck", "switchover-dropped", "failover-dropped", "cache-modified",
 	"lost-while-planned", "gitops-owned", "split-brain-warning", "throttled", "dns-stale", "takeover-astray", "start-towards-home", "abort-before-promotion", "abort-after-promotion",
 	"failover-then-failback", "unplanned-then-failback", "lost-while-away", "failback-refused", "failback-drifted", "database-detached", "detach-then-rebuild", "failback-backed-out", "record-change-and-back", "routing-control-and-back", "velero-restore", "drs-failback", "drs-one-server-fails", "drs-backout-before-traffic", "drs-backout-after-traffic", "unserved-at-resolve", "approver-absent", "bot-killed", "slack-away",
-	"outage-proposed", "route53-already-moved", "noisy-day", "cut-off",
+	"outage-proposed", "route53-already-moved", "noisy-day", "cut-off", "drill-dry-run",
 }
 
 // stories are the built-in scenarios but this one.

@@ -69,6 +69,7 @@ var claims = map[string]func(*testing.T, played){
 	"route53-already-moved": adoptedWithUsersMoved,
 
 	"unserved-at-resolve": closedNotRestored,
+	"drill-dry-run":       foreseenAndUnchanged,
 	"bot-killed":          foundOutByLooking,
 	"slack-away":          wentOnWithoutSlack,
 }
@@ -636,6 +637,7 @@ var untroubled = map[string]struct{ trouble, instead, differs string }{
 	"routing-control-and-back": {"start:\n  strategy: routing-control\n\n", "", "0 times StepFinished of shift-controls"},
 	"bot-killed":               {"  - {at: 0s, since: promoting, bot: kill}\n  - {at: 45s, since: promoting, bot: start}\n", "", "1 times RunTaken, expected 2"},
 	"slack-away":               {"  - {at: 2s, since: promoting, slack: away}\n  - {at: 182s, since: promoting, slack: back}\n", "", "nothing was said for"},
+	"drill-dry-run":            {"  - at: 0s\n    fault: {system: aws.rds, operation: SwitchoverGlobalCluster, kind: deny}\n", "  - {at: 4m, fault: {kind: deny, system: aws.rds, operation: SwitchoverGlobalCluster}}\n", "us-west-2: 3 rights missing.\" 0 times"},
 	"velero-restore":           {"start:\n  lacks: {us-west-2: [order-service, payment-service]}\n", "", "0 times StepFinished of restored-pods"},
 	"drs-failback":             {"        say: /failover servers home\n        form: {reason: \"us-east-1 is well again\"}\n", "        say: /failover status\n", "no incident was declared"},
 

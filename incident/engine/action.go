@@ -63,6 +63,11 @@ type Action struct {
 	// under an approval have it.
 	Effect func(ctx context.Context, c Call) (incident.Effect, error)
 
+	// Rights are what Do has to be allowed to do, as far as settings and steps before tell
+	// it: what is asked of those who grant rights before a run needs them. It asks nobody.
+	// Each change of the catalogue has it.
+	Rights func(c Call) ([]Right, error)
+
 	// Every is how long a wait or a watch sleeps between two looks; 0 means 5 s.
 	Every time.Duration
 	// CallTimeout bounds one Look or one Do; 0 means 15 s, and for a check the step's

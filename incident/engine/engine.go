@@ -100,6 +100,9 @@ type Options struct {
 	// Gone says that the process of that Holder has surely ended, so that nobody needs
 	// to wait for its lease. Nil: that is never known.
 	Gone func(holder string) bool
+	// Reviews ask those who grant rights, by the system: what a dry run tells of rights.
+	// Nil: they are said to be unknown.
+	Reviews map[string]Review
 	// Away is told when the record has been out of reach for some seconds while this
 	// replica carries an incident's run out, and since when; and with the zero time when
 	// it answers again. It must not block. Nil: nobody is.

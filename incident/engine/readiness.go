@@ -49,17 +49,28 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 		f.Verdict, f.Summary = incident.Unsure, fmt.Sprintf("this version has no action %q", s.Uses)
 		return f
 	}
-	call := Call{
+	seen, yes, err := e.lookOnce(ctx, a, Call{
 		Plan: plan.For(s), Step: s, Attempt: 1, Began: e.Clock.Now(), Clock: e.Clock,
 		Result: func(string) (Outcome, bool) { return Outcome{}, false },
 		Task:   func(string) (incident.Task, bool) { return incident.Task{}, false },
+	})
+	f.Summary, f.Measured, f.Evidence, f.Asks = seen.Summary, seen.Measured, seen.Evidence, seen.Asks
+	if err != nil {
+		call := incident.CallErrorOf(err)
+		f.Summary, f.Hint, f.Cause = text.Bare(err), call.Hint, call.Cause
 	}
+	f.Verdict = verdict(seen, yes, err)
+	return f
+}
+
+// lookOnce looks within the step's time, without a run.
+func (e *Engine) lookOnce(ctx context.Context, a Action, call Call) (Outcome, bool, error) {
 	call.Impact = call.Began
-	within := s.Timeout
-	if s.Kind == runbook.Wait { // whose time is for many looks
+	within := call.Step.Timeout
+	if call.Step.Kind != runbook.Check { // whose time is for more than one look
 		within = min(within, cmp.Or(a.CallTimeout, within))
 	}
-	ctx, stop := e.Clock.WithTimeout(ctx, within, fmt.Errorf("%s took longer than %s", s.ID, within))
+	ctx, stop := e.Clock.WithTimeout(ctx, within, fmt.Errorf("%s took longer than %s", call.Step.ID, within))
 	defer stop()
 	type look struct {
 		Outcome
@@ -69,13 +80,7 @@ func (e *Engine) find(ctx context.Context, plan *runbook.Plan, s runbook.Step) i
 		o, ok, err := a.Look(ctx, call)
 		return look{o, ok}, err
 	})
-	f.Summary, f.Measured, f.Evidence, f.Asks = seen.Summary, seen.Measured, seen.Evidence, seen.Asks
-	if err != nil {
-		call := incident.CallErrorOf(err)
-		f.Summary, f.Hint, f.Cause = text.Bare(err), call.Hint, call.Cause
-	}
-	f.Verdict = verdict(seen.Outcome, seen.yes, err)
-	return f
+	return seen.Outcome, seen.yes, err
 }
 
 // verdict is what a look came to: what was not found out never passes, whatever it

@@ -46,10 +46,25 @@ type Report struct {
 	Made     time.Time `json:"made"`
 	// Runs, the newest first.
 	Runs []Run `json:"runs"`
+	// Drills are those that changed nothing, the newest first: no figure of a run is made
+	// of them, and they prove no bullet.
+	Drills []Held `json:"drills"`
 	// Control are the bullets of the failback control, in its order.
 	Control []Bullet `json:"control"`
 	// Timelines are the records that it was made from.
 	Timelines []Checked `json:"timelines"`
+}
+
+// Held is a drill that stands on the platform log.
+type Held struct {
+	Time  time.Time `json:"time"`
+	By    string    `json:"by"`
+	Scope string    `json:"scope"`
+	// Says is what it came to.
+	Says string `json:"says"`
+	// Plan is the digest of the plan that was foreseen; empty where none was.
+	Plan string `json:"plan,omitempty"`
+	Seq  uint64 `json:"seq"`
 }
 
 // Checked is a timeline whose chain was verified.
@@ -81,6 +96,7 @@ type Collector struct {
 
 	mu        sync.Mutex
 	runs      []*run
+	drills    []Held
 	timelines []Checked
 }
 
@@ -95,6 +111,10 @@ func New(o Options) *Collector {
 // Add takes in one timeline. Of one whose chain is broken nothing is taken for proof; that
 // it is broken is told. One that was declared before Since is left out.
 func (c *Collector) Add(t Timeline) {
+	if t.ID == incident.PlatformLog {
+		c.addPlatform(t)
+		return
+	}
 	checked, runs, ok := c.read(t)
 	if !ok {
 		return
@@ -105,7 +125,34 @@ func (c *Collector) Add(t Timeline) {
 	c.runs = append(c.runs, runs...)
 }
 
-// AddAll adds every incident that the log has, several at once. One that cannot be read is
+// addPlatform takes in the drills of the platform log. Without any nothing is told of it,
+// for what else it holds proves nothing here.
+func (c *Collector) addPlatform(t Timeline) {
+	checked, _ := check(t)
+	var drills []Held
+	for _, e := range t.Events {
+		b, ok := e.Body.(incident.DrillHeld)
+		if !ok || e.Time.Before(c.o.Since) {
+			continue
+		}
+		h := Held{Time: e.Time, By: c.o.Name(e.Actor), Scope: b.Scope, Says: b.Result, Seq: e.Seq}
+		if b.Foreseen != nil {
+			h.Plan = b.Foreseen.Digest
+		}
+		drills = append(drills, h)
+	}
+	if len(drills) == 0 && t.Unread == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timelines = append(c.timelines, checked)
+	if checked.Whole {
+		c.drills = append(c.drills, drills...)
+	}
+}
+
+// AddAll adds every incident that the log has, several at once, and the platform log. One that cannot be read is
 // told in the report. An error means that the list of them could not be read, or that ctx
 // ended.
 func (c *Collector) AddAll(ctx context.Context, clock incident.Clock, log incident.Log) error {
@@ -113,6 +160,7 @@ func (c *Collector) AddAll(ctx context.Context, clock incident.Clock, log incide
 	if err != nil {
 		return err
 	}
+	ids = append(ids, incident.PlatformLog)
 	var next atomic.Int64
 	incident.Together(clock, runtime.GOMAXPROCS(0), func(int) {
 		for ctx.Err() == nil {
@@ -184,6 +232,8 @@ func (c *Collector) Report() *Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := &Report{Since: c.o.Since, Made: c.o.Made, Runs: make([]Run, len(c.runs)), Timelines: slices.Clone(c.timelines)}
+	out.Drills = append([]Held{}, c.drills...)
+	slices.SortFunc(out.Drills, func(a, b Held) int { return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Seq, a.Seq)) })
 	slices.SortFunc(out.Timelines, func(a, b Checked) int { return cmp.Compare(a.Incident, b.Incident) })
 	runs := slices.SortedFunc(slices.Values(c.runs), func(a, b *run) int {
 		return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(b.Incident, a.Incident), cmp.Compare(b.Run.Run, a.Run.Run))

@@ -265,3 +265,40 @@ func TestWhatPeopleTypedIsCharacters(t *testing.T) {
 		}
 	}
 }
+
+// A drill that changed nothing is told with who held it and what it came to, and proves no
+// bullet and no figure.
+func TestADryRunIsCountedAndProvesNothing(t *testing.T) {
+	o := &told{t: t, id: incident.PlatformLog, at: noon}
+	o.add("alice", "", incident.DrillHeld{Scope: incident.ScopeDryRun, Result: "planned failover: 12 changes would be made", Foreseen: &incident.Foreseen{Digest: "0123456789ab"}})
+	o.add("bob", "", incident.DrillHeld{Scope: incident.ScopeDryRun, Result: "failback: 9 changes would be made"})
+	c := New(Options{Since: noon, Made: noon.Add(time.Hour), Name: strings.ToUpper})
+	c.Add(o.timeline())
+	r := c.Report()
+	if len(r.Drills) != 2 || r.Drills[0].By != "BOB" || r.Drills[1].Plan != "0123456789ab" || r.Drills[1].Seq != 1 || len(r.Runs) != 0 || r.Count(Proven) != 0 {
+		t.Errorf("%+v, %d runs, %d proven", r.Drills, len(r.Runs), r.Count(Proven))
+	}
+	if len(r.Timelines) != 1 || !r.Timelines[0].Whole || r.Timelines[0].Events != 2 {
+		t.Errorf("%+v", r.Timelines)
+	}
+	for kind, write := range map[string]func(string) ([]byte, error){"md": r.Markdown, "html": r.HTML} {
+		template, err := os.ReadFile("../../templates/evidence/evidence." + kind + ".tmpl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := write(string(template))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"Drills that changed nothing", "12 changes would be made", "ALICE", "dry run"} {
+			if !strings.Contains(string(page), want) {
+				t.Errorf("%s does not say %q", kind, want)
+			}
+		}
+	}
+	late := New(Options{Since: noon.Add(time.Hour)})
+	late.Add(o.timeline())
+	if r := late.Report(); len(r.Drills) != 0 || len(r.Timelines) != 0 {
+		t.Errorf("before the time that was asked for: %+v", r)
+	}
+}

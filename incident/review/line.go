@@ -243,7 +243,10 @@ func says(e incident.Event, who func(string) string) string {
 	case incident.StandbyChanged:
 		return fmt.Sprintf("%s could take over: %t. %s", b.Region, b.Protected, b.Summary)
 	case incident.DrillHeld:
-		return fmt.Sprintf("Drill %s (%s): %s", b.Incident.Name(), b.Scope, b.Result)
+		if b.Incident == "" {
+			return fmt.Sprintf("DRILL (%s) by %s: %s", b.Scope, actor, b.Result)
+		}
+		return fmt.Sprintf("DRILL %s (%s) by %s: %s", b.Incident.Name(), b.Scope, actor, b.Result)
 	case incident.PointOpened:
 		return fmt.Sprintf("Open: %s. %s", b.Title, b.Why)
 	case incident.PointClosed:

@@ -57,6 +57,7 @@ func Actions(config func(region string) aws.Config) engine.Catalog {
 			Do:     a.Do,
 			Undo:   &engine.Undo{Look: a.LookBack, Do: a.Back},
 			Effect: a.Effect,
+			Rights: a.Rights,
 			// Some endpoints may have to be given up before one answers.
 			CallTimeout: size*patient + 5*time.Second,
 		},

@@ -56,6 +56,7 @@ func (a *Aurora) rebuild(inForce func() runbook.Topology) engine.Catalog {
 			Look:   release.Look,
 			Do:     release.Do,
 			Effect: release.Effect,
+			Rights: mayRebuild("rds:RemoveFromGlobalCluster", inTarget, oldGlobal, orphan),
 		},
 		"aurora.released": {
 			Action: runbook.Action{
@@ -78,6 +79,7 @@ func (a *Aurora) rebuild(inForce func() runbook.Topology) engine.Catalog {
 			Look:   stop.Look,
 			Do:     stop.Do,
 			Effect: stop.Effect,
+			Rights: mayRebuild("rds:StopDBCluster", inTarget, orphan),
 			Job:    stop.Job,
 			Every:  15 * time.Second,
 		},
@@ -93,6 +95,7 @@ func (a *Aurora) rebuild(inForce func() runbook.Topology) engine.Catalog {
 			Look:   globalize.Look,
 			Do:     globalize.Do,
 			Effect: globalize.Effect,
+			Rights: mayRebuild("rds:CreateGlobalCluster", inSource, newGlobal, serving),
 		},
 		"aurora.global": {
 			Action: runbook.Action{
@@ -115,6 +118,7 @@ func (a *Aurora) rebuild(inForce func() runbook.Topology) engine.Catalog {
 			Look:   follow.Look,
 			Do:     follow.Do,
 			Effect: follow.Effect,
+			Rights: mayRebuild("rds:CreateDBCluster", inTarget, newGlobal, newCluster),
 			Job:    follow.Job,
 			Every:  15 * time.Second,
 		},
@@ -129,6 +133,7 @@ func (a *Aurora) rebuild(inForce func() runbook.Topology) engine.Catalog {
 			Look:   populate.Look,
 			Do:     populate.Do,
 			Effect: populate.Effect,
+			Rights: mayRebuild("rds:CreateDBInstance", inTarget, newCluster, newInstance),
 			Job:    populate.Job,
 			Every:  15 * time.Second,
 		},
@@ -208,6 +213,7 @@ func (a *Aurora) moves(reconcile Reconcile) engine.Catalog {
 			Look:   switchover.Look,
 			Do:     switchover.Do,
 			Effect: switchover.Effect,
+			Rights: may("rds:SwitchoverGlobalCluster", inSource),
 		},
 		"aurora.failover": {
 			Action: runbook.Action{
@@ -221,6 +227,7 @@ func (a *Aurora) moves(reconcile Reconcile) engine.Catalog {
 			Look:   failover.Look,
 			Do:     failover.Do,
 			Effect: failover.Effect,
+			Rights: may("rds:FailoverGlobalCluster", inTarget),
 		},
 		"aurora.detach": {
 			Action: runbook.Action{
@@ -234,6 +241,7 @@ func (a *Aurora) moves(reconcile Reconcile) engine.Catalog {
 			Look:   detach.Look,
 			Do:     detach.Do,
 			Effect: detach.Effect,
+			Rights: may("rds:RemoveFromGlobalCluster", inTarget),
 		},
 		"aurora.events": {
 			Action: runbook.Action{
@@ -287,6 +295,7 @@ func (a *Aurora) moves(reconcile Reconcile) engine.Catalog {
 			Look:   keep.Look,
 			Do:     keep.Do,
 			Effect: keep.Effect,
+			Rights: mayKeep,
 		},
 		"aurora.writable": {
 			Action: runbook.Action{

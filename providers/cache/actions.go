@@ -35,6 +35,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 			Undo:   &engine.Undo{Look: c.LookBack, Do: c.Back},
 			Job:    c.BackJob,
 			Effect: c.Effect,
+			Rights: may,
 		},
 		"cache.primary": {
 			Action: runbook.Action{

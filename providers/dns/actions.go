@@ -81,6 +81,7 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Do:     shift.Do,
 			Undo:   &engine.Undo{Look: shift.LookBack, Do: shift.Back},
 			Effect: shift.Effect,
+			Rights: shift.Rights,
 		},
 		"dns.returnable": {
 			Action: runbook.Action{
@@ -142,6 +143,7 @@ func Actions(shift *Shift, client *Client, balancer BalancerName, address Balanc
 			Do:     record.Do,
 			Undo:   &engine.Undo{Look: record.LookBack, Do: record.Back},
 			Effect: record.Effect,
+			Rights: record.Rights,
 		},
 		"dns.in-sync": {
 			Action: runbook.Action{
@@ -188,5 +190,6 @@ func sets(r Restore, leads func(t runbook.Topology, source, target string) error
 		Do:     r.Do,
 		Undo:   &engine.Undo{Look: r.LookBack, Do: r.Back},
 		Effect: r.Effect,
+		Rights: r.Rights,
 	}
 }

@@ -57,7 +57,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 				With:  ReverseInput{},
 				Undo:  reverseUndo,
 			},
-			Look: d.Reverse, Do: d.ReverseDo, Effect: d.ReverseEffect,
+			Look: d.Reverse, Do: d.ReverseDo, Effect: d.ReverseEffect, Rights: mayReverse,
 			Undo: &engine.Undo{Look: d.ReverseLookBack, Do: d.ReverseBack},
 		},
 		"drs.replicated": {
@@ -78,7 +78,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 				With:  FreezeInput{},
 				Undo:  freezeUndo, Proves: []incident.Trait{incident.ServersOut},
 			},
-			Look: d.Freeze, Do: d.FreezeDo, Effect: d.FreezeEffect,
+			Look: d.Freeze, Do: d.FreezeDo, Effect: d.FreezeEffect, Rights: mayFreeze,
 			Undo: &engine.Undo{Look: d.FreezeLookBack, Do: d.FreezeBack},
 		},
 		"drs.launch": {
@@ -89,7 +89,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 				With:  LaunchInput{},
 				Undo:  launchUndo,
 			},
-			Look: d.Launch, Do: d.LaunchDo, Effect: d.LaunchEffect, Job: d.Job,
+			Look: d.Launch, Do: d.LaunchDo, Effect: d.LaunchEffect, Rights: mayLaunch, Job: d.Job,
 			Undo:  &engine.Undo{Look: d.LaunchLookBack, Do: d.LaunchBack},
 			Every: 10 * time.Second,
 		},
@@ -121,7 +121,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 				Undo:     leadUndo,
 				NoReturn: true,
 			},
-			Look: d.Lead, Do: d.LeadDo, Effect: d.LeadEffect,
+			Look: d.Lead, Do: d.LeadDo, Effect: d.LeadEffect, Rights: mayLead,
 		},
 		"drs.stop": {
 			Action: runbook.Action{
@@ -131,7 +131,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, dial Di
 				With:  StopInput{},
 				Undo:  stopUndo, Leaves: stopLeaves,
 			},
-			Look: d.Stop, Do: d.StopDo, Effect: d.StopEffect,
+			Look: d.Stop, Do: d.StopDo, Effect: d.StopEffect, Rights: mayStop,
 		},
 		"drs.serving": {
 			Action: runbook.Action{

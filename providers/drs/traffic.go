@@ -321,6 +321,12 @@ func (d *DRS) leading(ctx context.Context, c engine.Call) (wanted, missing []pla
 	); err != nil {
 		return nil, nil, m, err
 	}
+	if len(landed) == 0 && len(servers) > 0 { // that nothing is led to then is no answer
+		return nil, nil, m, &incident.CallError{
+			NeedsPerson: true, Err: fmt.Errorf("none of %s runs in %s, so there is nothing that users could be led to", text.Count(len(servers), "server"), region),
+			Hint: "have them launched first",
+		}
+	}
 	was, _ := c.Result(in.Original)
 	for i := range servers {
 		id, there := landed[servers[i].id()]

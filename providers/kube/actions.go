@@ -102,6 +102,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Do:     scale.Do,
 			Undo:   &engine.Undo{Look: scale.LookBack, Do: scale.Back, Settled: scale.Settled},
 			Effect: scale.Effect,
+			Rights: scale.Rights,
 		},
 		"kube.rolled-out": {
 			Action: runbook.Action{
@@ -126,6 +127,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Do:          fence.Do,
 			Undo:        &engine.Undo{Look: fence.LookBack, Do: fence.Back, Settled: fence.Settled},
 			Effect:      fence.Effect,
+			Rights:      fence.Rights,
 			CallTimeout: 30 * time.Second,
 		},
 		"kube.writers": {
@@ -161,6 +163,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Do:          suspend.Do,
 			Undo:        &engine.Undo{Look: suspend.LookBack, Do: suspend.Back},
 			Effect:      suspend.Effect,
+			Rights:      suspend.Rights,
 			CallTimeout: 30 * time.Second,
 		},
 		"kube.resume": {
@@ -175,6 +178,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Do:          resume.Do,
 			Undo:        &engine.Undo{Look: resume.LookBack, Do: resume.Back},
 			Effect:      resume.Effect,
+			Rights:      resume.Rights,
 			CallTimeout: 30 * time.Second,
 		},
 		"kube.rest": {
@@ -190,6 +194,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Do:     rest.Do,
 			Undo:   &engine.Undo{Look: rest.LookBack, Do: rest.Back, Settled: rest.Settled},
 			Effect: rest.Effect,
+			Rights: rest.Rights,
 		},
 		"kube.present": {
 			Action: runbook.Action{
@@ -228,6 +233,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Do:     host.Do,
 			Undo:   &engine.Undo{Look: host.LookBack, Do: host.Back},
 			Effect: host.Effect,
+			Rights: host.Rights,
 		},
 		"kube.restart": {
 			Action: runbook.Action{
@@ -241,6 +247,7 @@ func (k *Kube) Actions(hosts Hosts, digest Digest) engine.Catalog {
 			Look:   restart.Look,
 			Do:     restart.Do,
 			Effect: restart.Effect,
+			Rights: restart.Rights,
 		},
 	}
 }

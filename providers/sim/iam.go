@@ -82,10 +82,16 @@ func (r *Region) openID() (code int, body string) {
 
 var iamAPI = awsAPI{
 	system: "aws.iam", home: homeRegion,
-	operations: map[string]operation{"GetRole": reads(getRole)},
+	operations: map[string]operation{
+		"GetRole":                 reads(getRole),
+		"SimulatePrincipalPolicy": reads(simulatePolicy).lostAs(Refuse),
+	},
 	target: func(in any) string {
-		if in, ok := in.(*iam.GetRoleInput); ok {
+		switch in := in.(type) {
+		case *iam.GetRoleInput:
 			return deref(in.RoleName)
+		case *iam.SimulatePrincipalPolicyInput:
+			return ownRole
 		}
 		return ""
 	},
@@ -93,6 +99,9 @@ var iamAPI = awsAPI{
 
 func getRole(r request, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
 	name := deref(in.RoleName)
+	if name == ownRole {
+		return &iam.GetRoleOutput{Role: &iamt.Role{Arn: ptr(ownRoleARN()), RoleName: ptr(name), Path: ptr("/bots/")}}, nil
+	}
 	for _, arn := range sortedKeys(r.Roles) {
 		if arn[strings.LastIndex(arn, "/")+1:] == name {
 			return &iam.GetRoleOutput{Role: &iamt.Role{

@@ -11,8 +11,8 @@ var stsAPI = awsAPI{
 	operations: map[string]operation{
 		"GetCallerIdentity": reads(func(request, *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
 			return &sts.GetCallerIdentityOutput{
-				Account: ptr(account), UserId: ptr("AROAPRETEND:failoverbot"),
-				Arn: ptr("arn:aws:sts::" + account + ":assumed-role/failoverbot/" + url.PathEscape("rehearsal")),
+				Account: ptr(account), UserId: ptr("AROAPRETEND:" + ownRole),
+				Arn: ptr("arn:aws:sts::" + account + ":assumed-role/" + ownRole + "/" + url.PathEscape("rehearsal")),
 			}, nil
 		}),
 	},

@@ -54,6 +54,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, checker
 			Do:     t.Do,
 			Undo:   &engine.Undo{Look: t.LookBack, Do: t.Back},
 			Effect: t.Effect,
+			Rights: t.Rights,
 		},
 		"takeover.remove": {
 			Action: runbook.Action{
@@ -67,6 +68,7 @@ func Actions(config func(region string) aws.Config, reads *awserr.Reads, checker
 			Do:     r.Do,
 			Undo:   &engine.Undo{Look: r.LookBack, Do: r.Back},
 			Effect: r.Effect,
+			Rights: r.Rights,
 		},
 	}
 }

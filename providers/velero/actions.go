@@ -52,6 +52,7 @@ func Actions(cluster Cluster, clock incident.Clock) engine.Catalog {
 			Do:     v.Do,
 			Job:    v.Job,
 			Effect: v.Effect,
+			Rights: may,
 			Every:  10 * time.Second,
 		},
 		"velero.restored": {
