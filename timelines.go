@@ -43,7 +43,7 @@ func readFolder(ctx context.Context, folder string, add func(evidence.Timeline))
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case d.IsDir(), !(strings.HasPrefix(d.Name(), "timeline") && filepath.Ext(path) == ".jsonl") && d.Name() != platformFile:
+		case d.IsDir(), (!strings.HasPrefix(d.Name(), "timeline") || filepath.Ext(path) != ".jsonl") && d.Name() != platformFile:
 			return nil
 		}
 		t, err := readTimeline(path)

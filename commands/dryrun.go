@@ -62,8 +62,10 @@ func (d DryRun) comes() string {
 	}
 	var says []string
 	for _, one := range []struct{ key, of, is string }{
-		{"right fail", "right", "missing"}, {"step fail", "required step", "failed"},
-		{"right unknown", "right", "not known"}, {"step unknown", "required step", "not read"},
+		{"right fail", "right", "missing"},
+		{"step fail", "required step", "failed"},
+		{"right unknown", "right", "not known"},
+		{"step unknown", "required step", "not read"},
 	} {
 		if n := count[one.key]; n > 0 {
 			says = append(says, text.Count(n, one.of)+" "+one.is)

@@ -291,7 +291,7 @@ func foreseenWith(k runbook.Kind) bool { return k != runbook.Check }
 // foreseenAs says in words what a step of that kind would do: of all kinds but checks and
 // changes, for which that is not known without reading.
 func foreseenAs(step runbook.Step, a Action, c Call) string {
-	switch step.Kind { //nolint:exhaustive // what reads is said by what it read
+	switch step.Kind {
 	case runbook.Go:
 		return "would ask a commander"
 	case runbook.Ask:
