@@ -703,7 +703,7 @@ func TestServeOnRealEnds(t *testing.T) {
 			}
 		}
 		once := `No connection to the cluster in us-west-2 stops Nodes in each zone of us-west-2, .*, All services exist in us-west-2, .*Images are in the registry of us-west-2`
-		if !regexp.MustCompile(once).MatchString(answer) || strings.Count(answer, "connection refused") > 0 {
+		if !regexp.MustCompile(once).MatchString(answer) || strings.Count(answer, "connection was refused") > 0 {
 			t.Errorf("what stops several checks is not told once:\n%s", answer)
 		}
 		count := func(word string) int { return strings.Count(answer, "`"+fmt.Sprintf("%-7s", word)+"`") }

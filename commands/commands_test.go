@@ -494,7 +494,7 @@ func TestAnUnreachableRecordIsSaidAndNothingDone(t *testing.T) {
 					r.log.fail[call] = true
 					defer delete(r.log.fail, call)
 					return r.say(who, text)
-				}, "The record (Redis) cannot be reached, so nothing was done", "connection refused")
+				}, "The record (Redis) cannot be reached, so nothing was done", "the connection was refused")
 			})
 		}
 	}

@@ -276,7 +276,7 @@ func (v incidentView) ordersAfter(q *incident.Question) string {
 	case i.Stopped():
 		return strings.TrimSuffix("stopped since "+clockTime(i.ByUs)+"; "+again, "; ")
 	case v.Mode == "unplanned": // what they get is what the Region that is lost gives
-		return strings.Replace(again, "after your yes", "later", 1)
+		return again
 	case v.StopsOrders(q):
 		return strings.TrimSuffix("stop with your yes; "+strings.Replace(again, "after your yes", "later", 1), "; ")
 	}

@@ -203,9 +203,44 @@ func Quote(s string) Text { return one(Quoted, line(s)) }
 func Error(err error) Text { return Quote(Bare(err)) }
 
 // Bare is an error as a sentence has it and the record keeps it: on one line, without
-// a full stop and not too long.
+// a full stop and not too long, and what libraries say of a connection in people's words.
 func Bare(err error) string {
-	return strings.TrimRight(Shorten(strings.Join(strings.Fields(err.Error()), " "), 300), ".")
+	said := strings.Join(strings.Fields(err.Error()), " ")
+	for _, w := range ofConnections {
+		said = w.said.ReplaceAllString(said, w.means)
+	}
+	return strings.TrimRight(Shorten(said, 300), ".")
+}
+
+// NoAnswer is how Bare says that a call's time was over.
+const NoAnswer = "no answer in time"
+
+// ofConnections is what Go's packages and the vendors' clients say of a connection that was
+// not made or broke off, and what it means. The longest comes first.
+var ofConnections = func() []connectionWords {
+	const (
+		sending  = `(?:request send failed, )?(?:(?:Get|Post|Put|Patch|Head|Delete) "[^"]*": )?`
+		dialling = sending + `dial (?:tcp|udp)[46]?(?: [^ :]+(?::\d+)?| \[[^\]]+\](?::\d+)?)?: `
+	)
+	var out []connectionWords
+	for _, w := range [][2]string{
+		{dialling + `(?:connect: )?connection refused`, "the connection was refused"},
+		{dialling + `lookup ([^ :]+)(?: on [^ ]+)?: no such host`, "$1 has no address"},
+		{dialling + `(?:connect: )?(?:no route to host|network is unreachable)`, "no way leads there"},
+		{dialling + `(?:i/o timeout|operation was canceled|context deadline exceeded)`, "no connection in time"},
+		{sending + `read (?:tcp|udp)[46]? [^ ]+: (?:read: )?connection reset by peer`, "the connection broke off"},
+		{sending + `context deadline exceeded(?: \(Client\.Timeout[^)]*\))?`, NoAnswer},
+		{sending + `net/http: TLS handshake timeout`, "no connection in time"},
+		{sending + `(?:unexpected )?\bEOF\b`, "the connection was closed"},
+	} {
+		out = append(out, connectionWords{regexp.MustCompile(w[0]), w[1]})
+	}
+	return out
+}()
+
+type connectionWords struct {
+	said  *regexp.Regexp
+	means string
 }
 
 // Exactly is what is to be typed as it stands, or was, shown on one line.

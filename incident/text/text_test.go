@@ -175,3 +175,22 @@ func BenchmarkFormat(b *testing.B) {
 		_ = Format("%s is open (%s -> %s): started by %v at %v. {status} shows it.", "INC-2026-0001", "us-east-1", "us-west-2", Person("alice"), at)
 	}
 }
+
+// What a library says of a connection is no sentence for people at night.
+func TestWhatLibrariesSayOfAConnectionIsSaidInWords(t *testing.T) {
+	for said, want := range map[string]string{
+		"CloudFront GetDistribution: not reachable: request send failed, dial tcp: connect: connection refused": "CloudFront GetDistribution: not reachable: the connection was refused",
+		`Get "https://127.0.0.1:6443/api": dial tcp 127.0.0.1:6443: connect: connection refused`:                "the connection was refused",
+		`Post "https://sts.us-east-1.amazonaws.com/": dial tcp [2001:db8::1]:443: i/o timeout`:                  "no connection in time",
+		"dial tcp: lookup shop.example on 10.0.0.2:53: no such host":                                            "shop.example has no address",
+		"read tcp 10.0.0.1:4711->10.0.0.2:443: read: connection reset by peer":                                  "the connection broke off",
+		"not known within 30s: context deadline exceeded":                                                       "not known within 30s: no answer in time",
+		`Head "https://x": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`:          "no answer in time",
+		"unexpected EOF":      "the connection was closed",
+		"the answer\nis 502.": "the answer is 502",
+	} {
+		if got := Bare(errors.New(said)); got != want {
+			t.Errorf("%q is said as %q, want %q", said, got, want)
+		}
+	}
+}

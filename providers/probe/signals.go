@@ -71,10 +71,8 @@ func (p *Probe) served(ctx context.Context, topology runbook.Topology, region ru
 	return s
 }
 
-// plainly is an error for a sentence, without what only the program's own words say.
-func plainly(err error) string {
-	return strings.TrimSuffix(text.Bare(err), ": "+context.DeadlineExceeded.Error())
-}
+// plainly is an error for a sentence, in which it is said already that a time was over.
+func plainly(err error) string { return strings.TrimSuffix(text.Bare(err), ": "+text.NoAnswer) }
 
 // firstly is how long the first of some addresses has before the others are tried.
 const firstly = 2 * time.Second
