@@ -119,7 +119,7 @@ func TestGrafanaHasToShowTheTarget(t *testing.T) {
 		{"its clock is behind", watched(func(m *sim.Monitoring) { m.ClockOff = -6 * time.Minute }), incident.Fail, []string{"is 6 min old, at most 5 min are wanted"}, nil, nil},
 		{"its data source fails", watched(func(m *sim.Monitoring) {
 			m.Says = `{"results":{"A":{"status":502,"error":"dial tcp: connection refused","frames":[]}}}`
-		}), incident.Unsure, []string{"the data source answers status 502: the connection was refused"}, nil, nil},
+		}), incident.Unsure, []string{"the data source answers status 502: dial tcp: connection refused"}, nil, nil},
 		{"it answers something else", watched(func(m *sim.Monitoring) { m.Says = `{"results":{}}` }), incident.Unsure, []string{"no result of the query"}, nil, nil},
 		{"half an answer", watched(func(m *sim.Monitoring) {
 			m.Says = `{"results":{"A":{"status":200,"frames":[{"schema":{"fields":[{"type":"time"},{"type":"number"}]},"data":{"values":[[1]]}}]}}}`
