@@ -79,39 +79,26 @@ func check(ctx context.Context, c *settings.Settings, o checkOptions, env func(s
 	if target.Name == "" {
 		return bot.Usagef("%q is not a Region of the platform: use one of %s", o.target, strings.Join(regionNames(c.Platform), ", "))
 	}
-	ends, err := connect(ctx, c, secrets, zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	loaded, err := bot.Runbook(files(c))
-	if err != nil {
-		return err
-	}
-	book, closed := recordOf(ctx, c, secrets, log)
-	defer closed()
-	if book != nil {
-		ends.Record = book
-	}
-	catalog := providers.Catalog(ends)
-	clock := incident.RealClock{}
-	plan, err := loaded.Compile(catalog.Runbook(), runbook.Facts{
+	l, err := looking(ctx, c, runbook.Facts{
 		Mode: o.mode, Severity: "SEV-1", Reason: "readiness check", Source: source, Target: target, Topology: c.Platform,
-	})
+	}, secrets, log)
 	if err != nil {
-		return bot.UsageError{Err: err}
+		return err
 	}
+	defer l.closed()
+	clock, book := incident.RealClock{}, l.book
 	var report commands.Report
 	incident.Together(clock, 3, func(i int) {
 		switch {
 		case i == 0:
-			proofs := bot.Plans(c.Platform, catalog.Runbook(), func(f runbook.Facts) (*runbook.Plan, error) {
-				return loaded.Compile(catalog.Runbook(), f)
+			proofs := bot.Plans(c.Platform, l.catalog.Runbook(), func(f runbook.Facts) (*runbook.Plan, error) {
+				return l.runbook.Compile(l.catalog.Runbook(), f)
 			}, clock)
-			all := &incident.Proofs{Clock: clock, List: append(proofs, proofsOf(c, ends)...)}
+			all := &incident.Proofs{Clock: clock, List: append(proofs, proofsOf(c, l.ends)...)}
 			report.Bot = all.Try(ctx, 10*time.Second)
 		case i == 1:
-			e := engine.New(engine.Options{Book: book, Catalog: catalog, Clock: clock}, zerolog.Nop())
-			made := e.Readiness(ctx, plan, incident.WhyCheck)
+			e := engine.New(engine.Options{Book: book, Catalog: l.catalog, Clock: clock}, zerolog.Nop())
+			made := e.Readiness(ctx, l.plan, incident.WhyCheck)
 			report.Assessment = incident.Assessment{AssessmentMade: made, At: clock.Now(), By: incident.Bot}
 		case o.drift:
 			report.Drift = drift(ctx, o.file, env, secrets)
@@ -164,6 +151,37 @@ func outcome(r commands.Report) error {
 	case incident.Pass, incident.Warn, incident.NotApplicable:
 	}
 	return nil
+}
+
+// look is what a command needs that looks at the platform once: the plan that it looks
+// by, and the record where there is one; nil otherwise. closed has to be called.
+type look struct {
+	ends    providers.Connections
+	runbook *runbook.Source
+	catalog engine.Catalog
+	plan    *runbook.Plan
+	book    *incident.Book
+	closed  func()
+}
+
+// looking connects to the platform and compiles the plan for these facts.
+func looking(ctx context.Context, c *settings.Settings, facts runbook.Facts, secrets *text.Secrets, log zerolog.Logger) (l look, err error) {
+	if l.ends, err = connect(ctx, c, secrets, zerolog.Nop()); err != nil {
+		return l, err
+	}
+	if l.runbook, err = bot.Runbook(files(c)); err != nil {
+		return l, err
+	}
+	l.book, l.closed = recordOf(ctx, c, secrets, log)
+	if l.book != nil {
+		l.ends.Record = l.book
+	}
+	l.catalog = providers.Catalog(l.ends)
+	if l.plan, err = l.runbook.Compile(l.catalog.Runbook(), facts); err != nil {
+		l.closed()
+		return l, bot.UsageError{Err: err}
+	}
+	return l, nil
 }
 
 // recordOf is the record, where REDIS_URL names one and it can be reached; nil

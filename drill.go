@@ -103,27 +103,14 @@ func drill(ctx context.Context, c *settings.Settings, o drillOptions, secrets *t
 	if err != nil {
 		return err
 	}
-	ends, err := connect(ctx, c, secrets, zerolog.Nop())
+	l, err := looking(ctx, c, facts, secrets, log)
 	if err != nil {
 		return err
 	}
-	loaded, err := bot.Runbook(files(c))
-	if err != nil {
-		return err
-	}
-	book, closed := recordOf(ctx, c, secrets, log)
-	defer closed()
-	if book != nil {
-		ends.Record = book
-	}
-	catalog := providers.Catalog(ends)
-	clock := incident.RealClock{}
-	plan, err := loaded.Compile(catalog.Runbook(), facts)
-	if err != nil {
-		return bot.UsageError{Err: err}
-	}
-	e := engine.New(engine.Options{Book: book, Catalog: catalog, Clock: clock, Reviews: providers.Reviews(ends)}, zerolog.Nop())
-	held := commands.DryRun{Foreseen: e.Foresee(ctx, plan), By: cmp.Or(c.Roster().NameOf(owner), owner)}
+	defer l.closed()
+	clock, book := incident.RealClock{}, l.book
+	e := engine.New(engine.Options{Book: book, Catalog: l.catalog, Clock: clock, Reviews: providers.Reviews(l.ends)}, zerolog.Nop())
+	held := commands.DryRun{Foreseen: e.Foresee(ctx, l.plan), By: cmp.Or(c.Roster().NameOf(owner), owner)}
 	held.Ended = clock.Now()
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
