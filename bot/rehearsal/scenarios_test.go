@@ -379,6 +379,11 @@ func rebuiltAndHomeAgain(t *testing.T, p played) {
 			t.Errorf("nobody was told %q", want)
 		}
 	}
+	for _, m := range p.messages { // its services stop where nobody uses them
+		if said := visible(t, m); strings.Contains(said, "INC-2026-0002") && (strings.Contains(said, "orders stopped") || strings.Contains(said, "Impact at least")) {
+			t.Errorf("users lose nothing by a rebuild, and it is said: %s", said)
+		}
+	}
 	if want := "Task settings-in-force closed by failoverbot: the settings name ecommerce-global-2 and ecommerce-primary-2"; !strings.Contains(p.printed, want) {
 		t.Error("the task of the settings was not closed by the settings")
 	}

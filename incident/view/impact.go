@@ -159,6 +159,9 @@ func (v View) stopped() (from, until time.Time) {
 	var last time.Time
 	var again []time.Time
 	for _, r := range v.Runs {
+		if r.Kind.Apart() { // what it stops, it stops where no users are
+			continue
+		}
 		for id, st := range r.Steps {
 			switch writers := r.Shows(id, incident.WritersStopped); {
 			case writers && r.Kind == incident.Undo && st.Status == incident.Done:

@@ -178,6 +178,7 @@ func TestOrdersAreStoppedFromTheCallUntilOneIsTaken(t *testing.T) {
 		"in the run that follows, too":                {next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 4, incident.Failover, "unplanned"), 1.5, 0},
 		"where nobody has to stop them again":         {next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 4, incident.Failover, "unplanned").at(7, did("order")), 1.5, 7},
 		"taken back":                                  {next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")), 4, incident.Undo, "planned").at(5, did("fence")), 1.5, 5},
+		"in a Region that serves nobody":              {calls(next(declared(t, none, "planned"), 0.5, incident.RebuildStandby, "planned"), 1, "fence").at(3, did("fence")), 0, 0},
 		"an order before it was stopped says nothing": {calls(declared(t, none, "planned").at(0.5, did("order")), 1, "fence").at(3, did("fence")), 1.5, 0},
 		"the first order counts, not the one tried after": {
 			next(calls(declared(t, none, "planned"), 1, "fence").at(3, did("fence")).at(5, did("order")), 6, incident.Failover, "unplanned").at(8, did("order")), 1.5, 5,

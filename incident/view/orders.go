@@ -7,8 +7,11 @@ import (
 	"github.com/failoverbot/failoverbot/incident/runbook"
 )
 
-// StopsOrders says that a yes to the question stops what writes.
+// StopsOrders says that a yes to the question stops what writes for users.
 func (v View) StopsOrders(q *incident.Question) bool {
+	if v.Kind.Apart() {
+		return false
+	}
 	for _, s := range v.Showing(incident.WritersStopped) {
 		for _, e := range q.Effects {
 			if e.Step == s.ID {

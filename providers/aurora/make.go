@@ -222,7 +222,7 @@ func (s Stop) Effect(_ context.Context, c engine.Call) (incident.Effect, error) 
 	return incident.Effect{
 		Step: c.Step.ID, Undo: stays, Bound: "stop " + db.target.DBClusterARN,
 		What: fmt.Sprintf("StopDBCluster: %s in %s takes no more writes", db.target.DBCluster, c.Plan.Target.Name),
-		Lost: fmt.Sprintf("nothing: %s is kept with what %s never received; AWS starts it again after seven days", db.target.DBCluster, c.Plan.Source.Name),
+		Lost: fmt.Sprintf("%s is kept with what %s never received, and AWS starts it again after seven days", db.target.DBCluster, c.Plan.Source.Name),
 	}, nil
 }
 
